@@ -1,0 +1,115 @@
+#include "core/gemm.h"
+
+#include <Eigen/Dense>
+#include <algorithm>
+
+#if defined(SEQBENCH_OPENBLAS)
+extern "C" {
+char* openblas_get_config();
+int openblas_get_parallel();
+void openblas_set_num_threads(int);
+}
+#endif
+
+namespace seqbench {
+namespace {
+
+// A block of C is one task. Smaller blocks spread better over threads, larger ones repeat less of
+// the BLAS's packing; at depth 256 a block of 128×256 runs within 8 % of an undivided product.
+constexpr Index kBlockRows = 128;
+constexpr Index kBlockCols = 256;
+
+// Below this many FLOPs (some 10 µs) waking the team costs more than it gains.
+constexpr double kSerialFlops = 1e6;
+
+void check_shapes(Index m, Index n, Index k, Index a_rows, Index a_cols, Index b_rows,
+                  Index b_cols) {
+  assert(a_rows == m && a_cols == k && b_rows == k && b_cols == n);
+  (void)m, (void)n, (void)k, (void)a_rows, (void)a_cols, (void)b_rows, (void)b_cols;
+}
+
+template <typename Destination, typename Product>
+void store(Destination&& c, const Product& product, bool accumulate) {
+  if (accumulate) {
+    c.noalias() += product;
+  } else {
+    c.noalias() = product;
+  }
+}
+
+}  // namespace
+
+template <typename T>
+void gemm_serial(MatrixView<const std::type_identity_t<T>> a,
+                 MatrixView<const std::type_identity_t<T>> b, MatrixView<T> c,
+                 GemmOptions options) {
+  const auto A = as_eigen(a);
+  const auto B = as_eigen(b);
+  auto C = as_eigen(c);
+  const Index depth = options.transpose_a ? a.rows : a.cols;
+  check_shapes(c.rows, c.cols, depth, options.transpose_a ? a.cols : a.rows, depth,
+               options.transpose_b ? b.cols : b.rows, options.transpose_b ? b.rows : b.cols);
+  if (options.transpose_a && options.transpose_b) {
+    store(C, A.transpose() * B.transpose(), options.accumulate);
+  } else if (options.transpose_a) {
+    store(C, A.transpose() * B, options.accumulate);
+  } else if (options.transpose_b) {
+    store(C, A * B.transpose(), options.accumulate);
+  } else {
+    store(C, A * B, options.accumulate);
+  }
+}
+
+template <typename T>
+void gemm(const ThreadTeam& team, MatrixView<const std::type_identity_t<T>> a,
+          MatrixView<const std::type_identity_t<T>> b, MatrixView<T> c, GemmOptions options) {
+  const Index depth = options.transpose_a ? a.rows : a.cols;
+  const double flops = 2.0 * double(c.rows) * double(c.cols) * double(depth);
+  if (flops < kSerialFlops) return gemm_serial(a, b, c, options);
+
+  const Index row_blocks = (c.rows + kBlockRows - 1) / kBlockRows;
+  const Index col_blocks = (c.cols + kBlockCols - 1) / kBlockCols;
+  team.for_each_task(row_blocks * col_blocks, [&](Index task, int) {
+    const Index row = task / col_blocks * kBlockRows;
+    const Index col = task % col_blocks * kBlockCols;
+    const Index rows = std::min(kBlockRows, c.rows - row);
+    const Index cols = std::min(kBlockCols, c.cols - col);
+    gemm_serial(options.transpose_a ? a.column_block(row, rows) : a.row_block(row, rows),
+                options.transpose_b ? b.row_block(col, cols) : b.column_block(col, cols),
+                c.row_block(row, rows).column_block(col, cols), options);
+  });
+}
+
+std::string blas_description() {
+  const std::string eigen = "Eigen " + std::to_string(EIGEN_WORLD_VERSION) + "." +
+                            std::to_string(EIGEN_MAJOR_VERSION) + "." +
+                            std::to_string(EIGEN_MINOR_VERSION);
+#if defined(SEQBENCH_OPENBLAS)
+  return std::string(openblas_get_config()) + " behind " + eigen;
+#elif defined(EIGEN_USE_BLAS)
+  return "unknown BLAS behind " + eigen;
+#else
+  return eigen;
+#endif
+}
+
+bool make_blas_serial() {
+#if defined(SEQBENCH_OPENBLAS)
+  if (openblas_get_parallel() != 0) {
+    openblas_set_num_threads(1);
+    return true;
+  }
+#endif
+  return false;
+}
+
+#define SEQBENCH_INSTANTIATE(T)                                                         \
+  template void gemm_serial<T>(MatrixView<const T>, MatrixView<const T>, MatrixView<T>, \
+                               GemmOptions);                                            \
+  template void gemm<T>(const ThreadTeam&, MatrixView<const T>, MatrixView<const T>,    \
+                        MatrixView<T>, GemmOptions);
+SEQBENCH_INSTANTIATE(float)
+SEQBENCH_INSTANTIATE(double)
+#undef SEQBENCH_INSTANTIATE
+
+}  // namespace seqbench

@@ -1,0 +1,42 @@
+// The one matrix product of both contenders.
+//
+//   C = op(A)·op(B) [+ C],   op(X) = X or Xᵀ
+//
+// Eigen over a serial BLAS (or Eigen alone, -DSEQBENCH_BLAS=none), split over the thread team here.
+// The split follows from the shape and never from the number of threads, and no sum is split, so
+// that the result is bit-equal for any team. Cost: 2·M·N·K FLOPs for C [M, N] and depth K.
+#pragma once
+
+#include <string>
+#include <type_traits>
+
+#include "core/tensor.h"
+#include "core/thread_team.h"
+
+namespace seqbench {
+
+struct GemmOptions {
+  bool transpose_a = false;
+  bool transpose_b = false;
+  bool accumulate = false;  // add to C instead of assigning it
+};
+
+/// C [M, N] = op(A) [M, K] · op(B) [K, N] on the calling thread. C must not overlap A or B.
+template <typename T>
+void gemm_serial(MatrixView<const std::type_identity_t<T>> a,
+                 MatrixView<const std::type_identity_t<T>> b, MatrixView<T> c,
+                 GemmOptions options = {});
+
+/// The same on the whole team.
+template <typename T>
+void gemm(const ThreadTeam& team, MatrixView<const std::type_identity_t<T>> a,
+          MatrixView<const std::type_identity_t<T>> b, MatrixView<T> c, GemmOptions options = {});
+
+/// Library, version and CPU variant behind Eigen's products, for the record of a run.
+std::string blas_description();
+
+/// Sets a BLAS that would thread by itself to one thread; call it once, before the first product.
+/// Returns true when the BLAS is of such a flavour.
+bool make_blas_serial();
+
+}  // namespace seqbench

@@ -1,0 +1,101 @@
+// What attention and the recurrent layers have in common: [B, T, D] in, [B, T, D] out.
+//
+// The harness, the models of the recall tasks and every comparison see a contender only through
+// this interface. Order of calls:
+//
+//   layer.reserve(shape, Pass::kTrain, team.size());      // the only place that allocates
+//   layer.forward(team, x, y, Keep::kForBackward);
+//   layer.backward(team, x, y, dy, dx);                   // assigns dx and every gradient
+//
+//   layer.reserve(shape, Pass::kDecode, team.size());     // shape.steps = longest context
+//   layer.prefill(team, context, y);                      // [B, T, D], any T ≤ shape.steps
+//   layer.decode(team, x_t, y_t);                         // one more token, [B, D]
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "core/random.h"
+#include "core/tensor.h"
+#include "core/thread_team.h"
+
+namespace seqbench {
+
+enum class Pass {
+  kForward,  // inference: y only
+  kTrain,    // forward that keeps what backward needs, then backward to dx and all gradients
+  kDecode,   // one token after `steps` tokens of context
+};
+
+enum class Keep { kNothing, kForBackward };
+
+struct SequenceShape {
+  Index batch = 1;  // B
+  Index steps = 1;  // T
+};
+
+/// A trainable tensor under PyTorch's name; the gradient has the value's shape and is empty until
+/// a layer is reserved for Pass::kTrain.
+template <typename T>
+struct Parameter {
+  std::string name;
+  Tensor<T> value;
+  Tensor<T> gradient;
+};
+
+/// What a layer declares before anything is allocated. Doubles, since a request too large for the
+/// machine must be computed without overflow to be refused.
+struct LayerCost {
+  double flops = 0;        // one pass over [B, T, D], DESIGN's convention: train = 3 × forward,
+                           // whatever a kernel recomputes; decode: the one token
+  double parameters = 0;   // trainable scalars
+  double state_bytes = 0;  // carried from token to token in decode
+  double workspace_bytes = 0;  // what reserve() allocates, gradients included, parameters not
+};
+
+template <typename T>
+class SequenceLayer {
+ public:
+  SequenceLayer() = default;
+  SequenceLayer(const SequenceLayer&) = delete;
+  SequenceLayer& operator=(const SequenceLayer&) = delete;
+  virtual ~SequenceLayer() = default;
+
+  /// D, the width of input and output.
+  virtual Index width() const = 0;
+
+  /// In PyTorch's order; a new layer's are zero.
+  virtual std::span<Parameter<T>> parameters() = 0;
+
+  /// Draws all parameters as the constructor of PyTorch's layer does.
+  virtual void initialise(Random& random) = 0;
+
+  /// The declared cost of `pass` with `workers` threads; workspace_bytes equals what reserve()
+  /// with the same arguments allocates.
+  virtual LayerCost cost(SequenceShape shape, Pass pass, int workers) const = 0;
+
+  /// Allocates all that `pass` needs for up to this shape and this many workers, releasing what an
+  /// earlier call allocated. Throws std::bad_alloc.
+  virtual void reserve(SequenceShape shape, Pass pass, int workers) = 0;
+
+  /// Assigns y [B, T, D] from x [B, T, D]; they must not overlap. B and T at most as reserved.
+  virtual void forward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y,
+                       Keep keep) = 0;
+
+  /// Backward of the last forward with Keep::kForBackward; x and y as they were there. Assigns (not
+  /// accumulates) dx [B, T, D] and the gradient of every parameter; dx must not overlap dy.
+  virtual void backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
+                        SequenceView<const T> dy, SequenceView<T> dx) = 0;
+
+  /// Starts a context: forgets the old one, reads x [B, T, D] and assigns y like forward.
+  virtual void prefill(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y) = 0;
+
+  /// Appends one token to each sequence: x [B, D] to y [B, D].
+  virtual void decode(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y) = 0;
+
+  /// Shortens the context to its first `steps` tokens where the state allows it (a KV cache does; a
+  /// recurrent state stays as it is), so that a decode of constant cost can be timed repeatedly.
+  virtual void rewind(Index steps) = 0;
+};
+
+}  // namespace seqbench

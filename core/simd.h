@@ -1,0 +1,54 @@
+// Vectorised exp, tanh and sigmoid, and the loop that applies them, on google/highway.
+//
+// The vector width is a tag `d` that the maths passes on without looking at it; the same source
+// serves AVX2, AVX-512 and NEON, float and double. One element gives the same result whatever its
+// place in a row is: the tail of a row runs through the same code in vectors of one lane.
+//
+// Error bounds, in units in the last place (ULP) of the exact result where it is a normal number
+// and the subnormal range flushed to zero. float and double; tests/core/simd_test.cc holds them.
+//   exp      ≤ 1 ULP   (highway, hwy/contrib/math/math-inl.h)
+//   tanh     ≤ 4 ULP   (highway)
+//   sigmoid  ≤ 4 ULP   1/(1 + exp(−x)): exp's error, one rounding of the sum, one of the quotient
+#pragma once
+
+#include <hwy/contrib/math/math-inl.h>
+#include <hwy/highway.h>
+
+#include "core/tensor.h"
+
+namespace seqbench {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// Calls body(d, j) so that vectors of tag d at j cover [0, n) exactly: whole vectors first, then
+/// the tail one element at a time.
+template <typename T, typename Body>
+HWY_INLINE void for_each_vector(Index n, const Body& body) {
+  const hn::ScalableTag<T> whole;
+  const hn::CappedTag<T, 1> single;
+  const auto lanes = static_cast<Index>(hn::Lanes(whole));
+  Index j = 0;
+  for (; j + lanes <= n; j += lanes) body(whole, j);
+  for (; j < n; ++j) body(single, j);
+}
+
+/// e^x.
+template <class D, class V>
+HWY_INLINE V exp(D d, V x) {
+  return hn::Exp(d, x);
+}
+
+/// tanh x.
+template <class D, class V>
+HWY_INLINE V tanh(D d, V x) {
+  return hn::Tanh(d, x);
+}
+
+/// The logistic function σ(x) = 1/(1 + e^−x).
+template <class D, class V>
+HWY_INLINE V sigmoid(D d, V x) {
+  const V one = hn::Set(d, 1);
+  return hn::Div(one, hn::Add(one, hn::Exp(d, hn::Neg(x))));
+}
+
+}  // namespace seqbench

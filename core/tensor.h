@@ -1,0 +1,142 @@
+// Row-major tensors: one owner and two views.
+//
+// `Tensor` owns aligned memory. `MatrixView` is a [rows, cols] window whose rows may lie further
+// apart than they are wide, as one head's columns of a [T, 3D] projection do. `SequenceView` is a
+// contiguous [B, T, D] window that hands out the three matrices every layer needs: all tokens, one
+// sequence, one time step.
+#pragma once
+
+#include <Eigen/Core>
+#include <cassert>
+#include <cstddef>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <numeric>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+namespace seqbench {
+
+using Index = std::ptrdiff_t;
+
+/// [rows, cols], row-major, rows `stride` elements apart. Owns nothing.
+template <typename T>
+struct MatrixView {
+  T* data = nullptr;
+  Index rows = 0;
+  Index cols = 0;
+  Index stride = 0;
+
+  MatrixView() = default;
+  MatrixView(T* data_, Index rows_, Index cols_) : MatrixView(data_, rows_, cols_, cols_) {}
+  MatrixView(T* data_, Index rows_, Index cols_, Index stride_)
+      : data(data_), rows(rows_), cols(cols_), stride(stride_) {
+    assert(stride >= cols);
+  }
+  // A view that may write converts to one that may only read.
+  operator MatrixView<const T>() const requires(!std::is_const_v<T>) {
+    return {data, rows, cols, stride};
+  }
+
+  T* row(Index i) const { return data + i * stride; }
+  T& operator()(Index i, Index j) const { return data[i * stride + j]; }
+
+  /// Rows [first, first + count).
+  MatrixView row_block(Index first, Index count) const {
+    assert(first >= 0 && first + count <= rows);
+    return {row(first), count, cols, stride};
+  }
+  /// Columns [first, first + count).
+  MatrixView column_block(Index first, Index count) const {
+    assert(first >= 0 && first + count <= cols);
+    return {data + first, rows, count, stride};
+  }
+};
+
+/// [B, T, D], row-major and contiguous. Owns nothing.
+template <typename T>
+struct SequenceView {
+  T* data = nullptr;
+  Index batch = 0;
+  Index steps = 0;
+  Index width = 0;
+
+  operator SequenceView<const T>() const requires(!std::is_const_v<T>) {
+    return {data, batch, steps, width};
+  }
+
+  /// All tokens: [B·T, D].
+  MatrixView<T> tokens() const { return {data, batch * steps, width}; }
+  /// Sequence b: [T, D].
+  MatrixView<T> sequence(Index b) const { return {data + b * steps * width, steps, width}; }
+  /// Time step t of every sequence: [B, D], rows T·D apart.
+  MatrixView<T> step(Index t) const { return {data + t * width, batch, width, steps * width}; }
+};
+
+template <typename T>
+using RowMajorMatrix =
+    Eigen::Matrix<std::remove_const_t<T>, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+template <typename T>
+using MatrixMap =
+    Eigen::Map<std::conditional_t<std::is_const_v<T>, const RowMajorMatrix<T>, RowMajorMatrix<T>>,
+               Eigen::Unaligned, Eigen::OuterStride<>>;
+
+/// The same window as an Eigen expression.
+template <typename T>
+MatrixMap<T> as_eigen(MatrixView<T> view) {
+  return {view.data, view.rows, view.cols, Eigen::OuterStride<>(view.stride)};
+}
+
+/// Owns a row-major array of any rank, 64-byte aligned, zero-initialised. Movable, not copyable:
+/// a copy of a large buffer should be visible where it happens.
+template <typename T>
+class Tensor {
+ public:
+  Tensor() = default;
+  /// Throws std::bad_alloc when the memory cannot be had.
+  explicit Tensor(std::vector<Index> shape) : shape_(std::move(shape)) {
+    size_ = std::accumulate(shape_.begin(), shape_.end(), Index{1}, std::multiplies<>());
+    const std::size_t padded = (static_cast<std::size_t>(size_) * sizeof(T) + 63) / 64 * 64;
+    void* memory = std::aligned_alloc(64, padded == 0 ? 64 : padded);
+    if (memory == nullptr) throw std::bad_alloc();
+    data_.reset(static_cast<T*>(memory));
+    std::fill_n(data_.get(), size_, T{0});
+  }
+
+  T* data() { return data_.get(); }
+  const T* data() const { return data_.get(); }
+  Index size() const { return size_; }
+  Index bytes() const { return size_ * static_cast<Index>(sizeof(T)); }
+  const std::vector<Index>& shape() const { return shape_; }
+  std::span<T> values() { return {data_.get(), static_cast<std::size_t>(size_)}; }
+  std::span<const T> values() const { return {data_.get(), static_cast<std::size_t>(size_)}; }
+  T& operator[](Index i) { return data_.get()[i]; }
+  const T& operator[](Index i) const { return data_.get()[i]; }
+
+  /// The last dimension as columns, all others as rows; a vector is one row.
+  MatrixView<T> matrix() { return {data(), rows(), shape_.back()}; }
+  MatrixView<const T> matrix() const { return {data(), rows(), shape_.back()}; }
+  /// A rank-3 tensor as [B, T, D].
+  SequenceView<T> sequence() {
+    assert(shape_.size() == 3);
+    return {data(), shape_[0], shape_[1], shape_[2]};
+  }
+  SequenceView<const T> sequence() const {
+    assert(shape_.size() == 3);
+    return {data(), shape_[0], shape_[1], shape_[2]};
+  }
+
+ private:
+  Index rows() const { return shape_.back() == 0 ? 0 : size_ / shape_.back(); }
+
+  struct Free {
+    void operator()(T* memory) const { std::free(memory); }
+  };
+  std::vector<Index> shape_;
+  Index size_ = 0;
+  std::unique_ptr<T, Free> data_;
+};
+
+}  // namespace seqbench

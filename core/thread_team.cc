@@ -1,0 +1,71 @@
+#include "core/thread_team.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <limits>
+#include <stdexcept>
+#include <string>
+
+#if defined(__SSE__)
+#include <immintrin.h>
+#endif
+
+namespace seqbench {
+namespace {
+
+constexpr int kNotPinned = -1;
+
+// What has been done to the calling thread, so that entering a region costs two comparisons
+// instead of two system calls.
+thread_local int pinned_cpu = kNotPinned;
+thread_local bool subnormals_flushed = false;
+
+void pin_to(int cpu) noexcept {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(static_cast<std::size_t>(cpu), &set);
+  // A CPU that was taken away meanwhile leaves the thread where it is: slower, still correct.
+  pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+  pinned_cpu = cpu;
+}
+
+}  // namespace
+
+ThreadTeam::ThreadTeam(int size, std::vector<int> cpus) : size_(size), cpus_(std::move(cpus)) {
+  if (size < 1) {
+    throw std::invalid_argument("a thread team needs at least 1 worker, got " +
+                                std::to_string(size));
+  }
+}
+
+void ThreadTeam::prepare_worker(int worker) const noexcept {
+  if (!subnormals_flushed) {
+    flush_subnormals_to_zero();
+    subnormals_flushed = true;
+  }
+  if (cpus_.empty()) return;
+  const int cpu = cpus_[static_cast<std::size_t>(worker) % cpus_.size()];
+  if (cpu != pinned_cpu) pin_to(cpu);
+}
+
+void flush_subnormals_to_zero() noexcept {
+#if defined(__SSE__)
+  constexpr unsigned kFlushToZero = 0x8000;
+  constexpr unsigned kDenormalsAreZero = 0x0040;
+  _mm_setcsr(_mm_getcsr() | kFlushToZero | kDenormalsAreZero);
+#elif defined(__aarch64__)
+  constexpr unsigned long kFlushToZero = 1ul << 24;
+  unsigned long fpcr;
+  asm volatile("mrs %0, fpcr" : "=r"(fpcr));
+  asm volatile("msr fpcr, %0" : : "r"(fpcr | kFlushToZero));
+#endif
+}
+
+bool flushes_subnormals() noexcept {
+  volatile float smallest_normal = std::numeric_limits<float>::min();
+  volatile float half = smallest_normal * 0.5f;
+  return half == 0.0f;
+}
+
+}  // namespace seqbench

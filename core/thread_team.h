@@ -1,0 +1,76 @@
+// The threads that both contenders compute with.
+//
+// A team is a number of OpenMP workers pinned to given CPUs. Work is handed out as numbered tasks
+// whose outputs are disjoint and whose boundaries follow from the problem's shape alone, so that a
+// result does not depend on the number of workers.
+#pragma once
+
+#include <omp.h>
+
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace seqbench {
+
+class ThreadTeam {
+ public:
+  /// `size` ≥ 1 workers; worker w is pinned to cpus[w mod cpus.size()], or not pinned when `cpus`
+  /// is empty. Throws std::invalid_argument when size < 1.
+  explicit ThreadTeam(int size = 1, std::vector<int> cpus = {});
+
+  int size() const { return size_; }
+  const std::vector<int>& cpus() const { return cpus_; }
+
+  /// Calls body(task, worker) once for each task in [0, count), 0 ≤ worker < size(). Tasks are
+  /// handed out as workers become free. `body` must not throw. Inside another parallel region, or
+  /// with a single worker, everything runs on the calling thread as worker 0.
+  template <typename Body>
+  void for_each_task(Index count, const Body& body) const {
+    if (size_ == 1 || count <= 1 || omp_in_parallel()) {
+      prepare_worker(0);
+      for (Index task = 0; task < count; ++task) body(task, 0);
+      return;
+    }
+#pragma omp parallel num_threads(size_)
+    {
+      const int worker = omp_get_thread_num();
+      prepare_worker(worker);
+#pragma omp for schedule(dynamic)
+      for (Index task = 0; task < count; ++task) body(task, worker);
+    }
+  }
+
+  /// Calls body(worker) once on every worker, all at the same time.
+  template <typename Body>
+  void on_every_worker(const Body& body) const {
+    if (size_ == 1) {
+      prepare_worker(0);
+      body(0);
+      return;
+    }
+#pragma omp parallel num_threads(size_)
+    {
+      const int worker = omp_get_thread_num();
+      prepare_worker(worker);
+#pragma omp barrier
+      body(worker);
+    }
+  }
+
+ private:
+  /// Flushes subnormals to zero and pins the calling thread, unless that has been done already.
+  void prepare_worker(int worker) const noexcept;
+
+  int size_;
+  std::vector<int> cpus_;
+};
+
+/// Sets flush-to-zero and denormals-are-zero on the calling thread: a vanishing gradient must not
+/// turn into subnormal arithmetic, which is 10 to 50 times slower.
+void flush_subnormals_to_zero() noexcept;
+
+/// True when the calling thread flushes subnormals.
+bool flushes_subnormals() noexcept;
+
+}  // namespace seqbench
