@@ -10,11 +10,16 @@ set_target_properties(seqbench_blas PROPERTIES EXPORT_NAME blas)
 if(SEQBENCH_BLAS STREQUAL "none")
   message(STATUS "BLAS: none (Eigen's own products)")
 elseif(SEQBENCH_BLAS STREQUAL "auto")
-  find_library(SEQBENCH_OPENBLAS_SERIAL NAMES libopenblas.a openblas
+  find_library(SEQBENCH_OPENBLAS_SERIAL NAMES libopenblas.a
     PATHS /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-serial /usr/lib64/openblas-serial
     NO_DEFAULT_PATH)
   if(SEQBENCH_OPENBLAS_SERIAL)
     set(blas_libraries ${SEQBENCH_OPENBLAS_SERIAL})
+    # It is not safe to call from several threads by itself: see core/serial_blas.cc, which -u pulls
+    # out of the library that holds it.
+    target_compile_definitions(seqbench_blas INTERFACE SEQBENCH_LOCK_BLAS_BUFFERS)
+    target_link_options(seqbench_blas INTERFACE
+      -Wl,--wrap=blas_memory_alloc,--wrap=blas_memory_free,-u,__wrap_blas_memory_alloc)
   else()
     find_package(BLAS REQUIRED)
     set(blas_libraries ${BLAS_LIBRARIES})

@@ -1,0 +1,303 @@
+#include "attention/multi_head_attention.h"
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+
+#include "attention/decode.h"
+#include "attention/scaled_dot_product.h"
+#include "core/initialisers.h"
+#include "core/linear.h"
+
+namespace seqbench {
+namespace {
+
+void check(const AttentionOptions& options) {
+  if (options.width < 1) {
+    throw std::invalid_argument("attention needs a width of at least 1, got " +
+                                std::to_string(options.width));
+  }
+  if (options.heads < 1 || options.width % options.heads != 0) {
+    throw std::invalid_argument("attention needs a number of heads that divides the width " +
+                                std::to_string(options.width) + ", got " +
+                                std::to_string(options.heads));
+  }
+}
+
+enum ParameterIndex { kInWeight, kInBias, kOutWeight, kOutBias, kParameters };
+
+std::array<BufferShape, kParameters> parameter_shapes(Index D) {
+  return {BufferShape{3 * D, D}, BufferShape{3 * D}, BufferShape{D, D}, BufferShape{D}};
+}
+
+/// All memory of a layer but parameters and their gradients; `Buffer` as in AttentionWorkspace.
+template <typename Buffer>
+struct LayerBuffers {
+  Buffer projection;    // [Q K V] [B, T, 3D]
+  Buffer context;       // [O_1 … O_H] [B, T, D]
+  Buffer d_projection;  // train
+  Buffer d_context;     // train
+  AttentionWorkspace<Buffer> kernel;
+  DecodeWorkspace<Buffer> decode;  // decode
+
+  std::vector<Buffer*> all() {
+    std::vector<Buffer*> list{&projection, &context, &d_projection, &d_context};
+    std::ranges::copy(kernel.buffers(), std::back_inserter(list));
+    std::ranges::copy(decode.buffers(), std::back_inserter(list));
+    return list;
+  }
+};
+
+/// The one list of what a reserved layer allocates; the parameters' gradients, which have the
+/// shapes of the parameters, come on top when pass is kTrain.
+LayerBuffers<BufferShape> buffer_shapes(const AttentionOptions& options, SequenceShape shape,
+                                        Pass pass, int workers) {
+  const Index B = shape.batch, T = shape.steps, D = options.width;
+  const AttentionShape heads{.batch = B,
+                             .steps = T,
+                             .heads = options.heads,
+                             .head_width = D / options.heads,
+                             .causal = options.causal};
+  LayerBuffers<BufferShape> buffers;
+  buffers.projection = {B, T, 3 * D};
+  buffers.context = {B, T, D};
+  if (pass == Pass::kTrain) {
+    buffers.d_projection = buffers.projection;
+    buffers.d_context = buffers.context;
+  }
+  buffers.kernel = options.kernel == AttentionKernel::kNaive
+                       ? naive_workspace(heads, pass, workers)
+                       : fused_workspace(heads, pass, workers);
+  if (pass == Pass::kDecode) buffers.decode = decode_workspace(heads, T + 1, workers);
+  return buffers;
+}
+
+/// 0 for a buffer that is not needed.
+double elements(const BufferShape& shape) {
+  if (shape.empty()) return 0;
+  double product = 1;
+  for (const Index size : shape) product *= static_cast<double>(size);
+  return product;
+}
+
+double flops(const AttentionOptions& options, SequenceShape shape, Pass pass) {
+  const double B = double(shape.batch), T = double(shape.steps), D = double(options.width);
+  if (pass == Pass::kDecode) return 8 * B * D * D + 4 * B * (T + 1) * D;
+  const double scores = options.causal ? 2 * B * T * (T + 1) * D : 4 * B * T * T * D;
+  return (pass == Pass::kTrain ? 3 : 1) * (8 * B * T * D * D + scores);
+}
+
+template <typename T>
+class MultiHeadAttention final : public SequenceLayer<T> {
+ public:
+  explicit MultiHeadAttention(const AttentionOptions& options) : options_(options) {
+    const auto shapes = parameter_shapes(options.width);
+    constexpr std::array kNames{"in_proj_weight", "in_proj_bias", "out_proj.weight",
+                                "out_proj.bias"};
+    for (std::size_t p = 0; p < kParameters; ++p) {
+      parameters_[p] = {.name = kNames[p], .value = Tensor<T>(shapes[p]), .gradient = {}};
+    }
+  }
+
+  Index width() const override { return options_.width; }
+  std::span<Parameter<T>> parameters() override { return parameters_; }
+
+  void initialise(Random& random) override {
+    glorot_uniform(random, parameters_[kInWeight].value);
+    uniform_by_fan_in(random, parameters_[kOutWeight].value, options_.width);
+    for (const auto bias : {kInBias, kOutBias}) {
+      std::ranges::fill(parameters_[bias].value.values(), T{0});
+    }
+  }
+
+  LayerCost cost(SequenceShape shape, Pass pass, int workers) const override {
+    return attention_cost<T>(options_, shape, pass, workers);
+  }
+
+  void reserve(SequenceShape shape, Pass pass, int workers) override {
+    buffers_ = {};
+    for (auto& parameter : parameters_) parameter.gradient = {};
+    reserved_ = {};
+    cached_tokens_ = 0;
+
+    auto shapes = buffer_shapes(options_, shape, pass, workers);
+    const auto from = shapes.all();
+    const auto to = buffers_.all();
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      if (!from[i]->empty()) *to[i] = Tensor<T>(*from[i]);
+    }
+    buffers_.kernel.chunk_keys = shapes.kernel.chunk_keys;
+    if (pass == Pass::kTrain) {
+      for (auto& parameter : parameters_) parameter.gradient = Tensor<T>(parameter.value.shape());
+    }
+    reserved_ = shape;
+    reserved_workers_ = workers;
+  }
+
+  void forward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y,
+               [[maybe_unused]] Keep keep) override {
+    assert_reserved(team, x);
+    assert(keep == Keep::kNothing || buffers_.d_projection.size() > 0);
+    project_in(team, x.tokens());
+    if (options_.kernel == AttentionKernel::kNaive) {
+      naive_forward(team, problem(x.batch, x.steps), buffers_.kernel);
+    } else {
+      fused_forward(team, problem(x.batch, x.steps), buffers_.kernel);
+    }
+    project_out(team, y.tokens());
+  }
+
+  void backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> /*y*/,
+                SequenceView<const T> dy, SequenceView<T> dx) override {
+    assert_reserved(team, x);
+    const Index rows = x.batch * x.steps, D = options_.width;
+    const MatrixView<T> d_context(buffers_.d_context.data(), rows, D);
+    const MatrixView<T> d_projection(buffers_.d_projection.data(), rows, 3 * D);
+    linear_backward<T>(team, {.x = context(rows),
+                              .weight = value(kOutWeight),
+                              .dy = dy.tokens(),
+                              .dx = d_context,
+                              .dweight = parameters_[kOutWeight].gradient.matrix(),
+                              .dbias = parameters_[kOutBias].gradient.values()});
+    const AttentionGradients<T> gradients{.d_output = d_context,
+                                          .dq = d_projection.column_block(0, D),
+                                          .dk = d_projection.column_block(D, D),
+                                          .dv = d_projection.column_block(2 * D, D)};
+    if (options_.kernel == AttentionKernel::kNaive) {
+      naive_backward(team, problem(x.batch, x.steps), gradients, buffers_.kernel);
+    } else {
+      fused_backward(team, problem(x.batch, x.steps), gradients, buffers_.kernel);
+    }
+    linear_backward<T>(team, {.x = x.tokens(),
+                              .weight = value(kInWeight),
+                              .dy = d_projection,
+                              .dx = dx.tokens(),
+                              .dweight = parameters_[kInWeight].gradient.matrix(),
+                              .dbias = parameters_[kInBias].gradient.values()});
+  }
+
+  void prefill(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y) override {
+    assert(buffers_.decode.keys.size() > 0);
+    forward(team, x, y, Keep::kNothing);
+    const AttentionProblem<T> sequence = problem(x.batch, x.steps);
+    append_to_cache<T>(team, cache(), {.shape = sequence.shape, .k = sequence.k, .v = sequence.v});
+    cached_tokens_ = x.steps;
+  }
+
+  void decode(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y) override {
+    assert(buffers_.decode.keys.size() > 0 && x.rows <= reserved_.batch);
+    assert(team.size() <= reserved_workers_);
+    const KeyValueCache<T> cached = cache();
+    if (cached_tokens_ >= cached.capacity) {
+      throw std::length_error("the key-value cache was reserved for " +
+                              std::to_string(cached.capacity) + " tokens and holds " +
+                              std::to_string(cached_tokens_));
+    }
+    project_in(team, x);
+    const AttentionProblem<T> token = problem(x.rows, 1);
+    append_to_cache<T>(team, cached,
+                       {.shape = token.shape, .k = token.k, .v = token.v, .first = cached_tokens_});
+    ++cached_tokens_;
+    decode_attention<T>(
+        team, cached,
+        {.batch = x.rows, .context = cached_tokens_, .q = token.q, .output = token.output},
+        buffers_.decode);
+    project_out(team, y);
+  }
+
+  void rewind(Index steps) override { cached_tokens_ = std::min(cached_tokens_, steps); }
+
+ private:
+  void assert_reserved([[maybe_unused]] const ThreadTeam& team,
+                       [[maybe_unused]] SequenceView<const T> x) const {
+    assert(x.batch <= reserved_.batch && x.steps <= reserved_.steps);
+    assert(x.width == options_.width && team.size() <= reserved_workers_);
+  }
+
+  MatrixView<const T> value(ParameterIndex p) const { return parameters_[p].value.matrix(); }
+  MatrixView<T> projection(Index rows) {
+    return {buffers_.projection.data(), rows, 3 * options_.width};
+  }
+  MatrixView<T> context(Index rows) { return {buffers_.context.data(), rows, options_.width}; }
+
+  /// [Q K V] = x·W_inᵀ + b_in.
+  void project_in(const ThreadTeam& team, MatrixView<const T> x) {
+    linear_forward<T>(team, {.x = x,
+                             .weight = value(kInWeight),
+                             .bias = parameters_[kInBias].value.values(),
+                             .y = projection(x.rows)});
+  }
+
+  /// y = [O_1 … O_H]·W_outᵀ + b_out.
+  void project_out(const ThreadTeam& team, MatrixView<T> y) {
+    linear_forward<T>(team, {.x = context(y.rows),
+                             .weight = value(kOutWeight),
+                             .bias = parameters_[kOutBias].value.values(),
+                             .y = y});
+  }
+
+  /// The layer's buffers as B sequences of T_steps tokens.
+  AttentionProblem<T> problem(Index B, Index T_steps) {
+    const Index D = options_.width;
+    const MatrixView<const T> qkv = projection(B * T_steps);
+    return {.shape = {.batch = B,
+                      .steps = T_steps,
+                      .heads = options_.heads,
+                      .head_width = D / options_.heads,
+                      .causal = options_.causal},
+            .q = qkv.column_block(0, D),
+            .k = qkv.column_block(D, D),
+            .v = qkv.column_block(2 * D, D),
+            .output = context(B * T_steps)};
+  }
+
+  KeyValueCache<T> cache() {
+    return {.keys = buffers_.decode.keys.data(),
+            .values = buffers_.decode.values.data(),
+            .heads = options_.heads,
+            .capacity = reserved_.steps + 1,
+            .head_width = options_.width / options_.heads};
+  }
+
+  AttentionOptions options_;
+  std::array<Parameter<T>, kParameters> parameters_;
+  LayerBuffers<Tensor<T>> buffers_;
+  SequenceShape reserved_{.batch = 0, .steps = 0};
+  int reserved_workers_ = 0;
+  Index cached_tokens_ = 0;
+};
+
+}  // namespace
+
+template <typename T>
+std::unique_ptr<SequenceLayer<T>> make_attention(const AttentionOptions& options) {
+  check(options);
+  return std::make_unique<MultiHeadAttention<T>>(options);
+}
+
+template <typename T>
+LayerCost attention_cost(const AttentionOptions& options, SequenceShape shape, Pass pass,
+                         int workers) {
+  check(options);
+  LayerCost cost;
+  cost.flops = flops(options, shape, pass);
+  for (const BufferShape& parameter : parameter_shapes(options.width)) {
+    cost.parameters += elements(parameter);
+  }
+  const double cached_tokens = double(shape.batch) * (double(shape.steps) + 1);
+  cost.state_bytes = 2 * cached_tokens * double(options.width) * sizeof(T);
+  double allocated = pass == Pass::kTrain ? cost.parameters : 0;  // their gradients
+  auto shapes = buffer_shapes(options, shape, pass, workers);
+  for (const BufferShape* buffer : shapes.all()) allocated += elements(*buffer);
+  cost.workspace_bytes = allocated * sizeof(T);
+  return cost;
+}
+
+#define SEQBENCH_INSTANTIATE(T)                                                          \
+  template std::unique_ptr<SequenceLayer<T>> make_attention<T>(const AttentionOptions&); \
+  template LayerCost attention_cost<T>(const AttentionOptions&, SequenceShape, Pass, int);
+SEQBENCH_INSTANTIATE(float)
+SEQBENCH_INSTANTIATE(double)
+#undef SEQBENCH_INSTANTIATE
+
+}  // namespace seqbench

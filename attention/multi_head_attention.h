@@ -1,0 +1,46 @@
+// Multi-head self-attention as a SequenceLayer, equal to PyTorch's nn.MultiheadAttention with
+// batch_first = True and query = key = value (Vaswani et al. 2017, sec. 3.2.2):
+//
+//   [Q K V] = x·W_inᵀ + b_in       head h: columns [h·d_k, (h + 1)·d_k) of each, d_k = D/H
+//   O_h     = attention(Q_h, K_h, V_h)                         scaled_dot_product.h
+//   y       = [O_1 … O_H]·W_outᵀ + b_out
+//
+// Parameters: in_proj_weight [3D, D], in_proj_bias [3D], out_proj.weight [D, D], out_proj.bias [D].
+//
+// Cost by the convention of DESIGN.md: forward 8·B·T·D² + 4·B·T²·D FLOPs, causal
+// 8·B·T·D² + 2·B·T·(T + 1)·D, train three times that; decode, one token after T tokens of context,
+// 8·B·D² + 4·B·(T + 1)·D.
+#pragma once
+
+#include <memory>
+
+#include "core/sequence_layer.h"
+
+namespace seqbench {
+
+enum class AttentionKernel {
+  kNaive,  // the T×T probabilities in memory
+  kFused,  // tiles, online softmax, recomputation in backward
+};
+
+struct AttentionOptions {
+  Index width = 0;  // D
+  Index heads = 1;  // H, a divisor of D
+  bool causal = false;
+  AttentionKernel kernel = AttentionKernel::kFused;
+};
+
+/// A layer with zero parameters. Throws std::invalid_argument when width or heads is below 1 or
+/// heads does not divide width. The layer's decode throws std::length_error beyond one token more
+/// than the context that was reserved.
+template <typename T>
+std::unique_ptr<SequenceLayer<T>> make_attention(const AttentionOptions& options);
+
+/// What the layer's cost() returns, without a layer: nothing is allocated, whatever the shape.
+/// state_bytes is the key-value cache of a decode step after `shape.steps` tokens of context:
+/// 2·B·(T + 1)·D elements. Throws like make_attention.
+template <typename T>
+LayerCost attention_cost(const AttentionOptions& options, SequenceShape shape, Pass pass,
+                         int workers);
+
+}  // namespace seqbench

@@ -1,0 +1,100 @@
+// The formula of scaled_dot_product.h, one head after the other, nothing hidden.
+#include <limits>
+
+#include "attention/scaled_dot_product.h"
+#include "core/gemm.h"
+#include "core/softmax.h"
+
+namespace seqbench {
+namespace {
+
+/// S_ij = −∞ for keys j > i, so that softmax gives them probability 0.
+template <typename T>
+void hide_later_keys(MatrixView<T> scores) {
+  for (Index i = 0; i < scores.rows; ++i) {
+    std::fill(scores.row(i) + i + 1, scores.row(i) + scores.cols,
+              -std::numeric_limits<T>::infinity());
+  }
+}
+
+/// P [T, T] of head number `head` = b·H + h.
+template <typename T>
+MatrixView<T> probabilities_of(AttentionWorkspace<Tensor<T>>& workspace, Index head, Index steps) {
+  return {workspace.probabilities.data() + head * steps * steps, steps, steps};
+}
+
+template <typename T>
+void forward_head(const AttentionProblem<T>& problem, Index b, Index h, MatrixView<T> P) {
+  const auto& shape = problem.shape;
+  const auto Q = head_of(problem.q, shape, b, h);
+  const auto K = head_of(problem.k, shape, b, h);
+  const auto V = head_of(problem.v, shape, b, h);
+  const auto O = head_of(problem.output, shape, b, h);
+
+  gemm_serial(Q, K, P, {.transpose_b = true});
+  as_eigen(P) *= logit_scale<T>(shape.head_width);  // P holds S = Q·Kᵀ/√d_k so far
+  if (shape.causal) hide_later_keys(P);
+  softmax_forward(P, P);
+  gemm_serial(P, V, O);
+}
+
+template <typename T>
+void backward_head(const AttentionProblem<T>& problem, const AttentionGradients<T>& gradients,
+                   Index b, Index h, MatrixView<const T> P, MatrixView<T> dS) {
+  const auto& shape = problem.shape;
+  const auto Q = head_of(problem.q, shape, b, h);
+  const auto K = head_of(problem.k, shape, b, h);
+  const auto V = head_of(problem.v, shape, b, h);
+  const auto dO = head_of(gradients.d_output, shape, b, h);
+
+  gemm_serial(P, dO, head_of(gradients.dv, shape, b, h), {.transpose_a = true});
+  gemm_serial(dO, V, dS, {.transpose_b = true});  // dS holds dP = dO·Vᵀ so far
+  softmax_backward(P, dS, dS);
+  as_eigen(dS) *= logit_scale<T>(shape.head_width);
+  gemm_serial(dS, K, head_of(gradients.dq, shape, b, h));
+  gemm_serial(dS, Q, head_of(gradients.dk, shape, b, h), {.transpose_a = true});
+}
+
+}  // namespace
+
+AttentionWorkspace<BufferShape> naive_workspace(const AttentionShape& shape, Pass pass,
+                                                int workers) {
+  AttentionWorkspace<BufferShape> workspace;
+  workspace.probabilities = {shape.batch * shape.heads, shape.steps, shape.steps};
+  if (pass == Pass::kTrain) workspace.score_gradients = {workers, shape.steps, shape.steps};
+  return workspace;
+}
+
+template <typename T>
+void naive_forward(const ThreadTeam& team, const AttentionProblem<T>& problem,
+                   AttentionWorkspace<Tensor<T>>& workspace) {
+  const auto& shape = problem.shape;
+  team.for_each_task(shape.batch * shape.heads, [&](Index head, int) {
+    forward_head(problem, head / shape.heads, head % shape.heads,
+                 probabilities_of(workspace, head, shape.steps));
+  });
+}
+
+template <typename T>
+void naive_backward(const ThreadTeam& team, const AttentionProblem<T>& problem,
+                    const AttentionGradients<T>& gradients,
+                    AttentionWorkspace<Tensor<T>>& workspace) {
+  const auto& shape = problem.shape;
+  team.for_each_task(shape.batch * shape.heads, [&](Index head, int worker) {
+    T* scratch = workspace.score_gradients.data() + worker * shape.steps * shape.steps;
+    backward_head<T>(problem, gradients, head / shape.heads, head % shape.heads,
+                     probabilities_of(workspace, head, shape.steps),
+                     {scratch, shape.steps, shape.steps});
+  });
+}
+
+#define SEQBENCH_INSTANTIATE(T)                                                  \
+  template void naive_forward<T>(const ThreadTeam&, const AttentionProblem<T>&,  \
+                                 AttentionWorkspace<Tensor<T>>&);                \
+  template void naive_backward<T>(const ThreadTeam&, const AttentionProblem<T>&, \
+                                  const AttentionGradients<T>&, AttentionWorkspace<Tensor<T>>&);
+SEQBENCH_INSTANTIATE(float)
+SEQBENCH_INSTANTIATE(double)
+#undef SEQBENCH_INSTANTIATE
+
+}  // namespace seqbench

@@ -1,0 +1,125 @@
+// Scaled dot-product attention: the formula, one problem's tensors, and the two kernels for it.
+//
+//   S = Q·Kᵀ/√d_k        P = softmax(S)        O = P·V
+//
+// for each sequence and head (Vaswani et al. 2017, eq. 1). Causal: query i sees keys j ≤ i, that is
+// S_ij = −∞ for j > i. Backward, from dO:
+//
+//   dV = Pᵀ·dO     dP = dO·Vᵀ     dS = P ∘ (dP − rowsum(P ∘ dP))
+//   dQ = dS·K/√d_k               dK = dSᵀ·Q/√d_k
+//
+// naive  keeps the probabilities P [B, H, T, T] in memory and reads like the formula.
+// fused  walks over tiles of S that stay in cache. The softmax is kept online: per row the running
+//        maximum m and sum l = Σ e^(s − m), older results being rescaled when m moves (Milakov &
+//        Gimelshein 2018, alg. 3; Rabe & Staats 2021). Backward recomputes each tile of P from the
+//        row's (m, l) and uses rowsum(P ∘ dP) = rowsum(dO ∘ O) (Dao et al. 2022, sec. 3.1, B.4).
+//        The pair stands for the log-sum-exp m + log l: added up, the sum would be rounded to
+//        eps·|m|, which for logits of 10⁴ is 10⁻³ of each recomputed probability.
+//
+// Cost, by the convention of DESIGN.md: forward 4·B·T²·H·d_k FLOPs (causal 2·B·T·(T + 1)·H·d_k),
+// and B·H·T² exponentials (causal half of them); backward twice the forward's FLOPs, of which naive
+// does 8·B·T²·H·d_k and fused 10 for the recomputed S. Memory: see the workspaces below.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "core/sequence_layer.h"
+#include "core/tensor.h"
+#include "core/thread_team.h"
+
+namespace seqbench {
+
+struct AttentionShape {
+  Index batch = 1;       // B
+  Index steps = 1;       // T
+  Index heads = 1;       // H
+  Index head_width = 1;  // d_k
+  bool causal = false;
+};
+
+/// Tensors are [B·T, H·d_k]: sequence b in rows [b·T, (b + 1)·T), head h in columns
+/// [h·d_k, (h + 1)·d_k); the rows of each may lie apart, as columns of one [B·T, 3·D] projection
+/// do.
+template <typename T>
+struct AttentionProblem {
+  AttentionShape shape;
+  MatrixView<const T> q, k, v;
+  MatrixView<T> output;  // O: assigned by forward, read by backward; must not overlap q, k, v
+};
+
+/// [B·T, H·d_k] each, as above.
+template <typename T>
+struct AttentionGradients {
+  MatrixView<const T> d_output;
+  MatrixView<T> dq, dk, dv;  // assigned; must overlap neither each other nor an input
+};
+
+/// The [T, d_k] window of one sequence and one head.
+template <typename T>
+MatrixView<T> head_of(MatrixView<T> tensor, const AttentionShape& shape, Index b, Index h) {
+  return tensor.row_block(b * shape.steps, shape.steps)
+      .column_block(h * shape.head_width, shape.head_width);
+}
+
+/// 1/√d_k.
+template <typename T>
+T logit_scale(Index head_width) {
+  return 1 / std::sqrt(static_cast<T>(head_width));
+}
+
+/// The shape of a buffer; empty when the buffer is not needed.
+using BufferShape = std::vector<Index>;
+
+/// What a kernel keeps between forward and backward, and its scratch. `Buffer` is a BufferShape
+/// where memory is counted and a Tensor where it is used, so that the two cannot drift apart.
+template <typename Buffer>
+struct AttentionWorkspace {
+  Buffer probabilities;    // naive: P [B·H, T, T]
+  Buffer score_gradients;  // naive, train: dS [workers, T, T]
+
+  Buffer row_max;          // fused: m [B·H, T]
+  Buffer row_sum;          // fused: l [B·H, T]
+  Buffer row_delta;        // fused, train: rowsum(dO ∘ O) [B·H, T]
+  Buffer score_tiles;      // fused: tiles of S (train: and of dP) [workers, tiles, queries, keys]
+  Buffer query_gradients;  // fused, train, several key chunks: dQ of each [B·H, chunks, T, d_k]
+  Index chunk_keys = 0;    // fused, train: keys whose dK and dV belong to one task of backward
+
+  std::array<Buffer*, 7> buffers() {
+    return {&probabilities, &score_gradients, &row_max,        &row_sum,
+            &row_delta,     &score_tiles,     &query_gradients};
+  }
+};
+
+/// O(B·H·T²) elements: P, and a T×T scratch per worker for `pass` kTrain.
+AttentionWorkspace<BufferShape> naive_workspace(const AttentionShape& shape, Pass pass,
+                                                int workers);
+/// O(B·T·H·d_k) elements and two tiles per worker, never a T×T matrix.
+AttentionWorkspace<BufferShape> fused_workspace(const AttentionShape& shape, Pass pass,
+                                                int workers);
+
+/// Assigns problem.output; leaves in the workspace what backward needs. The problem may be smaller
+/// than the shape that the workspace was made for, and the team smaller than its workers. Parallel
+/// over B × H.
+template <typename T>
+void naive_forward(const ThreadTeam& team, const AttentionProblem<T>& problem,
+                   AttentionWorkspace<Tensor<T>>& workspace);
+/// Assigns dq, dk, dv; the workspace as forward left it, made for Pass::kTrain.
+template <typename T>
+void naive_backward(const ThreadTeam& team, const AttentionProblem<T>& problem,
+                    const AttentionGradients<T>& gradients,
+                    AttentionWorkspace<Tensor<T>>& workspace);
+
+/// As naive_forward. Parallel over B × H × query tiles.
+template <typename T>
+void fused_forward(const ThreadTeam& team, const AttentionProblem<T>& problem,
+                   AttentionWorkspace<Tensor<T>>& workspace);
+/// As naive_backward. Parallel over B × H × chunks of keys. The chunks follow from the shape that
+/// the workspace was made for, sums are folded in a fixed order: bit-equal for any team.
+template <typename T>
+void fused_backward(const ThreadTeam& team, const AttentionProblem<T>& problem,
+                    const AttentionGradients<T>& gradients,
+                    AttentionWorkspace<Tensor<T>>& workspace);
+
+}  // namespace seqbench

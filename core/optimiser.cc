@@ -1,0 +1,77 @@
+#include "core/optimiser.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace seqbench {
+
+template <typename T>
+AdamW<T>::AdamW(std::vector<Parameter<T>*> parameters, AdamWOptions options)
+    : parameters_(std::move(parameters)), options_(options) {
+  for (const Parameter<T>* parameter : parameters_) {
+    first_moments_.emplace_back(parameter->value.shape());
+    second_moments_.emplace_back(parameter->value.shape());
+  }
+}
+
+template <typename T>
+void AdamW<T>::step(double learning_rate) {
+  ++steps_taken_;
+  const auto& [beta1, beta2, epsilon, weight_decay] = options_;
+  const double correction1 = 1 - std::pow(beta1, steps_taken_);
+  const double correction2 = 1 - std::pow(beta2, steps_taken_);
+  const T decay = T(1 - learning_rate * weight_decay);
+  const T keep1 = T(beta1), take1 = T(1 - beta1);
+  const T keep2 = T(beta2), take2 = T(1 - beta2);
+  const T rate = T(learning_rate / correction1);
+  const T scale = T(1 / std::sqrt(correction2));
+  const T eps = T(epsilon);
+  for (std::size_t k = 0; k < parameters_.size(); ++k) {
+    assert(parameters_[k]->gradient.size() == parameters_[k]->value.size());
+    T* theta = parameters_[k]->value.data();
+    const T* g = parameters_[k]->gradient.data();
+    T* m = first_moments_[k].data();
+    T* v = second_moments_[k].data();
+    const Index n = parameters_[k]->value.size();
+    for (Index i = 0; i < n; ++i) {
+      m[i] = keep1 * m[i] + take1 * g[i];
+      v[i] = keep2 * v[i] + take2 * g[i] * g[i];
+      theta[i] = theta[i] * decay - rate * m[i] / (std::sqrt(v[i]) * scale + eps);
+    }
+  }
+}
+
+template <typename T>
+double clip_global_norm(const std::vector<Parameter<T>*>& parameters, double max_norm) {
+  double sum = 0;
+  for (const Parameter<T>* parameter : parameters) {
+    sum += as_eigen(parameter->gradient.matrix()).template cast<double>().squaredNorm();
+  }
+  const double norm = std::sqrt(sum);
+  constexpr double kEpsilon = 1e-6;  // PyTorch's, against division by zero
+  const double scale = max_norm / (norm + kEpsilon);
+  if (scale < 1) {
+    for (Parameter<T>* parameter : parameters) as_eigen(parameter->gradient.matrix()) *= T(scale);
+  }
+  return norm;
+}
+
+double LearningRateSchedule::at(Index t) const {
+  assert(t >= 0 && t < steps);
+  if (t < warmup_steps) {
+    return peak * static_cast<double>(t + 1) / static_cast<double>(warmup_steps);
+  }
+  const double progress =
+      static_cast<double>(t - warmup_steps) / static_cast<double>(steps - warmup_steps);
+  return peak * (1 + std::cos(std::numbers::pi * progress)) / 2;
+}
+
+#define SEQBENCH_INSTANTIATE(T) \
+  template class AdamW<T>;      \
+  template double clip_global_norm<T>(const std::vector<Parameter<T>*>&, double);
+SEQBENCH_INSTANTIATE(float)
+SEQBENCH_INSTANTIATE(double)
+#undef SEQBENCH_INSTANTIATE
+
+}  // namespace seqbench

@@ -1,0 +1,224 @@
+#include "harness/block.h"
+
+#include "core/initialisers.h"
+#include "core/layer_norm.h"
+#include "core/linear.h"
+#include "core/relu.h"
+
+namespace seqbench {
+namespace {
+
+template <typename T>
+Parameter<T> make_parameter(std::string name, std::vector<Index> shape) {
+  return {.name = std::move(name), .value = Tensor<T>(std::move(shape)), .gradient = {}};
+}
+
+template <typename T>
+void reserve_gradient(Parameter<T>& parameter) {
+  parameter.gradient = Tensor<T>(parameter.value.shape());
+}
+
+/// The first rows of a tensor that was reserved for as many or more.
+template <typename T>
+MatrixView<T> rows_of(Tensor<T>& tensor, Index rows) {
+  return tensor.matrix().row_block(0, rows);
+}
+
+template <typename T>
+std::span<T> elements(MatrixView<T> compact) {
+  assert(compact.stride == compact.cols);
+  return {compact.data, static_cast<std::size_t>(compact.rows * compact.cols)};
+}
+
+}  // namespace
+
+template <typename T>
+NormLayer<T>::NormLayer(const std::string& name, Index width)
+    : weight(make_parameter<T>(name + ".weight", {width})),
+      bias(make_parameter<T>(name + ".bias", {width})) {
+  std::ranges::fill(weight.value.values(), T(1));
+}
+
+template <typename T>
+void NormLayer<T>::reserve(Index rows) {
+  reserve_gradient(weight);
+  reserve_gradient(bias);
+  mean = Tensor<T>({rows});
+  rstd = Tensor<T>({rows});
+}
+
+template <typename T>
+void NormLayer<T>::forward(MatrixView<const T> x, MatrixView<T> y) {
+  layer_norm_forward<T>({.x = x,
+                         .weight = weight.value.values(),
+                         .bias = bias.value.values(),
+                         .y = y,
+                         .mean = mean.values(),
+                         .rstd = rstd.values()});
+}
+
+template <typename T>
+void NormLayer<T>::backward(MatrixView<const T> x, MatrixView<const T> dy, MatrixView<T> dx) {
+  layer_norm_backward<T>({.x = x,
+                          .weight = weight.value.values(),
+                          .mean = mean.values(),
+                          .rstd = rstd.values(),
+                          .dy = dy,
+                          .dx = dx,
+                          .dweight = weight.gradient.values(),
+                          .dbias = bias.gradient.values()});
+}
+
+template <typename T>
+LinearLayer<T>::LinearLayer(const std::string& name, Index in, Index out)
+    : weight(make_parameter<T>(name + ".weight", {out, in})),
+      bias(make_parameter<T>(name + ".bias", {out})) {}
+
+template <typename T>
+void LinearLayer<T>::initialise(Random& random) {
+  const Index fan_in = weight.value.shape()[1];
+  uniform_by_fan_in(random, weight.value, fan_in);
+  uniform_by_fan_in(random, bias.value, fan_in);
+}
+
+template <typename T>
+void LinearLayer<T>::reserve() {
+  reserve_gradient(weight);
+  reserve_gradient(bias);
+}
+
+template <typename T>
+void LinearLayer<T>::forward(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y) const {
+  linear_forward<T>(team,
+                    {.x = x, .weight = weight.value.matrix(), .bias = bias.value.values(), .y = y});
+}
+
+template <typename T>
+void LinearLayer<T>::backward(const ThreadTeam& team, MatrixView<const T> x, MatrixView<const T> dy,
+                              MatrixView<T> dx) {
+  linear_backward<T>(team, {.x = x,
+                            .weight = weight.value.matrix(),
+                            .dy = dy,
+                            .dx = dx,
+                            .dweight = weight.gradient.matrix(),
+                            .dbias = bias.gradient.values()});
+}
+
+template <typename T>
+Block<T>::Block(std::unique_ptr<SequenceLayer<T>> layer, BlockOptions options)
+    : layer_(std::move(layer)),
+      options_(options),
+      norm1_("norm1", layer_->width()),
+      norm2_("norm2", layer_->width()),
+      linear1_("linear1", layer_->width(), options.mlp_expansion * layer_->width()),
+      linear2_("linear2", options.mlp_expansion * layer_->width(), layer_->width()) {
+  assert(options.residual || options.mlp_expansion == 0);
+}
+
+template <typename T>
+void Block<T>::initialise_rest(Random& random) {
+  if (options_.mlp_expansion == 0) return;
+  linear1_.initialise(random);
+  linear2_.initialise(random);
+}
+
+template <typename T>
+void Block<T>::append_parameters(std::vector<Parameter<T>*>& parameters) {
+  for (Parameter<T>& parameter : layer_->parameters()) parameters.push_back(&parameter);
+  if (options_.residual) {
+    parameters.insert(parameters.end(), {&norm1_.weight, &norm1_.bias});
+  }
+  if (options_.mlp_expansion > 0) {
+    parameters.insert(parameters.end(), {&norm2_.weight, &norm2_.bias, &linear1_.weight,
+                                         &linear1_.bias, &linear2_.weight, &linear2_.bias});
+  }
+}
+
+template <typename T>
+void Block<T>::reserve(SequenceShape shape, int workers) {
+  layer_->reserve(shape, Pass::kTrain, workers);
+  const Index N = shape.batch * shape.steps, D = layer_->width();
+  if (options_.residual) {
+    norm1_.reserve(N);
+    normed1_ = Tensor<T>({N, D});
+    mixed_ = Tensor<T>({N, D});
+    dnormed_ = Tensor<T>({N, D});
+  }
+  if (options_.mlp_expansion > 0) {
+    norm2_.reserve(N);
+    linear1_.reserve();
+    linear2_.reserve();
+    residual_ = Tensor<T>({N, D});
+    normed2_ = Tensor<T>({N, D});
+    hidden_ = Tensor<T>({N, options_.mlp_expansion * D});
+    dhidden_ = Tensor<T>({N, options_.mlp_expansion * D});
+  }
+}
+
+template <typename T>
+void Block<T>::forward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y,
+                       Keep keep) {
+  if (!options_.residual) return layer_->forward(team, x, y, keep);
+  const auto [B, S, D] = std::tuple(x.batch, x.steps, x.width);
+  const Index N = B * S;
+  const SequenceView<T> normed{normed1_.data(), B, S, D}, mixed{mixed_.data(), B, S, D};
+
+  // 1. r = x + L(LN₁(x))
+  norm1_.forward(x.tokens(), normed.tokens());
+  layer_->forward(team, normed, mixed, keep);
+  const bool has_mlp = options_.mlp_expansion > 0;
+  const MatrixView<T> r = has_mlp ? rows_of(residual_, N) : y.tokens();
+  as_eigen(r) = as_eigen(x.tokens()) + as_eigen(mixed.tokens());
+
+  // 2. y = r + MLP(LN₂(r))
+  if (has_mlp) mlp_forward(team, r, y.tokens());
+}
+
+template <typename T>
+void Block<T>::backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
+                        SequenceView<T> dy, SequenceView<T> dx) {
+  if (!options_.residual) return layer_->backward(team, x, y, dy, dx);
+  const auto [B, S, D] = std::tuple(x.batch, x.steps, x.width);
+  const SequenceView<T> normed{normed1_.data(), B, S, D}, mixed{mixed_.data(), B, S, D};
+  const SequenceView<T> dnormed{dnormed_.data(), B, S, D};
+
+  // Undoes 2: dy becomes dr.
+  if (options_.mlp_expansion > 0) mlp_backward(team, rows_of(residual_, B * S), dy.tokens());
+
+  // Undoes 1: dx = dr + dLN₁(dL(dr))
+  layer_->backward(team, normed, mixed, dy, dnormed);
+  norm1_.backward(x.tokens(), dnormed.tokens(), dx.tokens());
+  as_eigen(dx.tokens()) += as_eigen(dy.tokens());
+}
+
+template <typename T>
+void Block<T>::mlp_forward(const ThreadTeam& team, MatrixView<const T> r, MatrixView<T> y) {
+  const auto normed = rows_of(normed2_, r.rows), hidden = rows_of(hidden_, r.rows);
+  norm2_.forward(r, normed);
+  linear1_.forward(team, normed, hidden);
+  relu_forward<T>(elements(hidden), elements(hidden));
+  linear2_.forward(team, hidden, y);
+  as_eigen(y) += as_eigen(r);
+}
+
+/// dy becomes dr = dy + dLN₂(dMLP(dy)).
+template <typename T>
+void Block<T>::mlp_backward(const ThreadTeam& team, MatrixView<const T> r, MatrixView<T> dy) {
+  const auto normed = rows_of(normed2_, r.rows), hidden = rows_of(hidden_, r.rows);
+  const auto dhidden = rows_of(dhidden_, r.rows), dnormed = rows_of(dnormed_, r.rows);
+  linear2_.backward(team, hidden, dy, dhidden);
+  relu_backward<T>(elements(hidden), elements(dhidden), elements(dhidden));
+  linear1_.backward(team, normed, dhidden, dnormed);
+  norm2_.backward(r, dnormed, dnormed);
+  as_eigen(dy) += as_eigen(dnormed);
+}
+
+#define SEQBENCH_INSTANTIATE(T)   \
+  template struct NormLayer<T>;   \
+  template struct LinearLayer<T>; \
+  template class Block<T>;
+SEQBENCH_INSTANTIATE(float)
+SEQBENCH_INSTANTIATE(double)
+#undef SEQBENCH_INSTANTIATE
+
+}  // namespace seqbench

@@ -1,0 +1,82 @@
+// One block of a sequence model: a sequence layer, bare or in a Transformer's pre-norm residual
+// form (Xiong et al. 2020, fig. 1b; nn.TransformerEncoderLayer with norm_first, without dropout):
+//
+//   bare       y = L(x)
+//   residual   r = x + L(LN₁(x))
+//              y = r + W₂·relu(W₁·LN₂(r) + b₁) + b₂      (y = r without an MLP)
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "core/sequence_layer.h"
+
+namespace seqbench {
+
+struct BlockOptions {
+  bool residual = false;
+  Index mlp_expansion = 0;  // hidden width of the MLP ÷ D; 0: no MLP. Needs residual.
+};
+
+/// A layer norm with the statistics that its backward needs.
+template <typename T>
+struct NormLayer {
+  Parameter<T> weight, bias;  // γ, β [D]
+  Tensor<T> mean, rstd;       // [N]
+
+  NormLayer(const std::string& name, Index width);
+  void reserve(Index rows);
+  void forward(MatrixView<const T> x, MatrixView<T> y);
+  void backward(MatrixView<const T> x, MatrixView<const T> dy, MatrixView<T> dx);
+};
+
+/// y = x·Wᵀ + b.
+template <typename T>
+struct LinearLayer {
+  Parameter<T> weight, bias;  // W [O, I], b [O]
+
+  LinearLayer(const std::string& name, Index in, Index out);
+  /// Both from U(±1/√I), as nn.Linear.
+  void initialise(Random& random);
+  void reserve();
+  void forward(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y) const;
+  void backward(const ThreadTeam& team, MatrixView<const T> x, MatrixView<const T> dy,
+                MatrixView<T> dx);
+};
+
+template <typename T>
+class Block {
+ public:
+  Block(std::unique_ptr<SequenceLayer<T>> layer, BlockOptions options);
+
+  /// L, whose parameters are initialised apart.
+  SequenceLayer<T>& layer() { return *layer_; }
+  /// Norms to 1 and 0, linear maps as PyTorch; the layer is left as it is.
+  void initialise_rest(Random& random);
+  void append_parameters(std::vector<Parameter<T>*>& parameters);
+
+  /// Allocates for training with up to this shape; the meanings are SequenceLayer's.
+  void reserve(SequenceShape shape, int workers);
+  void forward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y, Keep keep);
+  /// Assigns dx and all gradients. dy is overwritten and must not overlap dx.
+  void backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
+                SequenceView<T> dy, SequenceView<T> dx);
+
+ private:
+  void mlp_forward(const ThreadTeam& team, MatrixView<const T> r, MatrixView<T> y);
+  void mlp_backward(const ThreadTeam& team, MatrixView<const T> r, MatrixView<T> dy);
+
+  std::unique_ptr<SequenceLayer<T>> layer_;
+  BlockOptions options_;
+  NormLayer<T> norm1_, norm2_;
+  LinearLayer<T> linear1_, linear2_;
+  Tensor<T> normed1_;   // LN₁(x) [N, D]
+  Tensor<T> mixed_;     // L(LN₁(x)) [N, D]
+  Tensor<T> residual_;  // r [N, D]
+  Tensor<T> normed2_;   // LN₂(r) [N, D]
+  Tensor<T> hidden_;    // relu(…) [N, 4D]
+  Tensor<T> dhidden_;   // [N, 4D]
+  Tensor<T> dnormed_;   // of either norm's output, then of its input [N, D]
+};
+
+}  // namespace seqbench

@@ -1,0 +1,262 @@
+#include "harness/machine.h"
+
+#include <malloc.h>
+#include <omp.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/version.hpp>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "core/gemm.h"
+#include "core/simd.h"
+#include "harness/build_info.h"
+#include "harness/command_line.h"
+#include "harness/progress.h"
+
+namespace seqbench {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string first_line(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+/// The number behind "key" in a file of "key: value" lines such as /proc/meminfo, in the unit given
+/// there; 0 when the key is absent.
+double number_of_key(const std::string& path, const std::string& key) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    if (line.compare(0, key.size(), key) == 0 && line.size() > key.size() &&
+        line[key.size()] == ':') {
+      return std::strtod(line.c_str() + key.size() + 1, nullptr);
+    }
+  }
+  return 0;
+}
+
+std::string cpu_model() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.compare(0, 10, "model name") == 0) return line.substr(line.find(':') + 2);
+  }
+  return "unknown";
+}
+
+/// CPUs' worth of time that the cgroup grants per period (v2 cpu.max, v1 cfs quota); infinite when
+/// there is no limit.
+double cgroup_cpu_quota() {
+  std::istringstream v2(first_line("/sys/fs/cgroup/cpu.max"));
+  std::string quota;
+  double period = 0;
+  if (v2 >> quota >> period && quota != "max" && period > 0) return std::stod(quota) / period;
+  const std::string v1 = first_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
+  const std::string v1_period = first_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+  if (!v1.empty() && v1[0] != '-' && !v1_period.empty())
+    return std::stod(v1) / std::stod(v1_period);
+  return HUGE_VAL;
+}
+
+double cgroup_memory_limit() {
+  for (const char* path :
+       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    const std::string text = first_line(path);
+    if (!text.empty() && text != "max") return std::stod(text);
+  }
+  return HUGE_VAL;
+}
+
+Json caches() {
+  Json list = Json::array();
+  for (int index = 0;; ++index) {
+    const std::string folder =
+        "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index) + "/";
+    const std::string level = first_line(folder + "level");
+    if (level.empty()) return list;
+    const double kib = std::strtod(first_line(folder + "size").c_str(), nullptr);
+    list.push_back({{"level", std::stoi(level)},
+                    {"type", first_line(folder + "type")},
+                    {"bytes", static_cast<std::int64_t>(1024 * kib)},
+                    {"shared_by_cpus", first_line(folder + "shared_cpu_list")}});
+  }
+}
+
+Json environment_variables() {
+  Json set = Json::object();
+  for (const char* name : {"OMP_NUM_THREADS", "OMP_PROC_BIND", "OMP_PLACES", "OMP_WAIT_POLICY",
+                           "GOMP_SPINCOUNT", "OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS"}) {
+    if (const char* value = std::getenv(name)) set[name] = value;
+  }
+  return set;
+}
+
+std::string or_unknown(const std::string& text) { return text.empty() ? "unknown" : text; }
+
+std::string hwy_version() {
+  return std::to_string(HWY_MAJOR) + "." + std::to_string(HWY_MINOR) + "." +
+         std::to_string(HWY_PATCH);
+}
+
+}  // namespace
+
+const std::vector<int>& usable_cpus() {
+  static const std::vector<int> cpus = [] {
+    std::vector<int> found;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (::sched_getaffinity(0, sizeof(set), &set) == 0) {
+      for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+        if (CPU_ISSET(cpu, &set)) found.push_back(cpu);
+      }
+    }
+    if (found.empty()) found.push_back(0);
+    const double quota = std::max(1.0, std::ceil(cgroup_cpu_quota()));
+    if (quota < double(found.size())) found.resize(static_cast<std::size_t>(quota));
+    return found;
+  }();
+  return cpus;
+}
+
+ThreadTeam make_team(int threads) { return ThreadTeam(threads, usable_cpus()); }
+
+std::vector<Index> default_thread_counts() {
+  const auto all = static_cast<Index>(usable_cpus().size());
+  return all == 1 ? std::vector<Index>{1} : std::vector<Index>{1, all};
+}
+
+nlohmann::ordered_json describe_machine() {
+  utsname system{};
+  ::uname(&system);
+  const std::string frequency = "/sys/devices/system/cpu/cpu0/cpufreq/";
+  Json machine;
+  machine["host"] = system.nodename;
+  machine["os"] = std::string(system.sysname) + " " + system.release;
+  machine["architecture"] = system.machine;
+  machine["cpu"] = cpu_model();
+  machine["cpus_online"] = ::sysconf(_SC_NPROCESSORS_ONLN);
+  machine["cpus_usable"] = usable_cpus();
+  const double quota = cgroup_cpu_quota();
+  machine["cpu_quota"] = std::isfinite(quota) ? Json(quota) : Json("none");
+  machine["governor"] = or_unknown(first_line(frequency + "scaling_governor"));
+  machine["caches"] = caches();
+  machine["memory_bytes"] =
+      static_cast<std::int64_t>(1024 * number_of_key("/proc/meminfo", "MemTotal"));
+  machine["simd"] = hwy::TargetName(HWY_TARGET);
+  machine["flush_subnormals"] = flushes_subnormals();
+  machine["build"] = {{"version", kVersion},
+                      {"git_commit", kGitCommit},
+                      {"compiler", kCompiler},
+                      {"flags", kCompilerFlags},
+                      {"type", kBuildType}};
+  machine["libraries"] = {{"blas", blas_description()},
+                          {"highway", hwy_version()},
+                          {"benchmark", kBenchmarkVersion},
+                          {"boost", BOOST_LIB_VERSION},
+                          {"openmp", _OPENMP}};
+  machine["environment"] = environment_variables();
+  return machine;
+}
+
+nlohmann::ordered_json to_json(const MachineLimits& limits) {
+  Json bandwidth = Json::array();
+  for (const BandwidthSample& sample : limits.bandwidth) {
+    bandwidth.push_back({{"working_set_bytes", sample.working_set_bytes},
+                         {"bytes_per_second", sample.bytes_per_second}});
+  }
+  return {{"threads", limits.threads},
+          {"peak_gflops", limits.peak_gflops},
+          {"bandwidth_per_thread", bandwidth}};
+}
+
+bool shares_cores(const MachineLimits& one, const MachineLimits& team) {
+  // Two real cores double the peak, two halves of one leave it; three quarters is the middle.
+  return team.threads > 1 && team.peak_gflops < 0.75 * team.threads * one.peak_gflops;
+}
+
+double usable_memory_bytes() {
+  double limit = 0.75 * 1024 * number_of_key("/proc/meminfo", "MemAvailable");
+  limit = std::min(limit, cgroup_memory_limit());
+  rlimit address_space{};
+  if (::getrlimit(RLIMIT_AS, &address_space) == 0 && address_space.rlim_cur != RLIM_INFINITY) {
+    limit = std::min(limit, double(address_space.rlim_cur));
+  }
+  return limit;
+}
+
+double resident_bytes() { return 1024 * number_of_key("/proc/self/status", "VmRSS"); }
+
+double peak_resident_bytes() { return 1024 * number_of_key("/proc/self/status", "VmHWM"); }
+
+void reset_peak_resident_bytes() {
+  ::malloc_trim(0);  // what was freed must not hide the growth to come
+  std::ofstream("/proc/self/clear_refs") << "5";
+}
+
+int machine_command(const std::vector<std::string>& arguments) {
+  CommandLine line("machine", "[options]", "Probe and print this machine.",
+                   "  seqbench machine\n  seqbench machine --json > machine.json\n");
+  line.option("threads", "", "numbers of threads to probe (default: 1 and all CPUs)");
+  line.flag("json", "print machine.json's form");
+  if (!line.parse(arguments)) return 0;
+  const std::vector<Index> counts =
+      line.given("threads") ? line.integers("threads", 1, 4096) : default_thread_counts();
+
+  Json machine = describe_machine();
+  std::vector<MachineLimits> probes;
+  machine["probes"] = Json::array();
+  for (const Index threads : counts) {
+    probes.push_back(probe_limits(make_team(static_cast<int>(threads))));
+    machine["probes"].push_back(to_json(probes.back()));
+  }
+  if (line.flag_given("json")) {
+    std::cout << machine.dump(2) << '\n';
+    return 0;
+  }
+
+  for (const auto& [key, value] : machine.items()) {
+    if (value.is_primitive()) {
+      std::cout << key << ": " << (value.is_string() ? value.get<std::string>() : value.dump())
+                << '\n';
+    }
+  }
+  for (const auto& [key, value] : machine["build"].items()) {
+    std::cout << key << ": " << value.get<std::string>() << '\n';
+  }
+  std::cout << "blas: " << machine["libraries"]["blas"].get<std::string>() << '\n';
+  for (const Json& cache : machine["caches"]) {
+    std::cout << "cache: L" << cache["level"] << ' ' << cache["type"].get<std::string>() << ' '
+              << human_bytes(cache["bytes"].get<double>()) << '\n';
+  }
+  std::printf("\n%-24s", "threads");
+  for (const MachineLimits& probe : probes) std::printf("%12d", probe.threads);
+  std::printf("\n%-24s", "FMA peak, GFLOP/s");
+  for (const MachineLimits& probe : probes) std::printf("%12.1f", probe.peak_gflops);
+  for (std::size_t i = 0; i < probes.front().bandwidth.size(); ++i) {
+    const std::string size = human_bytes(probes.front().bandwidth[i].working_set_bytes);
+    std::printf("\n%-24s", ("GB/s a thread, " + size).c_str());
+    for (const MachineLimits& probe : probes) {
+      std::printf("%12.1f", 1e-9 * probe.bandwidth[i].bytes_per_second);
+    }
+  }
+  std::printf("\n");
+  for (const MachineLimits& probe : probes) {
+    if (probes.front().threads == 1 && shares_cores(probes.front(), probe)) {
+      std::printf("%d threads reach %.2f × the peak of one: some CPUs share a core.\n",
+                  probe.threads, probe.peak_gflops / probes.front().peak_gflops);
+    }
+  }
+  return 0;
+}
+
+}  // namespace seqbench

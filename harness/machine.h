@@ -1,0 +1,44 @@
+// What is true of the machine and the build: the part of machine.json that describes them.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "harness/probe.h"
+
+namespace seqbench {
+
+/// CPUs that this process may use: the affinity mask, cut to the cgroup's CPU quota (rounded up).
+/// Taken once, when first called, since pinning narrows the mask of the calling thread later.
+const std::vector<int>& usable_cpus();
+
+/// A team of `threads` workers on the usable CPUs; more threads than CPUs share them in turn.
+ThreadTeam make_team(int threads);
+
+/// The thread counts that a command uses unless told otherwise: 1 and all CPUs.
+std::vector<Index> default_thread_counts();
+
+/// Host, CPU, caches, memory, compiler, flags, libraries, git commit, OpenMP and floating-point
+/// state. What cannot be known is "unknown".
+nlohmann::ordered_json describe_machine();
+
+/// The probed limits of one number of threads.
+nlohmann::ordered_json to_json(const MachineLimits& limits);
+
+/// True when a team's peak is hardly above a single thread's: its CPUs share a core.
+bool shares_cores(const MachineLimits& one, const MachineLimits& team);
+
+/// The memory a case may use: the smallest of 0.75 × available memory, the cgroup's limit and
+/// RLIMIT_AS.
+double usable_memory_bytes();
+
+/// Resident set of this process now, and at its highest since reset_peak_resident_bytes().
+double resident_bytes();
+double peak_resident_bytes();
+void reset_peak_resident_bytes();
+
+/// `seqbench machine`.
+int machine_command(const std::vector<std::string>& arguments);
+
+}  // namespace seqbench

@@ -1,0 +1,41 @@
+// What this machine can do at this moment: the FMA peak and the read bandwidth, by measurement.
+//
+// Speed drifts by tens of percent on a shared machine, and two virtual CPUs can turn out to be one
+// core. A figure is therefore read beside a probe taken with the same threads at the same time.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "core/thread_team.h"
+
+namespace seqbench {
+
+/// Float32 fused multiply-adds that the whole team retires from registers, as 10⁹ FLOP/s (an FMA is
+/// two). Takes about `seconds`. The team starts together and the slowest member counts.
+double probe_peak_gflops(const ThreadTeam& team, double seconds);
+
+/// Bytes per second that each member of the team reads from a private working set of
+/// `working_set_bytes` while all of them do, lowest member. Allocates the working sets.
+double probe_read_bandwidth(const ThreadTeam& team, std::size_t working_set_bytes, double seconds);
+
+struct BandwidthSample {
+  double working_set_bytes = 0;  // of one thread
+  double bytes_per_second = 0;   // of one thread
+};
+
+/// What probe_limits() found for one number of threads.
+struct MachineLimits {
+  int threads = 1;
+  double peak_gflops = 0;                  // of all threads together
+  std::vector<BandwidthSample> bandwidth;  // rising working set
+
+  /// Bandwidth of one thread at a working set of that size, interpolated between the probed sizes
+  /// on a logarithmic axis.
+  double bytes_per_second(double working_set_bytes) const;
+};
+
+/// Peak and bandwidth at working sets from L1 to DRAM; about half a second.
+MachineLimits probe_limits(const ThreadTeam& team);
+
+}  // namespace seqbench

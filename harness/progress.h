@@ -1,0 +1,36 @@
+// One line on stderr that tells how far a command is and when it will end.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace seqbench {
+
+class Progress {
+ public:
+  /// `total` units of expected work (any unit, such as FLOPs or steps). Shows nothing unless stderr
+  /// is a terminal and `wanted`.
+  Progress(double total, bool wanted);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  /// `done` units are finished; `what` is under way. Drawn at most ten times a second.
+  void update(double done, const std::string& what);
+  /// Removes the line, so that other output can be printed.
+  void clear();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  double total_;
+  bool shown_;
+  Clock::time_point start_;
+  Clock::time_point last_;
+};
+
+/// "3 s", "4 min 05 s", "2 h 10 min".
+std::string human_duration(double seconds);
+/// "512 B", "1.5 GiB".
+std::string human_bytes(double bytes);
+
+}  // namespace seqbench

@@ -1,0 +1,44 @@
+// What a case's result must be, in double precision, before it may be timed.
+//
+// The whole reference of a large case would cost more than the case, so a sample is checked: some
+// query rows of attention, some sequences of a recurrent layer. A train case is run with an
+// upstream gradient that is zero outside the sample. Then *every* gradient, of all inputs and
+// parameters, follows from the sampled rows alone and is compared in full.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "harness/workload.h"
+
+namespace seqbench {
+
+class Reference {
+ public:
+  /// Computes the expected result for `workload`'s parameters and input. The result serves all
+  /// kernels and thread counts of the same model, heads, causal flag, pass, shape and seed.
+  explicit Reference(Workload& workload);
+
+  /// Runs `workload` once and compares. Returns "" or what differs: tensor, difference, bound.
+  std::string check(Workload& workload, const ThreadTeam& team) const;
+
+  /// Memory that the constructor needs at most.
+  static double predicted_bytes(const Case& one);
+
+ private:
+  struct Expected {
+    std::string name;      // "y", "dx" or "d.NAME"
+    Tensor<double> value;  // y and dx: rows of the sampled sequences only
+  };
+
+  void compute_attention(Workload& workload);
+  void compute_recurrent(Workload& workload);
+  std::string compare(const Expected& expected, Workload& workload) const;
+
+  std::vector<Index> sequences_;  // sampled b
+  std::vector<Index> steps_;      // sampled t, in each of them
+  std::vector<Expected> expected_;
+};
+
+}  // namespace seqbench

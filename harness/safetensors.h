@@ -1,0 +1,68 @@
+// Reader and writer of .safetensors files (github.com/huggingface/safetensors):
+//
+//   8 bytes   N, the length of the header, little-endian
+//   N bytes   JSON, {"__metadata__": {"key": "text", …}, "name": {"dtype": "F32",
+//             "shape": [3, 7], "data_offsets": [begin, end]}, …}, padded with spaces
+//   the rest  the tensors' elements, row-major, without gap or overlap; offsets count from here
+//
+// A file comes from anywhere: whatever is wrong with it is one FileError that names the file, the
+// value and what is allowed.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace seqbench {
+
+/// Stands for any size ≥ 1 in the shape that TensorFile::tensor expects.
+inline constexpr Index kAnySize = -1;
+
+struct TensorFile {
+  struct Entry {
+    std::string dtype;
+    std::vector<Index> shape;
+    Tensor<float> values;  // empty unless dtype is F32
+  };
+
+  std::string name;  // of the file, for errors
+  std::map<std::string, std::string> metadata;
+  std::map<std::string, Entry> entries;
+
+  /// The tensor of that name. Throws FileError when it is missing, not F32 or of another shape.
+  const Tensor<float>& tensor(const std::string& tensor_name,
+                              const std::vector<Index>& shape) const;
+
+  /// The metadata's value of that key. Throws FileError when it is missing.
+  const std::string& required_metadata(const std::string& key) const;
+};
+
+/// Understands the bytes of a whole file; `name` stands for it in errors. Checks every entry, used
+/// or not. Throws FileError.
+TensorFile parse_safetensors(std::span<const std::byte> bytes, const std::string& name);
+
+/// Reads and understands a file. Throws FileError.
+TensorFile read_safetensors(const std::filesystem::path& path);
+
+/// A tensor to be written; owns nothing.
+struct NamedTensor {
+  std::string name;
+  const Tensor<float>* values;
+};
+
+/// Writes metadata and tensors, in the order given, to a temporary file beside `path`, which takes
+/// its name when it is safely on disk: `path` never holds half a file. Throws FileError when `path`
+/// exists already or cannot be written. Names must be distinct.
+void write_safetensors(const std::filesystem::path& path,
+                       const std::map<std::string, std::string>& metadata,
+                       const std::vector<NamedTensor>& tensors);
+
+/// Throws FileError when something of that name exists: a result is never written over.
+void refuse_existing(const std::filesystem::path& path);
+
+}  // namespace seqbench

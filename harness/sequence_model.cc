@@ -1,0 +1,193 @@
+#include "harness/sequence_model.h"
+
+#include "attention/positional_encoding.h"
+#include "core/loss.h"
+#include "harness/registry.h"
+
+namespace seqbench {
+namespace {
+
+// GPT-2's and BERT's deviation for learned positions.
+constexpr double kPositionDeviation = 0.02;
+
+template <typename T>
+std::unique_ptr<Block<T>> make_block(const SequenceModelSpec& spec) {
+  const ModelInfo& info = model_info(spec.model);
+  auto layer = make_layer<T>({.model = spec.model,
+                              .kernel = info.fastest_kernel(),
+                              .width = spec.width,
+                              .heads = info.is_recurrent() ? 1 : spec.heads,
+                              .causal = true});
+  const BlockOptions options =
+      info.is_recurrent() ? BlockOptions{} : BlockOptions{true, spec.mlp_expansion};
+  return std::make_unique<Block<T>>(std::move(layer), options);
+}
+
+template <typename T>
+void initialise_layer(Random& random, SequenceLayer<T>& layer, const SequenceModelSpec& spec) {
+  switch (spec.variant.initialisation) {
+    case Initialisation::kPyTorch:
+      return layer.initialise(random);
+    case Initialisation::kChrono:
+      return initialise_chrono(random, layer, spec.longest);
+  }
+}
+
+}  // namespace
+
+template <typename T>
+SequenceModel<T>::SequenceModel(const SequenceModelSpec& spec)
+    : spec_(spec),
+      embedding_{"embedding.weight", Tensor<T>({spec.vocabulary, spec.width}), {}},
+      final_norm_("final_norm", spec.width),
+      readout_("readout", spec.width, spec.answers) {
+  parameters_.push_back(&embedding_);
+  if (spec.variant.positions == Positions::kLearned) {
+    positions_ = {"positions.weight", Tensor<T>({spec.longest, spec.width}), {}};
+    parameters_.push_back(&positions_);
+  }
+  for (Index layer = 0; layer < spec.layers; ++layer) {
+    blocks_.push_back(make_block<T>(spec));
+    blocks_.back()->append_parameters(parameters_);
+  }
+  if (has_final_norm()) {
+    parameters_.insert(parameters_.end(), {&final_norm_.weight, &final_norm_.bias});
+  }
+  parameters_.insert(parameters_.end(), {&readout_.weight, &readout_.bias});
+}
+
+template <typename T>
+bool SequenceModel<T>::has_final_norm() const {
+  return !model_info(spec_.model).is_recurrent();
+}
+
+template <typename T>
+bool SequenceModel<T>::has_positions() const {
+  return positions_.value.size() > 0;
+}
+
+template <typename T>
+void SequenceModel<T>::initialise(Random& random) {
+  fill_normal(random, embedding_.value.values());
+  if (has_positions()) fill_normal(random, positions_.value.values(), 0, kPositionDeviation);
+  for (auto& block : blocks_) {
+    initialise_layer(random, block->layer(), spec_);
+    block->initialise_rest(random);
+  }
+  readout_.initialise(random);
+}
+
+template <typename T>
+Index SequenceModel<T>::parameter_count() const {
+  Index count = 0;
+  for (const Parameter<T>* parameter : parameters_) count += parameter->value.size();
+  return count;
+}
+
+template <typename T>
+void SequenceModel<T>::reserve(SequenceShape shape, Index answers, int workers) {
+  assert(shape.steps <= spec_.longest);
+  const Index D = spec_.width;
+  const std::vector<Index> state_shape{shape.batch, shape.steps, D};
+  states_.clear();
+  for (std::size_t k = 0; k <= blocks_.size(); ++k) states_.emplace_back(state_shape);
+  dstate_ = Tensor<T>(state_shape);
+  dstate_below_ = Tensor<T>(state_shape);
+  for (auto& block : blocks_) block->reserve(shape, workers);
+
+  embedding_.gradient = Tensor<T>(embedding_.value.shape());
+  if (has_positions()) positions_.gradient = Tensor<T>(positions_.value.shape());
+  final_norm_.reserve(answers);
+  readout_.reserve();
+  features_ = Tensor<T>({answers, D});
+  normed_ = Tensor<T>({answers, D});
+  dfeatures_ = Tensor<T>({answers, D});
+  logits_ = Tensor<T>({answers, spec_.answers});
+  probabilities_ = Tensor<T>({answers, spec_.answers});
+}
+
+template <typename T>
+double SequenceModel<T>::forward(const ThreadTeam& team, const TaskBatch& batch, Keep keep) {
+  const Index A = static_cast<Index>(batch.answer_rows.size());
+
+  // 1. Tokens to vectors.
+  const SequenceView<T> embedded = view(states_[0], batch);
+  embedding_forward<T>(batch.tokens, embedding_.value.matrix(), embedded.tokens());
+  if (has_positions()) add_positions(team, positions_.value.matrix(), embedded);
+
+  // 2. Through the blocks.
+  for (std::size_t k = 0; k < blocks_.size(); ++k) {
+    blocks_[k]->forward(team, view(states_[k], batch), view(states_[k + 1], batch), keep);
+  }
+
+  // 3. The rows where an answer is asked for.
+  const MatrixView<T> last = view(states_.back(), batch).tokens();
+  const MatrixView<T> features = features_.matrix().row_block(0, A);
+  for (Index a = 0; a < A; ++a) {
+    as_eigen(features).row(a) = as_eigen(last).row(batch.answer_rows[std::size_t(a)]);
+  }
+
+  // 4. To logits and the loss.
+  const MatrixView<T> normed = has_final_norm() ? normed_.matrix().row_block(0, A) : features;
+  if (has_final_norm()) final_norm_.forward(features, normed);
+  const MatrixView<T> logits = logits_.matrix().row_block(0, A);
+  readout_.forward(team, normed, logits);
+  count_correct(batch);
+  return cross_entropy_forward(logits, batch.targets, probabilities_.matrix().row_block(0, A));
+}
+
+template <typename T>
+void SequenceModel<T>::backward(const ThreadTeam& team, const TaskBatch& batch) {
+  const Index A = static_cast<Index>(batch.answer_rows.size());
+
+  // Undoes 4.
+  const MatrixView<T> features = features_.matrix().row_block(0, A);
+  const MatrixView<T> normed = has_final_norm() ? normed_.matrix().row_block(0, A) : features;
+  const MatrixView<T> dlogits = logits_.matrix().row_block(0, A);
+  const MatrixView<T> dfeatures = dfeatures_.matrix().row_block(0, A);
+  cross_entropy_backward(probabilities_.matrix().row_block(0, A), batch.targets, dlogits);
+  readout_.backward(team, normed, dlogits, dfeatures);
+  if (has_final_norm()) final_norm_.backward(features, dfeatures, dfeatures);
+
+  // Undoes 3: all other rows have no part in the loss.
+  const MatrixView<T> dlast = view(dstate_, batch).tokens();
+  as_eigen(dlast).setZero();
+  for (Index a = 0; a < A; ++a) {
+    as_eigen(dlast).row(batch.answer_rows[std::size_t(a)]) = as_eigen(dfeatures).row(a);
+  }
+
+  // Undoes 2.
+  for (std::size_t k = blocks_.size(); k-- > 0;) {
+    blocks_[k]->backward(team, view(states_[k], batch), view(states_[k + 1], batch),
+                         view(dstate_, batch), view(dstate_below_, batch));
+    std::swap(dstate_, dstate_below_);
+  }
+
+  // Undoes 1.
+  embedding_gradient_ = view(dstate_, batch);
+  if (has_positions()) {
+    add_positions_backward(team, embedding_gradient_, positions_.gradient.matrix());
+  }
+  embedding_backward(batch.tokens, embedding_gradient_.tokens(), embedding_.gradient.matrix());
+}
+
+template <typename T>
+SequenceView<T> SequenceModel<T>::view(Tensor<T>& states, const TaskBatch& batch) const {
+  assert(batch.shape.batch * batch.shape.steps * spec_.width <= states.size());
+  return {states.data(), batch.shape.batch, batch.shape.steps, spec_.width};
+}
+
+template <typename T>
+void SequenceModel<T>::count_correct(const TaskBatch& batch) {
+  correct_ = 0;
+  for (std::size_t a = 0; a < batch.targets.size(); ++a) {
+    Index best = 0;
+    as_eigen(logits_.matrix()).row(Index(a)).maxCoeff(&best);
+    correct_ += best == batch.targets[a];
+  }
+}
+
+template class SequenceModel<float>;
+template class SequenceModel<double>;
+
+}  // namespace seqbench

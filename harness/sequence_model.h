@@ -1,0 +1,92 @@
+// The models that learn the long-range tasks:
+//
+//   tokens → embedding [+ positions] → blocks → (answer rows only) [layer norm] → linear → loss
+//
+// recurrent   bare elman, lstm or gru layers;  readout of the last layer's state
+// attention   + learned positions; causal pre-norm blocks with MLP; final layer norm
+//
+// Both read the answer at the same position, through the same kind of linear map.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "core/sequence_layer.h"
+#include "harness/block.h"
+#include "harness/tasks.h"
+#include "harness/variants.h"
+
+namespace seqbench {
+
+struct SequenceModelSpec {
+  std::string model = "lstm";  // any of the registry's
+  Variant variant;
+  Index vocabulary = 1;
+  Index answers = 1;
+  Index longest = 1;  // sequence: the number of learned positions, and chrono's T
+  Index width = 64;
+  Index layers = 1;
+  Index heads = 4;          // attention only
+  Index mlp_expansion = 4;  // attention only
+};
+
+template <typename T>
+class SequenceModel {
+ public:
+  /// With zero parameters. Throws std::invalid_argument when the layers refuse the specification.
+  explicit SequenceModel(const SequenceModelSpec& spec);
+  SequenceModel(const SequenceModel&) = delete;
+  SequenceModel& operator=(const SequenceModel&) = delete;
+
+  /// Draws everything as PyTorch's constructors do, except as the variant says.
+  void initialise(Random& random);
+  /// All trainable tensors, in the order data flows through them.
+  const std::vector<Parameter<T>*>& parameters() { return parameters_; }
+  /// Trainable scalars.
+  Index parameter_count() const;
+
+  /// Allocates for batches of up to this shape with up to `answers` answers in all.
+  void reserve(SequenceShape shape, Index answers, int workers);
+
+  /// The mean cross-entropy over the batch's answers.
+  double forward(const ThreadTeam& team, const TaskBatch& batch, Keep keep);
+  /// How many answers of the last forward were right, the largest logit being the answer.
+  Index correct() const { return correct_; }
+  /// Assigns every parameter's gradient; after a forward of the same batch with kForBackward.
+  void backward(const ThreadTeam& team, const TaskBatch& batch);
+  /// The last backward's gradient with respect to the embedding's output: [B, T, D].
+  SequenceView<const T> embedding_gradient() const { return embedding_gradient_; }
+
+ private:
+  bool has_positions() const;
+  bool has_final_norm() const;
+  SequenceView<T> view(Tensor<T>& states, const TaskBatch& batch) const;
+  void count_correct(const TaskBatch& batch);
+
+  SequenceModelSpec spec_;
+  Parameter<T> embedding_;  // [V, D]
+  Parameter<T> positions_;  // [longest, D]; empty unless the variant learns them
+  std::vector<std::unique_ptr<Block<T>>> blocks_;
+  NormLayer<T> final_norm_;
+  LinearLayer<T> readout_;
+  std::vector<Parameter<T>*> parameters_;
+
+  std::vector<Tensor<T>> states_;     // the input of each block, and the last one's output
+  Tensor<T> dstate_, dstate_below_;   // gradients of a block's output and of its input
+  Tensor<T> features_, normed_;       // [A, D]: the answers' rows, before and after the norm
+  Tensor<T> dfeatures_;               // [A, D]
+  Tensor<T> logits_, probabilities_;  // [A, answers]
+  Index correct_ = 0;
+  SequenceView<const T> embedding_gradient_;
+};
+
+/// Gives `to` the parameters of `from`, a model of the same specification.
+template <typename From, typename To>
+void copy_parameters(SequenceModel<From>& from, SequenceModel<To>& to) {
+  for (std::size_t k = 0; k < from.parameters().size(); ++k) {
+    const auto source = from.parameters()[k]->value.values();
+    std::copy(source.begin(), source.end(), to.parameters()[k]->value.data());
+  }
+}
+
+}  // namespace seqbench

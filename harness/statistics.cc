@@ -1,0 +1,60 @@
+#include "harness/statistics.h"
+
+#include <algorithm>
+#include <boost/math/distributions/binomial.hpp>
+#include <boost/math/distributions/students_t.hpp>
+#include <cmath>
+#include <limits>
+
+namespace seqbench {
+
+double median(std::vector<double> values) {
+  assert(!values.empty());
+  std::sort(values.begin(), values.end());
+  const std::size_t half = values.size() / 2;
+  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+MedianInterval median_interval(std::vector<double> values) {
+  assert(!values.empty());
+  std::sort(values.begin(), values.end());
+  // The count of values below the true median is Binomial(n, 1/2). Leaving out `cut` values at
+  // each end covers it with 1 − 2·P(count < cut + 1): the largest cut that keeps 95 %.
+  const boost::math::binomial below(double(values.size()), 0.5);
+  std::size_t cut = 0;
+  while (2 * (cut + 1) < values.size() && 2 * boost::math::cdf(below, double(cut + 1)) <= 0.05) {
+    ++cut;
+  }
+  return {median(values), values[cut], values[values.size() - 1 - cut]};
+}
+
+PowerFit fit_power(std::span<const double> x, std::span<const double> y) {
+  assert(x.size() == y.size() && x.size() >= 2);
+  const double n = double(x.size());
+  double mean_x = 0, mean_y = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    mean_x += std::log(x[i]) / n;
+    mean_y += std::log(y[i]) / n;
+  }
+  double sxx = 0, sxy = 0, syy = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double dx = std::log(x[i]) - mean_x, dy = std::log(y[i]) - mean_y;
+    sxx += dx * dx;
+    sxy += dx * dy;
+    syy += dy * dy;
+  }
+  PowerFit fit;
+  fit.exponent = sxy / sxx;
+  fit.r2 = syy > 0 ? sxy * sxy / (sxx * syy) : 1.0;
+  fit.exponent_low = fit.exponent_high = std::numeric_limits<double>::quiet_NaN();
+  if (x.size() >= 3) {
+    const double residual = std::max(0.0, syy - fit.exponent * sxy);
+    const double error = std::sqrt(residual / (n - 2) / sxx);
+    const double t = boost::math::quantile(boost::math::students_t(n - 2), 0.975);
+    fit.exponent_low = fit.exponent - t * error;
+    fit.exponent_high = fit.exponent + t * error;
+  }
+  return fit;
+}
+
+}  // namespace seqbench

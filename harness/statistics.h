@@ -1,0 +1,38 @@
+// Robust statistics of repeated measurements.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace seqbench {
+
+/// A median and the interval that covers the true median with at least 95 %.
+struct MedianInterval {
+  double median = 0;
+  double low = 0;
+  double high = 0;
+
+  /// Half the interval's width as a fraction of the median.
+  double relative_half_width() const { return median > 0 ? (high - low) / 2 / median : 0; }
+};
+
+double median(std::vector<double> values);
+
+/// Distribution-free interval from order statistics (binomial; Conover, Practical Nonparametric
+/// Statistics, 3.2). Below six values no pair of them reaches 95 %: then smallest and largest.
+MedianInterval median_interval(std::vector<double> values);
+
+/// y = a·x^exponent by least squares on logarithms.
+struct PowerFit {
+  double exponent = 0;
+  double exponent_low = 0;  // 95 % by Student's t; not a number with fewer than three points
+  double exponent_high = 0;
+  double r2 = 0;
+};
+
+/// Two points or more, all positive, not all x equal.
+PowerFit fit_power(std::span<const double> x, std::span<const double> y);
+
+}  // namespace seqbench

@@ -1,0 +1,199 @@
+#include "harness/training.h"
+
+#include <chrono>
+#include <cmath>
+
+#include "core/optimiser.h"
+#include "harness/registry.h"
+
+namespace seqbench {
+namespace {
+
+enum Stream : std::uint64_t { kParameters, kTrainingData, kTestData, kGradientData };
+
+constexpr Index kStepsPerLearningPoint = 20;
+
+class Stopwatch {
+ public:
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+/// Sums over the answers of one or several batches.
+struct Score {
+  double loss = 0;
+  Index correct = 0;
+  Index answers = 0;
+
+  template <typename T>
+  void add(double mean_loss, const SequenceModel<T>& model, const TaskBatch& batch) {
+    const auto count = static_cast<Index>(batch.targets.size());
+    loss += mean_loss * static_cast<double>(count);
+    correct += model.correct();
+    answers += count;
+  }
+  double mean_loss() const { return loss / static_cast<double>(answers); }
+  double accuracy() const { return static_cast<double>(correct) / static_cast<double>(answers); }
+};
+
+template <typename T>
+void reserve_for(SequenceModel<T>& model, const TaskBatch& batch, const ThreadTeam& team) {
+  model.reserve(batch.shape, static_cast<Index>(batch.targets.size()), team.size());
+}
+
+Score test(const ThreadTeam& team, const TrainingSettings& settings, SequenceModel<float>& model) {
+  Random random(static_cast<std::uint64_t>(settings.seed), kTestData);
+  TaskBatch batch;
+  Score score;
+  for (Index left = settings.task->defaults.test_sequences; left > 0; left -= batch.shape.batch) {
+    settings.task->draw(random, std::min(left, settings.batch), settings.distance,
+                        settings.variant.evidence, batch);
+    score.add(model.forward(team, batch, Keep::kNothing), model, batch);
+  }
+  return score;
+}
+
+/// In double, since a vanishing gradient would underflow in float. One batch of sequences;
+/// distances count back from each sequence's last answer.
+std::vector<GradientPoint> gradient_by_distance(const ThreadTeam& team,
+                                                const TrainingSettings& settings,
+                                                SequenceModel<float>& trained) {
+  SequenceModel<double> model(model_spec(settings));
+  copy_parameters(trained, model);
+  Random random(static_cast<std::uint64_t>(settings.seed), kGradientData);
+  TaskBatch batch;
+  settings.task->draw(random, settings.batch, settings.distance, settings.variant.evidence, batch);
+  reserve_for(model, batch, team);
+  model.forward(team, batch, Keep::kForBackward);
+  model.backward(team, batch);
+
+  const auto [B, T] = std::pair(batch.shape.batch, batch.shape.steps);
+  const auto gradient = model.embedding_gradient();
+  std::vector<Index> last_answer(static_cast<std::size_t>(B));
+  for (const Index row : batch.answer_rows) last_answer[std::size_t(row / T)] = row % T;
+  std::vector<GradientPoint> points;
+  for (Index distance = 1; distance < T; ++distance) {
+    double sum = 0;
+    Index sequences = 0;
+    for (Index b = 0; b < B; ++b) {
+      const Index t = last_answer[std::size_t(b)] - distance;
+      if (t < 0) continue;
+      sum += as_eigen(gradient.sequence(b)).row(t).norm();
+      ++sequences;
+    }
+    // The loss is a mean over B sequences; that of one alone has B times the gradient.
+    if (sequences > 0) points.push_back({distance, sum * double(B) / double(sequences)});
+  }
+  return points;
+}
+
+}  // namespace
+
+SequenceModelSpec model_spec(const TrainingSettings& settings) {
+  return {.model = settings.model,
+          .variant = settings.variant,
+          .vocabulary = settings.task->vocabulary,
+          .answers = settings.task->answers,
+          .longest = settings.seq_len(),
+          .width = settings.width,
+          .layers = settings.layers,
+          .heads = settings.heads,
+          .mlp_expansion = settings.task->defaults.mlp_expansion};
+}
+
+TrainingCost training_cost(const TrainingSettings& settings) {
+  const SequenceModelSpec spec = model_spec(settings);
+  const ModelInfo& info = model_info(spec.model);
+  const SequenceShape shape{settings.batch, settings.seq_len()};
+  const LayerCost layer = declared_cost({.model = spec.model,
+                                         .kernel = info.fastest_kernel(),
+                                         .width = spec.width,
+                                         .heads = info.is_recurrent() ? 1 : spec.heads,
+                                         .causal = true},
+                                        shape, Pass::kTrain, 1);
+  const double N = double(shape.batch) * double(shape.steps), D = double(spec.width);
+  const double expansion = info.is_recurrent() ? 0 : double(spec.mlp_expansion);
+  const double mlp_parameters = 2 * expansion * D * D;
+  const double layers = double(spec.layers);
+
+  const double positions =
+      spec.variant.positions == Positions::kLearned ? double(spec.longest) * D : 0;
+  const double parameters = double(spec.vocabulary + spec.answers) * D + positions +
+                            layers * (layer.parameters + mlp_parameters);
+  // A block's states (block.h): its output, and in residual form five more and twice the MLP's.
+  const double block_states = info.is_recurrent() ? 1 : 6 + 2 * expansion;
+  const double states = N * D * (2 + layers * block_states);
+  const double layer_scalars = layers * layer.workspace_bytes / sizeof(float);
+  // In float: value, gradient and two moments of a parameter. In double: value and gradient.
+  const double float_bytes = sizeof(float) * (4 * parameters + states + layer_scalars);
+  const double double_bytes = sizeof(double) * (2 * parameters + states + layer_scalars);
+
+  return {.flops = double(settings.steps) * layers * (layer.flops + 3 * 2 * N * mlp_parameters),
+          .bytes = float_bytes + (settings.measure_gradients ? double_bytes : 0)};
+}
+
+std::optional<TrainingResult> train(const TrainingSettings& settings, const KeepGoing& keep_going) {
+  const ThreadTeam team(1);
+  const TaskDefaults& defaults = settings.task->defaults;
+  const auto seed = static_cast<std::uint64_t>(settings.seed);
+  Random parameter_random(seed, kParameters), data_random(seed, kTrainingData);
+
+  SequenceModel<float> model(model_spec(settings));
+  model.initialise(parameter_random);
+  AdamW<float> optimiser(model.parameters(), {.weight_decay = defaults.weight_decay});
+  const LearningRateSchedule schedule{.peak = settings.learning_rate,
+                                      .steps = settings.steps,
+                                      .warmup_steps = defaults.warmup_steps};
+
+  TrainingResult result;
+  result.parameters = model.parameter_count();
+  if (settings.measure_gradients) {
+    result.initial_gradients = gradient_by_distance(team, settings, model);
+  }
+
+  const Stopwatch stopwatch;
+  TaskBatch batch;
+  Score stretch;
+  for (Index step = 0; step < settings.steps; ++step) {
+    if (!keep_going(step)) return std::nullopt;
+    settings.task->draw(data_random, settings.batch, settings.distance, settings.variant.evidence,
+                        batch);
+    if (step == 0) reserve_for(model, batch, team);
+    const double loss = model.forward(team, batch, Keep::kForBackward);
+    model.backward(team, batch);
+    clip_global_norm(model.parameters(), defaults.max_gradient_norm);
+    optimiser.step(schedule.at(step));
+    result.steps = step + 1;
+
+    stretch.add(loss, model, batch);
+    if (result.steps % kStepsPerLearningPoint == 0 || result.steps == settings.steps) {
+      result.learning.push_back(
+          {result.steps, stopwatch.seconds(), stretch.mean_loss(), stretch.accuracy()});
+      if (!result.steps_to_solve && stretch.accuracy() >= defaults.solved_accuracy) {
+        result.steps_to_solve = result.steps;
+        result.seconds_to_solve = result.learning.back().seconds;
+      }
+      stretch = {};
+    }
+    if (!std::isfinite(loss)) {
+      result.failure = "the loss is not finite at step " + std::to_string(result.steps) +
+                       "; a lower --learning-rate may help";
+      break;
+    }
+  }
+  result.train_seconds = stopwatch.seconds();
+
+  const Score score = test(team, settings, model);
+  result.accuracy = score.accuracy();
+  result.loss = score.mean_loss();
+  if (settings.measure_gradients && result.failure.empty()) {
+    result.trained_gradients = gradient_by_distance(team, settings, model);
+  }
+  return result;
+}
+
+}  // namespace seqbench

@@ -1,0 +1,83 @@
+// One training of one model on one task at one distance, and what it tells.
+//
+// A training is a function of its settings alone: every random number comes from the seed, through
+// streams of its own for parameters, training data, test data and gradient probes, so that all
+// models see the same sequences, and a result repeats bit for bit, alone or beside others.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "harness/sequence_model.h"
+#include "harness/tasks.h"
+#include "harness/variants.h"
+
+namespace seqbench {
+
+struct TrainingSettings {
+  const Task* task = nullptr;
+  std::string model;
+  Variant variant;
+  Index distance = 1;
+  Index seed = 1;
+  Index steps = 1;
+  Index batch = 1;
+  Index width = 1;
+  Index layers = 1;
+  Index heads = 1;              // of attention
+  double learning_rate = 1e-3;  // the peak
+  bool measure_gradients = true;
+
+  Index seq_len() const { return task->sequence_length(distance); }
+};
+
+/// The mean over the fresh batches of a stretch of training that ends after `step` steps.
+struct LearningPoint {
+  Index step = 0;
+  double seconds = 0;  // of training so far
+  double loss = 0;
+  double accuracy = 0;
+};
+
+/// How strongly the loss of an answer depends on the embedding `distance` tokens before it.
+struct GradientPoint {
+  Index distance = 0;
+  double norm = 0;  // mean over sequences of ‖∂L/∂e_{T − distance}‖, L the loss of one sequence
+};
+
+struct TrainingResult {
+  Index parameters = 0;
+  Index steps = 0;                         // taken
+  std::optional<Index> steps_to_solve;     // end of the first stretch that counts as solved
+  std::optional<double> seconds_to_solve;  // of training, up to there
+  double train_seconds = 0;
+  double accuracy = 0;  // on fresh test sequences
+  double loss = 0;      // on the same
+  std::vector<LearningPoint> learning;
+  std::vector<GradientPoint> initial_gradients, trained_gradients;  // empty unless measured
+  std::string failure;  // why training ended early; empty when it did not
+
+  bool solved(const Task& task) const { return accuracy >= task.defaults.solved_accuracy; }
+};
+
+/// What a training takes, known before anything is allocated. Doubles, as in LayerCost.
+struct TrainingCost {
+  double flops = 0;  // of all steps
+  double bytes = 0;  // parameters, gradients, moments, activations; the double copy for gradients
+};
+/// Throws std::invalid_argument when the model refuses the settings.
+TrainingCost training_cost(const TrainingSettings& settings);
+
+/// Told before each step how many are done; false stops the training.
+using KeepGoing = std::function<bool(Index steps_done)>;
+
+/// Trains on the calling thread. Empty when it was stopped. Throws std::invalid_argument when the
+/// model refuses the settings, std::bad_alloc.
+std::optional<TrainingResult> train(const TrainingSettings& settings, const KeepGoing& keep_going);
+
+/// The model that these settings describe.
+SequenceModelSpec model_spec(const TrainingSettings& settings);
+
+}  // namespace seqbench

@@ -1,0 +1,89 @@
+// What the time loop hands to a cell: one sequence at one time step.
+//
+// Every recurrent layer here computes, for G gates of D units each,
+//
+//   a_t = W_ih·x_t + b_ih        u_t = W_hh·h_{t−1} + b_hh        h_t = cell(a_t, u_t, state)
+//
+// The loop owns the products, a cell owns the pointwise rest. a and u stay apart because the GRU
+// scales u by its reset gate before it adds a. A cell is a struct template of
+//
+//   kGates        G; gate k of a row of G·D elements is [k·D, (k+1)·D)
+//   kSharedGates  how many leading gates reach the loss through a + u alone, so that du = da there
+//   kKept         vectors of D per token that it keeps besides its gates, for backward or, where
+//                 kCarriesKept, as a second state; the du of the gates that are not shared takes
+//                 their place in backward
+//   step, step_backward
+//
+// Rows of a step never alias each other except where a field says so.
+#pragma once
+
+#include <hwy/highway.h>
+
+#include "core/simd.h"
+#include "core/tensor.h"
+
+namespace seqbench {
+
+/// Forward, one sequence, one step. Letters as above; D = width.
+template <typename T>
+struct StepRow {
+  Index width;             // D
+  const T* b_ih;           // [G·D]
+  const T* b_hh;           // [G·D]
+  T* gates;                // [G·D] in: W_ih·x_t; out: the activated gates, where a cell has any
+  const T* u;              // [G·D] W_hh·h_{t−1}
+  T* h;                    // [D] in: h_{t−1}; out: h_t
+  const T* kept_previous;  // [kKept·D] of step t−1, zero at t = 0; may be `kept`
+  T* kept;                 // [kKept·D] assigned
+
+  /// Elements j… of gate k of a_t, bias included.
+  template <class Tag>
+  HWY_INLINE hn::Vec<Tag> a_at(Tag d, Index k, Index j) const {
+    return hn::LoadU(d, gates + k * width + j) + hn::LoadU(d, b_ih + k * width + j);
+  }
+  /// Elements j… of gate k of u_t, bias included.
+  template <class Tag>
+  HWY_INLINE hn::Vec<Tag> u_at(Tag d, Index k, Index j) const {
+    return hn::LoadU(d, u + k * width + j) + hn::LoadU(d, b_hh + k * width + j);
+  }
+  template <class Tag>
+  HWY_INLINE void store_gate(Tag d, Index k, Index j, hn::Vec<Tag> gate) const {
+    hn::StoreU(gate, d, gates + k * width + j);
+  }
+};
+
+/// Backward of that step. h_{t−1} reaches the loss through u, which the loop follows (du·W_hh), and
+/// directly where the cell has such a path, which the cell follows.
+template <typename T>
+struct StepBackwardRow {
+  Index width;             // D
+  const T* h;              // [D] h_t
+  const T* h_previous;     // [D] h_{t−1}, zero at t = 0
+  const T* dy;             // [D] gradient of y_t = h_t from outside
+  T* gates;                // [G·D] in: as step left them; out: da
+  T* du;                   // [G·D] assigned
+  T* kept;                 // [kKept·D] in: as step left them; out: du of the gates not shared
+  const T* kept_previous;  // [kKept·D] of step t−1, zero at t = 0
+  T* dh;                   // [D] in: gradient of h_t from step t+1; out: of h_{t−1}, direct part
+  T* dkept;                // [kKept·D] in: gradient of the second state from step t+1; out: its
+                           // gradient at t−1. Only where kCarriesKept.
+
+  /// Elements j… of the whole gradient of h_t.
+  template <class Tag>
+  HWY_INLINE hn::Vec<Tag> dh_at(Tag d, Index j) const {
+    return hn::LoadU(d, dy + j) + hn::LoadU(d, dh + j);
+  }
+  template <class Tag>
+  HWY_INLINE hn::Vec<Tag> gate_at(Tag d, Index k, Index j) const {
+    return hn::LoadU(d, gates + k * width + j);
+  }
+  /// Gate k's da and du.
+  template <class Tag>
+  HWY_INLINE void store_gradients(Tag d, Index k, Index j, hn::Vec<Tag> da_k,
+                                  hn::Vec<Tag> du_k) const {
+    hn::StoreU(da_k, d, gates + k * width + j);
+    hn::StoreU(du_k, d, du + k * width + j);
+  }
+};
+
+}  // namespace seqbench

@@ -1,0 +1,299 @@
+#include "rnn/recurrent_layer.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "core/gemm.h"
+#include "core/initialisers.h"
+#include "rnn/elman.h"
+#include "rnn/gru.h"
+#include "rnn/lstm.h"
+#include "rnn/recurrent_buffers.h"
+
+namespace seqbench {
+namespace {
+
+// Below this many gate elements (some 10 µs of exponentials) waking the team for a pointwise pass
+// costs more than it gains.
+constexpr Index kSerialElements = 1 << 14;
+
+// Columns of a matrix that one task sums up: a few cache lines of each row.
+constexpr Index kColumnBlock = 256;
+
+/// sums [cols] += Σ_rows matrix [rows, cols], rows in order.
+template <typename T>
+void add_column_sums(const ThreadTeam& team, MatrixView<const std::type_identity_t<T>> matrix,
+                     T* sums) {
+  const bool serial = matrix.rows * matrix.cols < kSerialElements;
+  const Index block = serial ? matrix.cols : kColumnBlock;
+  team.for_each_task((matrix.cols + block - 1) / block, [&](Index task, int) {
+    const Index first = task * block, count = std::min(block, matrix.cols - first);
+    Eigen::Map<Eigen::Matrix<T, 1, Eigen::Dynamic>> sum(sums + first, count);
+    sum += as_eigen(matrix.column_block(first, count)).colwise().sum();
+  });
+}
+
+template <typename T, template <typename> class Cell>
+class RecurrentLayer final : public SequenceLayer<T> {
+ public:
+  explicit RecurrentLayer(const RecurrentOptions& options) : options_(options) {
+    if (options.width < 1) {
+      throw std::invalid_argument("a recurrent layer needs a width of at least 1, got " +
+                                  std::to_string(options.width));
+    }
+    for (auto& [name, shape] : recurrent_parameters(G, options.width)) {
+      parameters_.push_back({name, Tensor<T>(shape), {}});
+    }
+  }
+
+  Index width() const override { return options_.width; }
+  std::span<Parameter<T>> parameters() override { return parameters_; }
+
+  void initialise(Random& random) override {
+    for (auto& parameter : parameters_) uniform_by_fan_in(random, parameter.value, width());
+  }
+
+  LayerCost cost(SequenceShape shape, Pass pass, int) const override {
+    return recurrent_cost<T, Cell>(options_, shape, pass);
+  }
+
+  void reserve(SequenceShape shape, Pass pass, int) override {
+    buffers_ = {};
+    for (auto& parameter : parameters_) parameter.gradient = {};
+    for (const auto& [buffer, extents] : buffer_shapes<T, Cell>(options_, shape, pass)) {
+      buffers_.*buffer = Tensor<T>(extents);
+    }
+    keeps_steps_ = pass == Pass::kTrain;
+    if (!keeps_steps_) return;
+    for (auto& parameter : parameters_) {
+      parameter.gradient = Tensor<T>(parameter.value.shape());
+    }
+  }
+
+  void forward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y,
+               Keep keep) override {
+    assert(keep == Keep::kNothing || keeps_steps_);
+    (void)keep;  // a layer reserved for training always keeps
+    run_from_zero(team, x, y, options_.kernel == RecurrentKernel::kHoisted);
+  }
+
+  void prefill(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y) override {
+    run_from_zero(team, x, y, /*hoists=*/false);
+  }
+
+  void decode(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y) override {
+    const MatrixView<T> gates = sequence_over(buffers_.gates, {x.rows, 1}, G).step(0);
+    const MatrixView<T> kept = sequence_over(buffers_.kept, {x.rows, 1}, K).step(0);
+    gemm(team, x, weight_ih(), gates, {.transpose_b = true});
+    advance(team, gates, kept, kept, y);
+  }
+
+  void rewind(Index) override {}
+
+  void backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
+                SequenceView<const T> dy, SequenceView<T> dx) override {
+    for (auto& parameter : parameters_) std::ranges::fill(parameter.gradient.values(), T{0});
+    std::ranges::fill(buffers_.dh.values(), T{0});
+    std::ranges::fill(buffers_.dkept.values(), T{0});
+    const SequenceShape shape{x.batch, x.steps};
+    const SequenceView<T> gates = sequence_over(buffers_.gates, shape, G);
+    const SequenceView<T> kept = sequence_over(buffers_.kept, shape, K);
+    const MatrixView<T> du = matrix_over(buffers_.u, x.batch, G);
+    const MatrixView<T> dh = matrix_over(buffers_.dh, x.batch, 1);
+    const bool hoists = options_.kernel == RecurrentKernel::kHoisted;
+    for (Index t = x.steps - 1; t >= 0; --t) {
+      retreat(team, t, {.y = y, .dy = dy, .gates = gates, .kept = kept});
+      if (!hoists) add_step_gradients(team, t, {.x = x, .y = y, .gates = gates, .dx = dx});
+      if (t > 0) gemm(team, du, weight_hh(), dh, {.accumulate = true});
+    }
+    if (hoists) assign_gradients(team, {.x = x, .y = y, .gates = gates, .kept = kept, .dx = dx});
+  }
+
+ private:
+  static constexpr Index G = Cell<T>::kGates;
+  static constexpr Index K = Cell<T>::kKept;
+  static_assert(K <= 1);
+
+  enum { kWeightIh, kWeightHh, kBiasIh, kBiasHh };  // in parameters_
+
+  MatrixView<const T> weight_ih() const { return parameters_[kWeightIh].value.matrix(); }
+  MatrixView<const T> weight_hh() const { return parameters_[kWeightHh].value.matrix(); }
+
+  /// The front of a buffer as [B, S, vectors·D], for a shape that may be smaller than reserved.
+  SequenceView<T> sequence_over(Tensor<T>& buffer, SequenceShape shape, Index vectors) const {
+    assert(shape.batch * shape.steps * vectors * width() <= buffer.size());
+    return {buffer.data(), shape.batch, shape.steps, vectors * width()};
+  }
+  /// The same as [B, vectors·D].
+  MatrixView<T> matrix_over(Tensor<T>& buffer, Index batch, Index vectors) const {
+    return sequence_over(buffer, {batch, 1}, vectors).step(0);
+  }
+
+  /// Calls body(b) for each sequence; over the team where the G·D elements of each are worth it.
+  template <typename Body>
+  void for_each_sequence(const ThreadTeam& team, Index B, const Body& body) const {
+    const Index rows = B * G * width() < kSerialElements ? B : 1;  // of a task
+    team.for_each_task(B / rows, [&](Index task, int) {
+      for (Index b = task * rows; b < (task + 1) * rows; ++b) body(b);
+    });
+  }
+
+  /// The time loop: y from x, both [B, T, D], and the state after the last step.
+  void run_from_zero(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y,
+                     bool hoists) {
+    std::ranges::fill(buffers_.h.values(), T{0});
+    const Index gate_steps = hoists || keeps_steps_ ? x.steps : 1;
+    const Index kept_steps = keeps_steps_ ? x.steps : 1;
+    const SequenceView<T> gates = sequence_over(buffers_.gates, {x.batch, gate_steps}, G);
+    const SequenceView<T> kept = sequence_over(buffers_.kept, {x.batch, kept_steps}, K);
+    MatrixView<T> kept_previous = matrix_over(buffers_.zeros, x.batch, K);
+
+    if (hoists) gemm(team, x.tokens(), weight_ih(), gates.tokens(), {.transpose_b = true});
+    for (Index t = 0; t < x.steps; ++t) {
+      const MatrixView<T> gates_t = gates.step(std::min(t, gate_steps - 1));
+      const MatrixView<T> kept_t = kept.step(std::min(t, kept_steps - 1));
+      if (!hoists) gemm(team, x.step(t), weight_ih(), gates_t, {.transpose_b = true});
+      advance(team, gates_t, kept_previous, kept_t, y.step(t));
+      kept_previous = kept_t;
+    }
+  }
+
+  /// One step: the state becomes h_t, which is assigned to y_t [B, D] too.
+  ///   gates_t        [B, G·D] in: W_ih·x_t; out: activated gates
+  ///   kept_previous  [B, K·D] of step t−1; may be kept_t
+  ///   kept_t         [B, K·D] assigned
+  void advance(const ThreadTeam& team, MatrixView<T> gates_t, MatrixView<const T> kept_previous,
+               MatrixView<T> kept_t, MatrixView<T> y_t) {
+    const MatrixView<T> h = matrix_over(buffers_.h, y_t.rows, 1);
+    const MatrixView<T> u = matrix_over(buffers_.u, y_t.rows, G);
+    gemm(team, h, weight_hh(), u, {.transpose_b = true});
+    for_each_sequence(team, y_t.rows, [&](Index b) {
+      Cell<T>::step({.width = width(),
+                     .b_ih = parameters_[kBiasIh].value.data(),
+                     .b_hh = parameters_[kBiasHh].value.data(),
+                     .gates = gates_t.row(b),
+                     .u = u.row(b),
+                     .h = h.row(b),
+                     .kept_previous = kept_previous.row(b),
+                     .kept = kept_t.row(b)});
+      std::copy_n(h.row(b), width(), y_t.row(b));
+    });
+  }
+
+  struct Retreat {
+    SequenceView<const T> y;   // [B, T, D]
+    SequenceView<const T> dy;  // [B, T, D]
+    SequenceView<T> gates;     // [B, T, G·D] step t in: activated gates; out: da
+    SequenceView<T> kept;      // [B, T, K·D] step t as Cell::step_backward says
+  };
+
+  /// The pointwise part of step t backward: da_t and du_t from dh_t, and of dh_{t−1} the part that
+  /// does not come through du_t.
+  void retreat(const ThreadTeam& team, Index t, const Retreat& of) {
+    const Index B = of.y.batch;
+    const MatrixView<const T> zeros = matrix_over(buffers_.zeros, B, 1);
+    const MatrixView<const T> h_previous = t > 0 ? of.y.step(t - 1) : zeros;
+    const MatrixView<const T> kept_previous = t > 0 ? of.kept.step(t - 1) : zeros;
+    const MatrixView<T> du = matrix_over(buffers_.u, B, G);
+    const MatrixView<T> dh = matrix_over(buffers_.dh, B, 1);
+    const MatrixView<T> dkept = matrix_over(buffers_.dkept, B, Cell<T>::kCarriesKept ? 1 : 0);
+    for_each_sequence(team, B, [&](Index b) {
+      Cell<T>::step_backward({.width = width(),
+                              .h = of.y.step(t).row(b),
+                              .h_previous = h_previous.row(b),
+                              .dy = of.dy.step(t).row(b),
+                              .gates = of.gates.step(t).row(b),
+                              .du = du.row(b),
+                              .kept = of.kept.step(t).row(b),
+                              .kept_previous = kept_previous.row(b),
+                              .dh = dh.row(b),
+                              .dkept = dkept.row(b)});
+    });
+  }
+
+  struct StepGradients {
+    SequenceView<const T> x;      // [B, T, D]
+    SequenceView<const T> y;      // [B, T, D]
+    SequenceView<const T> gates;  // [B, T, G·D] da
+    SequenceView<T> dx;           // [B, T, D] step t is assigned
+  };
+
+  /// Gradients of step t inside the loop; those of the parameters are accumulated.
+  void add_step_gradients(const ThreadTeam& team, Index t, const StepGradients& of) {
+    const MatrixView<const T> da = of.gates.step(t);
+    const MatrixView<const T> du = matrix_over(buffers_.u, of.x.batch, G);
+    const GemmOptions sum_over_batch{.transpose_a = true, .accumulate = true};
+    gemm(team, da, weight_ih(), of.dx.step(t));
+    gemm(team, da, of.x.step(t), parameters_[kWeightIh].gradient.matrix(), sum_over_batch);
+    if (t > 0) {  // h_{−1} = 0
+      gemm(team, du, of.y.step(t - 1), parameters_[kWeightHh].gradient.matrix(), sum_over_batch);
+    }
+    add_column_sums(team, da, parameters_[kBiasIh].gradient.data());
+    add_column_sums(team, du, parameters_[kBiasHh].gradient.data());
+  }
+
+  struct Gradients {
+    SequenceView<const T> x;  // [B, T, D]
+    SequenceView<const T> y;  // [B, T, D]
+    SequenceView<T> gates;    // [B, T, G·D] in: da; out: step 0 zeroed
+    SequenceView<T> kept;     // [B, T, K·D] in: du of the gates not shared; out: step 0 zeroed
+    SequenceView<T> dx;       // [B, T, D] assigned
+  };
+
+  /// Gradients of all steps at once, after the loop.
+  void assign_gradients(const ThreadTeam& team, const Gradients& of) {
+    constexpr bool kAllShared = Cell<T>::kSharedGates == G;
+    const Index shared = Cell<T>::kSharedGates * width();  // du = da in these columns
+    const MatrixView<T> da = of.gates.tokens();
+    T* const db_ih = parameters_[kBiasIh].gradient.data();
+    T* const db_hh = parameters_[kBiasHh].gradient.data();
+    gemm(team, da, weight_ih(), of.dx.tokens());
+    gemm(team, da, of.x.tokens(), parameters_[kWeightIh].gradient.matrix(), {.transpose_a = true});
+    add_column_sums(team, da, db_ih);
+    std::copy_n(db_ih, shared, db_hh);
+    if constexpr (!kAllShared) add_column_sums(team, of.kept.tokens(), db_hh + shared);
+
+    // dW_hh = Σ du_tᵀ·h_{t−1}. Since h_{−1} = 0, du_0 has no part in it; with du_0 zeroed, du
+    // against y one token earlier is a single product over the tokens of all sequences.
+    const MatrixView<T> dw_hh = parameters_[kWeightHh].gradient.matrix();
+    const Index pairs = da.rows - 1;
+    const MatrixView<const T> h_previous = of.y.tokens().row_block(0, pairs);
+    as_eigen(of.gates.step(0)).setZero();
+    gemm(team, da.column_block(0, shared).row_block(1, pairs), h_previous,
+         dw_hh.row_block(0, shared), {.transpose_a = true});
+    if constexpr (!kAllShared) {
+      as_eigen(of.kept.step(0)).setZero();
+      gemm(team, of.kept.tokens().row_block(1, pairs), h_previous,
+           dw_hh.row_block(shared, dw_hh.rows - shared), {.transpose_a = true});
+    }
+  }
+
+  RecurrentOptions options_;
+  std::vector<Parameter<T>> parameters_;
+  RecurrentBuffers<T> buffers_;
+  bool keeps_steps_ = false;  // reserved for training
+};
+
+}  // namespace
+
+#define SEQBENCH_DEFINE(Cell, name)                                                        \
+  template <typename T>                                                                    \
+  std::unique_ptr<SequenceLayer<T>> make_##name(const RecurrentOptions& options) {         \
+    return std::make_unique<RecurrentLayer<T, Cell>>(options);                             \
+  }                                                                                        \
+  template <typename T>                                                                    \
+  LayerCost name##_cost(const RecurrentOptions& options, SequenceShape shape, Pass pass) { \
+    return recurrent_cost<T, Cell>(options, shape, pass);                                  \
+  }                                                                                        \
+  template std::unique_ptr<SequenceLayer<float>> make_##name(const RecurrentOptions&);     \
+  template std::unique_ptr<SequenceLayer<double>> make_##name(const RecurrentOptions&);    \
+  template LayerCost name##_cost<float>(const RecurrentOptions&, SequenceShape, Pass);     \
+  template LayerCost name##_cost<double>(const RecurrentOptions&, SequenceShape, Pass);
+SEQBENCH_DEFINE(Elman, elman)
+SEQBENCH_DEFINE(Lstm, lstm)
+SEQBENCH_DEFINE(Gru, gru)
+#undef SEQBENCH_DEFINE
+
+}  // namespace seqbench

@@ -1,0 +1,51 @@
+// Elman, LSTM and GRU as sequence layers: D in, D out, zero initial state, PyTorch's parameters
+//
+//   weight_ih_l0 [G·D, D]    weight_hh_l0 [G·D, D]    bias_ih_l0 [G·D]    bias_hh_l0 [G·D]
+//
+// with G = 1, 4 (i f g o), 3 (r z n). The equations stand in rnn/elman.h, rnn/lstm.h and rnn/gru.h,
+// the time loop that all three share in rnn/recurrent_layer.cc.
+//
+// Cost of a forward pass: 4·G·B·T·D² FLOPs, half of them in the input products, which need no loop,
+// half in the recurrent ones, which do. Each step reads W_hh (G·D² elements) again: with a small
+// batch that, and not the FLOPs, is the limit.
+#pragma once
+
+#include <memory>
+
+#include "core/sequence_layer.h"
+
+namespace seqbench {
+
+/// Where the products stand; a ladder from the textbook upwards. All kernels agree up to rounding.
+enum class RecurrentKernel {
+  kStepwise,  // every product inside the time loop, forward and backward
+  kHoisted,  // the loop holds W_hh·h_{t−1} and du_t·W_hh alone; input projections before it, dx and
+             // weight gradients after it, each one product over all B·T tokens
+};
+
+struct RecurrentOptions {
+  Index width = 1;  // D ≥ 1
+  RecurrentKernel kernel = RecurrentKernel::kHoisted;
+};
+
+/// Layers whose parameters are zero; initialise() draws all of them from U(±1/√D). backward()
+/// consumes what forward kept: one backward for each forward. Decode keeps no memory of the context
+/// but the state, and so does prefill, which projects its inputs step by step whatever the kernel.
+/// Throw std::invalid_argument when width < 1.
+template <typename T>
+std::unique_ptr<SequenceLayer<T>> make_elman(const RecurrentOptions& options);
+template <typename T>
+std::unique_ptr<SequenceLayer<T>> make_lstm(const RecurrentOptions& options);
+template <typename T>
+std::unique_ptr<SequenceLayer<T>> make_gru(const RecurrentOptions& options);
+
+/// What SequenceLayer::cost() of such a layer says, without one; it does not depend on the number
+/// of workers.
+template <typename T>
+LayerCost elman_cost(const RecurrentOptions& options, SequenceShape shape, Pass pass);
+template <typename T>
+LayerCost lstm_cost(const RecurrentOptions& options, SequenceShape shape, Pass pass);
+template <typename T>
+LayerCost gru_cost(const RecurrentOptions& options, SequenceShape shape, Pass pass);
+
+}  // namespace seqbench

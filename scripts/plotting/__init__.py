@@ -1,0 +1,1 @@
+"""Plots, claims table and offline report from the CSV files of seqbench runs."""

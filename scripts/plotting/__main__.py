@@ -1,0 +1,64 @@
+"""scripts/plot: plots, claims table and report of one or several run directories."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from plotting import claims, figures, report
+from plotting.reading import RunError, read_run
+
+DESCRIPTION = """\
+Draws PNG and SVG plots, claims.txt and an offline report.html from the CSV files of runs.
+
+One run directory: the files go into it. Several: they are shown side by side, and the files go
+into the folder `comparison` beside the first of them. --out names another folder."""
+
+EXAMPLES = """\
+examples:
+  scripts/plot results/20260101-120000-host
+  scripts/plot results/monday results/tuesday --out results/two-days"""
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(
+        prog="scripts/plot",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("runs", nargs="+", metavar="RUN_DIR", help="folder with a run's CSV files")
+    parser.add_argument("--out", metavar="DIR", help="folder for the plots and the report")
+    options = parser.parse_args(arguments)
+    try:
+        runs = [read_run(folder) for folder in options.runs]
+        if options.out:
+            folder = Path(options.out)
+        elif len(runs) == 1:
+            folder = runs[0].folder
+        else:
+            folder = runs[0].folder.parent / "comparison"
+        draw(runs, folder)
+    except (RunError, OSError) as error:
+        print(f"plot: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def draw(runs, folder):
+    """Writes all files into `folder` and prints their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = figures.figures_of(runs)
+    for figure in drawn:
+        for path in figures.save(figure, folder):
+            print(path)
+    texts = {
+        "claims.txt": "\n".join(claims.as_text(claims.claims_of(run), run) for run in runs),
+        "report.html": report.report_html(runs, drawn),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+        print(folder / name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,219 @@
+"""The textbook's sentences beside the figures that a run has for them."""
+
+import textwrap
+from dataclasses import dataclass
+
+from plotting.derived import champion_speedups, over_seeds, thread_gains, timed
+from plotting.naming import MODELS, champions, model_name, plural, rank
+from plotting.settings import settings_of
+
+NOT_MEASURED = "not measured yet"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of the textbook, what is measured for it, and lines with this run's figures."""
+
+    sentence: str
+    measure: str
+    figures: tuple
+
+    @property
+    def measured(self):
+        return self.figures != (NOT_MEASURED,)
+
+
+def claims_of(run):
+    """All six claims, in the textbook's order."""
+    return [
+        Claim(
+            "RNNs are sequential, which hinders parallelization",
+            "gain from threads in training, median over lengths (least to most)",
+            parallel_gain(run),
+        ),
+        Claim(
+            "Self-attention's matrix products run in parallel, so training is significantly faster",
+            "training tokens/s of attention ÷ those of the recurrent model",
+            training_speedup(run),
+        ),
+        Claim(
+            "RNNs lose long-range dependencies",
+            "accuracy on the first word after training, by distance; reach of the gradient",
+            remembering(run, attention=False),
+        ),
+        Claim(
+            "Attention relates any two words regardless of distance",
+            "accuracy on the first word after training, by distance; reach of the gradient",
+            remembering(run, attention=True),
+        ),
+        Claim(
+            "“it” attends to “animal”, “sat” to “cat” and “mat”",
+            "share of sentences in which the word weighs the right noun most",
+            (NOT_MEASURED,),
+        ),
+        Claim(
+            "Query, Key, Value: scores, softmax, weighted sum",
+            "cases whose result was compared with the reference before timing",
+            reference_checks(run),
+        ),
+    ]
+
+
+def main_setting(rows):
+    """The rows of the setting with most rows, and that setting."""
+    setting = settings_of(rows)[0]
+    return setting.select(rows), setting
+
+
+def parallel_gain(run):
+    """Speedup from 1 to all threads of each model's fastest kernel in training."""
+    rows = champions(timed(run.table("throughput")))
+    rows = rows[rows["pass"] == "train"]
+    if rows.empty:
+        return (NOT_MEASURED,)
+    rows, setting = main_setting(rows)
+    rows = thread_gains(rows)
+    threads = rows["threads"].max()
+    if not threads > 1:
+        return ("not measured: the run has one number of threads only",)
+    figures = []
+    for batch, group in rows[rows["threads"] == threads].groupby("batch"):
+        gains = group.groupby("model")["gain"].agg(["median", "min", "max"])
+        parts = [
+            f"{model_name(model)} ×{gain['median']:.2f} ({gain['min']:.2f} to {gain['max']:.2f})"
+            for model, gain in in_model_order(gains)
+        ]
+        figures.append(f"{threads:g} threads, batch {batch:g}: {', '.join(parts)}")
+    return (*figures, f"({setting.label}{noise(rows)})")
+
+
+def training_speedup(run):
+    """Attention's training throughput over each baseline's, and where the lead is lost."""
+    rows = champion_speedups(run)
+    rows = rows[rows["pass"] == "train"]
+    if rows.empty:
+        return (NOT_MEASURED,)
+    rows, setting = main_setting(rows)
+    keys = ["baseline_model", "batch", "threads"]
+    figures = []
+    for (model, batch, threads), group in rows.groupby(keys):
+        by_length = group.set_index("seq_len")["speedup"].sort_index()
+        shown = sorted({by_length.index[0], by_length.index[len(by_length) // 2],
+                        by_length.index[-1]})  # fmt: skip
+        ratios = ", ".join(f"×{by_length[length]:.2f} at {length:g}" for length in shown)
+        lead = lead_lost(run, setting, group.iloc[0])
+        case = f"÷ {model_name(model)}, batch {batch:g}, {plural(threads, 'thread')}"
+        figures.append((rank(MODELS, model), batch, threads, f"{case}: {ratios}{lead}"))
+    return (*(text for *_, text in sorted(figures)), f"({setting.label}, by length{noise(rows)})")
+
+
+def noise(rows):
+    """How many of the cases behind a figure are noisy, as the end of a sentence."""
+    count = int((rows["status"] == "noisy").sum())
+    return f"; {count} of {len(rows)} cases noisy" if count else ""
+
+
+def lead_lost(run, setting, speedup_row):
+    """What crossover.csv says about the case of one row of speedups, as the end of a sentence."""
+    rows = setting.select(run.table("crossover"))
+    for key in ("pass", "kernel", "baseline_model", "baseline_kernel", "batch", "threads"):
+        rows = rows[rows[key] == speedup_row[key]]
+    if rows.empty:
+        return ""
+    row = rows.iloc[0]
+    return {
+        "ok": f"; lead lost at {row['crossover_seq_len']:.0f}",
+        "always_ahead": "; lead not lost",
+        "never_ahead": "; never in the lead",
+    }.get(row["status"], "")
+
+
+def remembering(run, attention):
+    """Accuracy and gradient of the recurrent models, or of attention."""
+    figures = accuracy(run, attention) + gradient_reach(run, attention)
+    return figures or (NOT_MEASURED,)
+
+
+def accuracy(run, attention):
+    """Median accuracy over seeds at each distance of first_token, one line a model and variant."""
+    rows = run.table("recall")
+    rows = rows[(rows["task"] == "first_token") & ((rows["model"] == "attention") == attention)]
+    table = over_seeds(rows, ["model", "variant", "distance"], "accuracy")
+    if table.empty:
+        return ()
+    figures = []
+    for (model, variant), group in table.groupby(["model", "variant"]):
+        by_distance = ", ".join(
+            f"{row.median:.1%} at {row.distance:g}".replace("%", " %")
+            for row in group.sort_values("distance").itertuples()
+        )
+        figures.append((rank(MODELS, model), f"{model_name(model)}, {variant}: {by_distance}"))
+    chance = rows["chance"].dropna().unique()
+    guessing = f"guessing {chance[0]:.1%}, ".replace("%", " %") if len(chance) == 1 else ""
+    seeds = plural(int(table["seeds"].max()), "seed")
+    return (*(text for _, text in sorted(figures)), f"({guessing}{seeds})")
+
+
+def gradient_reach(run, attention):
+    """Median over seeds of the gradient's norm at the farthest word ÷ at the nearest word, before
+    and after training."""
+    rows = run.table("gradient")
+    rows = rows[(rows["model"] == "attention") == attention]
+    table = over_seeds(rows, ["model", "variant", "stage", "distance"], "relative_gradient_norm")
+    figures = []
+    for (model, variant), group in table.groupby(["model", "variant"]):
+        farthest = group[group["distance"] == group["distance"].max()].set_index("stage")["median"]
+        stages = ", ".join(
+            f"{farthest[stage]:.2g} {when}"
+            for stage, when in (("init", "before training"), ("trained", "after"))
+            if stage in farthest
+        )
+        text = f"gradient {group['distance'].max():g} tokens back ÷ 1 back: {stages}"
+        figures.append((rank(MODELS, model), f"{model_name(model)}, {variant}: {text}"))
+    return tuple(text for _, text in sorted(figures))
+
+
+def reference_checks(run):
+    """How many cases of seqbench's own kernels agreed with their reference."""
+    rows = run.table("throughput")
+    rows = rows[rows["status"] != "skipped"]
+    if rows.empty:
+        return (NOT_MEASURED,)
+    figures = []
+    for (model, kernel), group in sorted(
+        champions(rows).groupby(["model", "kernel"]), key=lambda item: rank(MODELS, item[0][0])
+    ):
+        passed = int((group["status"] != "failed").sum())
+        figures.append(
+            f"{model_name(model)}, {kernel}: {passed} of {len(group)} agree"
+            f" ({passed / len(group):.0%})".replace("%", " %")
+        )
+    return tuple(figures)
+
+
+def in_model_order(table):
+    return sorted(table.iterrows(), key=lambda item: rank(MODELS, item[0]))
+
+
+def as_text(claims, run, width=100):
+    """The claims as a table for a terminal."""
+    lines = [f"What the textbook says, and the figures of {run.name} ({machine_line(run)})", ""]
+    for number, claim in enumerate(claims, start=1):
+        lines += textwrap.wrap(
+            f"{number}. {claim.sentence}", width, subsequent_indent=" " * 3
+        )
+        if claim.measured:
+            lines.append(f"     {claim.measure}:")
+        for figure in claim.figures:
+            lines += textwrap.wrap(
+                figure, width, initial_indent=" " * 5, subsequent_indent=" " * 9
+            )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def machine_line(run):
+    """CPU and number of usable CPUs in a few words."""
+    cpus = run.machine.get("cpus_usable")
+    count = f", {plural(len(cpus), 'CPU')}" if isinstance(cpus, list) else ""
+    return f"{run.machine.get('cpu', 'machine unknown')}{count}"

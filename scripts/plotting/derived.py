@@ -1,0 +1,99 @@
+"""Tables computed from a run's CSV: speedups over lengths, gains from threads."""
+
+import pandas as pd
+
+from plotting.naming import champions
+
+CASE = ["pass", "batch", "seq_len", "width", "threads"]
+
+
+def timed(rows):
+    """The rows that have a time, with the interval of their tokens per second."""
+    rows = rows[rows["status"].isin(["ok", "noisy"]) & rows["seconds"].notna()]
+    tokens = rows["tokens_per_second"] * rows["seconds"]
+    return rows.assign(
+        tokens_low=tokens / rows["seconds_high"], tokens_high=tokens / rows["seconds_low"]
+    )
+
+
+def speedups(run):
+    """Tokens/s of attention ÷ tokens/s of each baseline: speedup.csv, or, in a run without it,
+    the ratios of throughput.csv with the widest interval that both intervals allow."""
+    if "speedup" in run.tables:
+        rows = run.tables["speedup"]
+        return rows[rows["speedup"].notna()]
+    rows = champions(timed(run.table("throughput")))
+    attention = rows[rows["model"] == "attention"]
+    baseline = rows[rows["model"] != "attention"].drop(columns=["heads", "causal"])
+    pairs = attention.merge(baseline, on=CASE, suffixes=("", "_baseline"))
+    return pairs.assign(
+        baseline_model=pairs["model_baseline"],
+        baseline_kernel=pairs["kernel_baseline"],
+        speedup=pairs["tokens_per_second"] / pairs["tokens_per_second_baseline"],
+        speedup_low=pairs["tokens_low"] / pairs["tokens_high_baseline"],
+        speedup_high=pairs["tokens_high"] / pairs["tokens_low_baseline"],
+        status=pairs["status"].where(pairs["status"] != "ok", pairs["status_baseline"]),
+    )
+
+
+def champion_speedups(run):
+    """Speedups of the fastest attention kernel over each baseline's fastest kernel."""
+    rows = speedups(run)
+    rows = rows.loc[champions(rows.assign(model="attention")).index]
+    baselines = rows.assign(model=rows["baseline_model"], kernel=rows["baseline_kernel"])
+    return rows.loc[champions(baselines).index]
+
+
+def thread_gains(rows):
+    """seconds on one thread ÷ seconds on `threads`, with the widest interval that both intervals
+    allow; cases without a time on one thread are left out."""
+    rows = timed(rows)
+    keys = ["model", "kernel", "pass", "batch", "seq_len", "width", "heads", "causal"]
+    one = rows[rows["threads"] == 1][[*keys, "seconds", "seconds_low", "seconds_high"]]
+    pairs = rows.merge(one, on=keys, suffixes=("", "_one"))
+    several = pairs["threads"] > 1  # one thread gains exactly nothing over itself
+    return pairs.assign(
+        gain=pairs["seconds_one"] / pairs["seconds"],
+        gain_low=(pairs["seconds_low_one"] / pairs["seconds_high"]).where(several, 1),
+        gain_high=(pairs["seconds_high_one"] / pairs["seconds_low"]).where(several, 1),
+    )
+
+
+def over_seeds(rows, keys, value):
+    """Median of `value` over the seeds of each combination of `keys`, with its range."""
+    return (
+        rows.dropna(subset=[value])
+        .groupby(keys, as_index=False, dropna=False)
+        .agg(
+            median=(value, "median"),
+            low=(value, "min"),
+            high=(value, "max"),
+            seeds=("seed", "nunique"),
+        )
+    )
+
+
+def not_ok(run):
+    """Rows of throughput.csv and recall.csv that are not `ok`: file, case, status, reason."""
+    tables = []
+    for name in ("throughput", "recall"):
+        rows = run.table(name)
+        rows = rows[rows["status"] != "ok"]
+        if name == "throughput":
+            case = rows["case_id"]
+        else:
+            case = [
+                f"{row.task}:{row.model}:{row.variant}:distance {row.distance:g}:seed {row.seed:g}"
+                for row in rows.itertuples()
+            ]
+        tables.append(
+            pd.DataFrame(
+                {
+                    "file": f"{name}.csv",
+                    "case": list(case),
+                    "status": list(rows["status"]),
+                    "reason": list(rows["reason"]),
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,121 @@
+"""The list of figures: which plot, for which setting, with the words that explain it."""
+
+from dataclasses import dataclass
+
+import altair as alt
+
+from plotting import charts
+from plotting.settings import settings_of
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot of the report: file name, heading, how to read it, the files it needs, its
+    function, and whether there is one for each setting."""
+
+    slug: str
+    heading: str
+    explanation: str
+    files: tuple
+    draw: callable
+    by_setting: bool = True
+
+
+@dataclass(frozen=True)
+class Figure:
+    plot: Plot
+    slug: str
+    label: str
+    chart: alt.TopLevelMixin
+
+
+PLOTS = (
+    Plot(
+        "throughput-vs-length",
+        "Throughput against sequence length",
+        "How many tokens one layer works through in a second, for one pass over the batch; higher"
+        " is faster. A recurrent model does the same work for each token, so its line stays level"
+        " once it is busy. Attention compares every token with every other: its line falls as"
+        " sequences grow. Bars are 95 % intervals of the median; a hollow point is noisy.",
+        ("throughput.csv",),
+        charts.throughput_vs_length,
+    ),
+    Plot(
+        "speedup-vs-length",
+        "Attention's speedup over each recurrent model",
+        "Tokens per second of attention divided by those of a recurrent model on the same shape,"
+        " pass and threads, each with its fastest kernel. Where a line crosses ×1, the lead"
+        " changes hands. Compare the panels of one thread with those of all threads: the first"
+        " show the algorithm, the second what threads add to it.",
+        ("speedup.csv", "throughput.csv"),
+        charts.speedup_vs_length,
+    ),
+    Plot(
+        "speedup-vs-threads",
+        "Gain from threads",
+        "How much faster a model becomes with more threads, at one length. A model whose steps"
+        " wait for each other stays near ×1; one whose work is independent follows the dashed line,"
+        " as far as the machine's CPUs are real cores. Bars are the widest range that the two"
+        " times' 95 % intervals allow.",
+        ("throughput.csv",),
+        charts.speedup_vs_threads,
+    ),
+    Plot(
+        "thread-gain-vs-length",
+        "Gain from threads against sequence length",
+        "The same gain at the largest number of threads, for every length. Short sequences leave"
+        " too little work to share.",
+        ("throughput.csv",),
+        charts.thread_gain_vs_length,
+    ),
+    Plot(
+        "accuracy-vs-distance",
+        "Accuracy against distance",
+        "Each point is a model trained from scratch to answer with a word that stood so many"
+        " tokens back, and tested on fresh sequences. A model that loses the word falls to the"
+        " dashed line. With several seeds, bars reach from the worst to the best. Points of one"
+        " distance are set slightly apart sideways, so that equal accuracies stay visible.",
+        ("recall.csv",),
+        charts.accuracy_vs_distance,
+        by_setting=False,
+    ),
+    Plot(
+        "gradient-vs-distance",
+        "Gradient norm against distance",
+        "How strongly the answer's loss pulls on a word that stood so many tokens back. A line that"
+        " falls steeply means that training can hardly reach such words; a level line, that"
+        " distance does not matter. Shown at doubling distances and the longest; zeros do not fit"
+        " on the axis and are left out.",
+        ("gradient.csv",),
+        charts.gradient_vs_distance,
+        by_setting=False,
+    ),
+)
+
+
+def figures_of(runs):
+    """All figures that the runs have data for, those of the main setting without a suffix."""
+    rows = charts.gather(runs, lambda run: run.table("throughput"))
+    settings = settings_of(rows) if not rows.empty else []
+    figures = []
+    for plot in PLOTS:
+        if not plot.by_setting:
+            chart = plot.draw(runs)
+            figures += [Figure(plot, plot.slug, "", chart)] if chart is not None else []
+            continue
+        for setting in settings:
+            chart = plot.draw(runs, setting)
+            if chart is None:
+                continue
+            main = setting == settings[0]
+            slug = plot.slug if main else f"{plot.slug}-{setting.slug}"
+            figures.append(Figure(plot, slug, setting.label, chart))
+    return figures
+
+
+def save(figure, folder):
+    """Writes the figure as PNG (two pixels a point) and SVG; returns both paths."""
+    paths = [folder / f"{figure.slug}.png", folder / f"{figure.slug}.svg"]
+    figure.chart.save(paths[0], scale_factor=2)
+    figure.chart.save(paths[1])
+    return paths

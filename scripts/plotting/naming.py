@@ -1,0 +1,67 @@
+"""Order, colour, point shape and line dash of models and kernels: the same in every plot."""
+
+MODELS = ("attention", "lstm", "gru", "elman")
+NAMES = {"attention": "attention", "lstm": "LSTM", "gru": "GRU", "elman": "Elman RNN"}
+# Okabe and Ito's colours, told apart with any colour vision; shapes and dashes tell them apart
+# in grey.
+COLOURS = {"attention": "#0072B2", "lstm": "#D55E00", "gru": "#009E73", "elman": "#AA4499"}
+SHAPES = {"attention": "circle", "lstm": "square", "gru": "triangle-up", "elman": "diamond"}
+MODEL_DASHES = {"attention": [1, 0], "lstm": [7, 3], "gru": [2, 2], "elman": [8, 3, 2, 3]}
+# For kernels or variants, where one model has several of them.
+DASHES = ([1, 0], [7, 3], [2, 2], [8, 3, 2, 3], [12, 4], [1, 4], [4, 8])
+
+# A model's plain variant comes first and has the solid line.
+PLAIN_VARIANTS = ("default", "learned")
+
+# The fastest kernel comes first: it stands for its model where one kernel must.
+KERNELS = ("fused", "naive", "persistent", "hoisted", "stepwise")
+
+
+def rank(names, name):
+    """Position of `name` in `names`; unknown names come last."""
+    return names.index(name) if name in names else len(names)
+
+
+def model_name(model):
+    return NAMES.get(model, model)
+
+
+def plural(count, noun):
+    return f"{count:g} {noun}" + ("" if count == 1 else "s")
+
+
+def champions(rows):
+    """The rows of each model's fastest kernel among seqbench's own."""
+    kernels = {
+        model: min((k for k in group.unique() if k in KERNELS), key=KERNELS.index, default=None)
+        for model, group in rows.groupby("model")["kernel"]
+    }
+    return rows[rows["kernel"] == rows["model"].map(kernels)]
+
+
+class Lines:
+    """What tells the lines of one plot apart: colour and shape the model, dash the variety (the
+    kernel or the variant) where a model has several of them, else the model again.
+
+    `rows` are the given rows with columns `line_model` and `line_variety`; `models` and `varieties`
+    the texts of each in legend order, with their `colours`, `shapes` and `dashes`.
+    """
+
+    def __init__(self, rows, variety):
+        models = sorted(rows["model"].unique(), key=lambda name: rank(MODELS, name))
+        self.models = [model_name(model) for model in models]
+        self.colours = [COLOURS.get(model, "#555555") for model in models]
+        self.shapes = [SHAPES.get(model, "cross") for model in models]
+        self.has_varieties = rows.groupby("model")[variety].nunique().max() > 1
+        if self.has_varieties:
+            column = rows[variety]
+            order = KERNELS + PLAIN_VARIANTS
+            self.varieties = sorted(column.unique(), key=lambda name: (rank(order, name), name))
+            self.dashes = [DASHES[i % len(DASHES)] for i in range(len(self.varieties))]
+        else:
+            # Other texts than the models', since Vega-Lite merges the legends of equal domains,
+            # and dashes have none here.
+            column = rows["model"] + " line"
+            self.varieties = [f"{model} line" for model in models]
+            self.dashes = [MODEL_DASHES.get(model, [1, 0]) for model in models]
+        self.rows = rows.assign(line_model=rows["model"].map(model_name), line_variety=column)

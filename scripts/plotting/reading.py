@@ -1,0 +1,122 @@
+"""Reads run directories: CSV files into tables, machine.json into a dict."""
+
+import io
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+# The columns that plots and claims use, by table; a file may hold more.
+COLUMNS = {
+    "throughput": (
+        "case_id model kernel pass batch seq_len width heads causal threads "
+        "seconds seconds_low seconds_high tokens_per_second status reason"
+    ).split(),
+    "speedup": (
+        "pass kernel baseline_model baseline_kernel batch seq_len width heads causal threads "
+        "speedup speedup_low speedup_high status"
+    ).split(),
+    "crossover": (
+        "pass kernel baseline_model baseline_kernel batch width heads causal threads "
+        "crossover_seq_len status"
+    ).split(),
+    "scaling": (
+        "model kernel pass batch width heads causal threads variable from to exponent "
+        "exponent_low exponent_high r2"
+    ).split(),
+    "recall": (
+        "task setup regime model variant train_distance distance seed accuracy chance status reason"
+    ).split(),
+    "gradient": (
+        "model variant stage seed distance gradient_norm relative_gradient_norm"
+    ).split(),
+}
+
+TEXT_COLUMNS = (
+    "run_id case_id model kernel pass causal status reason baseline_model baseline_kernel variable "
+    "task setup regime variant stage"
+).split()
+
+
+class RunError(Exception):
+    """A run directory or one of its files cannot be used; the message names it and says why."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run directory: `tables` has those of COLUMNS that hold rows, `missing` says why others
+    are absent."""
+
+    folder: Path
+    name: str
+    tables: dict = field(default_factory=dict)
+    missing: dict = field(default_factory=dict)
+    machine: dict = field(default_factory=dict)
+
+    def table(self, name):
+        """The named table, or an empty one with its columns."""
+        return self.tables.get(name, pd.DataFrame(columns=COLUMNS[name]))
+
+
+def read_run(folder):
+    """Reads a run directory. Throws RunError when there is nothing in it to read or a file is
+    malformed; absent and empty files are noted in `missing`."""
+    folder = Path(folder).resolve()
+    if not folder.is_dir():
+        raise RunError(f"{folder}: no such run directory")
+    run = Run(folder=folder, name=folder.name)
+    for name in COLUMNS:
+        path = folder / f"{name}.csv"
+        if not path.exists():
+            run.missing[path.name] = "not in this run"
+            continue
+        table = read_table(path, COLUMNS[name])
+        if table.empty:
+            run.missing[path.name] = "holds no rows"
+        else:
+            run.tables[name] = table
+    if not any((folder / f"{name}.csv").exists() for name in COLUMNS):
+        names = ", ".join(f"{name}.csv" for name in COLUMNS)
+        raise RunError(f"{folder}: no file of a run; expected one or more of {names}")
+    machine = folder / "machine.json"
+    if machine.exists():
+        run.machine.update(read_machine(machine))
+    else:
+        run.missing[machine.name] = "not in this run"
+    return run
+
+
+def read_table(path, columns):
+    """One CSV file as a table whose text columns are strings ("" for empty cells). A last line
+    without its line break is torn (its writer was killed) and left out, as seqbench does."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        whole_lines = text[: text.rfind("\n") + 1]
+        table = pd.read_csv(io.StringIO(whole_lines), dtype=dict.fromkeys(TEXT_COLUMNS, "string"))
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame(columns=columns)
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError) as error:
+        raise RunError(f"{path}: cannot be read: {' '.join(str(error).split())}") from error
+    absent = [name for name in columns if name not in table.columns]
+    if absent:
+        raise RunError(f"{path}: column(s) {', '.join(absent)} missing")
+    if table.empty:
+        return table
+    for name in table.columns:
+        if name in TEXT_COLUMNS:
+            table[name] = table[name].fillna("").astype(object)
+        elif name in columns and not pd.api.types.is_numeric_dtype(table[name]):
+            raise RunError(f"{path}: column {name} holds text; expected numbers")
+    return table
+
+
+def read_machine(path):
+    """machine.json as a dict."""
+    try:
+        machine = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(machine, dict):
+        raise RunError(f"{path}: expected a JSON object")
+    return machine

@@ -1,0 +1,139 @@
+#include "attention/decode.h"
+
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+
+#include "attention/multi_head_attention.h"
+#include "tests/test_data.h"
+
+namespace seqbench {
+namespace {
+
+/// Tokens [first, first + count) of each sequence of x [B, T, D].
+Tensor<double> tokens_of(const Tensor<double>& x, Index first, Index count) {
+  const auto from = x.sequence();
+  Tensor<double> part({from.batch, count, from.width});
+  for (Index b = 0; b < from.batch; ++b) {
+    as_eigen(part.sequence().sequence(b)) = as_eigen(from.sequence(b).row_block(first, count));
+  }
+  return part;
+}
+
+/// The layer's output for all of x at once.
+Tensor<double> forward(SequenceLayer<double>& layer, const Tensor<double>& x) {
+  Tensor<double> y(x.shape());
+  layer.reserve({x.shape()[0], x.shape()[1]}, Pass::kForward, 1);
+  layer.forward(ThreadTeam(), x.sequence(), y.sequence(), Keep::kNothing);
+  return y;
+}
+
+// The last token of a sequence sees all tokens, causal or not. 1024 is the length of a cache split.
+TEST(Decode, AfterPrefillEqualsForwardOnTheLongerSequence) {
+  for (const auto kernel : {AttentionKernel::kNaive, AttentionKernel::kFused}) {
+    for (const bool causal : {false, true}) {
+      for (const Index batch : {1, 3}) {
+        for (const Index context : {1, 2, 17, 1022, 1023, 1024, 1025}) {
+          const Index D = 6;
+          const auto layer = make_attention<double>({D, 2, causal, kernel});
+          Random random(1);
+          randomise_parameters(random, *layer);
+          const auto x = normal_tensor<double>(random, {batch, context + 1, D});
+          const auto expected = forward(*layer, x);
+
+          const ThreadTeam team(2);
+          const auto head = tokens_of(x, 0, context), last = tokens_of(x, context, 1);
+          Tensor<double> y_head(head.shape()), y({batch, D});
+          layer->reserve({batch, context}, Pass::kDecode, 2);
+          layer->prefill(team, head.sequence(), y_head.sequence());
+          layer->decode(team, last.sequence().step(0), y.matrix());
+
+          // Two projections of depth D and a weighted sum of depth T with its weights' errors, on
+          // both sides, on terms no larger than the largest input.
+          const double tolerance = 2 * std::numeric_limits<double>::epsilon() *
+                                   double(4 * D + 2 * context) * max_abs(x.values());
+          EXPECT_LE(max_difference(y, tokens_of(expected, context, 1)), tolerance)
+              << context << causal;
+          if (causal) {
+            EXPECT_LE(max_difference(y_head, tokens_of(expected, 0, context)), tolerance);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Decode, ContinuesTokenByTokenAndRewinds) {
+  const Index B = 2, T = 12, D = 8, context = 5;
+  const auto layer = make_attention<double>({D, 4, true});
+  Random random(2);
+  randomise_parameters(random, *layer);
+  const auto x = normal_tensor<double>(random, {B, T, D});
+  const auto expected = forward(*layer, x);
+
+  const ThreadTeam team;
+  layer->reserve({B, T - 1}, Pass::kDecode, 1);
+  const auto head = tokens_of(x, 0, context);
+  Tensor<double> y_head(head.shape()), y({B, D}), again({B, D});
+  layer->prefill(team, head.sequence(), y_head.sequence());
+  const double tolerance =
+      2 * std::numeric_limits<double>::epsilon() * double(4 * D + 2 * T) * max_abs(x.values());
+  for (Index t = context; t < T; ++t) {
+    layer->decode(team, x.sequence().step(t), y.matrix());
+    EXPECT_LE(max_difference(y, tokens_of(expected, t, 1)), tolerance) << t;
+  }
+  EXPECT_THROW(layer->decode(team, x.sequence().step(0), y.matrix()), std::length_error);
+
+  layer->rewind(T - 1);
+  layer->decode(team, x.sequence().step(T - 1), again.matrix());
+  EXPECT_TRUE(bit_equal(again, y));
+  layer->rewind(0);  // an empty context: the token sees itself only
+  layer->decode(team, x.sequence().step(0), y.matrix());
+  EXPECT_LE(max_difference(y, tokens_of(expected, 0, 1)), tolerance);
+}
+
+TEST(Decode, IsBitEqualForAnyNumberOfThreads) {
+  const Index B = 2, context = 2500, D = 8;
+  const auto layer = make_attention<double>({D, 2, true});
+  Random random(3);
+  randomise_parameters(random, *layer);
+  const auto x = normal_tensor<double>(random, {B, context, D});
+  const auto token = normal_tensor<double>(random, {B, D});
+  Tensor<double> y(x.shape()), one({B, D}), several({B, D});
+  for (const int threads : {1, 2, 3, 4}) {
+    const ThreadTeam team(threads);
+    layer->reserve({B, context}, Pass::kDecode, threads);
+    layer->prefill(team, x.sequence(), y.sequence());
+    layer->decode(team, token.matrix(), (threads == 1 ? one : several).matrix());
+    if (threads > 1) EXPECT_TRUE(bit_equal(several, one)) << threads;
+  }
+}
+
+TEST(Decode, LogitsOfAnySizeMergeOverSplits) {
+  // One head of width 1; key j is j, so that the last split dwarfs the first: its last key wins.
+  const Index context = 3000;
+  Tensor<float> keys({context}), values({context});
+  for (Index j = 0; j < context; ++j) keys[j] = 4 * float(j), values[j] = float(j);
+  const KeyValueCache<float> cache{keys.data(), values.data(), 1, context, 1};
+  auto shapes = decode_workspace({.batch = 1, .heads = 1, .head_width = 1}, context, 1);
+  DecodeWorkspace<Tensor<float>> workspace;
+  for (std::size_t i = 0; i < shapes.buffers().size(); ++i) {
+    *workspace.buffers()[i] = Tensor<float>(*shapes.buffers()[i]);
+  }
+  Tensor<float> q({1, 1}), o({1, 1});
+  q[0] = 100;
+  decode_attention<float>(
+      ThreadTeam(), cache,
+      {.batch = 1, .context = context, .q = std::as_const(q).matrix(), .output = o.matrix()},
+      workspace);
+  EXPECT_EQ(o[0], 2999.f);  // the next weight is e^−400, which is 0 in float
+  q[0] = -100;
+  decode_attention<float>(
+      ThreadTeam(), cache,
+      {.batch = 1, .context = context, .q = std::as_const(q).matrix(), .output = o.matrix()},
+      workspace);
+  EXPECT_EQ(o[0], 0.f);
+}
+
+}  // namespace
+}  // namespace seqbench

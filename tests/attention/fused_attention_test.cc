@@ -1,0 +1,180 @@
+#include <gtest/gtest.h>
+
+#include "attention/fused_tile.h"
+#include "tests/attention/attention_data.h"
+
+namespace seqbench {
+namespace {
+
+void expect_kernels_agree(const AttentionShape& shape) {
+  SCOPED_TRACE(testing::Message() << "B=" << shape.batch << " T=" << shape.steps
+                                  << " H=" << shape.heads << " d_k=" << shape.head_width
+                                  << " causal=" << shape.causal);
+  const auto data = random_attention<float>(shape, 2);
+  const auto naive = run_kernel(Kernel::kNaive, data);
+  const auto fused = run_kernel(Kernel::kFused, data);
+  const auto bounds = attention_bounds(data);
+  EXPECT_LE(max_difference(fused.o, naive.o), bounds.o);
+  EXPECT_LE(max_difference(fused.dq, naive.dq), bounds.dq);
+  EXPECT_LE(max_difference(fused.dk, naive.dk), bounds.dk);
+  EXPECT_LE(max_difference(fused.dv, naive.dv), bounds.dv);
+}
+
+TEST(FusedAttention, MatchesNaiveAroundTheTileSizes) {
+  for (const bool causal : {false, true}) {
+    for (const Index steps : {Index{1}, Index{2}, kQueryTile - 1, kQueryTile, kQueryTile + 1,
+                              kKeyTile - 1, kKeyTile, kKeyTile + 1, 2 * kKeyTile + 1}) {
+      expect_kernels_agree(
+          {.batch = 2, .steps = steps, .heads = 2, .head_width = 16, .causal = causal});
+    }
+  }
+}
+
+TEST(FusedAttention, MatchesNaiveForOddHeadWidths) {
+  for (const bool causal : {false, true}) {
+    for (const Index head_width : {1, 3, 17, 33, 129}) {
+      expect_kernels_agree({.batch = 1,
+                            .steps = kKeyTile + 3,
+                            .heads = 3,
+                            .head_width = head_width,
+                            .causal = causal});
+    }
+  }
+}
+
+// With B·H = 1 each key tile is a chunk, with 16 two tiles are, with 32 all keys are one.
+TEST(FusedAttention, MatchesNaiveForOneAndSeveralChunksOfKeys) {
+  for (const bool causal : {false, true}) {
+    for (const Index batch : {1, 16, 32}) {
+      const AttentionShape shape{batch, 3 * kKeyTile + 1, 1, 8, causal};
+      const auto workspace = fused_workspace(shape, Pass::kTrain, 1);
+      EXPECT_EQ(workspace.chunk_keys, kKeyTile * (batch == 1 ? 1 : batch == 16 ? 2 : 4));
+      EXPECT_EQ(workspace.query_gradients.empty(), batch == 32);
+      expect_kernels_agree(shape);
+    }
+  }
+}
+
+TEST(FusedAttention, IsBitEqualForAnyNumberOfThreads) {
+  for (const bool causal : {false, true}) {
+    const auto data = random_attention<float>({1, 2 * kKeyTile + 5, 1, 12, causal}, 3);
+    const auto one = run_kernel(Kernel::kFused, data);
+    for (const int threads : {2, 3, 4}) {
+      const auto several = run_kernel(Kernel::kFused, data, ThreadTeam(threads));
+      EXPECT_TRUE(bit_equal(several.o, one.o)) << threads;
+      EXPECT_TRUE(bit_equal(several.dq, one.dq)) << threads;
+      EXPECT_TRUE(bit_equal(several.dk, one.dk)) << threads;
+      EXPECT_TRUE(bit_equal(several.dv, one.dv)) << threads;
+    }
+  }
+}
+
+/// max_i ‖x_i‖ over the rows of one head.
+template <typename T>
+double largest_row_norm(const AttentionData<T>& data, MatrixView<const T> view) {
+  double largest = 0;
+  for (Index head = 0; head < data.shape.batch * data.shape.heads; ++head) {
+    const auto rows = head_of(view, data.shape, head / data.shape.heads, head % data.shape.heads);
+    largest = std::max(largest, double(as_eigen(rows).rowwise().norm().maxCoeff()));
+  }
+  return largest;
+}
+
+/// Against double precision at most twice naive's error, plus four roundings of the largest value
+/// that goes into the sum.
+void expect_as_accurate_as_naive(const AttentionData<float>& data) {
+  const auto exact = run_kernel(Kernel::kNaive, convert<double>(data));
+  const auto naive = run_kernel(Kernel::kNaive, data);
+  const auto fused = run_kernel(Kernel::kFused, data);
+  const double eps = std::numeric_limits<float>::epsilon();
+  const double scale = 1 / std::sqrt(double(data.shape.head_width));
+  const double v = largest_row_norm(data, data.part(2));
+  const double dp = v * largest_row_norm(data, data.d_output.matrix());
+  const double q = largest_row_norm(data, data.part(0)), k = largest_row_norm(data, data.part(1));
+  const auto expect = [&](const char* name, const Tensor<float>& a, const Tensor<float>& n,
+                          const Tensor<double>& e, double magnitude) {
+    EXPECT_LE(max_difference(a, e), 2 * max_difference(n, e) + 4 * eps * magnitude) << name;
+  };
+  expect("O", fused.o, naive.o, exact.o, v);
+  expect("dQ", fused.dq, naive.dq, exact.dq, dp * k * scale);
+  expect("dK", fused.dk, naive.dk, exact.dk, dp * q * scale);
+  expect("dV", fused.dv, naive.dv, exact.dv, dp);
+}
+
+TEST(FusedAttention, IsAsAccurateAsNaiveForLogitsOfAnySize) {
+  for (const bool causal : {false, true}) {
+    for (const double deviation : {1.0, 100.0, 5000.0}) {  // normal: |logit| up to some 2·10⁴
+      SCOPED_TRACE(deviation);
+      expect_as_accurate_as_naive(
+          random_attention<float>({1, 2 * kKeyTile + 1, 2, 16, causal}, 4, deviation));
+    }
+  }
+}
+
+/// Q and K constant, so that every logit is `logit`.
+AttentionData<float> equal_logits(const AttentionShape& shape, float logit) {
+  auto data = random_attention<float>(shape, 5);
+  const float root = std::sqrt(float(shape.head_width));
+  const auto qkv = data.projection.matrix();
+  as_eigen(qkv.column_block(0, data.width())).setConstant(logit / root);
+  as_eigen(qkv.column_block(data.width(), data.width())).setConstant(1);
+  return data;
+}
+
+TEST(FusedAttention, EqualLogitsWeighAllKeysAlike) {
+  for (const float logit : {0.f, 10000.f, -10000.f}) {
+    // d_k = 4: √d_k = 2 keeps every logit exact.
+    const auto data = equal_logits({1, kKeyTile + 2, 1, 4, true}, logit);
+    const auto result = run_kernel(Kernel::kFused, data);
+    for (Index i = 0; i < data.shape.steps; ++i) {
+      const auto seen = as_eigen(data.part(2).row_block(0, i + 1)).cast<double>().eval();
+      for (Index c = 0; c < 4; ++c) {
+        // A sum of i + 1 weights of 1, its reciprocal and a product: i + 3 roundings.
+        const double tolerance =
+            std::numeric_limits<float>::epsilon() * double(i + 3) * seen.cwiseAbs().maxCoeff();
+        EXPECT_NEAR(result.o.matrix()(i, c), seen.col(c).mean(), tolerance) << i;
+      }
+    }
+    expect_as_accurate_as_naive(data);
+  }
+}
+
+TEST(FusedAttention, RisingLogitsRescaleWhatWasSeenBefore) {
+  // Key j scores 3·j: each new tile moves every row's maximum.
+  const Index steps = 3 * kKeyTile;
+  auto data = random_attention<float>({1, steps, 1, 1, false}, 6);
+  for (Index j = 0; j < steps; ++j) {
+    data.projection.matrix()(j, 0) = 1;
+    data.projection.matrix()(j, 1) = 3 * float(j);
+  }
+  expect_as_accurate_as_naive(data);
+}
+
+TEST(FusedAttention, SingleKeyReturnsItsValue) {
+  const auto data = random_attention<float>({2, 1, 3, 5, false}, 7, 5000);
+  const auto result = run_kernel(Kernel::kFused, data);
+  for (Index b = 0; b < 2; ++b) {
+    for (Index c = 0; c < 15; ++c) {
+      EXPECT_EQ(result.o.matrix()(b, c), data.part(2)(b, c));
+      EXPECT_EQ(result.dv.matrix()(b, c), data.d_output.matrix()(b, c));
+    }
+  }
+}
+
+TEST(FusedAttention, CausalOutputDoesNotDependOnLaterTokens) {
+  const Index steps = 2 * kKeyTile + 1;
+  auto data = random_attention<float>({1, steps, 2, 4, true}, 8);
+  const auto before = run_kernel(Kernel::kFused, data);
+  for (const Index changed : {Index{1}, kQueryTile, kKeyTile + 3, steps - 1}) {
+    auto other = convert<float>(data);
+    for (float& value : other.projection.values().subspan(std::size_t(changed * 3 * 8))) {
+      value = 50 - value;
+    }
+    const auto after = run_kernel(Kernel::kFused, other);
+    for (Index i = 0; i < changed * 8; ++i) ASSERT_EQ(after.o[i], before.o[i]) << changed;
+    EXPECT_NE(after.o.matrix()(changed, 0), before.o.matrix()(changed, 0));
+  }
+}
+
+}  // namespace
+}  // namespace seqbench

@@ -1,0 +1,243 @@
+#include "attention/multi_head_attention.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <stdexcept>
+
+#include "tests/gradient_check.h"
+#include "tests/test_data.h"
+
+namespace {
+std::atomic<std::size_t> tensor_bytes{0};
+}
+
+// What Tensor allocates with: counts what reserve() really asks for.
+extern "C" void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
+  void* memory = nullptr;
+  tensor_bytes += size;
+  return posix_memalign(&memory, alignment, size) == 0 ? memory : nullptr;
+}
+
+namespace seqbench {
+namespace {
+
+constexpr AttentionKernel kKernels[] = {AttentionKernel::kNaive, AttentionKernel::kFused};
+
+TEST(MultiHeadAttention, GradientsEqualFiniteDifferences) {
+  for (const AttentionKernel kernel : kKernels) {
+    for (const bool causal : {false, true}) {
+      for (const Index width : {4, 8}) {
+        for (const Index heads : {1, 2}) {
+          const auto layer = make_attention<double>({width, heads, causal, kernel});
+          for (const Index batch : {1, 3}) {
+            for (const Index steps : {1, 2, 17}) check_gradients(*layer, {batch, steps}, 1);
+          }
+        }
+      }
+    }
+  }
+}
+
+/// y = x·Wᵀ + b for x [N, I].
+RowMajorMatrix<double> affine(const RowMajorMatrix<double>& x, const Parameter<double>& weight,
+                              const Parameter<double>& bias) {
+  const Eigen::Map<const Eigen::RowVectorXd> b(bias.value.data(), bias.value.size());
+  return (x * as_eigen(weight.value.matrix()).transpose()).rowwise() + b;
+}
+
+TEST(MultiHeadAttention, EqualsTheDefinitionOfEachHead) {
+  const Index B = 2, T = 5, D = 6, H = 3, d_k = 2;
+  for (const AttentionKernel kernel : kKernels) {
+    const auto layer = make_attention<double>({D, H, false, kernel});
+    Random random(2);
+    randomise_parameters(random, *layer);
+    const auto x = normal_tensor<double>(random, {B, T, D});
+    Tensor<double> y({B, T, D});
+    layer->reserve({B, T}, Pass::kForward, 1);
+    layer->forward(ThreadTeam(), x.sequence(), y.sequence(), Keep::kNothing);
+
+    const auto p = layer->parameters();
+    for (Index b = 0; b < B; ++b) {
+      const RowMajorMatrix<double> qkv = affine(as_eigen(x.sequence().sequence(b)), p[0], p[1]);
+      RowMajorMatrix<double> context(T, D);
+      for (Index h = 0; h < H; ++h) {
+        const auto q = qkv.middleCols(h * d_k, d_k);
+        const auto k = qkv.middleCols(D + h * d_k, d_k);
+        const auto v = qkv.middleCols(2 * D + h * d_k, d_k);
+        RowMajorMatrix<double> weights = (q * k.transpose() / std::sqrt(2.0)).array().exp();
+        for (Index i = 0; i < T; ++i) weights.row(i) /= weights.row(i).sum();
+        context.middleCols(h * d_k, d_k) = weights * v;
+      }
+      const RowMajorMatrix<double> expected = affine(context, p[2], p[3]);
+      // Two projections of depth D, a weighted sum of depth T and its weights' own errors, on
+      // both sides.
+      const double tolerance = 2 * std::numeric_limits<double>::epsilon() * double(4 * D + 2 * T) *
+                               expected.cwiseAbs().maxCoeff();
+      EXPECT_LE((expected - as_eigen(y.sequence().sequence(b))).cwiseAbs().maxCoeff(), tolerance);
+    }
+  }
+}
+
+/// y, dx and all gradients of a train pass.
+std::vector<Tensor<float>> train(SequenceLayer<float>& layer, SequenceShape shape,
+                                 const ThreadTeam& team) {
+  Random random(3);
+  const auto x = normal_tensor<float>(random, {shape.batch, shape.steps, layer.width()});
+  const auto dy = normal_tensor<float>(random, x.shape());
+  std::vector<Tensor<float>> results;
+  auto& y = results.emplace_back(x.shape());
+  layer.forward(team, x.sequence(), y.sequence(), Keep::kForBackward);
+  Tensor<float> dx(x.shape());
+  layer.backward(team, x.sequence(), std::as_const(y).sequence(), dy.sequence(), dx.sequence());
+  results.push_back(std::move(dx));
+  for (const auto& parameter : layer.parameters()) {
+    auto& copy = results.emplace_back(parameter.gradient.shape());
+    std::ranges::copy(parameter.gradient.values(), copy.values().begin());
+  }
+  return results;
+}
+
+TEST(MultiHeadAttention, IsBitEqualForAnyNumberOfThreads) {
+  for (const AttentionKernel kernel : kKernels) {
+    const auto layer = make_attention<float>({24, 2, true, kernel});
+    Random random(4);
+    layer->initialise(random);
+    layer->reserve({2, 300}, Pass::kTrain, 1);
+    const auto one = train(*layer, {2, 300}, ThreadTeam(1));
+    for (const int threads : {2, 3, 4}) {
+      layer->reserve({2, 300}, Pass::kTrain, threads);
+      const auto several = train(*layer, {2, 300}, ThreadTeam(threads));
+      for (std::size_t i = 0; i < one.size(); ++i) {
+        EXPECT_TRUE(bit_equal(several[i], one[i])) << threads << " threads, result " << i;
+      }
+    }
+  }
+}
+
+TEST(MultiHeadAttention, ServesSmallerShapesThanReserved) {
+  for (const AttentionKernel kernel : kKernels) {
+    const auto layer = make_attention<float>({8, 2, true, kernel});
+    Random random(5);
+    layer->initialise(random);
+    layer->reserve({2, 129}, Pass::kTrain, 1);
+    const auto exact = train(*layer, {2, 129}, ThreadTeam());
+    // Both shapes leave the keys in chunks of one tile, so that not even the rounding differs.
+    layer->reserve({3, 300}, Pass::kTrain, 2);
+    const auto roomy = train(*layer, {2, 129}, ThreadTeam());
+    for (std::size_t i = 0; i < exact.size(); ++i) EXPECT_TRUE(bit_equal(roomy[i], exact[i])) << i;
+  }
+}
+
+TEST(MultiHeadAttention, StartsFromPyTorchsInitialValues) {
+  const Index D = 32;
+  const auto layer = make_attention<float>({.width = D, .heads = 2});
+  Random random(6);
+  layer->initialise(random);
+  const auto parameters = layer->parameters();
+  ASSERT_EQ(parameters.size(), 4u);
+  const char* names[] = {"in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias"};
+  for (std::size_t p = 0; p < 4; ++p) EXPECT_EQ(parameters[p].name, names[p]);
+
+  // xavier_uniform over [3D, D]; kaiming_uniform with a = √5 over [D, D].
+  const double bounds[] = {std::sqrt(6.0 / double(4 * D)), 0, 1 / std::sqrt(double(D)), 0};
+  for (std::size_t p = 0; p < 4; ++p) {
+    const double largest = max_abs(std::as_const(parameters[p].value).values());
+    EXPECT_LE(largest, float(bounds[p]));
+    // Of 1024 draws all stay below 0.98 of the bound with a probability of 0.98¹⁰²⁴ ≈ 10⁻⁹.
+    EXPECT_GE(largest, 0.98 * bounds[p]);
+  }
+}
+
+TEST(MultiHeadAttention, DeclaresTheFlopsOfTheConvention) {
+  const double B = 2, T = 100, D = 12;
+  const SequenceShape shape{2, 100};
+  const AttentionOptions full{.width = 12, .heads = 3}, causal{12, 3, true};
+  const auto flops = [&](const AttentionOptions& options, Pass pass) {
+    return attention_cost<float>(options, shape, pass, 1).flops;
+  };
+  EXPECT_EQ(flops(full, Pass::kForward), 8 * B * T * D * D + 4 * B * T * T * D);
+  EXPECT_EQ(flops(causal, Pass::kForward), 8 * B * T * D * D + 2 * B * T * (T + 1) * D);
+  EXPECT_EQ(flops(full, Pass::kTrain), 3 * flops(full, Pass::kForward));
+  EXPECT_EQ(flops(causal, Pass::kDecode), 8 * B * D * D + 4 * B * (T + 1) * D);
+
+  const LayerCost cost = attention_cost<float>(full, shape, Pass::kDecode, 1);
+  EXPECT_EQ(cost.parameters, 4 * D * D + 4 * D);
+  EXPECT_EQ(cost.state_bytes, 2 * B * (T + 1) * D * sizeof(float));
+}
+
+TEST(MultiHeadAttention, ReserveAllocatesWhatCostDeclares) {
+  // Every buffer of these shapes is a whole number of 64-byte lines, to which Tensor rounds up.
+  const SequenceShape shape{4, 192};
+  for (const AttentionKernel kernel : kKernels) {
+    const AttentionOptions options{64, 4, false, kernel};
+    const auto layer = make_attention<float>(options);
+    for (const Pass pass : {Pass::kForward, Pass::kTrain, Pass::kDecode}) {
+      for (const int workers : {1, 3}) {
+        tensor_bytes = 0;
+        layer->reserve(shape, pass, workers);
+        EXPECT_EQ(double(tensor_bytes), layer->cost(shape, pass, workers).workspace_bytes);
+        EXPECT_EQ(double(tensor_bytes),
+                  attention_cost<float>(options, shape, pass, workers).workspace_bytes);
+      }
+    }
+  }
+}
+
+TEST(MultiHeadAttention, NothingIsAllocatedOutsideReserve) {
+  for (const AttentionKernel kernel : kKernels) {
+    const auto layer = make_attention<float>({16, 2, true, kernel});
+    const Tensor<float> x({2, 70, 16});
+    Tensor<float> y(x.shape()), dx(x.shape());
+    layer->reserve({2, 70}, Pass::kTrain, 2);
+    tensor_bytes = 0;
+    layer->forward(ThreadTeam(2), x.sequence(), y.sequence(), Keep::kForBackward);
+    layer->backward(ThreadTeam(2), x.sequence(), std::as_const(y).sequence(), x.sequence(),
+                    dx.sequence());
+    EXPECT_EQ(tensor_bytes, 0u);
+  }
+}
+
+TEST(MultiHeadAttention, FusedMemoryGrowsWithLengthTimesWidthOnly) {
+  const double T = 131072, D = 256;
+  const AttentionOptions fused{.width = 256, .heads = 4};
+  const AttentionOptions naive{.width = 256, .heads = 4, .kernel = AttentionKernel::kNaive};
+  const auto bytes = [](const AttentionOptions& options, Pass pass) {
+    return attention_cost<float>(options, {1, 131072}, pass, 2).workspace_bytes;
+  };
+  // Projection and context: 4·T·D; two statistics a row and head; two tiles of scratch.
+  EXPECT_EQ(bytes(fused, Pass::kForward), sizeof(float) * (4 * T * D + 2 * 4 * T + 2 * 64 * 128));
+  // Train: their gradients too, a third statistic, dQ of 32/H = 8 chunks, the parameters.
+  EXPECT_EQ(bytes(fused, Pass::kTrain),
+            sizeof(float) * (8 * T * D + 3 * 4 * T + 8 * T * D + 4 * 64 * 128 + 4 * D * D + 4 * D));
+  EXPECT_GE(bytes(naive, Pass::kForward), sizeof(float) * 4 * T * T);
+}
+
+TEST(MultiHeadAttention, CostOfTheLargestRequestDoesNotOverflow) {
+  constexpr Index kLargest = 2147483647;
+  for (const AttentionKernel kernel : kKernels) {
+    for (const Pass pass : {Pass::kForward, Pass::kTrain, Pass::kDecode}) {
+      const LayerCost cost = attention_cost<float>({kLargest, kLargest, true, kernel},
+                                                   {kLargest, kLargest}, pass, 1024);
+      EXPECT_GE(cost.workspace_bytes, 4 * std::pow(2147483647.0, 3));
+      EXPECT_TRUE(std::isfinite(cost.workspace_bytes) && std::isfinite(cost.flops));
+    }
+  }
+}
+
+TEST(MultiHeadAttention, RefusesHeadsThatDoNotDivideTheWidth) {
+  for (const auto& [width, heads] : {std::pair<Index, Index>{8, 3}, {8, 0}, {8, -2}, {0, 1}}) {
+    const AttentionOptions options{.width = width, .heads = heads};
+    EXPECT_THROW(make_attention<float>(options), std::invalid_argument);
+    EXPECT_THROW(attention_cost<float>(options, {}, Pass::kForward, 1), std::invalid_argument);
+  }
+  try {
+    make_attention<float>({.width = 8, .heads = 3});
+  } catch (const std::invalid_argument& error) {
+    EXPECT_NE(std::string(error.what()).find("width 8, got 3"), std::string::npos) << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace seqbench

@@ -1,0 +1,42 @@
+"""Running the program as a user does."""
+
+import csv
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+PROGRAM = os.environ.get("SEQBENCH", "build/release/seqbench")
+
+
+def run(*arguments, **options):
+    """The finished process of `seqbench ARGUMENTS`, its output as text."""
+    return subprocess.run(
+        [PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=300, **options
+    )
+
+
+def read_csv(path):
+    """The rows of a CSV file as dictionaries; checks that every row has every column."""
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, strict=True))
+    for row in rows:
+        assert None not in row and None not in row.values(), f"{path}: ragged row {row}"
+    return rows
+
+
+class ProgramTest(unittest.TestCase):
+    """A test with a folder of its own, `self.folder`."""
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.folder = pathlib.Path(scratch.name)
+
+    def assert_refused(self, process, code, *parts):
+        """Exit code, one line on stderr, and that the line names what it should."""
+        self.assertEqual(process.returncode, code, process.stderr)
+        self.assertEqual(len(process.stderr.strip().splitlines()), 1, process.stderr)
+        for part in parts:
+            self.assertIn(part, process.stderr)

@@ -1,0 +1,337 @@
+"""scripts/plotting on tiny hand-made runs: claims, gaps, offline report, error messages."""
+
+import contextlib
+import importlib.util
+import io
+import sys
+import tempfile
+import unittest
+from html.parser import HTMLParser
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+sys.dont_write_bytecode = True
+
+INSTALLED = all(importlib.util.find_spec(name) for name in ("pandas", "altair", "vl_convert"))
+if INSTALLED:
+    from plotting import claims, derived, report
+    from plotting.__main__ import main
+    from plotting.figures import figures_of
+    from plotting.reading import RunError, read_run
+
+THROUGHPUT_HEADER = (
+    "run_id,case_id,model,kernel,pass,batch,seq_len,width,heads,threads,causal,seconds,"
+    "seconds_low,seconds_high,tokens_per_second,status,reason"
+)
+SPEEDUP_HEADER = (
+    "run_id,pass,kernel,baseline_model,baseline_kernel,batch,seq_len,width,heads,causal,threads,"
+    "speedup,speedup_low,speedup_high,status"
+)
+CROSSOVER_HEADER = (
+    "run_id,pass,kernel,baseline_model,baseline_kernel,batch,width,heads,causal,threads,"
+    "crossover_seq_len,status"
+)
+RECALL_HEADER = (
+    "run_id,task,setup,regime,model,variant,train_distance,distance,seed,accuracy,chance,status,"
+    "reason"
+)
+
+GRADIENT_HEADER = (
+    "run_id,model,variant,stage,seed,distance,gradient_norm,relative_gradient_norm"
+)
+
+
+def throughput_row(model, kernel, length, threads, milliseconds, status="ok", reason=""):
+    """A training case of batch 1 and width 8, with an interval of a tenth to either side."""
+    heads, causal = ("2", "false") if model == "attention" else ("", "")
+    if milliseconds is None:
+        times = ["", "", "", ""]
+    else:
+        seconds = milliseconds / 1000
+        times = [seconds, seconds * 0.9, seconds * 1.1, length / seconds]
+    case = f"{model}:{kernel}:T{length}:t{threads}"
+    shape = ["train", 1, length, 8, heads, threads, causal]
+    cells = ["r", case, model, kernel, *shape, *times, status, f'"{reason}"']
+    return ",".join(str(cell) for cell in cells)
+
+
+# Attention: twice as fast on two threads; 4, then 1 times as fast as the LSTM, which gains nothing.
+RACE = [
+    throughput_row("attention", "fused", 64, 1, 10),
+    throughput_row("attention", "fused", 64, 2, 5),
+    throughput_row("attention", "fused", 256, 1, 160),
+    throughput_row("attention", "fused", 256, 2, 80),
+    throughput_row("lstm", "hoisted", 64, 1, 40),
+    throughput_row("lstm", "hoisted", 64, 2, 40),
+    throughput_row("lstm", "hoisted", 256, 1, 160),
+    throughput_row("lstm", "hoisted", 256, 2, 160),
+    # A slower kernel must not stand for its model.
+    throughput_row("lstm", "stepwise", 64, 1, 400),
+    throughput_row("lstm", "stepwise", 64, 2, 400),
+]
+
+
+def recall_row(model, variant, distance, seed, accuracy):
+    return (
+        f"r,first_token,causal,single,{model},{variant},{distance},{distance},{seed},{accuracy},"
+        "0.0625,ok,"
+    )
+
+
+class RunFolder(unittest.TestCase):
+    def setUp(self):
+        if not INSTALLED:
+            self.skipTest("needs the venv of scripts/bootstrap")
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = Path(temporary.name) / "run"
+        self.folder.mkdir()
+
+    def write(self, name, *lines):
+        (self.folder / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+    def figures(self, number):
+        """The lines of claim `number`, counted from 1."""
+        return "\n".join(claims.claims_of(read_run(self.folder))[number - 1].figures)
+
+
+class Claims(RunFolder):
+    def test_parallel_gain_is_each_models_gain_from_threads(self):
+        self.write("throughput.csv", THROUGHPUT_HEADER, *RACE)
+        self.assertIn(
+            "2 threads, batch 1: attention ×2.00 (2.00 to 2.00), LSTM ×1.00 (1.00 to 1.00)",
+            self.figures(1),
+        )
+
+    def test_parallel_gain_needs_two_numbers_of_threads(self):
+        one_thread = [row for row in RACE if ":t1" in row]
+        self.write("throughput.csv", THROUGHPUT_HEADER, *one_thread)
+        self.assertIn("one number of threads only", self.figures(1))
+
+    def test_training_speedup_comes_from_throughput_where_speedups_are_absent(self):
+        self.write("throughput.csv", THROUGHPUT_HEADER, *RACE)
+        self.assertIn("÷ LSTM, batch 1, 1 thread: ×4.00 at 64, ×1.00 at 256", self.figures(2))
+        self.assertIn("÷ LSTM, batch 1, 2 threads: ×8.00 at 64, ×2.00 at 256", self.figures(2))
+
+    def test_training_speedup_and_crossover_come_from_their_files(self):
+        case = "r,train,fused,lstm,hoisted,1"
+        self.write(
+            "speedup.csv",
+            SPEEDUP_HEADER,
+            f"{case},64,8,2,false,1,3.5,3.4,3.6,ok",
+            f"{case},256,8,2,false,1,0.5,0.4,0.6,ok",
+            f"{case},512,8,2,false,1,,,,failed",
+        )
+        self.write("crossover.csv", CROSSOVER_HEADER, f"{case},8,2,false,1,171.4,ok")
+        self.assertIn(
+            "÷ LSTM, batch 1, 1 thread: ×3.50 at 64, ×0.50 at 256; lead lost at 171",
+            self.figures(2),
+        )
+
+    def test_noisy_cases_are_counted(self):
+        rows = [*RACE[:-2], throughput_row("attention", "fused", 128, 1, 30, "noisy")]
+        rows.append(throughput_row("lstm", "hoisted", 128, 1, 30))
+        self.write("throughput.csv", THROUGHPUT_HEADER, *rows)
+        self.assertIn("; 1 of 10 cases noisy)", self.figures(1))
+        self.assertIn("; 1 of 5 cases noisy)", self.figures(2))
+
+    def test_accuracy_is_the_median_over_seeds(self):
+        self.write(
+            "recall.csv",
+            RECALL_HEADER,
+            recall_row("lstm", "default", 16, 1, 0.1),
+            recall_row("lstm", "default", 16, 2, 0.2),
+            recall_row("lstm", "default", 16, 3, 0.9),
+            recall_row("attention", "learned", 16, 1, 1),
+        )
+        self.assertIn("LSTM, default: 20.0 % at 16", self.figures(3))
+        self.assertNotIn("attention", self.figures(3))
+        self.assertIn("attention, learned: 100.0 % at 16", self.figures(4))
+        self.assertIn("guessing 6.2 %", self.figures(4))
+
+    def test_gradient_is_told_at_the_farthest_word(self):
+        self.write(
+            "gradient.csv",
+            GRADIENT_HEADER,
+            "r,lstm,default,init,1,1,0.5,1",
+            "r,lstm,default,init,1,63,0.0005,0.001",
+            "r,lstm,default,trained,1,63,0.1,0.25",
+        )
+        line = "LSTM, default: gradient 63 tokens back ÷ 1 back: 0.001 before training, 0.25 after"
+        self.assertEqual(self.figures(3), line)
+        self.assertEqual(self.figures(4), "not measured yet")
+
+    def test_reference_checks_count_failed_but_not_skipped_cases(self):
+        self.write(
+            "throughput.csv",
+            THROUGHPUT_HEADER,
+            throughput_row("attention", "fused", 64, 1, 1),
+            throughput_row("attention", "fused", 128, 1, 1, "noisy"),
+            throughput_row("attention", "fused", 256, 1, 1),
+            throughput_row("attention", "fused", 512, 1, None, "failed", "wrong"),
+            throughput_row("attention", "fused", 1024, 1, None, "skipped", "memory"),
+        )
+        self.assertEqual(self.figures(6), "attention, fused: 3 of 4 agree (75 %)")
+
+    def test_what_a_run_lacks_is_not_measured_yet(self):
+        self.write("recall.csv", RECALL_HEADER, recall_row("lstm", "default", 8, 1, 1))
+        for number in (1, 2, 4, 5, 6):
+            self.assertEqual(self.figures(number), "not measured yet")
+
+    def test_text_table_has_all_six_sentences(self):
+        self.write("throughput.csv", THROUGHPUT_HEADER, *RACE)
+        run = read_run(self.folder)
+        text = claims.as_text(claims.claims_of(run), run)
+        for number in range(1, 7):
+            self.assertIn(f"\n{number}. ", text)
+
+
+class Intervals(RunFolder):
+    def test_derived_speedup_has_the_widest_interval(self):
+        self.write("throughput.csv", THROUGHPUT_HEADER, *RACE)
+        rows = derived.champion_speedups(read_run(self.folder))
+        row = rows[(rows["seq_len"] == 64) & (rows["threads"] == 1)].iloc[0]
+        self.assertAlmostEqual(row["speedup"], 4)
+        self.assertAlmostEqual(row["speedup_low"], 4 * 0.9 / 1.1)
+        self.assertAlmostEqual(row["speedup_high"], 4 * 1.1 / 0.9)
+
+    def test_one_thread_gains_exactly_nothing(self):
+        self.write("throughput.csv", THROUGHPUT_HEADER, *RACE)
+        rows = derived.thread_gains(read_run(self.folder).table("throughput"))
+        one = rows[rows["threads"] == 1]
+        self.assertEqual(set(one["gain"]) | set(one["gain_low"]) | set(one["gain_high"]), {1})
+
+
+class Sources(HTMLParser):
+    """Collects what a page would load from elsewhere, and its visible text."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.external, self.text, self.tag = [], [], ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tag = tag
+        self.external += [v for k, v in attrs if k in ("src", "href") and not v.startswith("#")]
+
+    def handle_data(self, data):
+        if self.tag == "style":
+            self.external += [line for line in data.split("\n") if "url(" in line or "@" in line]
+        elif self.tag != "script":
+            self.text.append(data)
+
+
+class Report(RunFolder):
+    def page(self):
+        run = read_run(self.folder)
+        return report.report_html([run], figures_of([run]))
+
+    def test_report_loads_nothing_from_elsewhere(self):
+        self.write("throughput.csv", THROUGHPUT_HEADER, *RACE)
+        page = self.page()
+        self.assertEqual(Sources(page).external, [])
+        self.assertIn("vegaEmbed", page)
+
+    def test_report_names_missing_and_empty_files(self):
+        self.write("throughput.csv", THROUGHPUT_HEADER)
+        self.write("recall.csv", RECALL_HEADER, recall_row("lstm", "default", 8, 1, 1))
+        (self.folder / "scaling.csv").touch()
+        text = " ".join(Sources(self.page()).text)
+        self.assertIn("throughput.csv holds no rows", text)
+        self.assertIn("scaling.csv holds no rows", text)
+        self.assertIn("gradient.csv not in this run", text)
+        self.assertIn("machine.json not in this run", text)
+
+    def test_report_lists_rows_that_are_not_ok_and_escapes_them(self):
+        reason = "<img src=http://x> needs 4 GiB"
+        self.write(
+            "throughput.csv",
+            THROUGHPUT_HEADER,
+            *RACE,
+            throughput_row("attention", "naive", 4096, 1, None, "skipped", reason),
+        )
+        page = Sources(self.page())
+        self.assertEqual(page.external, [])
+        self.assertIn(reason, page.text)
+        self.assertIn("attention:naive:T4096:t1", page.text)
+
+    def test_run_without_any_measured_row_has_a_report(self):
+        row = throughput_row("attention", "fused", 64, 1, None, "failed", "wrong")
+        self.write("throughput.csv", THROUGHPUT_HEADER, row)
+        self.assertIn("0 of 1 agree", " ".join(Sources(self.page()).text))
+
+
+class CommandLine(RunFolder):
+    def plot(self, *arguments):
+        """Exit code, stdout and stderr of scripts/plot."""
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main([str(argument) for argument in arguments])
+        return code, out.getvalue(), err.getvalue()
+
+    def test_one_run_is_drawn_into_its_own_folder(self):
+        self.write("throughput.csv", THROUGHPUT_HEADER, *RACE)
+        self.write("recall.csv", RECALL_HEADER, recall_row("lstm", "default", 8, 1, 1))
+        code, out, _ = self.plot(self.folder)
+        self.assertEqual(code, 0)
+        for name in ("throughput-vs-length", "speedup-vs-length", "speedup-vs-threads",
+                     "thread-gain-vs-length", "accuracy-vs-distance"):  # fmt: skip
+            png = (self.folder / f"{name}.png").read_bytes()
+            self.assertTrue(png.startswith(b"\x89PNG\r\n"), name)
+            self.assertIn("</svg>", (self.folder / f"{name}.svg").read_text(encoding="utf-8"))
+            self.assertIn(f"{name}.png", out)
+        self.assertTrue((self.folder / "report.html").exists())
+        self.assertTrue((self.folder / "claims.txt").exists())
+
+    def test_several_runs_are_drawn_beside_them(self):
+        self.write("recall.csv", RECALL_HEADER, recall_row("lstm", "default", 8, 1, 1))
+        other = self.folder.parent / "other"
+        other.mkdir()
+        (other / "throughput.csv").write_text("\n".join([THROUGHPUT_HEADER, *RACE]) + "\n")
+        self.assertEqual(self.plot(self.folder, other)[0], 0)
+        page = (self.folder.parent / "comparison" / "report.html").read_text(encoding="utf-8")
+        text = " ".join(Sources(page).text)
+        self.assertIn("several runs", text)
+        self.assertIn("other: recall.csv not in this run", text)
+
+    def test_unusable_runs_end_with_one_line_and_exit_code_1(self):
+        cases = {
+            "absent": (None, "no such run directory"),
+            "nothing": ({}, "no file of a run"),
+            "column": ({"recall.csv": "run_id,task\nr,x\n"}, "column(s) setup, regime"),
+            "number": (
+                {"recall.csv": f"{RECALL_HEADER}\nr,t,c,s,lstm,default,8,eight,1,1,0,ok,\n"},
+                "column distance holds text",
+            ),
+            "json": (
+                {"recall.csv": f"{RECALL_HEADER}\n", "machine.json": "{"},
+                "machine.json: cannot be read",
+            ),
+        }
+        for name, (files, message) in cases.items():
+            with self.subTest(name):
+                folder = self.folder / name
+                if files is not None:
+                    folder.mkdir()
+                    for file, text in files.items():
+                        (folder / file).write_text(text)
+                code, _, err = self.plot(folder)
+                self.assertEqual(code, 1)
+                self.assertIn(message, err)
+                self.assertIn(name, err)
+                self.assertEqual(err.count("\n"), 1)
+
+    def test_torn_last_line_is_left_out(self):
+        rows = [recall_row("lstm", "default", distance, 1, 1) for distance in (8, 16)]
+        (self.folder / "recall.csv").write_text("\n".join([RECALL_HEADER, *rows]))
+        self.assertEqual(list(read_run(self.folder).table("recall")["distance"]), [8])
+
+    def test_read_run_reports_a_malformed_table(self):
+        self.write("recall.csv", "a,b", "1,2,3,4", '"unclosed')
+        with self.assertRaisesRegex(RunError, "recall.csv"):
+            read_run(self.folder)
+
+
+if __name__ == "__main__":
+    unittest.main()

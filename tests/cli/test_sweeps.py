@@ -1,0 +1,170 @@
+"""throughput, scaling, list and machine as a user runs them, their CSV read back."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from program import PROGRAM, ProgramTest, read_csv, run
+
+SMALL = ["--width", "16", "--heads", "2", "--repetitions", "3", "--min-time", "0.0005"]
+
+
+class Throughput(ProgramTest):
+    def test_every_combination_has_one_row_and_all_its_samples(self):
+        out = self.folder / "run"
+        process = run("throughput", *SMALL, "--length", "8..32", "--pass", "forward,train,decode",
+                      "--threads", "1,2", "--out", out)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertEqual(process.stderr, "")
+        rows = read_csv(out / "throughput.csv")
+        self.assertEqual(len(rows), 3 * 3 * 4 * 2)
+        self.assertEqual(len({row["case_id"] for row in rows}), len(rows))
+        for row in rows:
+            self.assertIn(row["status"], {"ok", "noisy"}, row["reason"])
+            self.assertEqual(row["run_id"], "run")
+            seconds, flops = float(row["seconds"]), float(row["flops"])
+            tokens = int(row["batch"]) * (1 if row["pass"] == "decode" else int(row["seq_len"]))
+            self.assertLessEqual(float(row["seconds_low"]), seconds)
+            self.assertGreaterEqual(float(row["seconds_high"]), seconds)
+            self.assertTrue(math.isclose(float(row["tokens_per_second"]), tokens / seconds))
+            self.assertTrue(math.isclose(float(row["gflops"]), 1e-9 * flops / seconds))
+            self.assertGreater(float(row["peak_gflops"]), 0)
+            self.assertGreater(float(row["limit_seconds"]), 0)
+            attention = row["model"] == "attention"
+            self.assertEqual(row["heads"], "2" if attention else "")
+            self.assertEqual(row["causal"], "false" if attention else "")
+        samples = read_csv(out / "samples.csv")
+        self.assertEqual(len(samples), 3 * len(rows))
+        self.assertEqual({sample["case_id"] for sample in samples}, {row["case_id"] for row in rows})
+
+    def test_machine_json_tells_machine_probes_and_command(self):
+        out = self.folder / "run"
+        run("throughput", *SMALL, "--model", "elman", "--length", "4", "--threads", "1", "--out", out)
+        machine = json.loads((out / "machine.json").read_text())
+        self.assertTrue(machine["flush_subnormals"])
+        self.assertEqual(machine["probes"][0]["threads"], 1)
+        self.assertEqual(machine["commands"][0]["command"], "throughput")
+        self.assertEqual(machine["commands"][0]["options"]["length"], "4")
+        self.assertEqual(machine["commands"][0]["exit_code"], 0)
+
+    def test_naive_attention_of_131072_tokens_is_skipped_with_what_it_needs(self):
+        out = self.folder / "run"
+        process = run("throughput", "--model", "attention", "--kernel", "naive", "--length", "131072",
+                      "--pass", "forward", "--threads", "1", "--memory-limit", "4GiB", "--out", out)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        (row,) = read_csv(out / "throughput.csv")
+        self.assertEqual(row["status"], "skipped")
+        self.assertEqual(row["seconds"], "")
+        self.assertIn("256", row["reason"])
+        self.assertIn("limit 4.0 GiB", row["reason"])
+
+    def test_more_threads_than_cpus_are_marked(self):
+        out = self.folder / "run"
+        threads = 4 * os.cpu_count()
+        run("throughput", *SMALL, "--model", "lstm", "--length", "4", "--threads", threads,
+            "--pass", "forward", "--out", out)
+        (row,) = read_csv(out / "throughput.csv")
+        self.assertIn(f"{threads} threads on", row["reason"])
+
+    def test_resume_takes_only_what_is_missing(self):
+        out = self.folder / "run"
+        short = ["throughput", *SMALL, "--threads", "1", "--pass", "forward", "--out", out]
+        run(*short, "--length", "4")
+        first = (out / "throughput.csv").read_bytes()
+        process = run(*short, "--length", "4,8", "--resume")
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertTrue((out / "throughput.csv").read_bytes().startswith(first))
+        rows = read_csv(out / "throughput.csv")
+        self.assertEqual(len(rows), 8)
+        self.assertEqual(len(read_csv(out / "samples.csv")), 3 * 8)
+
+    def test_resume_drops_a_torn_line_and_an_unfinished_group(self):
+        out = self.folder / "run"
+        command = ["throughput", *SMALL, "--threads", "1", "--length", "4,8", "--pass", "forward",
+                   "--out", out]
+        run(*command)
+        data = (out / "throughput.csv").read_bytes()
+        (out / "throughput.csv").write_bytes(data[:-20])  # a writer killed in the last row
+        process = run(*command, "--resume")
+        self.assertEqual(process.returncode, 0, process.stderr)
+        rows = read_csv(out / "throughput.csv")
+        self.assertEqual(len({row["case_id"] for row in rows}), 8)
+        self.assertEqual(len(rows), 8)
+        self.assertEqual(len(read_csv(out / "samples.csv")), 3 * 8)
+
+    def test_a_signal_keeps_the_finished_rows(self):
+        for number, code in [(signal.SIGINT, 130), (signal.SIGTERM, 143)]:
+            with self.subTest(signal=number):
+                out = self.folder / f"run{code}"
+                process = subprocess.Popen(
+                    [PROGRAM, "throughput", "--model", "elman,lstm", "--length", "8,16,32,64",
+                     "--width", "64", "--repetitions", "20", "--min-time", "0.02", "--out", out],
+                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                table = out / "throughput.csv"
+                deadline = time.time() + 60
+                while not (table.exists() and len(table.read_bytes().splitlines()) > 1):
+                    self.assertLess(time.time(), deadline, "no group finished in time")
+                    time.sleep(0.02)
+                process.send_signal(number)
+                _, errors = process.communicate(timeout=60)
+                self.assertEqual(process.returncode, code, errors)
+                rows = read_csv(table)
+                self.assertGreaterEqual(len(rows), 4)
+                self.assertEqual(len(rows) % 4, 0)  # whole groups
+                self.assertLess(len(rows), 2 * 4 * 4)
+
+
+class Scaling(ProgramTest):
+    def test_fits_speedups_and_crossovers(self):
+        out = self.folder / "run"
+        process = run("scaling", *SMALL, "--model", "gru", "--length", "8..64", "--threads", "2",
+                      "--pass", "train", "--out", out)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        rows = read_csv(out / "throughput.csv")
+        # One thread and attention were added.
+        self.assertEqual({row["threads"] for row in rows}, {"1", "2"})
+        self.assertEqual({row["model"] for row in rows}, {"gru", "attention"})
+        speedups = read_csv(out / "speedup.csv")
+        self.assertEqual(len(speedups), 4 * 2)
+        for row in speedups:
+            product = (float(row["work_ratio"]) * float(row["efficiency_ratio"])
+                       * float(row["parallel_ratio"]))
+            self.assertTrue(math.isclose(product, float(row["speedup"]), rel_tol=1e-9))
+            self.assertLessEqual(float(row["speedup_low"]), float(row["speedup"]))
+        fits = read_csv(out / "scaling.csv")
+        self.assertEqual({row["variable"] for row in fits}, {"seq_len", "threads"})
+        self.assertEqual(len(read_csv(out / "crossover.csv")), 2)
+
+
+class Others(ProgramTest):
+    def test_every_command_has_help_with_examples(self):
+        for command in ["throughput", "scaling", "recall", "conform", "machine", "list"]:
+            process = run(command, "--help")
+            self.assertEqual(process.returncode, 0, process.stderr)
+            self.assertIn("Examples:", process.stdout)
+            self.assertIn(f"seqbench {command}", process.stdout)
+
+    def test_version(self):
+        process = run("--version")
+        self.assertEqual(process.returncode, 0)
+        self.assertRegex(process.stdout, r"^seqbench \d+\.\d+\.\d+ \(")
+
+    def test_machine_prints_json(self):
+        process = run("machine", "--json", "--threads", "1")
+        self.assertEqual(process.returncode, 0, process.stderr)
+        machine = json.loads(process.stdout)
+        self.assertGreater(machine["probes"][0]["peak_gflops"], 0)
+
+    def test_list_names_models_kernels_tasks_and_costs(self):
+        process = run("list", "--kernel", "naive", "--length", "131072", "--memory-limit", "1GiB")
+        self.assertEqual(process.returncode, 0, process.stderr)
+        for word in ["stepwise", "hoisted", "naive", "fused", "first_token", "skipped"]:
+            self.assertIn(word, process.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()

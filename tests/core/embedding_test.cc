@@ -1,0 +1,54 @@
+#include "core/embedding.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/core/slopes.h"
+#include "tests/test_data.h"
+
+namespace seqbench {
+namespace {
+
+TEST(Embedding, CopiesTheRowOfEachToken) {
+  Random random(1);
+  const auto table = normal_tensor<float>(random, {5, 3});
+  const std::vector<Token> tokens{4, 0, 4, 2};
+  Tensor<float> y({4, 3});
+  embedding_forward<float>(tokens, table.matrix(), y.matrix());
+  for (Index i = 0; i < 4; ++i) {
+    EXPECT_EQ(as_eigen(y.matrix()).row(i), as_eigen(table.matrix()).row(tokens[std::size_t(i)]));
+  }
+}
+
+TEST(Embedding, GradientSumsOverRepeatedTokensAndIsZeroForUnusedOnes) {
+  const std::vector<Token> tokens{1, 3, 1};
+  Tensor<float> dy({3, 2}), dtable({4, 2});
+  std::ranges::copy(std::vector{1.f, 2.f, 10.f, 20.f, 100.f, 200.f}, dy.data());
+  std::ranges::fill(dtable.values(), std::numeric_limits<float>::quiet_NaN());
+  embedding_backward<float>(tokens, dy.matrix(), dtable.matrix());
+  const std::vector<float> expected{0, 0, 101, 202, 0, 0, 10, 20};
+  EXPECT_TRUE(std::ranges::equal(dtable.values(), expected));
+}
+
+TEST(Embedding, GradientMatchesSlopes) {
+  Random random(2);
+  for (const Index count : {1, 2, 17}) {
+    auto table = normal_tensor<double>(random, {4, 3});
+    const auto dy = normal_tensor<double>(random, {count, 3});
+    Tensor<double> y({count, 3}), dtable({4, 3});
+    std::vector<Token> tokens;
+    for (Index i = 0; i < count; ++i) tokens.push_back(Token(random.below(4)));
+    const auto loss = [&] {
+      embedding_forward(tokens, std::as_const(table).matrix(), y.matrix());
+      return as_eigen(y.matrix()).cwiseProduct(as_eigen(dy.matrix())).sum();
+    };
+    embedding_backward(tokens, dy.matrix(), dtable.matrix());
+    loss();
+    // A sum of 3·count products.
+    const double error = std::numeric_limits<double>::epsilon() * 3 * double(count) *
+                         as_eigen(y.matrix()).cwiseProduct(as_eigen(dy.matrix())).cwiseAbs().sum();
+    expect_slopes({"table", table.values(), std::as_const(dtable).values(), error}, loss);
+  }
+}
+
+}  // namespace
+}  // namespace seqbench

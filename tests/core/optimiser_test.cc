@@ -1,0 +1,80 @@
+#include "core/optimiser.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numbers>
+
+#include "tests/test_data.h"
+
+namespace seqbench {
+namespace {
+
+constexpr double kEps = std::numeric_limits<double>::epsilon();
+
+Parameter<double> parameter(const std::vector<double>& values,
+                            const std::vector<double>& gradient = {}) {
+  const Index n = static_cast<Index>(values.size());
+  Parameter<double> result{"w", Tensor<double>({n}), Tensor<double>({n})};
+  std::ranges::copy(values, result.value.data());
+  std::ranges::copy(gradient, result.gradient.data());
+  return result;
+}
+
+// w = torch.tensor([1., -2., .5, 0.], dtype=torch.float64, requires_grad=True)
+// o = torch.optim.AdamW([w], lr=0.1)
+// s = torch.optim.lr_scheduler.CosineAnnealingLR(o, T_max=4)
+// for g in gradients: w.grad = torch.tensor(g); print(lr); o.step(); s.step(); print(w)
+TEST(AdamW, MatchesPyTorchUnderACosineSchedule) {
+  const std::vector<std::vector<double>> gradients{
+      {0.5, -1.0, 0.0, 1e-9}, {0.25, 2.0, 0.0, 1e-9}, {-4.0, 0.125, 1e-3, 1e-9}};
+  const std::vector<std::vector<double>> expected{
+      {0.899000002, -1.898000001, 0.4995, -0.00909090909090909},
+      {0.8186661503783943, -1.9276288471471548, 0.4990736500813987, -0.016842725792751638},
+      {0.8449082940865885, -1.942576724930514, 0.4668839862290738, -0.02137975897530981}};
+  const double expected_rate[] = {0.1, 0.08535533905932738, 0.05, 0.014644660940672627};
+
+  const LearningRateSchedule schedule{.peak = 0.1, .steps = 4};
+  Parameter<double> w = parameter({1, -2, 0.5, 0});
+  AdamW<double> optimiser({&w});
+  for (std::size_t t = 0; t < gradients.size(); ++t) {
+    std::ranges::copy(gradients[t], w.gradient.data());
+    optimiser.step(schedule.at(Index(t)));
+    for (std::size_t i = 0; i < 4; ++i) {
+      // Some 16 roundings a step, of values up to 2. PyTorch's 1 − β₁ is no double either.
+      EXPECT_NEAR(w.value[Index(i)], expected[t][i], 16 * double(t + 1) * kEps * 2)
+          << "step " << t << ", element " << i;
+    }
+  }
+  // One rounding each of the argument, the cosine, the sum and the product.
+  for (Index t = 0; t < 4; ++t) EXPECT_NEAR(schedule.at(t), expected_rate[t], 4 * kEps * 0.1);
+}
+
+// torch.nn.utils.clip_grad_norm_ of gradients [3, −4] and [12] to 1.
+TEST(ClipGlobalNorm, MatchesPyTorch) {
+  Parameter<double> a = parameter({0, 0}, {3, -4}), b = parameter({0}, {12});
+  EXPECT_EQ(clip_global_norm<double>({&a, &b}, 1.0), 13.0);
+  EXPECT_DOUBLE_EQ(a.gradient[0], 0.23076921301775288);
+  EXPECT_DOUBLE_EQ(a.gradient[1], -0.3076922840236705);
+  EXPECT_DOUBLE_EQ(b.gradient[0], 0.9230768520710115);
+}
+
+TEST(ClipGlobalNorm, LeavesSmallGradientsAlone) {
+  Parameter<double> a = parameter({0, 0}, {0.3, -0.4});
+  EXPECT_DOUBLE_EQ(clip_global_norm<double>({&a}, 1.0), 0.5);
+  EXPECT_EQ(a.gradient[0], 0.3);
+  EXPECT_EQ(a.gradient[1], -0.4);
+}
+
+TEST(LearningRateSchedule, RisesLinearlyThenFallsAsHalfACosine) {
+  const LearningRateSchedule schedule{.peak = 2, .steps = 14, .warmup_steps = 4};
+  EXPECT_EQ(schedule.at(0), 0.5);
+  EXPECT_EQ(schedule.at(1), 1.0);
+  EXPECT_EQ(schedule.at(3), 2.0);
+  EXPECT_EQ(schedule.at(4), 2.0);
+  EXPECT_DOUBLE_EQ(schedule.at(9), 1.0);  // halfway down
+  EXPECT_DOUBLE_EQ(schedule.at(13), 1 + std::cos(std::numbers::pi * 0.9));
+}
+
+}  // namespace
+}  // namespace seqbench

@@ -1,0 +1,98 @@
+#include "core/thread_team.h"
+
+#include <gtest/gtest.h>
+#include <sched.h>
+
+#include <atomic>
+#include <cfenv>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+namespace seqbench {
+namespace {
+
+TEST(ThreadTeam, CallsEveryTaskOnceOnAWorkerOfItsOwn) {
+  for (const int size : {1, 2, 3, 4, 7}) {
+    const ThreadTeam team(size);
+    for (const Index count : {0, 1, 2, 5, 1000}) {
+      std::vector<std::atomic<int>> calls(static_cast<std::size_t>(count));
+      std::atomic<bool> worker_in_range = true;
+      team.for_each_task(count, [&](Index task, int worker) {
+        ++calls[static_cast<std::size_t>(task)];
+        if (worker < 0 || worker >= size) worker_in_range = false;
+      });
+      for (const auto& n : calls) EXPECT_EQ(n, 1);
+      EXPECT_TRUE(worker_in_range);
+    }
+  }
+}
+
+TEST(ThreadTeam, RunsOnEveryWorkerAtTheSameTime) {
+  for (const int size : {1, 2, 4}) {
+    std::vector<int> calls(static_cast<std::size_t>(size));
+    std::atomic<int> arrived = 0;
+    ThreadTeam(size).on_every_worker([&](int worker) {
+      ++calls[static_cast<std::size_t>(worker)];
+      ++arrived;
+      while (arrived < size) std::this_thread::yield();  // hangs unless all are here
+    });
+    for (const int n : calls) EXPECT_EQ(n, 1);
+  }
+}
+
+// A new thread starts with the floating-point environment of the thread that makes it.
+TEST(ThreadTeam, FlushesSubnormalsOnEveryWorker) {
+  std::thread([] {
+    std::fesetenv(FE_DFL_ENV);
+    EXPECT_FALSE(flushes_subnormals());
+    for (const int size : {1, 3}) {
+      std::atomic<int> flushing = 0;
+      ThreadTeam(size).on_every_worker([&](int) { flushing += flushes_subnormals(); });
+      EXPECT_EQ(flushing, size);
+    }
+  }).join();
+  std::thread([] {
+    std::fesetenv(FE_DFL_ENV);
+    std::atomic<int> flushing = 0;
+    ThreadTeam(2).for_each_task(8, [&](Index, int) { flushing += flushes_subnormals(); });
+    EXPECT_EQ(flushing, 8);
+  }).join();
+}
+
+TEST(ThreadTeam, PinsWorkersToTheirCpus) {
+  // In a thread of its own, since pinning outlives the team.
+  std::thread([] {
+    const int cpu = sched_getcpu();
+    std::atomic<int> elsewhere = 0;
+    ThreadTeam(2, {cpu}).on_every_worker([&](int) {
+      cpu_set_t set;
+      sched_getaffinity(0, sizeof(set), &set);
+      elsewhere += CPU_COUNT(&set) != 1 || !CPU_ISSET(cpu, &set);
+    });
+    EXPECT_EQ(elsewhere, 0);
+  }).join();
+}
+
+TEST(ThreadTeam, NestedTasksStayOnTheirWorker) {
+  const ThreadTeam team(2);
+  std::atomic<int> inner_calls = 0;
+  std::atomic<bool> same_thread = true;
+  team.for_each_task(4, [&](Index, int) {
+    const auto outer = std::this_thread::get_id();
+    team.for_each_task(5, [&](Index, int worker) {
+      ++inner_calls;
+      if (worker != 0 || std::this_thread::get_id() != outer) same_thread = false;
+    });
+  });
+  EXPECT_EQ(inner_calls, 20);
+  EXPECT_TRUE(same_thread);
+}
+
+TEST(ThreadTeam, RefusesToBeEmpty) {
+  EXPECT_THROW(ThreadTeam(0), std::invalid_argument);
+  EXPECT_THROW(ThreadTeam(-1), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace seqbench

@@ -1,0 +1,74 @@
+#include "harness/measurement.h"
+
+#include <gtest/gtest.h>
+
+#include "harness/errors.h"
+
+namespace seqbench {
+namespace {
+
+CaseGroup small_group(Pass pass) {
+  CaseGroup group;
+  for (const int threads : {1, 2}) {
+    for (const char* model : {"lstm", "attention"}) {
+      group.cases.push_back({.layer = {.model = model,
+                                       .kernel = model_info(model).fastest_kernel(),
+                                       .width = 16,
+                                       .heads = 2},
+                             .pass = pass,
+                             .shape = {.batch = 2, .steps = 9},
+                             .threads = threads});
+    }
+  }
+  return group;
+}
+
+void ignore(const std::string&) {}
+
+TEST(Measurement, TakesEveryRepetitionOfEveryCase) {
+  const MeasureOptions options{
+      .repetitions = 3, .min_seconds = 1e-4, .memory_limit_bytes = 1e9, .benchmark_arguments = {}};
+  for (const Pass pass : {Pass::kForward, Pass::kTrain, Pass::kDecode}) {
+    const std::vector<Measurement> measured = measure_group(small_group(pass), options, ignore);
+    ASSERT_EQ(measured.size(), 4u);
+    for (const Measurement& one : measured) {
+      EXPECT_EQ(one.status, "") << one.the_case.id() << one.reason;
+      ASSERT_EQ(one.samples.size(), 3u) << one.the_case.id();
+      for (const Sample& sample : one.samples) {
+        EXPECT_GT(sample.seconds, 0);
+        EXPECT_LT(sample.seconds, 1);
+        EXPECT_GT(sample.peak_gflops, 0.1);
+        EXPECT_GE(sample.steal_fraction, 0);
+      }
+    }
+  }
+}
+
+TEST(Measurement, SkipsWhatDoesNotFitAndSaysWhatItNeeds) {
+  CaseGroup group;
+  group.cases.push_back({.layer = {.model = "attention", .kernel = "naive", .heads = 4},
+                         .shape = {.batch = 1, .steps = 131072}});
+  const auto measured = measure_group(group, {.memory_limit_bytes = 16e9}, ignore);
+  ASSERT_EQ(measured.size(), 1u);
+  EXPECT_EQ(measured[0].status, "skipped");
+  EXPECT_TRUE(measured[0].samples.empty());
+  EXPECT_NE(measured[0].reason.find("256."), std::string::npos) << measured[0].reason;  // GiB
+  EXPECT_NE(measured[0].reason.find("--kernel fused"), std::string::npos) << measured[0].reason;
+}
+
+TEST(Measurement, TimesAGroupThatFitsOnlyOneWorkloadAtATime) {
+  const CaseGroup group = small_group(Pass::kTrain);
+  const double one_workload = group.cases[1].predicted_bytes();
+  const auto measured = measure_group(
+      group, {.repetitions = 2, .min_seconds = 1e-5, .memory_limit_bytes = 1.5 * one_workload},
+      ignore);
+  for (const Measurement& one : measured) EXPECT_EQ(one.samples.size(), 2u) << one.reason;
+}
+
+TEST(Measurement, RefusesWhatGoogleBenchmarkDoesNotKnow) {
+  EXPECT_THROW(check_benchmark_arguments({"--benchmark_nonsense=1"}), UsageError);
+  EXPECT_NO_THROW(check_benchmark_arguments({}));
+}
+
+}  // namespace
+}  // namespace seqbench

@@ -1,0 +1,70 @@
+#include "harness/probe.h"
+
+#include <gtest/gtest.h>
+
+#include "harness/limits.h"
+#include "harness/machine.h"
+
+namespace seqbench {
+namespace {
+
+TEST(Probe, FindsAPeakThatFusedMultiplyAddsCanHave) {
+  const double peak = probe_peak_gflops(ThreadTeam(1), 0.01);
+  EXPECT_GT(peak, 1);
+  // Four 16-lane units at 6 GHz would be 768; a chain that the compiler removed shows thousands.
+  EXPECT_LT(peak, 800);
+}
+
+TEST(Probe, ReadsSmallWorkingSetsNoSlowerThanLargeOnes) {
+  const MachineLimits limits = probe_limits(ThreadTeam(1));
+  EXPECT_GT(limits.bytes_per_second(32 * 1024), limits.bytes_per_second(128e6));
+}
+
+TEST(MachineLimits, InterpolatesTheBandwidthOnALogarithmicAxis) {
+  MachineLimits limits;
+  limits.bandwidth = {{1024, 100}, {4096, 50}};
+  EXPECT_DOUBLE_EQ(limits.bytes_per_second(10), 100);
+  EXPECT_DOUBLE_EQ(limits.bytes_per_second(2048), 75);
+  EXPECT_DOUBLE_EQ(limits.bytes_per_second(1e9), 50);
+}
+
+TEST(MachineLimits, TellsSharedCoresFromSeparateOnes) {
+  MachineLimits one, two;
+  one.peak_gflops = 100;
+  two.threads = 2;
+  two.peak_gflops = 105;
+  EXPECT_TRUE(shares_cores(one, two));
+  two.peak_gflops = 195;
+  EXPECT_FALSE(shares_cores(one, two));
+}
+
+TEST(LimitSeconds, FollowsTheFormula) {
+  MachineLimits limits;
+  limits.peak_gflops = 1;                   // 10⁹ FLOP/s
+  limits.bandwidth = {{1, 1e9}, {2, 1e9}};  // 10⁹ B/s
+  Case one{.layer = {.model = "lstm", .kernel = "hoisted", .width = 8},
+           .shape = {.batch = 1, .steps = 10}};
+  // A step's product: 2·4·8·8 = 512 FLOPs = 512 ns; its weights: 4·4·8·8 = 1024 bytes = 1024 ns.
+  EXPECT_NEAR(limit_seconds(one, limits), 10 * (512e-9 + 1024e-9), 1e-15);
+  one.pass = Pass::kTrain;
+  EXPECT_NEAR(limit_seconds(one, limits), 10 * (4 * 512e-9 + 2 * 1024e-9), 1e-15);
+  one.shape.batch = 4;  // now the FLOPs of a step are the longer part
+  EXPECT_NEAR(limit_seconds(one, limits), 10 * 6 * 4 * 512e-9, 1e-15);
+  one.layer = {.model = "attention", .kernel = "fused", .width = 8, .heads = 2};
+  EXPECT_NEAR(limit_seconds(one, limits), 1e-9 * one.cost().flops, 1e-15);
+}
+
+TEST(Machine, KnowsItsCpusAndMemory) {
+  EXPECT_GE(usable_cpus().size(), 1u);
+  EXPECT_EQ(default_thread_counts().front(), 1);
+  EXPECT_GT(usable_memory_bytes(), 1e6);
+  EXPECT_GT(resident_bytes(), 1e5);
+  const auto machine = describe_machine();
+  for (const char* key : {"host", "cpu", "cpus_usable", "caches", "memory_bytes", "build",
+                          "libraries", "flush_subnormals"}) {
+    EXPECT_TRUE(machine.contains(key)) << key;
+  }
+}
+
+}  // namespace
+}  // namespace seqbench

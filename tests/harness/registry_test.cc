@@ -1,0 +1,34 @@
+#include "harness/registry.h"
+
+#include <gtest/gtest.h>
+
+namespace seqbench {
+namespace {
+
+TEST(Registry, MakesEveryModelAndKernel) {
+  for (const ModelInfo& model : all_models()) {
+    for (const std::string& kernel : model.kernels) {
+      const LayerSpec spec{.model = model.name, .kernel = kernel, .width = 12, .heads = 3};
+      const auto layer = make_layer<float>(spec);
+      EXPECT_EQ(layer->width(), 12);
+      double parameters = 0;
+      for (const auto& parameter : layer->parameters())
+        parameters += double(parameter.value.size());
+      const SequenceShape shape{.batch = 2, .steps = 5};
+      EXPECT_EQ(declared_cost(spec, shape, Pass::kTrain, 1).parameters, parameters);
+      EXPECT_EQ(declared_cost(spec, shape, Pass::kTrain, 3).workspace_bytes,
+                layer->cost(shape, Pass::kTrain, 3).workspace_bytes);
+    }
+  }
+}
+
+TEST(Registry, RefusesUnknownNamesAndShapes) {
+  EXPECT_THROW(make_layer<float>({.model = "mamba", .kernel = "fused"}), std::invalid_argument);
+  EXPECT_THROW(make_layer<float>({.model = "lstm", .kernel = "fused"}), std::invalid_argument);
+  EXPECT_THROW(
+      make_layer<float>({.model = "attention", .kernel = "fused", .width = 10, .heads = 3}),
+      std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace seqbench

@@ -1,0 +1,203 @@
+#include "harness/sequence_model.h"
+
+#include <gtest/gtest.h>
+
+#include "harness/registry.h"
+#include "tests/core/slopes.h"
+#include "tests/test_data.h"
+
+namespace seqbench {
+namespace {
+
+SequenceModelSpec small_spec(const std::string& model, Index longest) {
+  const std::string variant = model == "attention" ? "learned" : "default";
+  return {.model = model,
+          .variant = *find_variant(model, variant),
+          .vocabulary = 6,
+          .answers = 3,
+          .longest = longest,
+          .width = 4,
+          .layers = 2,
+          .heads = 2,
+          .mlp_expansion = 2};
+}
+
+/// Random tokens; an answer at the end of every sequence and, where there is room, one before.
+TaskBatch small_batch(Random& random, SequenceShape shape) {
+  TaskBatch batch;
+  batch.shape = shape;
+  for (Index b = 0; b < shape.batch; ++b) {
+    for (Index t = 0; t < shape.steps; ++t) {
+      batch.tokens.push_back(static_cast<Token>(random.below(6)));
+      if (t < shape.steps - 2) continue;
+      batch.answer_rows.push_back(b * shape.steps + t);
+      batch.targets.push_back(static_cast<Token>(random.below(3)));
+    }
+  }
+  return batch;
+}
+
+class EveryModel : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Models, EveryModel, ::testing::ValuesIn(model_names()),
+                         [](const auto& instance) { return instance.param; });
+
+TEST_P(EveryModel, GradientsMatchSlopes) {
+  const ThreadTeam team;
+  for (const SequenceShape shape : {SequenceShape{1, 1}, {3, 2}, {2, 17}}) {
+    Random random(1);
+    SequenceModel<double> model(small_spec(GetParam(), shape.steps));
+    model.initialise(random);
+    // Away from the symmetric start, so that no term of an equation is hidden by a 0 or a 1.
+    for (Parameter<double>* parameter : model.parameters()) {
+      for (double& value : parameter->value.values()) value += 0.3 * random.normal();
+    }
+    const TaskBatch batch = small_batch(random, shape);
+    model.reserve(shape, Index(batch.targets.size()), 1);
+    const auto loss = [&] { return model.forward(team, batch, Keep::kForBackward); };
+    loss();
+    for (Parameter<double>* parameter : model.parameters()) {
+      std::ranges::fill(parameter->gradient.values(), std::numeric_limits<double>::quiet_NaN());
+    }
+    model.backward(team, batch);
+    // A loss of about 2 after two layers of sums over at most width·expansion = 8 products and, in
+    // attention or through time, 17 steps, each of some four nested functions.
+    const double error = std::numeric_limits<double>::epsilon() * 2 * (2 * 4 * (8 + 17));
+    std::vector<Tensor<double>> gradients;  // the slopes below need more forwards
+    for (const Parameter<double>* parameter : model.parameters()) {
+      gradients.emplace_back(parameter->gradient.shape());
+      std::ranges::copy(parameter->gradient.values(), gradients.back().data());
+    }
+    for (std::size_t k = 0; k < gradients.size(); ++k) {
+      Parameter<double>& parameter = *model.parameters()[k];
+      expect_slopes({.name = parameter.name,
+                     .values = parameter.value.values(),
+                     .gradient = std::as_const(gradients[k]).values(),
+                     .loss_error = error},
+                    loss);
+    }
+  }
+}
+
+// A table with one row a position makes the table's gradient the embedding output's.
+TEST_P(EveryModel, EmbeddingGradientIsThatOfTheEmbeddingsOutput) {
+  const ThreadTeam team;
+  Random random(2);
+  SequenceModel<double> model(small_spec(GetParam(), 6));
+  model.initialise(random);
+  TaskBatch batch;
+  batch.shape = {1, 6};
+  batch.tokens = {3, 1, 4, 0, 5, 2};
+  batch.answer_rows = {5};
+  batch.targets = {1};
+  model.reserve(batch.shape, 1, 1);
+  model.forward(team, batch, Keep::kForBackward);
+  model.backward(team, batch);
+  const auto table_gradient = as_eigen(model.parameters()[0]->gradient.matrix());
+  const auto gradient = as_eigen(model.embedding_gradient().tokens());
+  for (Index t = 0; t < 6; ++t) {
+    EXPECT_EQ(gradient.row(t), table_gradient.row(batch.tokens[std::size_t(t)]));
+  }
+}
+
+TEST_P(EveryModel, ASmallerBatchGivesWhatItGivesAlone) {
+  const ThreadTeam team;
+  const SequenceShape large{5, 7}, small{2, 7};
+  Random random(3);
+  SequenceModel<float> model(small_spec(GetParam(), 7));
+  model.initialise(random);
+  const TaskBatch first = small_batch(random, large), second = small_batch(random, small);
+
+  model.reserve(small, Index(second.targets.size()), 1);
+  const double alone = model.forward(team, second, Keep::kNothing);
+  const Index correct = model.correct();
+
+  model.reserve(large, Index(first.targets.size()), 1);
+  model.forward(team, first, Keep::kForBackward);
+  model.backward(team, first);
+  EXPECT_EQ(model.forward(team, second, Keep::kNothing), alone);
+  EXPECT_EQ(model.correct(), correct);
+}
+
+TEST_P(EveryModel, ParametersAreCountedAndStartAsPyTorchs) {
+  SequenceModelSpec spec = small_spec(GetParam(), 10);
+  spec.vocabulary = 33, spec.answers = 16, spec.width = 64, spec.layers = 1;
+  spec.mlp_expansion = 4;
+  SequenceModel<float> model(spec);
+  Random random(4);
+  model.initialise(random);
+  const Index D = 64, gates = model_info(GetParam()).gates;
+  const Index layer =
+      gates > 0 ? gates * (2 * D * D + 2 * D) : 4 * D * D + 4 * D + (8 * D * D + 5 * D) + 3 * 2 * D;
+  const Index positions = gates > 0 ? 0 : 10 * D;
+  EXPECT_EQ(model.parameter_count(), 33 * D + positions + layer + 16 * D + 16);
+
+  for (const Parameter<float>* parameter : model.parameters()) {
+    const auto values = as_eigen(parameter->value.matrix()).cast<double>().array();
+    const double n = double(values.size());
+    const std::string& name = parameter->name;
+    // The variance a tensor should have, and that its elements vary by in a uniform (4/45 − …) or
+    // normal (2) draw; five standard errors.
+    if (name == "embedding.weight") {
+      EXPECT_NEAR(values.square().mean(), 1, 5 * std::sqrt(2 / n));
+    } else if (name == "positions.weight") {
+      EXPECT_NEAR(values.square().mean(), 4e-4, 5 * 4e-4 * std::sqrt(2 / n));
+    } else if (name.ends_with("norm.weight") || name == "norm1.weight" || name == "norm2.weight") {
+      EXPECT_TRUE((values == 1).all()) << name;
+    } else if (name.find("norm") != std::string::npos) {
+      EXPECT_TRUE((values == 0).all()) << name;
+    } else if (name.starts_with("readout") || name.starts_with("linear")) {
+      const double bound = 1 / std::sqrt(name.starts_with("linear2") ? 256. : 64.);
+      EXPECT_LE(values.abs().maxCoeff(), bound) << name;
+      EXPECT_GE(values.abs().maxCoeff(), 0.5 * bound) << name;
+    }
+  }
+}
+
+TEST(SequenceModel, CountsTheLargestLogitAsTheAnswer) {
+  const ThreadTeam team;
+  SequenceModel<float> model(small_spec("lstm", 4));
+  Random random(5);
+  model.initialise(random);
+  // With a readout of biases alone the answer is always 2.
+  for (Parameter<float>* parameter : model.parameters()) {
+    if (parameter->name == "readout.weight") std::ranges::fill(parameter->value.values(), 0.f);
+    if (parameter->name == "readout.bias") {
+      std::ranges::copy(std::vector{0.f, -1.f, 1.f}, parameter->value.data());
+    }
+  }
+  TaskBatch batch;
+  batch.shape = {3, 4};
+  batch.tokens.assign(12, 0);
+  batch.answer_rows = {3, 7, 11};
+  batch.targets = {2, 1, 2};
+  model.reserve(batch.shape, 3, 1);
+  model.forward(team, batch, Keep::kNothing);
+  EXPECT_EQ(model.correct(), 2);
+}
+
+TEST(SequenceModel, AttentionIsCausal) {
+  const ThreadTeam team;
+  SequenceModel<double> model(small_spec("attention", 6));
+  Random random(6);
+  model.initialise(random);
+  TaskBatch batch;
+  batch.shape = {1, 6};
+  batch.tokens = {3, 1, 4, 0, 5, 2};
+  batch.answer_rows = {3};
+  batch.targets = {1};
+  model.reserve(batch.shape, 1, 1);
+  model.forward(team, batch, Keep::kForBackward);
+  model.backward(team, batch);
+  const auto gradient = as_eigen(model.embedding_gradient().tokens());
+  EXPECT_EQ(gradient.bottomRows(2).cwiseAbs().maxCoeff(), 0);
+  EXPECT_GT(gradient.topRows(4).rowwise().norm().minCoeff(), 0);
+}
+
+TEST(SequenceModel, RefusesHeadsThatDoNotDivideTheWidth) {
+  SequenceModelSpec spec = small_spec("attention", 4);
+  spec.heads = 3;
+  EXPECT_THROW(SequenceModel<float>{spec}, std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace seqbench

@@ -1,0 +1,170 @@
+#include "harness/training.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace seqbench {
+namespace {
+
+const KeepGoing kToTheEnd = [](Index) { return true; };
+
+TrainingSettings first_token(const std::string& model, const std::string& variant, Index distance) {
+  const Task& task = task_by_name("first_token");
+  const TaskDefaults& defaults = task.defaults;
+  return {.task = &task,
+          .model = model,
+          .variant = *find_variant(model, variant),
+          .distance = distance,
+          .seed = 1,
+          .steps = defaults.steps,
+          .batch = defaults.batch,
+          .width = defaults.width,
+          .layers = defaults.layers.at(model),
+          .heads = defaults.heads,
+          .learning_rate = defaults.learning_rate.at(model)};
+}
+
+TEST(Train, ChronoLstmLearnsTheFirstTokenOfEight) {
+  TrainingSettings settings = first_token("lstm", "chrono", 8);
+  settings.steps = 300;
+  const auto result = train(settings, kToTheEnd);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->accuracy, 1);
+  EXPECT_TRUE(result->solved(*settings.task));
+  ASSERT_TRUE(result->steps_to_solve.has_value());
+  EXPECT_LT(*result->steps_to_solve, 300);
+  EXPECT_LE(*result->seconds_to_solve, result->train_seconds);
+  EXPECT_EQ(result->learning.back().step, 300);
+  EXPECT_LT(result->learning.back().loss, result->learning.front().loss);
+}
+
+TEST(Train, AttentionLearnsTheFirstTokenOfEight) {
+  TrainingSettings settings = first_token("attention", "learned", 8);
+  settings.steps = 300;
+  EXPECT_EQ(train(settings, kToTheEnd)->accuracy, 1);
+}
+
+// The control: where the input does not hold the answer, nothing may find it.
+TEST(Train, WithoutTheAnswerEveryModelStaysAtChance) {
+  for (const std::string model : {"lstm", "attention"}) {
+    TrainingSettings settings = first_token(model, "noanswer", 8);
+    settings.steps = 300;
+    const auto result = train(settings, kToTheEnd);
+    // Five standard errors of a binomial share.
+    const double p = settings.task->chance;
+    const double n = double(settings.task->defaults.test_sequences);
+    EXPECT_NEAR(result->accuracy, p, 5 * std::sqrt(p * (1 - p) / n)) << model;
+    EXPECT_FALSE(result->solved(*settings.task));
+    EXPECT_FALSE(result->steps_to_solve.has_value());
+  }
+}
+
+void expect_same(const TrainingResult& a, const TrainingResult& b) {
+  EXPECT_EQ(a.accuracy, b.accuracy);
+  EXPECT_EQ(a.loss, b.loss);
+  EXPECT_EQ(a.steps_to_solve, b.steps_to_solve);
+  ASSERT_EQ(a.learning.size(), b.learning.size());
+  for (std::size_t i = 0; i < a.learning.size(); ++i) {
+    EXPECT_EQ(a.learning[i].loss, b.learning[i].loss);
+    EXPECT_EQ(a.learning[i].accuracy, b.learning[i].accuracy);
+  }
+  ASSERT_EQ(a.trained_gradients.size(), b.trained_gradients.size());
+  for (std::size_t i = 0; i < a.trained_gradients.size(); ++i) {
+    EXPECT_EQ(a.trained_gradients[i].norm, b.trained_gradients[i].norm);
+  }
+}
+
+TEST(Train, ResultsAreBitEqualAloneAndSideBySide) {
+  std::vector<TrainingSettings> settings;
+  for (const std::string model : {"elman", "lstm", "gru"}) {
+    settings.push_back(first_token(model, "default", 12));
+  }
+  settings.push_back(first_token("attention", "learned", 12));
+  for (TrainingSettings& each : settings) each.steps = 40;
+
+  std::vector<TrainingResult> alone(settings.size()), beside(settings.size());
+  for (const int threads : {1, 2, 4}) {
+    auto& results = threads == 1 ? alone : beside;
+    ThreadTeam(threads).for_each_task(Index(settings.size()), [&](Index k, int) {
+      results[std::size_t(k)] = *train(settings[std::size_t(k)], kToTheEnd);
+    });
+    if (threads == 1) continue;
+    for (std::size_t k = 0; k < settings.size(); ++k) expect_same(alone[k], beside[k]);
+  }
+}
+
+TEST(Train, SeedsGiveDifferentTrainings) {
+  TrainingSettings settings = first_token("lstm", "default", 8);
+  settings.steps = 1;
+  const double first = train(settings, kToTheEnd)->loss;
+  settings.seed = 2;
+  EXPECT_NE(train(settings, kToTheEnd)->loss, first);
+}
+
+TEST(Train, StopsWhenTold) {
+  TrainingSettings settings = first_token("gru", "default", 8);
+  Index steps_seen = 0;
+  const auto result = train(settings, [&](Index step) {
+    steps_seen = step;
+    return step < 3;
+  });
+  EXPECT_FALSE(result.has_value());
+  EXPECT_EQ(steps_seen, 3);
+}
+
+TEST(Train, SaysWhenTheLossIsNotFinite) {
+  TrainingSettings settings = first_token("attention", "learned", 8);
+  settings.learning_rate = 1e38;
+  const auto result = train(settings, kToTheEnd);
+  EXPECT_NE(result->failure.find("not finite at step"), std::string::npos) << result->failure;
+  EXPECT_LT(result->steps, settings.steps);
+}
+
+TEST(Train, GradientsAreMeasuredAtEveryDistanceAndVanishInARecurrentLayer) {
+  TrainingSettings settings = first_token("lstm", "default", 64);
+  settings.steps = 1;
+  const auto result = train(settings, kToTheEnd);
+  for (const auto& points : {result->initial_gradients, result->trained_gradients}) {
+    ASSERT_EQ(points.size(), 63u);
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      EXPECT_EQ(points[i].distance, Index(i) + 1);
+      EXPECT_GT(points[i].norm, 0);
+    }
+    // PyTorch's start closes each forget gate to about ½ a step.
+    EXPECT_LT(points.back().norm, 1e-6 * points.front().norm);
+  }
+}
+
+TEST(Train, MeasuresNoGradientsUnlessAsked) {
+  TrainingSettings settings = first_token("elman", "default", 8);
+  settings.steps = 1;
+  settings.measure_gradients = false;
+  const auto result = train(settings, kToTheEnd);
+  EXPECT_TRUE(result->initial_gradients.empty());
+  EXPECT_TRUE(result->trained_gradients.empty());
+}
+
+TEST(TrainingCost, GrowsAsItShouldAndNeverOverflows) {
+  TrainingSettings settings = first_token("lstm", "default", 8);
+  const TrainingCost base = training_cost(settings);
+  settings.steps *= 2;
+  EXPECT_EQ(training_cost(settings).flops, 2 * base.flops);
+  EXPECT_EQ(training_cost(settings).bytes, base.bytes);
+  settings.width = settings.distance = (Index{1} << 31) - 1;
+  EXPECT_GT(training_cost(settings).bytes, 1e18);
+  settings.model = "attention";
+  settings.width = 30;
+  EXPECT_THROW(training_cost(settings), std::invalid_argument);
+}
+
+TEST(Train, AttentionsFirstGradientsDoNotVanish) {
+  TrainingSettings settings = first_token("attention", "learned", 64);
+  settings.steps = 1;
+  const auto result = train(settings, kToTheEnd);
+  // Every token has about 1/64 of the weight, whatever its distance.
+  EXPECT_GT(result->initial_gradients.back().norm, 0.1 * result->initial_gradients.front().norm);
+}
+
+}  // namespace
+}  // namespace seqbench

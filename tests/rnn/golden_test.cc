@@ -1,0 +1,24 @@
+#include "tests/golden_check.h"
+
+namespace seqbench {
+namespace {
+
+/// Every step, forward, is two dot products over D elements, and backward one over `gates`·D; and
+/// some 16 roundings in activations, gates and state. T steps follow from each other.
+RoundingDepth recurrent_depth(Index T, Index D, Index gates) {
+  return {.forward = T * (2 * D + 16), .backward = T * (gates * D + 16)};
+}
+
+class RecurrentGolden : public testing::TestWithParam<const char*> {};
+
+TEST_P(RecurrentGolden, EveryKernelMatchesPyTorch) {
+  const Index gates = model_info(GetParam()).gates;
+  expect_kernels_match_golden_files(
+      GetParam(), [&](Index T, Index D, Index) { return recurrent_depth(T, D, gates); });
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, RecurrentGolden, testing::Values("elman", "lstm", "gru"),
+                         [](const auto& model) { return std::string(model.param); });
+
+}  // namespace
+}  // namespace seqbench

@@ -1,0 +1,105 @@
+// The three models and their kernels as a table, so that every property is tested on each of them.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <vector>
+
+#include "rnn/recurrent_layer.h"
+#include "tests/test_data.h"
+
+namespace seqbench {
+
+struct RecurrentModel {
+  std::string name;
+  Index gates;   // G
+  Index states;  // vectors of D carried from token to token
+  decltype(&make_elman<float>) make_float;
+  decltype(&make_elman<double>) make_double;
+  decltype(&elman_cost<float>) cost_float;
+
+  template <typename T>
+  std::unique_ptr<SequenceLayer<T>> make(const RecurrentOptions& options) const {
+    if constexpr (std::is_same_v<T, float>) {
+      return make_float(options);
+    } else {
+      return make_double(options);
+    }
+  }
+};
+
+inline const RecurrentModel kElman{"elman",          1, 1, make_elman<float>, make_elman<double>,
+                                   elman_cost<float>};
+inline const RecurrentModel kLstm{"lstm",          4, 2, make_lstm<float>, make_lstm<double>,
+                                  lstm_cost<float>};
+inline const RecurrentModel kGru{"gru", 3, 1, make_gru<float>, make_gru<double>, gru_cost<float>};
+
+inline constexpr RecurrentKernel kRecurrentKernels[] = {RecurrentKernel::kStepwise,
+                                                        RecurrentKernel::kHoisted};
+
+/// Base of fixtures over every model and kernel; each file derives its own.
+class RecurrentTest : public testing::TestWithParam<std::tuple<RecurrentModel, RecurrentKernel>> {
+ protected:
+  const RecurrentModel& model() const { return std::get<0>(GetParam()); }
+  RecurrentKernel kernel() const { return std::get<1>(GetParam()); }
+  template <typename T>
+  std::unique_ptr<SequenceLayer<T>> make(Index width) const {
+    return model().make<T>({.width = width, .kernel = kernel()});
+  }
+};
+
+inline auto every_model_and_kernel() {
+  return testing::Combine(testing::Values(kElman, kLstm, kGru),
+                          testing::ValuesIn(kRecurrentKernels));
+}
+
+inline std::string case_name(const testing::TestParamInfo<RecurrentTest::ParamType>& info) {
+  return std::get<0>(info.param).name +
+         (std::get<1>(info.param) == RecurrentKernel::kStepwise ? "_stepwise" : "_hoisted");
+}
+
+/// Bound on the difference that rounding alone makes between two ways of computing an output or a
+/// gradient of largest element `max_abs`: T steps, each a sum of 2·D terms and some 8 roundings in
+/// the pointwise step, at most 4 units in the last place each; a weight's gradient sums B·T terms
+/// on top. Weights from U(±1/√D) have a spectral norm of 2/√3, which tanh′ and σ′ bring below 1:
+/// errors of the steps add up and do not grow.
+template <typename T>
+double rounding_bound(SequenceShape shape, Index width, double max_abs) {
+  const double depth = double(shape.steps * (2 * width + shape.batch + 8));
+  return 4 * double(std::numeric_limits<T>::epsilon()) * depth * max_abs;
+}
+
+/// Everything that one training step gives.
+template <typename T>
+struct TrainingResult {
+  Tensor<T> y, dx;
+  std::vector<Tensor<T>> gradients;
+};
+
+/// One training step from seeded parameters and data, equal for every kernel and team.
+template <typename T>
+TrainingResult<T> train_once(SequenceLayer<T>& layer, SequenceShape shape,
+                             const ThreadTeam& team = ThreadTeam()) {
+  const Index B = shape.batch, T_ = shape.steps, D = layer.width();
+  Random random(7);
+  randomise_parameters(random, layer);
+  const Tensor<T> x = normal_tensor<T>(random, {B, T_, D});
+  const Tensor<T> dy = normal_tensor<T>(random, {B, T_, D});
+  TrainingResult<T> result{Tensor<T>({B, T_, D}), Tensor<T>({B, T_, D}), {}};
+  layer.reserve(shape, Pass::kTrain, team.size());
+  layer.forward(team, x.sequence(), result.y.sequence(), Keep::kForBackward);
+  layer.backward(team, x.sequence(), result.y.sequence(), dy.sequence(), result.dx.sequence());
+  for (auto& parameter : layer.parameters()) {
+    result.gradients.push_back(std::move(parameter.gradient));
+  }
+  return result;
+}
+
+}  // namespace seqbench

@@ -1,0 +1,200 @@
+#include "rnn/recurrent_layer.h"
+
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+
+#include "tests/gradient_check.h"
+#include "tests/rnn/recurrent_cases.h"
+#include "tests/test_data.h"
+
+namespace seqbench {
+namespace {
+
+class RecurrentLayerTest : public RecurrentTest {};
+
+TEST_P(RecurrentLayerTest, GradientsMatchFiniteDifferences) {
+  for (const Index T : {1, 2, 17}) {
+    for (const Index B : {1, 3}) {
+      for (const Index D : {4, 8}) {
+        const auto layer = make<double>(D);
+        check_gradients(*layer, {.batch = B, .steps = T}, /*seed=*/11);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+TEST_P(RecurrentLayerTest, IsBitEqualForAnyNumberOfThreads) {
+  // The first shape is large enough that products and pointwise steps are split.
+  const std::pair<SequenceShape, Index> cases[] = {{{64, 3}, 260}, {{3, 5}, 7}};
+  for (const auto& [shape, D] : cases) {
+    const auto alone = train_once(*make<float>(D), shape);
+    for (const int threads : {2, 3, 4}) {
+      const auto together = train_once(*make<float>(D), shape, ThreadTeam(threads));
+      EXPECT_TRUE(bit_equal(together.y, alone.y)) << threads;
+      EXPECT_TRUE(bit_equal(together.dx, alone.dx)) << threads;
+      for (std::size_t p = 0; p < alone.gradients.size(); ++p) {
+        EXPECT_TRUE(bit_equal(together.gradients[p], alone.gradients[p])) << threads << ' ' << p;
+      }
+    }
+  }
+}
+
+TEST_P(RecurrentLayerTest, DecodeAfterPrefillContinuesTheSequence) {
+  const ThreadTeam team;
+  for (const Index context : {1, 5}) {
+    for (const Index D : {1, 9}) {
+      const SequenceShape shape{.batch = 3, .steps = context + 3};
+      const auto layer = make<float>(D);
+      Random random(5);
+      randomise_parameters(random, *layer);
+      const Tensor<float> x = normal_tensor<float>(random, {shape.batch, shape.steps, D});
+      Tensor<float> expected({shape.batch, shape.steps, D}), y({shape.batch, shape.steps, D});
+      layer->reserve(shape, Pass::kForward, team.size());
+      layer->forward(team, x.sequence(), expected.sequence(), Keep::kNothing);
+
+      Tensor<float> x_context({shape.batch, context, D}), y_context({shape.batch, context, D});
+      for (Index b = 0; b < shape.batch; ++b) {
+        std::copy_n(x.sequence().sequence(b).data, context * D,
+                    x_context.sequence().sequence(b).data);
+      }
+      layer->reserve(shape, Pass::kDecode, team.size());
+      layer->prefill(team, normal_tensor<float>(random, {shape.batch, 2, D}).sequence(),
+                     Tensor<float>({shape.batch, 2, D}).sequence());  // to be forgotten
+      layer->prefill(team, x_context.sequence(), y_context.sequence());
+      for (Index b = 0; b < shape.batch; ++b) {
+        std::copy_n(y_context.sequence().sequence(b).data, context * D,
+                    y.sequence().sequence(b).data);
+      }
+      for (Index t = context; t < shape.steps; ++t) {
+        layer->decode(team, x.sequence().step(t), y.sequence().step(t));
+        layer->rewind(context);  // leaves a recurrent state as it is
+      }
+      EXPECT_LE(max_difference(y, expected),
+                rounding_bound<float>(shape, D, std::sqrt(double(D)) * (max_abs(x.values()) + 1)));
+    }
+  }
+}
+
+TEST_P(RecurrentLayerTest, SmallerShapesThanReservedGiveTheSame) {
+  const ThreadTeam team;
+  const Index B = 2, T = 3, D = 6;
+  const auto exact = make<float>(D), roomy = make<float>(D);
+  Random random(5);
+  randomise_parameters(random, *exact);
+  copy_parameters(*exact, *roomy);
+  const Tensor<float> x = normal_tensor<float>(random, {B, T, D});
+  const Tensor<float> dy = normal_tensor<float>(random, {B, T, D});
+  Tensor<float> y({B, T, D}), y_roomy({B, T, D}), dx({B, T, D}), dx_roomy({B, T, D});
+  exact->reserve({B, T}, Pass::kTrain, team.size());
+  exact->forward(team, x.sequence(), y.sequence(), Keep::kForBackward);
+  exact->backward(team, x.sequence(), y.sequence(), dy.sequence(), dx.sequence());
+
+  roomy->reserve({B + 1, T + 4}, Pass::kTrain, team.size());
+  Tensor<float> large({B + 1, T + 4, D}), y_large({B + 1, T + 4, D});
+  std::ranges::fill(large.values(), 1.f);
+  roomy->forward(team, large.sequence(), y_large.sequence(), Keep::kForBackward);
+  roomy->backward(team, large.sequence(), y_large.sequence(), large.sequence(), large.sequence());
+  roomy->forward(team, x.sequence(), y_roomy.sequence(), Keep::kForBackward);
+  roomy->backward(team, x.sequence(), y.sequence(), dy.sequence(), dx_roomy.sequence());
+  EXPECT_TRUE(bit_equal(y, y_roomy));
+  EXPECT_TRUE(bit_equal(dx, dx_roomy));
+  for (std::size_t p = 0; p < exact->parameters().size(); ++p) {
+    EXPECT_TRUE(bit_equal(exact->parameters()[p].gradient, roomy->parameters()[p].gradient)) << p;
+  }
+}
+
+TEST_P(RecurrentLayerTest, InferenceAndTrainingGiveTheSameOutput) {
+  const ThreadTeam team;
+  const SequenceShape shape{.batch = 2, .steps = 5};
+  const auto layer = make<float>(11);
+  Random random(5);
+  randomise_parameters(random, *layer);
+  const Tensor<float> x = normal_tensor<float>(random, {2, 5, 11});
+  Tensor<float> y({2, 5, 11}), y_train({2, 5, 11});
+  layer->reserve(shape, Pass::kForward, team.size());
+  layer->forward(team, x.sequence(), y.sequence(), Keep::kNothing);
+  layer->reserve(shape, Pass::kTrain, team.size());
+  layer->forward(team, x.sequence(), y_train.sequence(), Keep::kForBackward);
+  EXPECT_TRUE(bit_equal(y, y_train));
+}
+
+TEST_P(RecurrentLayerTest, SaturatedGatesStayFinite) {
+  const ThreadTeam team;
+  const Index B = 2, T = 4, D = 5;
+  const auto layer = make<float>(D);
+  Random random(5);
+  randomise_parameters(random, *layer);
+  const Tensor<float> x = normal_tensor<float>(random, {B, T, D}, 1e6);
+  const Tensor<float> dy = normal_tensor<float>(random, {B, T, D});
+  Tensor<float> y({B, T, D}), dx({B, T, D});
+  layer->reserve({B, T}, Pass::kTrain, team.size());
+  layer->forward(team, x.sequence(), y.sequence(), Keep::kForBackward);
+  layer->backward(team, x.sequence(), y.sequence(), dy.sequence(), dx.sequence());
+  EXPECT_LE(max_abs(std::as_const(y).values()), 1);
+  EXPECT_TRUE(std::isfinite(max_abs(std::as_const(dx).values())));
+  for (auto& parameter : layer->parameters()) {
+    EXPECT_TRUE(std::isfinite(max_abs(std::as_const(parameter.gradient).values())))
+        << parameter.name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Recurrent, RecurrentLayerTest, every_model_and_kernel(), case_name);
+
+TEST(RecurrentKernels, HoistedMatchesStepwise) {
+  const std::pair<SequenceShape, Index> cases[] = {{{1, 1}, 1},  {{1, 7}, 1},   {{3, 1}, 5},
+                                                   {{2, 17}, 9}, {{5, 33}, 20}, {{1, 64}, 65}};
+  for (const RecurrentModel& model : {kElman, kLstm, kGru}) {
+    for (const auto& [shape, D] : cases) {
+      const auto stepwise =
+          train_once(*model.make<float>({.width = D, .kernel = RecurrentKernel::kStepwise}), shape);
+      const auto hoisted =
+          train_once(*model.make<float>({.width = D, .kernel = RecurrentKernel::kHoisted}), shape);
+      const auto expect_close = [&](const Tensor<float>& a, const Tensor<float>& b,
+                                    const std::string& what) {
+        EXPECT_LE(max_difference(a, b), rounding_bound<float>(shape, D, max_abs(a.values())))
+            << model.name << ' ' << what << " B=" << shape.batch << " T=" << shape.steps
+            << " D=" << D;
+      };
+      expect_close(stepwise.y, hoisted.y, "y");
+      expect_close(stepwise.dx, hoisted.dx, "dx");
+      for (std::size_t p = 0; p < stepwise.gradients.size(); ++p) {
+        expect_close(stepwise.gradients[p], hoisted.gradients[p], "gradient " + std::to_string(p));
+      }
+    }
+  }
+}
+
+TEST(RecurrentParameters, HavePyTorchsNamesShapesAndBounds) {
+  const Index D = 64;
+  for (const RecurrentModel& model : {kElman, kLstm, kGru}) {
+    const auto layer = model.make<float>({.width = D});
+    Random random(1);
+    layer->initialise(random);
+    const auto parameters = layer->parameters();
+    const std::vector<std::pair<std::string, std::vector<Index>>> expected = {
+        {"weight_ih_l0", {model.gates * D, D}},
+        {"weight_hh_l0", {model.gates * D, D}},
+        {"bias_ih_l0", {model.gates * D}},
+        {"bias_hh_l0", {model.gates * D}}};
+    ASSERT_EQ(parameters.size(), expected.size());
+    for (std::size_t p = 0; p < expected.size(); ++p) {
+      EXPECT_EQ(parameters[p].name, expected[p].first);
+      EXPECT_EQ(parameters[p].value.shape(), expected[p].second);
+      EXPECT_LE(max_abs(std::as_const(parameters[p].value).values()), 0.125);  // 1/√64
+      // All of n ≥ 64 uniform draws lie below 0.8 of their bound once in 10⁶ seeds; not in this.
+      EXPECT_GT(max_abs(std::as_const(parameters[p].value).values()), 0.8 * 0.125);
+    }
+  }
+}
+
+TEST(RecurrentOptions, WidthBelowOneIsRefused) {
+  for (const RecurrentModel& model : {kElman, kLstm, kGru}) {
+    EXPECT_THROW(model.make<float>({.width = 0}), std::invalid_argument);
+    EXPECT_THROW(model.make<float>({.width = -3}), std::invalid_argument);
+  }
+}
+
+}  // namespace
+}  // namespace seqbench
