@@ -89,10 +89,14 @@ CsvWriter::CsvWriter(std::filesystem::path path, std::vector<std::string> column
   file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (file_ < 0) fail(path_, "cannot be opened for writing");
   const std::string header = header_line(columns_);
-  const std::string text = read_text(path_);
-  if (text.empty()) {
+  if (size_in_bytes() == 0) {
     write_durably(header);
-  } else if (text.compare(0, header.size(), header) != 0) {
+    return;
+  }
+  std::string found(header.size(), '\0');
+  const ssize_t count = ::pread(file_, found.data(), found.size(), 0);
+  if (count < 0) fail(path_, "cannot be read");
+  if (found != header) {
     ::close(std::exchange(file_, -1));
     throw FileError(path_.string() + ": has other columns than this version writes");
   }
@@ -125,9 +129,14 @@ void CsvWriter::append(const std::vector<CsvRow>& rows) {
   if (!text.empty()) write_durably(text);
 }
 
+off_t CsvWriter::size_in_bytes() const {
+  struct stat status {};
+  if (::fstat(file_, &status) != 0) fail(path_, "cannot be examined");
+  return status.st_size;
+}
+
 void CsvWriter::write_durably(const std::string& text) {
-  struct stat before {};
-  if (::fstat(file_, &before) != 0) fail(path_, "cannot be examined");
+  const off_t size_before = size_in_bytes();
   std::size_t done = 0;
   while (done < text.size()) {
     const ssize_t count = ::write(file_, text.data() + done, text.size() - done);
@@ -135,7 +144,7 @@ void CsvWriter::write_durably(const std::string& text) {
     if (count < 0) {
       const int cause = errno;
       // Take back the part of a row that did get written.
-      if (::ftruncate(file_, before.st_size) != 0) errno = cause;
+      if (::ftruncate(file_, size_before) != 0) errno = cause;
       errno = cause;
       fail(path_, "cannot be written");
     }

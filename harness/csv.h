@@ -1,6 +1,8 @@
 // CSV files of a run: RFC 4180, UTF-8, one header row, numbers that read back exactly.
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <map>
 #include <string>
@@ -48,6 +50,7 @@ class CsvWriter {
   void append(const std::vector<CsvRow>& rows);
 
  private:
+  off_t size_in_bytes() const;
   void write_durably(const std::string& text);
 
   std::filesystem::path path_;

@@ -1,17 +1,100 @@
+// seqbench: one program, one command for each part of the experiment.
+
+#include <csignal>
+#include <cstdio>
 #include <iostream>
+#include <string>
+#include <vector>
 
 #include "core/gemm.h"
+#include "core/thread_team.h"
+#include "harness/build_info.h"
 #include "harness/conform.h"
 #include "harness/errors.h"
-int main(int c, char** v) {
+#include "harness/interrupt.h"
+#include "harness/list.h"
+#include "harness/machine.h"
+#include "harness/recall.h"
+#include "harness/scaling.h"
+#include "harness/sweep.h"
+
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+struct Command {
+  const char* name;
+  int (*run)(const Arguments&);
+  const char* summary;
+};
+
+constexpr Command kCommands[] = {
+    {"throughput", seqbench::throughput_command, "time every combination of the listed values"},
+    {"scaling", seqbench::scaling_command,
+     "sweep length, width and threads; fit exponents; speedups, crossovers"},
+    {"recall", seqbench::recall_command,
+     "train on long-range tasks; accuracy and gradient norm against distance"},
+    {"conform", seqbench::conform_command,
+     "run one layer on tensors from a .safetensors file, forward and backward"},
+    {"machine", seqbench::machine_command, "probe and print this machine"},
+    {"list", seqbench::list_command, "models, kernels, tasks, and what a sweep would cost"},
+};
+
+constexpr int kDone = 0, kFailed = 1, kUsage = 2;
+
+void print_usage(std::FILE* stream) {
+  std::fprintf(stream, "Usage: seqbench COMMAND [options]\n\nCommands:\n");
+  for (const Command& command : kCommands) {
+    std::fprintf(stream, "  %-12s %s\n", command.name, command.summary);
+  }
+  std::fprintf(stream, "\nseqbench COMMAND --help tells more; seqbench --version.\n");
+}
+
+int run(const Arguments& arguments) {
+  if (arguments.empty()) {
+    print_usage(stderr);
+    return kUsage;
+  }
+  const std::string& name = arguments.front();
+  if (name == "--help" || name == "-h" || name == "help") {
+    print_usage(stdout);
+    return kDone;
+  }
+  if (name == "--version") {
+    std::printf("seqbench %s (%s)\n", seqbench::kVersion, seqbench::kGitCommit);
+    return kDone;
+  }
+  std::string names;
+  for (const Command& command : kCommands) {
+    if (name == command.name) return command.run({arguments.begin() + 1, arguments.end()});
+    names += (names.empty() ? "" : ", ") + std::string(command.name);
+  }
+  throw seqbench::UsageError("there is no command '" + name + "'; expected one of " + names);
+}
+
+int report(const std::string& message, int exit_code) {
+  std::fflush(stdout);
+  std::cerr << "seqbench: " << message << '\n';
+  return exit_code;
+}
+
+}  // namespace
+
+int main(int count, char** values) {
+  seqbench::install_signal_handlers();
+  seqbench::flush_subnormals_to_zero();
   seqbench::make_blas_serial();
+  seqbench::usable_cpus();  // before any thread is pinned
   try {
-    return seqbench::conform_command(std::vector<std::string>(v + 2, v + c));
-  } catch (const seqbench::UsageError& e) {
-    std::cerr << e.what() << "\n";
-    return 2;
-  } catch (const std::exception& e) {
-    std::cerr << e.what() << "\n";
-    return 1;
+    return run(Arguments(values + 1, values + count));
+  } catch (const seqbench::Interrupted& stop) {
+    const std::string how = stop.signal == SIGINT ? "interrupted" : "terminated";
+    return report(how + "; finished rows are kept, go on with --resume", 128 + stop.signal);
+  } catch (const seqbench::UsageError& error) {
+    return report(error.what(), kUsage);
+  } catch (const std::bad_alloc&) {
+    return report("out of memory", kFailed);
+  } catch (const std::exception& error) {
+    return report(error.what(), kFailed);
   }
 }

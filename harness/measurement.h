@@ -26,7 +26,7 @@ struct MeasureOptions {
   double min_seconds = 0.02;  // of each repetition
   std::uint64_t seed = 1;
   double memory_limit_bytes = 0;
-  std::vector<std::string> benchmark_arguments;  // passed on to Google Benchmark
+  std::vector<std::string> benchmark_arguments = {};  // passed on to Google Benchmark
 };
 
 /// What became of one case. `reason` is empty when all repetitions were taken.

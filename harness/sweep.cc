@@ -164,6 +164,7 @@ std::set<std::string> keep_finished_groups(const std::vector<CaseGroup>& groups,
   std::set<std::string> finished;
   const auto file = directory.file("throughput.csv");
   if (!directory.resuming() || !std::filesystem::exists(file)) return finished;
+  CsvWriter(file, kThroughputColumns);  // refuses a file of other columns
   CsvTable rows = read_csv(file);
   std::set<std::string> present;
   for (const auto& row : rows) present.insert(row.at("case_id"));

@@ -33,7 +33,9 @@ TEST(Decode, AfterPrefillEqualsForwardOnTheLongerSequence) {
   for (const auto kernel : {AttentionKernel::kNaive, AttentionKernel::kFused}) {
     for (const bool causal : {false, true}) {
       for (const Index batch : {1, 3}) {
-        for (const Index context : {1, 2, 17, 1022, 1023, 1024, 1025}) {
+        for (const Index context : {1, 2, 17, 1023, 1024, 1025}) {
+          // The kernel only serves the prefill: at the split's edges one of them is enough.
+          if (kernel == AttentionKernel::kNaive && context > 17) continue;
           const Index D = 6;
           const auto layer = make_attention<double>({D, 2, causal, kernel});
           Random random(1);
@@ -105,7 +107,9 @@ TEST(Decode, IsBitEqualForAnyNumberOfThreads) {
     layer->reserve({B, context}, Pass::kDecode, threads);
     layer->prefill(team, x.sequence(), y.sequence());
     layer->decode(team, token.matrix(), (threads == 1 ? one : several).matrix());
-    if (threads > 1) EXPECT_TRUE(bit_equal(several, one)) << threads;
+    if (threads > 1) {
+      EXPECT_TRUE(bit_equal(several, one)) << threads;
+    }
   }
 }
 

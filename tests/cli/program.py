@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-PROGRAM = os.environ.get("SEQBENCH", "build/release/seqbench")
+PROGRAM = os.path.abspath(os.environ.get("SEQBENCH", "build/release/seqbench"))
 
 
 def run(*arguments, **options):
