@@ -87,13 +87,16 @@ CsvRow throughput_row(const Measurement& measurement, const std::string& run_id,
   }
   const MedianInterval time = median_interval(seconds);
   const MedianInterval fraction = median_interval(fractions);
-  const double limit = limit_seconds(one, limits.at(one.threads));
+  // The bandwidths are those probed at the start; the peak is that of this case's own moments.
+  MachineLimits now = limits.at(one.threads);
+  now.peak_gflops = median(peaks);
+  const double limit = limit_seconds(one, now);
   row["seconds"] = time.median;
   row["seconds_low"] = time.low;
   row["seconds_high"] = time.high;
   row["tokens_per_second"] = one.tokens() / time.median;
   row["gflops"] = 1e-9 * cost.flops / time.median;
-  row["peak_gflops"] = median(peaks);
+  row["peak_gflops"] = now.peak_gflops;
   row["fraction_of_peak"] = fraction.median;
   row["limit_seconds"] = limit;
   row["fraction_of_limit"] = limit / time.median;
