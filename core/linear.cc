@@ -1,7 +1,8 @@
 #include "core/linear.h"
 
-#include <Eigen/Core>
+#include <algorithm>
 
+#include "core/bias.h"
 #include "core/gemm.h"
 
 namespace seqbench {
@@ -11,8 +12,7 @@ void linear_forward(const ThreadTeam& team, const LinearForward<T>& arguments) {
   const auto& [x, weight, bias, y] = arguments;
   assert(Index(bias.size()) == y.cols);
   // The bias goes in first and the product adds to it: one pass over y less than adding it after.
-  const Eigen::Map<const Eigen::Matrix<T, 1, Eigen::Dynamic>> b(bias.data(), y.cols);
-  as_eigen(y).rowwise() = b;
+  assign_bias(team, bias.data(), y);
   gemm(team, x, weight, y, {.transpose_b = true, .accumulate = true});
 }
 
@@ -20,8 +20,8 @@ template <typename T>
 void linear_backward(const ThreadTeam& team, const LinearBackward<T>& arguments) {
   const auto& [x, weight, dy, dx, dweight, dbias] = arguments;
   assert(Index(dbias.size()) == dy.cols);
-  Eigen::Map<Eigen::Matrix<T, 1, Eigen::Dynamic>> db(dbias.data(), dy.cols);
-  db = as_eigen(dy).colwise().sum();
+  std::ranges::fill(dbias, T{0});
+  add_column_sums(team, dy, dbias.data());
   gemm(team, dy, x, dweight, {.transpose_a = true});
   gemm(team, dy, weight, dx);  // last, since dx may be x
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/bias.h"
 #include "core/gemm.h"
 #include "core/initialisers.h"
 #include "rnn/elman.h"
@@ -18,22 +19,6 @@ namespace {
 // Below this many gate elements (some 10 µs of exponentials) waking the team for a pointwise pass
 // costs more than it gains.
 constexpr Index kSerialElements = 1 << 14;
-
-// Columns of a matrix that one task sums up: a few cache lines of each row.
-constexpr Index kColumnBlock = 256;
-
-/// sums [cols] += Σ_rows matrix [rows, cols], rows in order.
-template <typename T>
-void add_column_sums(const ThreadTeam& team, MatrixView<const std::type_identity_t<T>> matrix,
-                     T* sums) {
-  const bool serial = matrix.rows * matrix.cols < kSerialElements;
-  const Index block = serial ? matrix.cols : kColumnBlock;
-  team.for_each_task((matrix.cols + block - 1) / block, [&](Index task, int) {
-    const Index first = task * block, count = std::min(block, matrix.cols - first);
-    Eigen::Map<Eigen::Matrix<T, 1, Eigen::Dynamic>> sum(sums + first, count);
-    sum += as_eigen(matrix.column_block(first, count)).colwise().sum();
-  });
-}
 
 template <typename T, template <typename> class Cell>
 class RecurrentLayer final : public SequenceLayer<T> {
