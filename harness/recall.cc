@@ -52,6 +52,7 @@ void add_options(CommandLine& line) {
   line.option("model", "all", "models, comma list");
   line.option("variant", "", "variants, each for the models that have it (default: the task's)");
   line.option("distance", "", "the task's distances, comma list (default: the task's)");
+  line.option("pairs", "", "key-value pairs, for tasks that have them");
   line.option("seeds", "", "trainings of each kind, with seeds counted up (default: the task's)");
   line.option("seed", "1", "first seed");
   line.option("steps", "", "training steps (default: the task's)");
@@ -80,6 +81,10 @@ void check_heads(const CommandLine& line, const TrainingSettings& settings) {
 
 /// All trainings of one task that the options ask for.
 std::vector<TrainingSettings> trainings_of(const Task& task, const CommandLine& line) {
+  if (line.given("pairs")) {
+    throw UsageError("--pairs: '" + line.text("pairs") + "' is not allowed; task " + task.name +
+                     " has no pairs");
+  }
   const TaskDefaults& defaults = task.defaults;
   const auto distances =
       line.given("distance") ? line.integers("distance", task.min_distance) : defaults.distances;

@@ -9,7 +9,7 @@ WRONG_INTEGERS = ["0", "-1", "1e9", "18446744073709551616", "7x", "", "nan", "99
 INTEGER_OPTIONS = {
     "throughput": ["batch", "length", "width", "heads", "threads", "repetitions", "max-tokens"],
     "scaling": ["batch", "length", "width", "heads", "threads", "repetitions"],
-    "recall": ["distance", "seeds", "steps", "batch", "width", "layers", "threads"],
+    "recall": ["distance", "pairs", "seeds", "steps", "batch", "width", "layers", "threads"],
     "list": ["batch", "length"],
     "machine": ["threads"],
 }

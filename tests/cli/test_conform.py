@@ -1,0 +1,95 @@
+"""conform as a user runs it: a file in, a file out, and one clear line for every bad file."""
+
+import json
+import os
+import pathlib
+import struct
+import unittest
+
+from program import ProgramTest, run
+
+GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden"
+
+
+def read_header(path):
+    data = pathlib.Path(path).read_bytes()
+    (length,) = struct.unpack("<Q", data[:8])
+    return json.loads(data[8:8 + length]), data[8 + length:]
+
+
+def write_file(path, header, data):
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+class Conform(ProgramTest):
+    def test_a_golden_file_gives_every_result(self):
+        for name in ["lstm_B3_T7_D10", "attention_B3_T7_D10_H5_causal"]:
+            out = self.folder / f"{name}.safetensors"
+            process = run("conform", GOLDEN / f"{name}.safetensors", "--out", out)
+            self.assertEqual(process.returncode, 0, process.stderr)
+            golden, _ = read_header(GOLDEN / f"{name}.safetensors")
+            result, _ = read_header(out)
+            expected = {key for key in golden if key in ("y", "dx") or key.startswith("d.")}
+            self.assertTrue(expected)
+            self.assertEqual(set(result) - {"__metadata__"}, expected)
+            for key in expected:
+                self.assertEqual(result[key]["shape"], golden[key]["shape"])
+
+    def test_an_existing_result_is_not_written_over(self):
+        out = self.folder / "result.safetensors"
+        out.write_text("precious")
+        process = run("conform", GOLDEN / "gru_B1_T1_D1.safetensors", "--out", out)
+        self.assert_refused(process, 1, str(out))
+        self.assertEqual(out.read_text(), "precious")
+
+    def test_wrong_use(self):
+        self.assert_refused(run("conform"), 2, "FILE")
+        self.assert_refused(run("conform", "a.safetensors"), 2, "--out")
+        process = run("conform", self.folder / "none.safetensors", "--out", self.folder / "r")
+        self.assert_refused(process, 1, "none.safetensors")
+
+    def test_bad_files(self):
+        header, data = read_header(GOLDEN / "lstm_B3_T7_D10.safetensors")
+
+        def changed(**entries):
+            return {**{k: dict(v) for k, v in header.items()}, **entries}
+
+        without = changed(something_else=header["weight_hh_l0"])
+        del without["weight_hh_l0"]
+        shape = changed()
+        shape["dy"]["shape"] = [7, 3, 10]
+        dtype = changed()
+        dtype["x"]["dtype"] = "F16"
+        overlap = changed()
+        overlap["x"]["data_offsets"] = header["dy"]["data_offsets"]
+        model = changed(__metadata__={"model": "mamba"})
+        for name, bad, word in [
+            ("missing tensor", without, "weight_hh_l0"),
+            ("wrong shape", shape, "dy"),
+            ("wrong dtype", dtype, "x"),
+            ("overlapping offsets", overlap, "bad.safetensors"),
+            ("unknown model", model, "mamba"),
+            ("no metadata", changed(__metadata__={}), "model"),
+        ]:
+            with self.subTest(name):
+                path = self.folder / "bad.safetensors"
+                write_file(path, bad, data)
+                process = run("conform", path, "--out", self.folder / "result")
+                self.assert_refused(process, 1, "bad.safetensors", word)
+                self.assertEqual(os.listdir(self.folder), ["bad.safetensors"])
+
+    def test_truncated_files_at_every_length(self):
+        whole = (GOLDEN / "elman_B1_T1_D1.safetensors").read_bytes()
+        path = self.folder / "cut.safetensors"
+        for length in [*range(0, 16), *range(16, len(whole), 37), len(whole) - 1]:
+            with self.subTest(length=length):
+                path.write_bytes(whole[:length])
+                process = run("conform", path, "--out", self.folder / "result")
+                self.assert_refused(process, 1, "cut.safetensors")
+        path.write_bytes(struct.pack("<Q", 1 << 62) + whole[8:])
+        self.assert_refused(run("conform", path, "--out", self.folder / "r"), 1, "cut.safetensors")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,81 @@
+"""recall as a user runs it, its CSV read back."""
+
+import signal
+import subprocess
+import time
+import unittest
+
+from program import PROGRAM, ProgramTest, read_csv, run
+
+TINY = ["recall", "--distance", "4", "--steps", "40", "--batch", "16", "--width", "16"]
+
+
+class Recall(ProgramTest):
+    def test_every_training_has_its_rows(self):
+        out = self.folder / "run"
+        process = run(*TINY, "--seeds", "2", "--seed", "5", "--out", out)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        rows = read_csv(out / "recall.csv")
+        kinds = {(row["model"], row["variant"]) for row in rows}
+        self.assertEqual(kinds, {("elman", "default"), ("lstm", "default"), ("lstm", "chrono"),
+                                 ("gru", "default"), ("attention", "learned")})
+        self.assertEqual(len(rows), 2 * len(kinds))
+        self.assertEqual({row["seed"] for row in rows}, {"5", "6"})
+        for row in rows:
+            self.assertEqual(row["status"], "ok")
+            self.assertEqual(float(row["chance"]), 1 / 16)
+            self.assertTrue(0 <= float(row["accuracy"]) <= 1)
+            self.assertEqual(row["steps"], "40")
+            self.assertGreater(float(row["train_seconds"]), 0)
+        learning = read_csv(out / "learning.csv")
+        self.assertEqual({row["step"] for row in learning}, {"20", "40"})
+        gradient = read_csv(out / "gradient.csv")
+        self.assertEqual({row["stage"] for row in gradient}, {"init", "trained"})
+        self.assertEqual({row["distance"] for row in gradient}, {"1", "2", "3"})
+
+    def test_results_do_not_depend_on_threads(self):
+        tables = []
+        for threads in (1, 2):
+            out = self.folder / f"run{threads}"
+            run(*TINY, "--seeds", "1", "--threads", threads, "--out", out)
+            tables.append({(row["model"], row["variant"]): (row["accuracy"], row["loss"])
+                           for row in read_csv(out / "recall.csv")})
+        self.assertEqual(tables[0], tables[1])
+        self.assertEqual(len(tables[0]), 5)
+
+    def test_resume_trains_only_what_is_missing(self):
+        out = self.folder / "run"
+        run(*TINY, "--model", "gru", "--seeds", "1", "--out", out)
+        first = read_csv(out / "recall.csv")
+        process = run(*TINY, "--model", "gru,elman", "--seeds", "2", "--out", out, "--resume")
+        self.assertEqual(process.returncode, 0, process.stderr)
+        rows = read_csv(out / "recall.csv")
+        self.assertEqual(rows[:1], first)
+        self.assertEqual(len(rows), 4)
+        process = run(*TINY, "--model", "gru", "--seeds", "1", "--learning-rate", "0.5",
+                      "--out", out, "--resume")
+        self.assert_refused(process, 2, "--resume", "learning_rate")
+        self.assertEqual(read_csv(out / "recall.csv"), rows)
+
+    def test_a_signal_keeps_the_finished_trainings(self):
+        out = self.folder / "run"
+        process = subprocess.Popen(
+            [PROGRAM, "recall", "--distance", "4", "--steps", "60", "--model", "elman",
+             "--seeds", "2000", "--threads", "1", "--out", out],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        table = out / "recall.csv"
+        deadline = time.time() + 60
+        while not (table.exists() and len(table.read_bytes().splitlines()) > 2):
+            self.assertLess(time.time(), deadline, "no training finished in time")
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 143, errors)
+        self.assertLess(len(read_csv(table)), 2000)
+
+    def test_pairs_belong_to_tasks_that_have_them(self):
+        self.assert_refused(run(*TINY, "--pairs", "4"), 2, "--pairs", "first_token")
+
+
+if __name__ == "__main__":
+    unittest.main()
