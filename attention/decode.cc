@@ -80,11 +80,13 @@ void decode_attention(const ThreadTeam& team, const KeyValueCache<T>& cache,
     const QueryRows<T> row{.q = of_head(problem.q, head),
                            .output = results.outputs.row_block(split, 1),
                            .row_max = results.max + split,
-                           .row_sum = results.sum + split};
+                           .row_sum = results.sum + split,
+                           .scale = scale};
     begin_rows(row);
-    attend_tile<T>(row, cache.keys_of(head / H, head % H, first, keys),
-                   cache.values_of(head / H, head % H, first, keys),
-                   {workspace.scores.data() + worker * kSplitKeys, 1, keys, kSplitKeys}, scale,
+    attend_tile<T>(row,
+                   {.k = cache.keys_of(head / H, head % H, first, keys),
+                    .v = cache.values_of(head / H, head % H, first, keys)},
+                   {workspace.scores.data() + worker * kSplitKeys, 1, keys, kSplitKeys},
                    Visibility{});
   });
   team.for_each_task(heads, [&](Index head, int) {

@@ -45,7 +45,7 @@ struct KeyValueCache {
   }
 };
 
-/// Memory of a decode step; `Buffer` as in AttentionWorkspace.
+/// Memory of a decode step; `Buffer` as core/buffers.h says.
 template <typename Buffer>
 struct DecodeWorkspace {
   Buffer keys, values;   // the cache [B, H, capacity, d_k]

@@ -23,14 +23,14 @@ void attend_queries(const ForwardTask<T>& task, MatrixView<T> scratch) {
   const QueryRows<T> rows{.q = rows_of(task.q, queries),
                           .output = rows_of(task.output, queries),
                           .row_max = task.row_max + queries.first,
-                          .row_sum = task.row_sum + queries.first};
-  const T scale = logit_scale<T>(task.q.cols);
+                          .row_sum = task.row_sum + queries.first,
+                          .scale = logit_scale<T>(task.q.cols)};
   const Index keys_end = task.causal ? queries.end() : task.k.rows;
   begin_rows(rows);
   for (Index key = 0; key < keys_end; key += kKeyTile) {
     const RowRange keys = visible_keys(key, queries, task.k.rows, task.causal);
     const auto scores = scratch.row_block(0, queries.count).column_block(0, keys.count);
-    attend_tile<T>(rows, rows_of(task.k, keys), rows_of(task.v, keys), scores, scale,
+    attend_tile<T>(rows, {.k = rows_of(task.k, keys), .v = rows_of(task.v, keys)}, scores,
                    {.causal = task.causal, .query = queries.first, .key = key});
   }
   divide_by_row_sums(rows);

@@ -53,6 +53,7 @@ void attend_chunk(const ChunkTask<T>& task, const GradientTiles<T>& scratch) {
                                .row_max = task.row_max + query,
                                .row_sum = task.row_sum + query,
                                .row_delta = task.row_delta + query,
+                               .scale = scale,
                                .dq = rows_of(task.dq, queries)},
                               {.k = rows_of(task.k, keys),
                                .v = rows_of(task.v, keys),
@@ -60,7 +61,7 @@ void attend_chunk(const ChunkTask<T>& task, const GradientTiles<T>& scratch) {
                                .dv = rows_of(task.dv, keys)},
                               {.probabilities = tile(scratch.probabilities),
                                .score_gradients = tile(scratch.score_gradients)},
-                              scale, {.causal = task.causal, .query = query, .key = key});
+                              {.causal = task.causal, .query = query, .key = key});
     }
   }
 }

@@ -66,6 +66,13 @@ struct QueryRows {
   MatrixView<T> output;   // [queries, d_k]; Σ e^(s − m)·v over the keys seen so far
   T* row_max;             // m [queries], of the unscaled logits q·k; −∞ before the first key
   T* row_sum;             // l [queries] = Σ e^(s − m); 0 before the first key
+  T scale;                // 1/√d_k, which makes logits of q·k
+};
+
+/// Some keys and their values.
+template <typename T>
+struct KeyRows {
+  MatrixView<const T> k, v;  // [keys, d_k]
 };
 
 template <typename T>
@@ -99,12 +106,19 @@ HWY_INLINE T largest(const T* logits, Index padded, T start) {
   return hn::GetLane(hn::MaxOfLanes(d, most));
 }
 
-/// logits_j ← e^((logits_j − max)·scale) over [0, padded); returns their sum. The difference is
-/// taken first: it is exact near the maximum, however large the logits are.
+/// What the exponential of a logit s takes: e^((s − max)·scale). The difference comes first: it is
+/// exact near the maximum, however large the logits are.
 template <typename T>
-HWY_INLINE T exponentiate(T* logits, Index padded, T max, T scale) {
+struct Exponent {
+  T max;
+  T scale;
+};
+
+/// logits_j ← e^((logits_j − max)·scale) over [0, padded); returns their sum.
+template <typename T>
+HWY_INLINE T exponentiate(T* logits, Index padded, Exponent<T> of) {
   const hn::ScalableTag<T> d;
-  const auto m = hn::Set(d, max), factor = hn::Set(d, scale);
+  const auto m = hn::Set(d, of.max), factor = hn::Set(d, of.scale);
   auto sum = hn::Zero(d);
   for (Index j = 0; j < padded; j += static_cast<Index>(hn::Lanes(d))) {
     const auto p = exp(d, hn::Mul(hn::Sub(hn::LoadU(d, logits + j), m), factor));
@@ -122,29 +136,27 @@ HWY_INLINE void rescale(T* x, Index n, T factor) {
   });
 }
 
-/// Forward, one tile: takes keys k and values v [keys, d_k] into the queries' softmax and output
-/// (Milakov & Gimelshein 2018, alg. 3). `scores` [queries, keys] is scratch whose rows are padded
-/// to whole vectors.
+/// Forward, one tile: takes the keys into the queries' softmax and output (Milakov & Gimelshein
+/// 2018, alg. 3). `scores` [queries, keys] is scratch whose rows are padded to whole vectors.
 template <typename T>
-void attend_tile(const QueryRows<T>& rows, MatrixView<const std::type_identity_t<T>> k,
-                 MatrixView<const std::type_identity_t<T>> v, MatrixView<T> scores, T scale,
+void attend_tile(const QueryRows<T>& rows, const KeyRows<T>& keys, MatrixView<T> scores,
                  Visibility visibility) {
-  const Index padded = padded_to_vectors<T>(k.rows);
+  const Index count = keys.k.rows, padded = padded_to_vectors<T>(count);
   assert(scores.stride >= padded);
-  gemm_serial(rows.q, k, scores, {.transpose_b = true});
+  gemm_serial(rows.q, keys.k, scores, {.transpose_b = true});
   for (Index i = 0; i < rows.q.rows; ++i) {
     T* s = scores.row(i);
-    hide_keys(s, visibility.keys_for(i, k.rows), padded);
+    hide_keys(s, visibility.keys_for(i, count), padded);
     const T m = largest(s, padded, rows.row_max[i]);
     if (m > rows.row_max[i] && rows.row_sum[i] > 0) {
-      const T shrink = std::exp((rows.row_max[i] - m) * scale);
+      const T shrink = std::exp((rows.row_max[i] - m) * rows.scale);
       rescale(rows.output.row(i), rows.output.cols, shrink);
       rows.row_sum[i] *= shrink;
     }
     rows.row_max[i] = m;
-    rows.row_sum[i] += exponentiate(s, padded, m, scale);
+    rows.row_sum[i] += exponentiate<T>(s, padded, {.max = m, .scale = rows.scale});
   }
-  gemm_serial(scores, v, rows.output, {.accumulate = true});
+  gemm_serial(scores, keys.v, rows.output, {.accumulate = true});
 }
 
 /// After the last tile: O = Σ e^(s − m)·v / l.
@@ -163,6 +175,7 @@ struct QueryGradientRows {
   const T* row_max;              // m [queries], as forward left them
   const T* row_sum;              // l [queries]
   const T* row_delta;            // rowsum(dO ∘ O) [queries]
+  T scale;                       // 1/√d_k
   MatrixView<T> dq;              // [queries, d_k]
 };
 
@@ -180,25 +193,39 @@ struct GradientTiles {
   MatrixView<T> score_gradients;  // dP, then dS/√d_k
 };
 
-/// One row over [0, padded): p ← e^((p − m)·scale)/l, then ds ← p·(ds − delta)·scale.
+/// One query's row of the two tiles.
 template <typename T>
-HWY_INLINE void softmax_backward_row(T* p, T* ds, Index padded, T m, T l, T delta, T scale) {
+struct GradientRow {
+  T* p;          // [padded] in: logits q·k; out: P
+  T* ds;         // [padded] in: dP; out: dS/√d_k
+  Index padded;  // keys, in whole vectors
+  T max;         // m
+  T sum;         // l
+  T delta;       // rowsum(dO ∘ O)
+  T scale;       // 1/√d_k
+};
+
+/// p ← e^((p − max)·scale)/sum, then ds ← p·(ds − delta)·scale.
+template <typename T>
+HWY_INLINE void softmax_backward_row(const GradientRow<T>& row) {
   const hn::ScalableTag<T> d;
-  const auto max = hn::Set(d, m), inverse_sum = hn::Set(d, 1 / l);
-  const auto weighted = hn::Set(d, delta), factor = hn::Set(d, scale);
+  const auto max = hn::Set(d, row.max), inverse_sum = hn::Set(d, 1 / row.sum);
+  const auto delta = hn::Set(d, row.delta), scale = hn::Set(d, row.scale);
+  T *const p = row.p, *const ds = row.ds;
+  const Index padded = row.padded;
   for (Index j = 0; j < padded; j += static_cast<Index>(hn::Lanes(d))) {
-    const auto logit = hn::Mul(hn::Sub(hn::LoadU(d, p + j), max), factor);
+    const auto logit = hn::Mul(hn::Sub(hn::LoadU(d, p + j), max), scale);
     const auto probability = hn::Mul(exp(d, logit), inverse_sum);
-    const auto dp = hn::Sub(hn::LoadU(d, ds + j), weighted);
+    const auto dp = hn::Sub(hn::LoadU(d, ds + j), delta);
     hn::StoreU(probability, d, p + j);
-    hn::StoreU(hn::Mul(hn::Mul(probability, dp), factor), d, ds + j);
+    hn::StoreU(hn::Mul(hn::Mul(probability, dp), scale), d, ds + j);
   }
 }
 
 /// Backward, one tile, the five products of Dao et al. 2022, alg. 4. Adds to dq, dk and dv.
 template <typename T>
 void attend_tile_backward(const QueryGradientRows<T>& queries, const KeyGradientRows<T>& keys,
-                          const GradientTiles<T>& tiles, T scale, Visibility visibility) {
+                          const GradientTiles<T>& tiles, Visibility visibility) {
   const Index padded = padded_to_vectors<T>(keys.k.rows);
   const auto P = tiles.probabilities, dS = tiles.score_gradients;
   assert(P.stride >= padded && dS.stride >= padded);
@@ -206,8 +233,13 @@ void attend_tile_backward(const QueryGradientRows<T>& queries, const KeyGradient
   gemm_serial(queries.d_output, keys.v, dS, {.transpose_b = true});
   for (Index i = 0; i < queries.q.rows; ++i) {
     hide_keys(P.row(i), visibility.keys_for(i, keys.k.rows), padded);
-    softmax_backward_row(P.row(i), dS.row(i), padded, queries.row_max[i], queries.row_sum[i],
-                         queries.row_delta[i], scale);
+    softmax_backward_row<T>({.p = P.row(i),
+                             .ds = dS.row(i),
+                             .padded = padded,
+                             .max = queries.row_max[i],
+                             .sum = queries.row_sum[i],
+                             .delta = queries.row_delta[i],
+                             .scale = queries.scale});
   }
   gemm_serial(P, queries.d_output, keys.dv, {.transpose_a = true, .accumulate = true});
   gemm_serial(dS, queries.q, keys.dk, {.transpose_a = true, .accumulate = true});

@@ -30,7 +30,8 @@ std::array<BufferShape, kParameters> parameter_shapes(Index D) {
   return {BufferShape{3 * D, D}, BufferShape{3 * D}, BufferShape{D, D}, BufferShape{D}};
 }
 
-/// All memory of a layer but parameters and their gradients; `Buffer` as in AttentionWorkspace.
+/// All memory of a layer but parameters and their gradients; `Buffer` as core/buffers.h
+/// says.
 template <typename Buffer>
 struct LayerBuffers {
   Buffer projection;    // [Q K V] [B, T, 3D]
@@ -40,7 +41,7 @@ struct LayerBuffers {
   AttentionWorkspace<Buffer> kernel;
   DecodeWorkspace<Buffer> decode;  // decode
 
-  std::vector<Buffer*> all() {
+  std::vector<Buffer*> buffers() {
     std::vector<Buffer*> list{&projection, &context, &d_projection, &d_context};
     std::ranges::copy(kernel.buffers(), std::back_inserter(list));
     std::ranges::copy(decode.buffers(), std::back_inserter(list));
@@ -70,14 +71,6 @@ LayerBuffers<BufferShape> buffer_shapes(const AttentionOptions& options, Sequenc
                        : fused_workspace(heads, pass, workers);
   if (pass == Pass::kDecode) buffers.decode = decode_workspace(heads, T + 1, workers);
   return buffers;
-}
-
-/// 0 for a buffer that is not needed.
-double elements(const BufferShape& shape) {
-  if (shape.empty()) return 0;
-  double product = 1;
-  for (const Index size : shape) product *= static_cast<double>(size);
-  return product;
 }
 
 double flops(const AttentionOptions& options, SequenceShape shape, Pass pass) {
@@ -115,17 +108,12 @@ class MultiHeadAttention final : public SequenceLayer<T> {
   }
 
   void reserve(SequenceShape shape, Pass pass, int workers) override {
-    buffers_ = {};
     for (auto& parameter : parameters_) parameter.gradient = {};
     reserved_ = {};
     cached_tokens_ = 0;
 
-    auto shapes = buffer_shapes(options_, shape, pass, workers);
-    const auto from = shapes.all();
-    const auto to = buffers_.all();
-    for (std::size_t i = 0; i < from.size(); ++i) {
-      if (!from[i]->empty()) *to[i] = Tensor<T>(*from[i]);
-    }
+    const auto shapes = buffer_shapes(options_, shape, pass, workers);
+    allocate_buffers(shapes, buffers_);
     buffers_.kernel.chunk_keys = shapes.kernel.chunk_keys;
     if (pass == Pass::kTrain) {
       for (auto& parameter : parameters_) parameter.gradient = Tensor<T>(parameter.value.shape());
@@ -282,13 +270,12 @@ LayerCost attention_cost(const AttentionOptions& options, SequenceShape shape, P
   LayerCost cost;
   cost.flops = flops(options, shape, pass);
   for (const BufferShape& parameter : parameter_shapes(options.width)) {
-    cost.parameters += elements(parameter);
+    cost.parameters += element_count(parameter);
   }
   const double cached_tokens = double(shape.batch) * (double(shape.steps) + 1);
   cost.state_bytes = 2 * cached_tokens * double(options.width) * sizeof(T);
   double allocated = pass == Pass::kTrain ? cost.parameters : 0;  // their gradients
-  auto shapes = buffer_shapes(options, shape, pass, workers);
-  for (const BufferShape* buffer : shapes.all()) allocated += elements(*buffer);
+  allocated += total_elements(buffer_shapes(options, shape, pass, workers));
   cost.workspace_bytes = allocated * sizeof(T);
   return cost;
 }

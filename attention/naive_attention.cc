@@ -23,13 +23,19 @@ MatrixView<T> probabilities_of(AttentionWorkspace<Tensor<T>>& workspace, Index h
   return {workspace.probabilities.data() + head * steps * steps, steps, steps};
 }
 
+/// The [T, d_k] window of the same head.
 template <typename T>
-void forward_head(const AttentionProblem<T>& problem, Index b, Index h, MatrixView<T> P) {
+MatrixView<T> head_of(MatrixView<T> tensor, const AttentionShape& shape, Index head) {
+  return head_of(tensor, shape, head / shape.heads, head % shape.heads);
+}
+
+template <typename T>
+void forward_head(const AttentionProblem<T>& problem, Index head, MatrixView<T> P) {
   const auto& shape = problem.shape;
-  const auto Q = head_of(problem.q, shape, b, h);
-  const auto K = head_of(problem.k, shape, b, h);
-  const auto V = head_of(problem.v, shape, b, h);
-  const auto O = head_of(problem.output, shape, b, h);
+  const auto Q = head_of(problem.q, shape, head);
+  const auto K = head_of(problem.k, shape, head);
+  const auto V = head_of(problem.v, shape, head);
+  const auto O = head_of(problem.output, shape, head);
 
   gemm_serial(Q, K, P, {.transpose_b = true});
   as_eigen(P) *= logit_scale<T>(shape.head_width);  // P holds S = Q·Kᵀ/√d_k so far
@@ -38,21 +44,29 @@ void forward_head(const AttentionProblem<T>& problem, Index b, Index h, MatrixVi
   gemm_serial(P, V, O);
 }
 
+/// One head's [T, T] matrices of backward.
+template <typename T>
+struct HeadScores {
+  MatrixView<const T> P;  // as forward left it
+  MatrixView<T> dS;       // scratch
+};
+
 template <typename T>
 void backward_head(const AttentionProblem<T>& problem, const AttentionGradients<T>& gradients,
-                   Index b, Index h, MatrixView<const T> P, MatrixView<T> dS) {
+                   Index head, const HeadScores<T>& scores) {
   const auto& shape = problem.shape;
-  const auto Q = head_of(problem.q, shape, b, h);
-  const auto K = head_of(problem.k, shape, b, h);
-  const auto V = head_of(problem.v, shape, b, h);
-  const auto dO = head_of(gradients.d_output, shape, b, h);
+  const auto& [P, dS] = scores;
+  const auto Q = head_of(problem.q, shape, head);
+  const auto K = head_of(problem.k, shape, head);
+  const auto V = head_of(problem.v, shape, head);
+  const auto dO = head_of(gradients.d_output, shape, head);
 
-  gemm_serial(P, dO, head_of(gradients.dv, shape, b, h), {.transpose_a = true});
+  gemm_serial(P, dO, head_of(gradients.dv, shape, head), {.transpose_a = true});
   gemm_serial(dO, V, dS, {.transpose_b = true});  // dS holds dP = dO·Vᵀ so far
   softmax_backward(P, dS, dS);
   as_eigen(dS) *= logit_scale<T>(shape.head_width);
-  gemm_serial(dS, K, head_of(gradients.dq, shape, b, h));
-  gemm_serial(dS, Q, head_of(gradients.dk, shape, b, h), {.transpose_a = true});
+  gemm_serial(dS, K, head_of(gradients.dq, shape, head));
+  gemm_serial(dS, Q, head_of(gradients.dk, shape, head), {.transpose_a = true});
 }
 
 }  // namespace
@@ -70,8 +84,7 @@ void naive_forward(const ThreadTeam& team, const AttentionProblem<T>& problem,
                    AttentionWorkspace<Tensor<T>>& workspace) {
   const auto& shape = problem.shape;
   team.for_each_task(shape.batch * shape.heads, [&](Index head, int) {
-    forward_head(problem, head / shape.heads, head % shape.heads,
-                 probabilities_of(workspace, head, shape.steps));
+    forward_head(problem, head, probabilities_of(workspace, head, shape.steps));
   });
 }
 
@@ -82,9 +95,9 @@ void naive_backward(const ThreadTeam& team, const AttentionProblem<T>& problem,
   const auto& shape = problem.shape;
   team.for_each_task(shape.batch * shape.heads, [&](Index head, int worker) {
     T* scratch = workspace.score_gradients.data() + worker * shape.steps * shape.steps;
-    backward_head<T>(problem, gradients, head / shape.heads, head % shape.heads,
-                     probabilities_of(workspace, head, shape.steps),
-                     {scratch, shape.steps, shape.steps});
+    backward_head<T>(problem, gradients, head,
+                     {.P = probabilities_of(workspace, head, shape.steps),
+                      .dS = {scratch, shape.steps, shape.steps}});
   });
 }
 

@@ -23,8 +23,8 @@
 
 #include <array>
 #include <cmath>
-#include <vector>
 
+#include "core/buffers.h"
 #include "core/sequence_layer.h"
 #include "core/tensor.h"
 #include "core/thread_team.h"
@@ -69,11 +69,8 @@ T logit_scale(Index head_width) {
   return 1 / std::sqrt(static_cast<T>(head_width));
 }
 
-/// The shape of a buffer; empty when the buffer is not needed.
-using BufferShape = std::vector<Index>;
-
-/// What a kernel keeps between forward and backward, and its scratch. `Buffer` is a BufferShape
-/// where memory is counted and a Tensor where it is used, so that the two cannot drift apart.
+/// What a kernel keeps between forward and backward, and its scratch; `Buffer` as core/buffers.h
+/// says.
 template <typename Buffer>
 struct AttentionWorkspace {
   Buffer probabilities;    // naive: P [B·H, T, T]

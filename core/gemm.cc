@@ -15,9 +15,28 @@ namespace seqbench {
 namespace {
 
 // A block of C is one task. Smaller blocks spread better over threads, larger ones repeat less of
-// the BLAS's packing; at depth 256 a block of 128×256 runs within 8 % of an undivided product.
-constexpr Index kBlockRows = 128;
-constexpr Index kBlockCols = 256;
+// the BLAS's packing; at depth 256 a block of 128×256 runs within 8 % of an undivided product. The
+// gradient of a weight has few elements and a long sum each: its blocks shrink until there are
+// enough of them, as long as each keeps some 40 µs of work.
+struct Blocks {
+  Index rows = 128;
+  Index cols = 256;
+};
+constexpr Index kEnoughTasks = 16;
+constexpr Index kSmallestBlock = 64;
+constexpr double kTaskFlops = 4e6;
+
+Index blocks_in(Index n, Index size) { return (n + size - 1) / size; }
+
+Blocks blocks_for(Index m, Index n, double flops) {
+  Blocks block;
+  while (block.cols > kSmallestBlock) {
+    const Index tasks = blocks_in(m, block.rows) * blocks_in(n, block.cols);
+    if (tasks >= kEnoughTasks || flops < 2 * kTaskFlops * double(tasks)) break;
+    (block.cols > block.rows ? block.cols : block.rows) /= 2;
+  }
+  return block;
+}
 
 // Below this many FLOPs (some 10 µs) waking the team costs more than it gains.
 constexpr double kSerialFlops = 1e6;
@@ -67,13 +86,13 @@ void gemm(const ThreadTeam& team, MatrixView<const std::type_identity_t<T>> a,
   const double flops = 2.0 * double(c.rows) * double(c.cols) * double(depth);
   if (flops < kSerialFlops) return gemm_serial(a, b, c, options);
 
-  const Index row_blocks = (c.rows + kBlockRows - 1) / kBlockRows;
-  const Index col_blocks = (c.cols + kBlockCols - 1) / kBlockCols;
-  team.for_each_task(row_blocks * col_blocks, [&](Index task, int) {
-    const Index row = task / col_blocks * kBlockRows;
-    const Index col = task % col_blocks * kBlockCols;
-    const Index rows = std::min(kBlockRows, c.rows - row);
-    const Index cols = std::min(kBlockCols, c.cols - col);
+  const Blocks block = blocks_for(c.rows, c.cols, flops);
+  const Index col_blocks = blocks_in(c.cols, block.cols);
+  team.for_each_task(blocks_in(c.rows, block.rows) * col_blocks, [&](Index task, int) {
+    const Index row = task / col_blocks * block.rows;
+    const Index col = task % col_blocks * block.cols;
+    const Index rows = std::min(block.rows, c.rows - row);
+    const Index cols = std::min(block.cols, c.cols - col);
     gemm_serial(options.transpose_a ? a.column_block(row, rows) : a.row_block(row, rows),
                 options.transpose_b ? b.row_block(col, cols) : b.column_block(col, cols),
                 c.row_block(row, rows).column_block(col, cols), options);

@@ -20,6 +20,14 @@ namespace seqbench {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
+#if defined(__AVX2__) && defined(__FMA__)
+// Highway's better targets have the smaller numbers. It falls back silently, to a quarter of the
+// speed, when it misses one of the many flags that it asks for.
+static_assert(HWY_TARGET <= HWY_AVX2,
+              "the compiler may use AVX2 and FMA, yet highway does not: compile with BMI2 and F16C "
+              "too (-march=x86-64-v3) and with -DHWY_DISABLE_PCLMUL_AES where AES is missing");
+#endif
+
 /// Calls body(d, j) so that vectors of tag d at j cover [0, n) exactly: whole vectors first, then
 /// the tail one element at a time.
 template <typename T, typename Body>

@@ -30,6 +30,23 @@ void pin_to(int cpu) noexcept {
   pinned_cpu = cpu;
 }
 
+void flush_subnormals_once() noexcept {
+  if (subnormals_flushed) return;
+  flush_subnormals_to_zero();
+  subnormals_flushed = true;
+}
+
+/// The number of threads that OpenMP really runs when it is asked for `size`.
+int granted_threads(int size) {
+  int granted = 1;
+#pragma omp parallel num_threads(size)
+  {
+#pragma omp single
+    granted = omp_get_num_threads();
+  }
+  return granted;
+}
+
 }  // namespace
 
 ThreadTeam::ThreadTeam(int size, std::vector<int> cpus) : size_(size), cpus_(std::move(cpus)) {
@@ -37,13 +54,24 @@ ThreadTeam::ThreadTeam(int size, std::vector<int> cpus) : size_(size), cpus_(std
     throw std::invalid_argument("a thread team needs at least 1 worker, got " +
                                 std::to_string(size));
   }
+  if (size == 1 || omp_in_parallel()) return;
+  if (const int granted = granted_threads(size); granted != size) {
+    throw std::runtime_error("a team of " + std::to_string(size) + " threads: OpenMP grants " +
+                             std::to_string(granted) +
+                             " (see OMP_THREAD_LIMIT, OMP_DYNAMIC, OMP_MAX_ACTIVE_LEVELS)");
+  }
+}
+
+void ThreadTeam::prepare_caller() const noexcept {
+  if (omp_in_parallel()) {
+    flush_subnormals_once();
+  } else {
+    prepare_worker(0);
+  }
 }
 
 void ThreadTeam::prepare_worker(int worker) const noexcept {
-  if (!subnormals_flushed) {
-    flush_subnormals_to_zero();
-    subnormals_flushed = true;
-  }
+  flush_subnormals_once();
   if (cpus_.empty()) return;
   const int cpu = cpus_[static_cast<std::size_t>(worker) % cpus_.size()];
   if (cpu != pinned_cpu) pin_to(cpu);

@@ -7,6 +7,7 @@
 
 #include <omp.h>
 
+#include <cassert>
 #include <vector>
 
 #include "core/tensor.h"
@@ -16,7 +17,9 @@ namespace seqbench {
 class ThreadTeam {
  public:
   /// `size` ≥ 1 workers; worker w is pinned to cpus[w mod cpus.size()], or not pinned when `cpus`
-  /// is empty. Throws std::invalid_argument when size < 1.
+  /// is empty. Throws std::invalid_argument when size < 1, std::runtime_error when OpenMP grants
+  /// fewer (OMP_THREAD_LIMIT, OMP_DYNAMIC, OMP_MAX_ACTIVE_LEVELS). A team that is made inside a
+  /// parallel region is for that place alone, where it runs on the calling thread.
   explicit ThreadTeam(int size = 1, std::vector<int> cpus = {});
 
   int size() const { return size_; }
@@ -24,11 +27,12 @@ class ThreadTeam {
 
   /// Calls body(task, worker) once for each task in [0, count), 0 ≤ worker < size(). Tasks are
   /// handed out as workers become free. `body` must not throw. Inside another parallel region, or
-  /// with a single worker, everything runs on the calling thread as worker 0.
+  /// with a single worker, everything runs on the calling thread as worker 0; inside another region
+  /// that thread keeps the CPU that it has from there.
   template <typename Body>
   void for_each_task(Index count, const Body& body) const {
     if (size_ == 1 || count <= 1 || omp_in_parallel()) {
-      prepare_worker(0);
+      prepare_caller();
       for (Index task = 0; task < count; ++task) body(task, 0);
       return;
     }
@@ -41,14 +45,16 @@ class ThreadTeam {
     }
   }
 
-  /// Calls body(worker) once on every worker, all at the same time.
+  /// Calls body(worker) once on every worker, all at the same time. Inside another parallel region
+  /// only a team of one can.
   template <typename Body>
   void on_every_worker(const Body& body) const {
     if (size_ == 1) {
-      prepare_worker(0);
+      prepare_caller();
       body(0);
       return;
     }
+    assert(!omp_in_parallel());
 #pragma omp parallel num_threads(size_)
     {
       const int worker = omp_get_thread_num();
@@ -61,6 +67,9 @@ class ThreadTeam {
  private:
   /// Flushes subnormals to zero and pins the calling thread, unless that has been done already.
   void prepare_worker(int worker) const noexcept;
+  /// The same for a caller that does all the work: as worker 0, but it is not pinned inside another
+  /// parallel region, where it is one of that region's workers.
+  void prepare_caller() const noexcept;
 
   int size_;
   std::vector<int> cpus_;

@@ -28,9 +28,9 @@ std::vector<std::string> kernels_of(const ModelInfo& model,
 }
 
 std::string joined_numbers(const std::vector<Index>& values) {
-  std::string text;
-  for (const Index value : values) text += (text.empty() ? "" : ",") + std::to_string(value);
-  return text;
+  std::vector<std::string> texts;
+  for (const Index value : values) texts.push_back(std::to_string(value));
+  return join(texts, ",");
 }
 
 }  // namespace
@@ -69,14 +69,15 @@ double Case::predicted_bytes() const {
   return declared.workspace_bytes + double(sizeof(float)) * scalars;
 }
 
-void add_grid_options(CommandLine& line) {
+void add_grid_options(CommandLine& line, const std::string& default_lengths) {
   line.option("model", "all", "comma list of elman, lstm, gru, attention, or all");
   line.option("kernel", "",
               "comma list of kernels (see seqbench list), applied to the models that have them; "
               "default: the fastest of each model");
   line.option("pass", "forward,train", "comma list of forward, train, decode");
   line.option("batch", "1", "sequences, comma list or doubling range");
-  line.option("length", "512", "tokens in a sequence, comma list or doubling range (128..8192)");
+  line.option("length", default_lengths,
+              "tokens in a sequence, comma list or doubling range (128..8192)");
   line.option("width", "256", "width of input and output, comma list or doubling range");
   line.option("heads", "4", "attention heads, comma list; each must divide every width");
   line.option("threads", "", "threads, comma list (default: 1 and all CPUs)");
@@ -98,7 +99,7 @@ Grid parse_grid(const CommandLine& line) {
   grid.widths = line.integers("width");
   grid.heads = line.integers("heads");
   grid.threads =
-      line.given("threads") ? line.integers("threads", 1, 4096) : default_thread_counts();
+      line.given("threads") ? line.integers("threads", 1, kMostThreads) : default_thread_counts();
   grid.causal = line.flag_given("causal");
   if (line.given("max-tokens")) grid.max_tokens = line.integer("max-tokens");
   return grid;

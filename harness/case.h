@@ -36,7 +36,7 @@ const char* pass_name(Pass pass);
 
 /// Declares --model, --kernel, --pass, --batch, --length, --width, --heads, --threads, --causal and
 /// --max-tokens.
-void add_grid_options(CommandLine& line);
+void add_grid_options(CommandLine& line, const std::string& default_lengths);
 
 /// The values of those options.
 struct Grid {

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <fstream>
 #include <iostream>
 #include <sstream>
 
+#include "harness/durable_file.h"
 #include "harness/errors.h"
 
 namespace po = boost::program_options;
@@ -14,18 +14,21 @@ namespace po = boost::program_options;
 namespace seqbench {
 namespace {
 
-std::string join(const std::vector<std::string>& words) {
-  std::string joined;
-  for (const std::string& word : words) joined += (joined.empty() ? "" : ", ") + word;
-  return joined;
-}
-
 std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> parts;
   std::istringstream stream(text);
   for (std::string part; std::getline(stream, part, separator);) parts.push_back(part);
   if (text.empty() || text.back() == separator) parts.emplace_back();
   return parts;
+}
+
+/// The config file's text. Throws UsageError.
+std::string read_config(const std::string& path) {
+  try {
+    return read_file(path);
+  } catch (const FileError& error) {
+    throw UsageError(std::string("--config: ") + error.what());
+  }
 }
 
 [[noreturn]] void refuse(const std::string& option, const std::string& value,
@@ -47,14 +50,23 @@ void append_once(std::vector<Value>& values, const Value& value) {
 
 }  // namespace
 
-Index parse_integer(const std::string& option, const std::string& text, Index low, Index high) {
+std::string join(const std::vector<std::string>& words, const std::string& separator) {
+  std::string joined;
+  for (std::size_t i = 0; i < words.size(); ++i) joined += (i == 0 ? "" : separator) + words[i];
+  return joined;
+}
+
+std::optional<Index> integer_within(const std::string& text, Index low, Index high) {
   Index value = 0;
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc() || stop != end || value < low || value > high) {
-    refuse(option, text, "an integer from " + std::to_string(low) + " to " + std::to_string(high));
-  }
+  if (error != std::errc() || stop != end || value < low || value > high) return std::nullopt;
   return value;
+}
+
+Index parse_integer(const std::string& option, const std::string& text, Index low, Index high) {
+  if (const auto value = integer_within(text, low, high)) return *value;
+  refuse(option, text, "an integer from " + std::to_string(low) + " to " + std::to_string(high));
 }
 
 double parse_number(const std::string& option, const std::string& text, double low, double high) {
@@ -168,8 +180,7 @@ bool CommandLine::parse(const std::vector<std::string>& arguments) {
     }
     if (values_.count("config") != 0) {
       const std::string path = values_["config"].as<std::string>();
-      std::ifstream file(path);
-      if (!file) throw UsageError("--config: '" + path + "' cannot be read");
+      std::istringstream file(read_config(path));
       try {
         po::store(po::parse_config_file(file, options_), values_);
       } catch (const po::error& error) {
@@ -187,6 +198,11 @@ bool CommandLine::parse(const std::vector<std::string>& arguments) {
     }
   }
   return true;
+}
+
+void CommandLine::refuse_passed_on() const {
+  if (passed_on_.empty()) return;
+  throw UsageError(command_ + " takes nothing behind --, got '" + passed_on_.front() + "'");
 }
 
 bool CommandLine::given(const std::string& name) const {

@@ -16,6 +16,12 @@ namespace seqbench {
 /// Largest value of any integer option.
 constexpr Index kLargestInteger = std::numeric_limits<std::int32_t>::max();
 
+/// The words with the separator between them.
+std::string join(const std::vector<std::string>& words, const std::string& separator = ", ");
+
+/// The integer in [low, high] that `text` spells, nothing when it spells none.
+std::optional<Index> integer_within(const std::string& text, Index low, Index high);
+
 /// An integer in [low, high]. Throws UsageError naming `option`.
 Index parse_integer(const std::string& option, const std::string& text, Index low = 1,
                     Index high = kLargestInteger);
@@ -49,7 +55,8 @@ class CommandLine {
   CommandLine& positional(const std::string& name, const std::string& help);
 
   /// Reads the arguments, then the file of --config (the command line wins). False when --help was
-  /// asked for and printed. Throws UsageError; FileError when the config file cannot be read.
+  /// asked for and printed. Throws UsageError, also for a config file that is no regular file or
+  /// cannot be read.
   bool parse(const std::vector<std::string>& arguments);
 
   /// True when the value came from the command line or the config file, not from the default.
@@ -67,6 +74,8 @@ class CommandLine {
 
   /// What followed `--`.
   const std::vector<std::string>& passed_on() const { return passed_on_; }
+  /// For a command that has nobody to pass it on to. Throws UsageError when something followed.
+  void refuse_passed_on() const;
   /// The effective value of every option, in order of declaration, for the record of a run.
   std::vector<std::pair<std::string, std::string>> effective() const;
   std::string help() const;

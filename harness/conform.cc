@@ -1,21 +1,19 @@
 #include "harness/conform.h"
 
 #include <algorithm>
-#include <charconv>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "harness/case.h"
 #include "harness/command_line.h"
+#include "harness/durable_file.h"
 #include "harness/errors.h"
+#include "harness/interrupt.h"
 #include "harness/machine.h"
 #include "harness/registry.h"
 
 namespace seqbench {
 namespace {
-
-/// As --threads allows: more than any machine of today has CPUs, few enough to be started.
-constexpr Index kMostThreads = 4096;
 
 /// The metadata of a file as checked values.
 class Settings {
@@ -27,22 +25,14 @@ class Settings {
   std::string name(const std::string& key, const std::vector<std::string>& allowed) const {
     const std::string& value = file_.required_metadata(key);
     if (std::ranges::find(allowed, value) == allowed.end()) {
-      std::string names;
-      for (const std::string& one : allowed) names += (names.empty() ? "" : ", ") + one;
-      refuse(key, "one of " + names);
+      refuse(key, "one of " + join(allowed));
     }
     return value;
   }
 
   Index integer(const std::string& key, Index high) const {
-    const std::string& text = file_.required_metadata(key);
-    Index value = 0;
-    const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, value);
-    if (error != std::errc() || stop != end || value < 1 || value > high) {
-      refuse(key, "an integer from 1 to " + std::to_string(high));
-    }
-    return value;
+    if (const auto value = integer_within(file_.required_metadata(key), 1, high)) return *value;
+    refuse(key, "an integer from 1 to " + std::to_string(high));
   }
 
   [[noreturn]] void refuse(const std::string& key, const std::string& allowed) const {
@@ -112,7 +102,9 @@ ConformResult run_conform(const TensorFile& file) {
   const ThreadTeam team = make_team(requested.threads);
   Tensor<float> y(x.shape()), dx(x.shape());
   layer->reserve(requested.shape, Pass::kTrain, team.size());
+  stop_if_interrupted();
   layer->forward(team, x.sequence(), y.sequence(), Keep::kForBackward);
+  stop_if_interrupted();
   layer->backward(team, x.sequence(), std::as_const(y).sequence(), dy.sequence(), dx.sequence());
 
   ConformResult result{.metadata = describe(requested), .tensors = {}};
@@ -146,15 +138,14 @@ int conform_command(const std::vector<std::string>& arguments) {
                        std::string(option == "out" ? "--out" : "FILE") + " is missing");
     }
   }
-  if (!line.passed_on().empty()) {
-    throw UsageError("conform takes nothing behind --, got '" + line.passed_on().front() + "'");
-  }
+  line.refuse_passed_on();
 
   const std::string out = line.text("out");
   refuse_existing(out);  // before any work
   const ConformResult result = run_conform(read_safetensors(line.text("file")));
   std::vector<NamedTensor> tensors;
   for (const auto& [name, values] : result.tensors) tensors.push_back({name, &values});
+  stop_if_interrupted();
   write_safetensors(out, result.metadata, tensors);
   std::cout << out << ": y, dx and " << result.tensors.size() - 2 << " gradients of "
             << result.metadata.at("model") << " (kernel " << result.metadata.at("kernel") << ")\n";

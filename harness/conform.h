@@ -23,10 +23,12 @@ struct ConformResult {
 };
 
 /// Runs the layer that `file` describes; tensors it does not need are ignored. Throws FileError
-/// when a metadata value or a tensor is missing or wrong, or the layer does not fit into memory.
+/// when a metadata value or a tensor is missing or wrong, or the layer does not fit into memory;
+/// Interrupted.
 ConformResult run_conform(const TensorFile& file);
 
-/// The command. Throws UsageError, and FileError also when the result file exists already.
+/// The command. Throws UsageError, and FileError also when the result file exists already;
+/// Interrupted, and then there is no result file.
 int conform_command(const std::vector<std::string>& arguments);
 
 }  // namespace seqbench

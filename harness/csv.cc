@@ -1,15 +1,8 @@
 #include "harness/csv.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
-#include <cstring>
-#include <fstream>
 #include <stdexcept>
 #include <utility>
 
@@ -17,10 +10,6 @@
 
 namespace seqbench {
 namespace {
-
-[[noreturn]] void fail(const std::filesystem::path& path, const std::string& what) {
-  throw FileError(path.string() + ": " + what + ": " + std::strerror(errno));
-}
 
 std::string quoted(const std::string& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
@@ -35,10 +24,34 @@ std::string header_line(const std::vector<std::string>& columns) {
   return line + "\r\n";
 }
 
-/// Splits RFC 4180 text into records of fields; a record that the text ends in the middle of is
-/// dropped.
-std::vector<std::vector<std::string>> parse_records(const std::string& text) {
+/// Throws std::invalid_argument when a cell of the row has none of the columns.
+template <typename Row>
+void check_columns(const Row& row, const std::vector<std::string>& columns) {
+  for (const auto& [name, cell] : row) {
+    if (std::ranges::find(columns, name) == columns.end()) {
+      throw std::invalid_argument("there is no column " + name + " among " + header_line(columns));
+    }
+  }
+}
+
+/// The row has every column.
+std::string row_line(const CsvTable::value_type& row, const std::vector<std::string>& columns) {
+  std::string line;
+  for (const std::string& column : columns) {
+    if (&column != &columns.front()) line += ',';
+    line += quoted(row.at(column));
+  }
+  return line + "\r\n";
+}
+
+/// RFC 4180 text as records of fields. What follows the last whole record is left out.
+struct ParsedText {
   std::vector<std::vector<std::string>> records;
+  std::size_t bytes = 0;  // of the whole records
+};
+
+ParsedText parse(const std::string& text) {
+  ParsedText parsed;
   std::vector<std::string> record;
   std::string field;
   bool inside_quotes = false;
@@ -59,18 +72,13 @@ std::vector<std::vector<std::string>> parse_records(const std::string& text) {
       record.push_back(std::exchange(field, ""));
     } else if (c == '\n') {
       record.push_back(std::exchange(field, ""));
-      records.push_back(std::exchange(record, {}));
+      parsed.records.push_back(std::exchange(record, {}));
+      parsed.bytes = i + 1;
     } else if (c != '\r') {
       field += c;
     }
   }
-  return records;
-}
-
-std::string read_text(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) fail(path, "cannot be read");
-  return {std::istreambuf_iterator<char>(file), {}};
+  return parsed;
 }
 
 }  // namespace
@@ -84,77 +92,40 @@ CsvCell::CsvCell(double value) {
 
 CsvCell::CsvCell(Index value) : text_(std::to_string(value)) {}
 
-CsvWriter::CsvWriter(std::filesystem::path path, std::vector<std::string> columns)
-    : path_(std::move(path)), columns_(std::move(columns)) {
-  file_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (file_ < 0) fail(path_, "cannot be opened for writing");
+CsvWriter::CsvWriter(const std::filesystem::path& path, std::vector<std::string> columns)
+    : columns_(std::move(columns)), file_(path) {
   const std::string header = header_line(columns_);
-  if (size_in_bytes() == 0) {
-    write_durably(header);
-    return;
+  if (!file_.is_empty()) {
+    const std::string text = read_file(path);
+    if (!text.starts_with(header) && !header.starts_with(text)) {
+      throw FileError(path.string() + ": has other columns than this version writes");
+    }
+    const std::size_t whole = parse(text).bytes;
+    if (whole < text.size()) file_.cut_to(whole);
   }
-  std::string found(header.size(), '\0');
-  const ssize_t count = ::pread(file_, found.data(), found.size(), 0);
-  if (count < 0) fail(path_, "cannot be read");
-  if (found != header) {
-    ::close(std::exchange(file_, -1));
-    throw FileError(path_.string() + ": has other columns than this version writes");
-  }
-}
-
-CsvWriter::CsvWriter(CsvWriter&& other) noexcept
-    : path_(std::move(other.path_)),
-      columns_(std::move(other.columns_)),
-      file_(std::exchange(other.file_, -1)) {}
-
-CsvWriter::~CsvWriter() {
-  if (file_ >= 0) ::close(file_);
+  if (file_.is_empty()) file_.append(header);
 }
 
 void CsvWriter::append(const std::vector<CsvRow>& rows) {
   std::string text;
   for (const CsvRow& row : rows) {
-    for (const auto& [name, cell] : row) {
-      if (std::find(columns_.begin(), columns_.end(), name) == columns_.end()) {
-        throw std::invalid_argument(path_.string() + " has no column " + name);
-      }
-    }
-    for (std::size_t i = 0; i < columns_.size(); ++i) {
-      const auto cell = row.find(columns_[i]);
-      if (i > 0) text += ',';
-      if (cell != row.end()) text += quoted(cell->second.text());
-    }
-    text += "\r\n";
+    check_columns(row, columns_);
+    text += row_line(as_text(row, columns_), columns_);
   }
-  if (!text.empty()) write_durably(text);
+  if (!text.empty()) file_.append(text);
 }
 
-off_t CsvWriter::size_in_bytes() const {
-  struct stat status {};
-  if (::fstat(file_, &status) != 0) fail(path_, "cannot be examined");
-  return status.st_size;
-}
-
-void CsvWriter::write_durably(const std::string& text) {
-  const off_t size_before = size_in_bytes();
-  std::size_t done = 0;
-  while (done < text.size()) {
-    const ssize_t count = ::write(file_, text.data() + done, text.size() - done);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) {
-      const int cause = errno;
-      // Take back the part of a row that did get written.
-      if (::ftruncate(file_, size_before) != 0) errno = cause;
-      errno = cause;
-      fail(path_, "cannot be written");
-    }
-    done += static_cast<std::size_t>(count);
+CsvTable::value_type as_text(const CsvRow& row, const std::vector<std::string>& columns) {
+  CsvTable::value_type text;
+  for (const std::string& column : columns) {
+    const auto cell = row.find(column);
+    text[column] = cell == row.end() ? "" : cell->second.text();
   }
-  if (::fdatasync(file_) != 0) fail(path_, "cannot be flushed to the disk");
+  return text;
 }
 
 CsvTable read_csv(const std::filesystem::path& path) {
-  const auto records = parse_records(read_text(path));
+  const auto records = parse(read_file(path)).records;
   CsvTable table;
   if (records.empty()) return table;
   const std::vector<std::string>& columns = records.front();
@@ -173,20 +144,12 @@ CsvTable read_csv(const std::filesystem::path& path) {
 
 void rewrite_csv(const std::filesystem::path& path, const std::vector<std::string>& columns,
                  const CsvTable& rows) {
-  const std::filesystem::path fresh = path.string() + ".new";
-  std::filesystem::remove(fresh);
-  {
-    CsvWriter writer(fresh, columns);
-    std::vector<CsvRow> cells;
-    for (const auto& row : rows) {
-      CsvRow& line = cells.emplace_back();
-      for (const auto& [name, text] : row) line[name] = CsvCell(text);
-    }
-    writer.append(cells);
+  std::string text = header_line(columns);
+  for (const CsvTable::value_type& row : rows) {
+    check_columns(row, columns);
+    text += row_line(row, columns);
   }
-  std::error_code error;
-  std::filesystem::rename(fresh, path, error);
-  if (error) throw FileError(path.string() + ": cannot be replaced: " + error.message());
+  replace_file(path, text);
 }
 
 }  // namespace seqbench

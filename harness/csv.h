@@ -1,15 +1,13 @@
 // CSV files of a run: RFC 4180, UTF-8, one header row, numbers that read back exactly.
 #pragma once
 
-#include <sys/types.h>
-
 #include <filesystem>
 #include <map>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "core/tensor.h"
+#include "harness/durable_file.h"
 
 namespace seqbench {
 
@@ -36,33 +34,32 @@ using CsvRow = std::map<std::string, CsvCell>;
 /// A table read back: every row by column name.
 using CsvTable = std::vector<std::map<std::string, std::string>>;
 
+/// A row as it will be read back: every column, empty where the row has no cell.
+CsvTable::value_type as_text(const CsvRow& row, const std::vector<std::string>& columns);
+
 /// Appends rows to one file. The header is written when the file is created.
 class CsvWriter {
  public:
-  /// Opens `path` for appending. Throws FileError; also when an existing file has other columns.
-  CsvWriter(std::filesystem::path path, std::vector<std::string> columns);
-  CsvWriter(CsvWriter&&) noexcept;
-  CsvWriter& operator=(CsvWriter&&) = delete;
-  ~CsvWriter();
+  /// Opens `path` for appending, behind its last whole row: a torn one (a writer was killed) is cut
+  /// off. Throws FileError; also when an existing file has other columns.
+  CsvWriter(const std::filesystem::path& path, std::vector<std::string> columns);
 
-  /// Appends all rows with one write and waits until they are on the disk. Throws FileError, and
-  /// then the file holds what it held before; std::invalid_argument for an unknown column.
+  /// Appends all rows at once and waits until they are on the disk. Throws FileError, and then the
+  /// file holds what it held before, or the message says that a part of the rows could not be taken
+  /// back; std::invalid_argument for an unknown column.
   void append(const std::vector<CsvRow>& rows);
 
  private:
-  off_t size_in_bytes() const;
-  void write_durably(const std::string& text);
-
-  std::filesystem::path path_;
   std::vector<std::string> columns_;
-  int file_ = -1;
+  AppendedFile file_;
 };
 
 /// Reads a whole file. A last line without its line break is torn (a writer was killed) and is
 /// dropped. Throws FileError naming file and line.
 CsvTable read_csv(const std::filesystem::path& path);
 
-/// Replaces the file by `rows` under `columns`, all at once (written beside it, then renamed).
+/// Replaces the file by `rows`, which have all of `columns`, in one step. Throws FileError;
+/// std::invalid_argument for another column.
 void rewrite_csv(const std::filesystem::path& path, const std::vector<std::string>& columns,
                  const CsvTable& rows);
 

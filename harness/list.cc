@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <map>
 
+#include "harness/interrupt.h"
 #include "harness/limits.h"
 #include "harness/machine.h"
 #include "harness/progress.h"
@@ -42,7 +43,7 @@ int list_command(const std::vector<std::string>& arguments) {
                    "  seqbench list\n"
                    "  seqbench list --config scripts/sweeps/full.cfg\n"
                    "  seqbench list --kernel naive --length 1024..131072\n");
-  add_sweep_options(line);
+  add_sweep_options(line, "512");
   if (!line.parse(arguments)) return 0;
   const std::vector<CaseGroup> groups = expand(parse_grid(line));
   const MeasureOptions options = parse_measure_options(line);
@@ -50,13 +51,11 @@ int list_command(const std::vector<std::string>& arguments) {
   print_inventory();
   std::printf("Cases of this sweep\n  %-52s %10s %11s %11s %11s\n", "case", "GFLOP", "memory",
               "expected", "");
-  std::map<int, MachineLimits> limits;
+  const std::map<int, MachineLimits> limits = probe_thread_counts(groups);
   double total = 0;
   for (const CaseGroup& group : groups) {
     for (const Case& one : group.cases) {
-      if (limits.count(one.threads) == 0) {
-        limits[one.threads] = probe_limits(make_team(one.threads));
-      }
+      stop_if_interrupted();
       const double bytes = one.predicted_bytes();
       const bool fits = bytes <= options.memory_limit_bytes;
       const double seconds = fits ? expected_seconds(one, options, limits.at(one.threads)) : 0;

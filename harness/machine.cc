@@ -18,7 +18,9 @@
 #include "core/gemm.h"
 #include "core/simd.h"
 #include "harness/build_info.h"
+#include "harness/cgroup.h"
 #include "harness/command_line.h"
+#include "harness/errors.h"
 #include "harness/progress.h"
 
 namespace seqbench {
@@ -54,29 +56,6 @@ std::string cpu_model() {
   return "unknown";
 }
 
-/// CPUs' worth of time that the cgroup grants per period (v2 cpu.max, v1 cfs quota); infinite when
-/// there is no limit.
-double cgroup_cpu_quota() {
-  std::istringstream v2(first_line("/sys/fs/cgroup/cpu.max"));
-  std::string quota;
-  double period = 0;
-  if (v2 >> quota >> period && quota != "max" && period > 0) return std::stod(quota) / period;
-  const std::string v1 = first_line("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
-  const std::string v1_period = first_line("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-  if (!v1.empty() && v1[0] != '-' && !v1_period.empty())
-    return std::stod(v1) / std::stod(v1_period);
-  return HUGE_VAL;
-}
-
-double cgroup_memory_limit() {
-  for (const char* path :
-       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
-    const std::string text = first_line(path);
-    if (!text.empty() && text != "max") return std::stod(text);
-  }
-  return HUGE_VAL;
-}
-
 Json caches() {
   Json list = Json::array();
   for (int index = 0;; ++index) {
@@ -94,11 +73,21 @@ Json caches() {
 
 Json environment_variables() {
   Json set = Json::object();
-  for (const char* name : {"OMP_NUM_THREADS", "OMP_PROC_BIND", "OMP_PLACES", "OMP_WAIT_POLICY",
+  for (const char* name : {"OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OMP_DYNAMIC",
+                           "OMP_MAX_ACTIVE_LEVELS", "OMP_PROC_BIND", "OMP_WAIT_POLICY",
                            "GOMP_SPINCOUNT", "OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS"}) {
     if (const char* value = std::getenv(name)) set[name] = value;
   }
   return set;
+}
+
+/// Who keeps the BLAS to one thread.
+std::string blas_threads() {
+#if defined(EIGEN_USE_BLAS) && !defined(SEQBENCH_OPENBLAS)
+  return "unknown";
+#else
+  return make_blas_serial() ? "threaded flavour set to 1" : "serial";
+#endif
 }
 
 std::string or_unknown(const std::string& text) { return text.empty() ? "unknown" : text; }
@@ -109,6 +98,16 @@ std::string hwy_version() {
 }
 
 }  // namespace
+
+void refuse_openmp_binding() {
+  if (omp_get_proc_bind() == omp_proc_bind_false) return;
+  for (const char* name : {"OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY"}) {
+    if (const char* value = std::getenv(name)) {
+      throw UsageError(std::string(name) + "='" + value + "' is not allowed; expected it unset, " +
+                       "since seqbench pins its threads itself (restrict it with taskset)");
+    }
+  }
+}
 
 const std::vector<int>& usable_cpus() {
   static const std::vector<int> cpus = [] {
@@ -121,7 +120,7 @@ const std::vector<int>& usable_cpus() {
       }
     }
     if (found.empty()) found.push_back(0);
-    const double quota = std::max(1.0, std::ceil(cgroup_cpu_quota()));
+    const double quota = std::max(1.0, std::ceil(cgroup_limits().cpus));
     if (quota < double(found.size())) found.resize(static_cast<std::size_t>(quota));
     return found;
   }();
@@ -146,7 +145,7 @@ nlohmann::ordered_json describe_machine() {
   machine["cpu"] = cpu_model();
   machine["cpus_online"] = ::sysconf(_SC_NPROCESSORS_ONLN);
   machine["cpus_usable"] = usable_cpus();
-  const double quota = cgroup_cpu_quota();
+  const double quota = cgroup_limits().cpus;
   machine["cpu_quota"] = std::isfinite(quota) ? Json(quota) : Json("none");
   machine["governor"] = or_unknown(first_line(frequency + "scaling_governor"));
   machine["caches"] = caches();
@@ -159,11 +158,9 @@ nlohmann::ordered_json describe_machine() {
                       {"compiler", kCompiler},
                       {"flags", kCompilerFlags},
                       {"type", kBuildType}};
-  machine["libraries"] = {{"blas", blas_description()},
-                          {"highway", hwy_version()},
-                          {"benchmark", kBenchmarkVersion},
-                          {"boost", BOOST_LIB_VERSION},
-                          {"openmp", _OPENMP}};
+  machine["libraries"] = {{"blas", blas_description()}, {"blas_threads", blas_threads()},
+                          {"highway", hwy_version()},   {"benchmark", kBenchmarkVersion},
+                          {"boost", BOOST_LIB_VERSION}, {"openmp", _OPENMP}};
   machine["environment"] = environment_variables();
   return machine;
 }
@@ -186,7 +183,7 @@ bool shares_cores(const MachineLimits& one, const MachineLimits& team) {
 
 double usable_memory_bytes() {
   double limit = 0.75 * 1024 * number_of_key("/proc/meminfo", "MemAvailable");
-  limit = std::min(limit, cgroup_memory_limit());
+  limit = std::min(limit, cgroup_limits().memory_bytes);
   rlimit address_space{};
   if (::getrlimit(RLIMIT_AS, &address_space) == 0 && address_space.rlim_cur != RLIM_INFINITY) {
     limit = std::min(limit, double(address_space.rlim_cur));
@@ -198,9 +195,11 @@ double resident_bytes() { return 1024 * number_of_key("/proc/self/status", "VmRS
 
 double peak_resident_bytes() { return 1024 * number_of_key("/proc/self/status", "VmHWM"); }
 
-void reset_peak_resident_bytes() {
+bool reset_peak_resident_bytes() {
   ::malloc_trim(0);  // what was freed must not hide the growth to come
-  std::ofstream("/proc/self/clear_refs") << "5";
+  std::ofstream file("/proc/self/clear_refs");
+  file << "5" << std::flush;
+  return file.good();
 }
 
 int machine_command(const std::vector<std::string>& arguments) {
@@ -209,8 +208,11 @@ int machine_command(const std::vector<std::string>& arguments) {
   line.option("threads", "", "numbers of threads to probe (default: 1 and all CPUs)");
   line.flag("json", "print machine.json's form");
   if (!line.parse(arguments)) return 0;
+  if (!line.passed_on().empty()) {
+    throw UsageError("machine takes nothing behind --, got '" + line.passed_on().front() + "'");
+  }
   const std::vector<Index> counts =
-      line.given("threads") ? line.integers("threads", 1, 4096) : default_thread_counts();
+      line.given("threads") ? line.integers("threads", 1, kMostThreads) : default_thread_counts();
 
   Json machine = describe_machine();
   std::vector<MachineLimits> probes;

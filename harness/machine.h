@@ -9,11 +9,19 @@
 
 namespace seqbench {
 
+/// Most threads that a command may be asked for.
+constexpr Index kMostThreads = 4096;
+
+/// Throws UsageError naming the variable when OpenMP pins threads by itself: it has then narrowed
+/// the affinity mask of the main thread before main(), and usable_cpus() could not see the others.
+void refuse_openmp_binding();
+
 /// CPUs that this process may use: the affinity mask, cut to the cgroup's CPU quota (rounded up).
 /// Taken once, when first called, since pinning narrows the mask of the calling thread later.
 const std::vector<int>& usable_cpus();
 
 /// A team of `threads` workers on the usable CPUs; more threads than CPUs share them in turn.
+/// Throws like ThreadTeam.
 ThreadTeam make_team(int threads);
 
 /// The thread counts that a command uses unless told otherwise: 1 and all CPUs.
@@ -33,10 +41,11 @@ bool shares_cores(const MachineLimits& one, const MachineLimits& team);
 /// RLIMIT_AS.
 double usable_memory_bytes();
 
-/// Resident set of this process now, and at its highest since reset_peak_resident_bytes().
+/// Resident set of this process now, and at its highest since reset_peak_resident_bytes(), which is
+/// false where the system does not let a process do so.
 double resident_bytes();
 double peak_resident_bytes();
-void reset_peak_resident_bytes();
+bool reset_peak_resident_bytes();
 
 /// `seqbench machine`.
 int machine_command(const std::vector<std::string>& arguments);

@@ -1,5 +1,7 @@
 // seqbench: one program, one command for each part of the experiment.
 
+#include <omp.h>
+
 #include <csignal>
 #include <cstdio>
 #include <iostream>
@@ -9,6 +11,7 @@
 #include "core/gemm.h"
 #include "core/thread_team.h"
 #include "harness/build_info.h"
+#include "harness/command_line.h"
 #include "harness/conform.h"
 #include "harness/errors.h"
 #include "harness/interrupt.h"
@@ -64,12 +67,13 @@ int run(const Arguments& arguments) {
     std::printf("seqbench %s (%s)\n", seqbench::kVersion, seqbench::kGitCommit);
     return kDone;
   }
-  std::string names;
+  std::vector<std::string> names;
   for (const Command& command : kCommands) {
     if (name == command.name) return command.run({arguments.begin() + 1, arguments.end()});
-    names += (names.empty() ? "" : ", ") + std::string(command.name);
+    names.emplace_back(command.name);
   }
-  throw seqbench::UsageError("there is no command '" + name + "'; expected one of " + names);
+  throw seqbench::UsageError("there is no command '" + name + "'; expected one of " +
+                             seqbench::join(names));
 }
 
 int report(const std::string& message, int exit_code) {
@@ -84,12 +88,15 @@ int main(int count, char** values) {
   seqbench::install_signal_handlers();
   seqbench::flush_subnormals_to_zero();
   seqbench::make_blas_serial();
-  seqbench::usable_cpus();  // before any thread is pinned
+  omp_set_dynamic(0);  // a team has as many threads as its rows say
   try {
+    seqbench::refuse_openmp_binding();
+    seqbench::usable_cpus();  // before any thread is pinned
     return run(Arguments(values + 1, values + count));
   } catch (const seqbench::Interrupted& stop) {
     const std::string how = stop.signal == SIGINT ? "interrupted" : "terminated";
-    return report(how + "; finished rows are kept, go on with --resume", 128 + stop.signal);
+    return report(how + "; what is finished is kept, a sweep goes on with --resume",
+                  128 + stop.signal);
   } catch (const seqbench::UsageError& error) {
     return report(error.what(), kUsage);
   } catch (const std::bad_alloc&) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <limits>
 #include <list>
 #include <map>
 #include <memory>
@@ -17,7 +18,6 @@
 #include "harness/probe.h"
 #include "harness/progress.h"
 #include "harness/reference.h"
-#include "harness/workload.h"
 
 namespace seqbench {
 namespace {
@@ -108,8 +108,8 @@ std::string memory_advice(const Case& one) {
 }
 
 /// Allocates, runs and checks one case; fills in status and reason when it may not be timed.
-void check_case(Measurement& measurement, const MeasureOptions& options, WorkloadPool& workloads,
-                ReferencePool& references) {
+void check_case(Measurement& measurement, const MeasureOptions& options, const MeasureHooks& hooks,
+                WorkloadPool& workloads, ReferencePool& references) {
   const Case& one = measurement.the_case;
   const double needed = one.predicted_bytes();
   if (needed > options.memory_limit_bytes) {
@@ -121,21 +121,16 @@ void check_case(Measurement& measurement, const MeasureOptions& options, Workloa
   try {
     const ThreadTeam team = make_team(one.threads);
     workloads.make_room_for(needed + Reference::predicted_bytes(one));
-    reset_peak_resident_bytes();
+    const bool peak_is_known = reset_peak_resident_bytes();
     const double before = resident_bytes();
     auto workload = std::make_unique<Workload>(one, options.seed);
-    const Reference* reference = nullptr;
-    if (one.pass != Pass::kDecode) {
-      // A first run touches every page before the reference adds its own memory. (A decode step
-      // would append to the state that the check starts from.)
-      workload->run(team);
-      measurement.peak_bytes = std::max(0.0, peak_resident_bytes() - before);
-    }
-    reference = &references.get(*workload);
-    const std::string difference = reference->check(*workload, team);
-    if (one.pass == Pass::kDecode) {
-      measurement.peak_bytes = std::max(0.0, peak_resident_bytes() - before);
-    }
+    // A first run touches every page before the reference adds its own memory.
+    workload->run(team);
+    measurement.peak_bytes = peak_is_known ? std::max(0.0, peak_resident_bytes() - before)
+                                           : std::numeric_limits<double>::quiet_NaN();
+    workload->forget_context();
+    const std::string difference = hooks.check ? hooks.check(*workload, team)
+                                               : references.get(*workload).check(*workload, team);
     if (!difference.empty()) {
       measurement.status = "failed";
       measurement.reason = difference;
@@ -150,10 +145,9 @@ void check_case(Measurement& measurement, const MeasureOptions& options, Workloa
 
 /// One repetition, called by Google Benchmark.
 void repeat(benchmark::State& state, const Case& one, WorkloadPool& workloads) {
-  if (pending_signal() != 0) {
-    state.SkipWithError("interrupted");
-    return;
-  }
+  // Out through Google Benchmark, which runs this on the calling thread: skipping the rest instead
+  // would fail its own check that all repetitions have the same number of iterations.
+  stop_if_interrupted();
   const ThreadTeam team = make_team(one.threads);
   const std::vector<int> cpus = cpus_of(team);
   Workload& workload = workloads.get(one, team);
@@ -184,10 +178,6 @@ class SampleReporter : public benchmark::BenchmarkReporter {
       if (run.run_type != Run::RT_Iteration) continue;
       const auto found = measurements_.find(run.run_name.function_name);
       if (found == measurements_.end()) continue;
-      if (run.error_occurred) {
-        found->second->reason = run.error_message;
-        continue;
-      }
       found->second->samples.push_back(
           {.seconds = run.real_accumulated_time / double(run.iterations),
            .peak_gflops = run.counters.at("peak_gflops").value,
@@ -212,8 +202,14 @@ bool initialise_benchmark(const std::vector<std::string>& arguments) {
 
 }  // namespace
 
-void check_benchmark_arguments(const std::vector<std::string>& arguments) {
+void pass_to_benchmark(const std::vector<std::string>& arguments) {
   for (const std::string& argument : arguments) {
+    for (const auto& [theirs, ours] : {std::pair("--benchmark_repetitions", "--repetitions"),
+                                       std::pair("--benchmark_min_time", "--min-time")}) {
+      if (argument.starts_with(theirs)) {
+        throw UsageError("'" + argument + "' behind -- is not allowed; expected " + ours);
+      }
+    }
     if (!initialise_benchmark({argument})) {
       throw UsageError("'" + argument +
                        "' behind -- is not allowed; expected an option of Google Benchmark such as "
@@ -224,7 +220,7 @@ void check_benchmark_arguments(const std::vector<std::string>& arguments) {
 }
 
 std::vector<Measurement> measure_group(const CaseGroup& group, const MeasureOptions& options,
-                                       const std::function<void(const std::string&)>& on_step) {
+                                       const MeasureHooks& hooks) {
   std::vector<Measurement> measurements(group.cases.size());
   for (std::size_t i = 0; i < group.cases.size(); ++i) measurements[i].the_case = group.cases[i];
 
@@ -232,8 +228,8 @@ std::vector<Measurement> measure_group(const CaseGroup& group, const MeasureOpti
   {
     ReferencePool references;
     for (Measurement& measurement : measurements) {
-      on_step("checking " + measurement.the_case.id());
-      check_case(measurement, options, workloads, references);
+      hooks.on_step("checking " + measurement.the_case.id());
+      check_case(measurement, options, hooks, workloads, references);
       stop_if_interrupted();
     }
   }
@@ -244,8 +240,8 @@ std::vector<Measurement> measure_group(const CaseGroup& group, const MeasureOpti
     const Case& one = measurement.the_case;
     timed[one.id()] = &measurement;
     benchmark::RegisterBenchmark(one.id().c_str(),
-                                 [&workloads, &on_step, &one](benchmark::State& state) {
-                                   on_step(one.id());
+                                 [&workloads, &hooks, &one](benchmark::State& state) {
+                                   hooks.on_step(one.id());
                                    repeat(state, one, workloads);
                                  })
         ->Repetitions(options.repetitions)

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/case.h"
+#include "harness/workload.h"
 
 namespace seqbench {
 
@@ -26,25 +26,33 @@ struct MeasureOptions {
   double min_seconds = 0.02;  // of each repetition
   std::uint64_t seed = 1;
   double memory_limit_bytes = 0;
-  std::vector<std::string> benchmark_arguments = {};  // passed on to Google Benchmark
+};
+
+/// What a caller may watch or replace.
+struct MeasureHooks {
+  /// Told what comes next, before each check and each call of a repetition.
+  std::function<void(const std::string&)> on_step = [](const std::string&) {};
+  /// Returns what is wrong with a case's result, "" when nothing is; by default, the comparison
+  /// with the reference.
+  std::function<std::string(Workload&, const ThreadTeam&)> check = {};
 };
 
 /// What became of one case. `reason` is empty when all repetitions were taken.
 struct Measurement {
   Case the_case;
   std::vector<Sample> samples;
-  double peak_bytes = 0;  // measured growth of the resident set
+  double peak_bytes = 0;  // measured growth of the resident set; not a number where unknown
   std::string status;     // "failed", "skipped", or "" when samples decide
   std::string reason;
 };
 
-/// Throws UsageError when Google Benchmark does not know one of `arguments`.
-void check_benchmark_arguments(const std::vector<std::string>& arguments);
+/// Passes options on to Google Benchmark. Throws UsageError when it does not know one of them, or
+/// when it is one that seqbench sets itself.
+void pass_to_benchmark(const std::vector<std::string>& arguments);
 
-/// Checks and times all cases of a group, in their order. `on_step` is told what is under way and
-/// called after each repetition. Throws Interrupted after the repetition under way when a signal
-/// came.
+/// Checks and times all cases of a group, in their order. Throws Interrupted after the repetition
+/// under way when a signal came.
 std::vector<Measurement> measure_group(const CaseGroup& group, const MeasureOptions& options,
-                                       const std::function<void(const std::string&)>& on_step);
+                                       const MeasureHooks& hooks);
 
 }  // namespace seqbench

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "core/simd.h"
+#include "harness/interrupt.h"
 
 namespace seqbench {
 namespace {
@@ -140,6 +141,7 @@ MachineLimits probe_limits(const ThreadTeam& team) {
     const double bytes = 1024 * kib;
     limits.bandwidth.push_back(
         {bytes, probe_read_bandwidth(team, static_cast<std::size_t>(bytes), kSecondsPerPoint)});
+    stop_if_interrupted();
   }
   return limits;
 }

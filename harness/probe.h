@@ -35,7 +35,8 @@ struct MachineLimits {
   double bytes_per_second(double working_set_bytes) const;
 };
 
-/// Peak and bandwidth at working sets from L1 to DRAM; about half a second.
+/// Peak and bandwidth at working sets from L1 to DRAM; about half a second. Throws Interrupted when
+/// a signal came meanwhile.
 MachineLimits probe_limits(const ThreadTeam& team);
 
 }  // namespace seqbench

@@ -18,9 +18,16 @@ using RowVector = Eigen::RowVectorXd;
 constexpr Index kWholeBelowSteps = 64;
 constexpr Index kRandomRows = 8;
 
+// Sampled sequences of a larger batch: the first, the last, and some drawn at random.
+constexpr Index kSequences = 4;
+
 std::vector<Index> sampled_sequences(Index batch) {
-  if (batch == 1) return {0};
-  return {0, batch - 1};
+  std::set<Index> sample = {0, batch - 1};
+  Random random(static_cast<std::uint64_t>(batch));
+  while (static_cast<Index>(sample.size()) < std::min(batch, kSequences)) {
+    sample.insert(random.below(batch));
+  }
+  return {sample.begin(), sample.end()};
 }
 
 std::vector<Index> sampled_steps(Index steps) {

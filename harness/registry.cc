@@ -33,24 +33,63 @@ AttentionOptions attention_options(const LayerSpec& spec) {
           .kernel = AttentionKernel(position_of(spec.kernel, model_info(spec.model)))};
 }
 
+/// A model: what it is called, and how to make one and to tell its cost.
+struct Entry {
+  ModelInfo info;
+  std::unique_ptr<SequenceLayer<float>> (*make_float)(const LayerSpec&);
+  std::unique_ptr<SequenceLayer<double>> (*make_double)(const LayerSpec&);
+  LayerCost (*cost)(const LayerSpec&, SequenceShape, Pass, int workers);
+};
+
+const std::vector<Entry>& entries() {
+  static const std::vector<Entry> table = {
+      {{.name = "elman", .kernels = kRecurrentKernels, .gates = 1},
+       [](const LayerSpec& spec) { return make_elman<float>(recurrent_options(spec)); },
+       [](const LayerSpec& spec) { return make_elman<double>(recurrent_options(spec)); },
+       [](const LayerSpec& spec, SequenceShape shape, Pass pass, int) {
+         return elman_cost<float>(recurrent_options(spec), shape, pass);
+       }},
+      {{.name = "lstm", .kernels = kRecurrentKernels, .gates = 4},
+       [](const LayerSpec& spec) { return make_lstm<float>(recurrent_options(spec)); },
+       [](const LayerSpec& spec) { return make_lstm<double>(recurrent_options(spec)); },
+       [](const LayerSpec& spec, SequenceShape shape, Pass pass, int) {
+         return lstm_cost<float>(recurrent_options(spec), shape, pass);
+       }},
+      {{.name = "gru", .kernels = kRecurrentKernels, .gates = 3},
+       [](const LayerSpec& spec) { return make_gru<float>(recurrent_options(spec)); },
+       [](const LayerSpec& spec) { return make_gru<double>(recurrent_options(spec)); },
+       [](const LayerSpec& spec, SequenceShape shape, Pass pass, int) {
+         return gru_cost<float>(recurrent_options(spec), shape, pass);
+       }},
+      {{.name = "attention", .kernels = kAttentionKernels, .gates = 0},
+       [](const LayerSpec& spec) { return make_attention<float>(attention_options(spec)); },
+       [](const LayerSpec& spec) { return make_attention<double>(attention_options(spec)); },
+       [](const LayerSpec& spec, SequenceShape shape, Pass pass, int workers) {
+         return attention_cost<float>(attention_options(spec), shape, pass, workers);
+       }},
+  };
+  return table;
+}
+
+const Entry& entry_of(const std::string& model) {
+  for (const Entry& entry : entries()) {
+    if (entry.info.name == model) return entry;
+  }
+  throw std::invalid_argument("there is no model '" + model + "'");
+}
+
 }  // namespace
 
 const std::vector<ModelInfo>& all_models() {
-  static const std::vector<ModelInfo> models = {
-      {.name = "elman", .kernels = kRecurrentKernels, .gates = 1},
-      {.name = "lstm", .kernels = kRecurrentKernels, .gates = 4},
-      {.name = "gru", .kernels = kRecurrentKernels, .gates = 3},
-      {.name = "attention", .kernels = kAttentionKernels, .gates = 0},
-  };
+  static const std::vector<ModelInfo> models = [] {
+    std::vector<ModelInfo> infos;
+    for (const Entry& entry : entries()) infos.push_back(entry.info);
+    return infos;
+  }();
   return models;
 }
 
-const ModelInfo& model_info(const std::string& name) {
-  for (const ModelInfo& model : all_models()) {
-    if (model.name == name) return model;
-  }
-  throw std::invalid_argument("there is no model '" + name + "'");
-}
+const ModelInfo& model_info(const std::string& name) { return entry_of(name).info; }
 
 std::vector<std::string> model_names() {
   std::vector<std::string> names;
@@ -64,23 +103,18 @@ std::vector<std::string> kernel_names() {
   return names;
 }
 
-template <typename T>
-std::unique_ptr<SequenceLayer<T>> make_layer(const LayerSpec& spec) {
-  if (spec.model == "elman") return make_elman<T>(recurrent_options(spec));
-  if (spec.model == "lstm") return make_lstm<T>(recurrent_options(spec));
-  if (spec.model == "gru") return make_gru<T>(recurrent_options(spec));
-  if (spec.model == "attention") return make_attention<T>(attention_options(spec));
-  throw std::invalid_argument("there is no model '" + spec.model + "'");
+template <>
+std::unique_ptr<SequenceLayer<float>> make_layer(const LayerSpec& spec) {
+  return entry_of(spec.model).make_float(spec);
 }
 
-template std::unique_ptr<SequenceLayer<float>> make_layer(const LayerSpec&);
-template std::unique_ptr<SequenceLayer<double>> make_layer(const LayerSpec&);
+template <>
+std::unique_ptr<SequenceLayer<double>> make_layer(const LayerSpec& spec) {
+  return entry_of(spec.model).make_double(spec);
+}
 
 LayerCost declared_cost(const LayerSpec& spec, SequenceShape shape, Pass pass, int workers) {
-  if (spec.model == "elman") return elman_cost<float>(recurrent_options(spec), shape, pass);
-  if (spec.model == "lstm") return lstm_cost<float>(recurrent_options(spec), shape, pass);
-  if (spec.model == "gru") return gru_cost<float>(recurrent_options(spec), shape, pass);
-  return attention_cost<float>(attention_options(spec), shape, pass, workers);
+  return entry_of(spec.model).cost(spec, shape, pass, workers);
 }
 
 }  // namespace seqbench

@@ -1,4 +1,5 @@
-// Every model and kernel by name. To add a model: one entry in registry.cc.
+// Every model and kernel by name. To add a model: one entry in the table of registry.cc; the recall
+// tasks name its settings in tasks.cc and its variants in variants.cc.
 #pragma once
 
 #include <memory>
@@ -38,6 +39,10 @@ std::vector<std::string> kernel_names();
 /// or `heads` does not divide `width`.
 template <typename T>
 std::unique_ptr<SequenceLayer<T>> make_layer(const LayerSpec& spec);
+template <>
+std::unique_ptr<SequenceLayer<float>> make_layer(const LayerSpec& spec);
+template <>
+std::unique_ptr<SequenceLayer<double>> make_layer(const LayerSpec& spec);
 
 /// The cost that make_layer<float>(spec) declares, without making it.
 LayerCost declared_cost(const LayerSpec& spec, SequenceShape shape, Pass pass, int workers);

@@ -1,20 +1,23 @@
 #include "harness/run_directory.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
-#include <fstream>
+#include <map>
 
+#include "harness/durable_file.h"
 #include "harness/errors.h"
+#include "harness/interrupt.h"
 #include "harness/machine.h"
 
 namespace seqbench {
 namespace {
 
 namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
 
 constexpr const char* kMachineFile = "machine.json";
 
@@ -30,6 +33,44 @@ fs::path chosen_path(const CommandLine& line) {
   char host[64] = "host";
   ::gethostname(host, sizeof(host) - 1);
   return fs::path("results") / (formatted_time("%Y%m%d-%H%M%S-") + host);
+}
+
+/// True for a list of objects, and for a key that is missing or null.
+bool lists_objects(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found == object.end() || found->is_null() ||
+         (found->is_array() && std::ranges::all_of(*found, &Json::is_object));
+}
+
+/// What earlier commands left in machine.json; an empty object when there is none.
+Json read_machine(const fs::path& path) {
+  std::error_code ignored;  // what cannot be looked at cannot be read either, and says so then
+  if (fs::symlink_status(path, ignored).type() == fs::file_type::not_found) return Json::object();
+  Json machine = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+  if (!machine.is_object() || !lists_objects(machine, "commands") ||
+      !lists_objects(machine, "probes")) {
+    throw FileError(path.string() +
+                    ": is no JSON object with lists of commands and probes; repair it, move it "
+                    "away or choose another --out");
+  }
+  return machine;
+}
+
+/// The list under `key`; empty when there is none.
+Json list_in(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found == object.end() || found->is_null() ? Json::array() : *found;
+}
+
+/// The last probe of each number of threads.
+Json latest_probes(const Json& earlier, const Json& later) {
+  std::map<Json, Json> by_threads;
+  for (const Json* probes : {&earlier, &later}) {
+    for (const Json& probe : *probes) by_threads[probe.value("threads", Json())] = probe;
+  }
+  Json latest = Json::array();
+  for (const auto& [threads, probe] : by_threads) latest.push_back(probe);
+  return latest;
 }
 
 }  // namespace
@@ -61,28 +102,38 @@ RunDirectory::RunDirectory(const CommandLine& line, const std::vector<std::strin
     throw FileError("--out: '" + chosen.string() + "' cannot be written: " + std::strerror(errno));
   }
 
-  if (std::ifstream file(path_ / kMachineFile); file) {
-    machine_ = nlohmann::ordered_json::parse(file, nullptr, false);
+  machine_ = read_machine(path_ / kMachineFile);
+}
+
+RunDirectory::~RunDirectory() {
+  if (!command_runs_) return;
+  try {
+    record_end(pending_signal() != 0 ? 128 + pending_signal() : 1);
+  } catch (const std::exception&) {
+    // The exception on its way says what went wrong first.
   }
-  if (!machine_.is_object()) machine_ = nlohmann::ordered_json::object();
 }
 
 void RunDirectory::record_command(const std::string& command, const CommandLine& line,
-                                  const nlohmann::ordered_json& probes) {
-  nlohmann::ordered_json commands = machine_.value("commands", nlohmann::ordered_json::array());
-  const nlohmann::ordered_json earlier_probes = machine_.value("probes", nlohmann::ordered_json());
-  nlohmann::ordered_json options = nlohmann::ordered_json::object();
+                                  const Json& probes) {
+  Json commands = list_in(machine_, "commands");
+  Json options = Json::object();
   for (const auto& [name, value] : line.effective()) options[name] = value;
-  commands.push_back({{"command", command}, {"options", options}, {"started", utc_now()}});
+  Json& record = commands.emplace_back(
+      Json{{"command", command}, {"options", options}, {"started", utc_now()}});
+  if (!probes.is_null()) record["probes"] = probes;
 
+  const Json latest = latest_probes(list_in(machine_, "probes"), probes);
   machine_ = describe_machine();
   machine_["run_id"] = run_id();
-  machine_["probes"] = probes.is_null() ? earlier_probes : probes;
+  machine_["probes"] = latest;
   machine_["commands"] = commands;
   write_machine_json();
+  command_runs_ = true;
 }
 
 void RunDirectory::record_end(int exit_code) {
+  command_runs_ = false;
   machine_["commands"].back()["ended"] = utc_now();
   machine_["commands"].back()["exit_code"] = exit_code;
   write_machine_json();
@@ -90,26 +141,6 @@ void RunDirectory::record_end(int exit_code) {
 
 void RunDirectory::write_machine_json() const {
   replace_file(path_ / kMachineFile, machine_.dump(2) + "\n");
-}
-
-void replace_file(const fs::path& path, const std::string& text) {
-  const fs::path fresh = path.string() + ".new";
-  const int file = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  bool written = file >= 0;
-  for (std::size_t done = 0; written && done < text.size();) {
-    const ssize_t count = ::write(file, text.data() + done, text.size() - done);
-    if (count < 0 && errno == EINTR) continue;
-    written = count > 0;
-    done += count > 0 ? static_cast<std::size_t>(count) : 0;
-  }
-  written = written && ::fsync(file) == 0;
-  const int cause = errno;
-  if (file >= 0) ::close(file);
-  if (!written || ::rename(fresh.c_str(), path.c_str()) != 0) {
-    const std::string reason = std::strerror(written ? errno : cause);
-    ::unlink(fresh.c_str());
-    throw FileError(path.string() + ": cannot be written: " + reason);
-  }
 }
 
 std::string utc_now() { return formatted_time("%Y-%m-%dT%H:%M:%SZ"); }

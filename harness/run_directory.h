@@ -16,8 +16,13 @@ void add_output_options(CommandLine& line);
 class RunDirectory {
  public:
   /// Creates the folder that --out names, or results/<time>-<host>/. Throws UsageError when it
-  /// already holds one of `files` and --resume was not given, FileError when it cannot be written.
+  /// already holds one of `files` and --resume was not given; FileError when it cannot be written,
+  /// or holds a machine.json that is no such file's content, which is left as it is.
   RunDirectory(const CommandLine& line, const std::vector<std::string>& files);
+  RunDirectory(RunDirectory&&) = delete;
+  /// A command that has not ended, because an exception left its scope, ends here: with 128 +
+  /// signal where a signal is pending, else with 1.
+  ~RunDirectory();
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path file(const std::string& name) const { return path_ / name; }
@@ -25,11 +30,12 @@ class RunDirectory {
   std::string run_id() const { return path_.filename().string(); }
   bool resuming() const { return resuming_; }
 
-  /// Adds the command with its effective options to machine.json, beside the machine and the probes
-  /// (which are taken from `probes`, or kept when it is null).
+  /// Adds the command with its effective options and its `probes` (a list, or null) to
+  /// machine.json, beside the machine and the latest probe of each number of threads. Throws
+  /// FileError.
   void record_command(const std::string& command, const CommandLine& line,
                       const nlohmann::ordered_json& probes = nullptr);
-  /// Notes when the command just recorded ended, and how.
+  /// Notes when the command just recorded ended, and how. Throws FileError.
   void record_end(int exit_code);
 
  private:
@@ -37,12 +43,9 @@ class RunDirectory {
 
   std::filesystem::path path_;
   bool resuming_ = false;
+  bool command_runs_ = false;
   nlohmann::ordered_json machine_;
 };
-
-/// Writes `text` beside `path`, waits until it is on the disk, and renames it over `path`. Throws
-/// FileError.
-void replace_file(const std::filesystem::path& path, const std::string& text);
 
 /// Now, as "2026-11-23T17:30:05Z".
 std::string utc_now();

@@ -1,23 +1,17 @@
 #include "harness/safetensors.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
 #include <cstdint>
-#include <cstdio>
 #include <cstring>
 #include <new>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
+#include "harness/durable_file.h"
 #include "harness/errors.h"
 
 namespace seqbench {
@@ -45,10 +39,6 @@ constexpr std::array<Dtype, 22> kDtypes = {{
 
 [[noreturn]] void fail(const std::string& file, const std::string& problem) {
   throw FileError(file + ": " + problem);
-}
-
-[[noreturn]] void fail_with_errno(const std::string& file, const std::string& action) {
-  fail(file, action + ": " + std::generic_category().message(errno));
 }
 
 /// JSON in ASCII on one line, cut where it grows long: text from a file never reaches a terminal as
@@ -245,41 +235,6 @@ void check_coverage(std::vector<PlacedName> placed, Index data_bytes, const std:
   }
 }
 
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int number) : number_(number) {}
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  ~FileDescriptor() { close(); }
-
-  operator int() const { return number_; }
-  /// False, with errno, where the system reports a delayed write error.
-  bool close() { return number_ < 0 || ::close(std::exchange(number_, -1)) == 0; }
-
- private:
-  int number_;
-};
-
-std::vector<std::byte> read_bytes(const std::string& file) {
-  // O_NONBLOCK: opening a pipe that nobody writes to must end in an error, not in waiting.
-  const FileDescriptor descriptor(::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-  if (descriptor < 0) fail_with_errno(file, "cannot open");
-  struct stat status;
-  if (::fstat(descriptor, &status) != 0) fail_with_errno(file, "cannot read");
-  if (!S_ISREG(status.st_mode)) fail(file, "is not a regular file");
-  std::vector<std::byte> bytes(static_cast<std::size_t>(status.st_size));
-  std::size_t filled = 0;
-  while (filled < bytes.size()) {
-    const ssize_t count = ::read(descriptor, bytes.data() + filled, bytes.size() - filled);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) fail_with_errno(file, "cannot read");
-    if (count == 0) break;  // the file shrank meanwhile: what is missing is reported by the parser
-    filled += static_cast<std::size_t>(count);
-  }
-  bytes.resize(filled);
-  return bytes;
-}
-
 std::string header_bytes(const std::map<std::string, std::string>& metadata,
                          const std::vector<NamedTensor>& tensors) {
   Json header = Json::object();
@@ -297,49 +252,9 @@ std::string header_bytes(const std::map<std::string, std::string>& metadata,
   return text;
 }
 
-/// A file under a temporary name, which disappears unless it is committed.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(std::string path)
-      : path_(std::move(path)),
-        temporary_(path_ + ".tmp" + std::to_string(::getpid())),
-        descriptor_(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)) {
-    if (descriptor_ < 0) fail_with_errno(path_, "cannot write");
-  }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-  ~TemporaryFile() {
-    if (!committed_) ::unlink(temporary_.c_str());
-  }
-
-  void write(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-      const ssize_t count = ::write(descriptor_, bytes.data(), bytes.size());
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) fail_with_errno(path_, "cannot write");
-      bytes = bytes.subspan(static_cast<std::size_t>(count));
-    }
-  }
-
-  /// Gives the file its name when all of it is on disk.
-  void commit() {
-    if (::fsync(descriptor_) != 0 || !descriptor_.close()) fail_with_errno(path_, "cannot write");
-    committed_ =
-        ::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, path_.c_str(), RENAME_NOREPLACE) == 0;
-    // Some file systems (NFS) cannot promise to replace nothing: look, then rename.
-    if (!committed_ && (errno == EINVAL || errno == ENOSYS)) {
-      refuse_existing(path_);
-      committed_ = ::rename(temporary_.c_str(), path_.c_str()) == 0;
-    }
-    if (!committed_) fail_with_errno(path_, "cannot write");
-  }
-
- private:
-  std::string path_;
-  std::string temporary_;
-  FileDescriptor descriptor_;
-  bool committed_ = false;
-};
+std::string_view chars_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 }  // namespace
 
@@ -406,29 +321,24 @@ TensorFile parse_safetensors(std::span<const std::byte> bytes, const std::string
 TensorFile read_safetensors(const std::filesystem::path& path) {
   const std::string file = path.string();
   try {
-    return parse_safetensors(read_bytes(file), file);
+    const std::string bytes = read_file(path);
+    return parse_safetensors(std::as_bytes(std::span(bytes)), file);
   } catch (const std::bad_alloc&) {
     fail(file, "its tensors do not fit into memory");
-  }
-}
-
-void refuse_existing(const std::filesystem::path& path) {
-  std::error_code ignored;  // what cannot be looked at cannot be written either, and says so then
-  if (std::filesystem::exists(std::filesystem::symlink_status(path, ignored))) {
-    fail(path.string(), "exists already and is not written over; choose another name");
   }
 }
 
 void write_safetensors(const std::filesystem::path& path,
                        const std::map<std::string, std::string>& metadata,
                        const std::vector<NamedTensor>& tensors) {
-  refuse_existing(path);
-  TemporaryFile file(path.string());
+  NewFile file(path, Existing::kRefuse);
   const std::string header = header_bytes(metadata, tensors);
   const std::uint64_t header_length = header.size();
-  file.write(std::as_bytes(std::span(&header_length, 1)));
-  file.write(std::as_bytes(std::span(header)));
-  for (const NamedTensor& tensor : tensors) file.write(std::as_bytes(tensor.values->values()));
+  file.write(chars_of(std::as_bytes(std::span(&header_length, 1))));
+  file.write(header);
+  for (const NamedTensor& tensor : tensors) {
+    file.write(chars_of(std::as_bytes(tensor.values->values())));
+  }
   file.commit();
 }
 

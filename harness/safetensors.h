@@ -55,14 +55,10 @@ struct NamedTensor {
   const Tensor<float>* values;
 };
 
-/// Writes metadata and tensors, in the order given, to a temporary file beside `path`, which takes
-/// its name when it is safely on disk: `path` never holds half a file. Throws FileError when `path`
-/// exists already or cannot be written. Names must be distinct.
+/// Writes metadata and tensors, in the order given; `path` never holds half a file. Throws
+/// FileError when `path` exists already or cannot be written. Names must be distinct.
 void write_safetensors(const std::filesystem::path& path,
                        const std::map<std::string, std::string>& metadata,
                        const std::vector<NamedTensor>& tensors);
-
-/// Throws FileError when something of that name exists: a result is never written over.
-void refuse_existing(const std::filesystem::path& path);
 
 }  // namespace seqbench

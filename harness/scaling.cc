@@ -26,12 +26,7 @@ void complete(Grid& grid) {
 void write_table(const RunDirectory& directory, const std::string& name,
                  const std::vector<std::string>& columns, const std::vector<CsvRow>& rows) {
   CsvTable table;
-  for (const CsvRow& row : rows) {
-    auto& line = table.emplace_back();
-    for (const std::string& column : columns) {
-      line[column] = row.count(column) == 0 ? "" : row.at(column).text();
-    }
-  }
+  for (const CsvRow& row : rows) table.push_back(as_text(row, columns));
   rewrite_csv(directory.file(name), columns, table);
 }
 
@@ -103,7 +98,7 @@ int scaling_command(const std::vector<std::string>& arguments) {
       "  seqbench scaling --length 64..8192\n"
       "  seqbench scaling --width 64..1024 --length 1024 --batch 1,16 --threads 1,2\n"
       "  seqbench scaling --config scripts/sweeps/quick.cfg --out results/quick\n");
-  add_sweep_options(line);
+  add_sweep_options(line, "64..4096");
   if (!line.parse(arguments)) return 0;
   Grid grid = parse_grid(line);
   complete(grid);

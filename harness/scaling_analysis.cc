@@ -5,15 +5,15 @@
 #include <cmath>
 #include <limits>
 #include <map>
-#include <optional>
 
 #include "harness/statistics.h"
 
 namespace seqbench {
 
 const std::vector<std::string> kScalingColumns = {
-    "run_id",  "model",    "kernel", "pass", "batch",    "width",        "heads",         "causal",
-    "threads", "variable", "from",   "to",   "exponent", "exponent_low", "exponent_high", "r2"};
+    "run_id",   "model",        "kernel",        "pass",     "batch",  "width",
+    "heads",    "causal",       "threads",       "variable", "from",   "to",
+    "exponent", "exponent_low", "exponent_high", "r2",       "seq_len"};
 
 const std::vector<std::string> kSpeedupColumns = {
     "run_id",      "pass",         "kernel",     "baseline_model",   "baseline_kernel", "batch",
@@ -51,10 +51,11 @@ CsvRow fitted_row(const TextRow& sample, const std::string& variable, std::span<
                   std::span<const double> y) {
   const PowerFit fit = fit_power(x, y);
   CsvRow row;
-  copy_columns(
-      sample, {"run_id", "model", "kernel", "pass", "batch", "width", "heads", "causal", "threads"},
-      row);
-  if (row.count(variable) != 0) row[variable] = CsvCell();  // from and to tell it
+  copy_columns(sample,
+               {"run_id", "model", "kernel", "pass", "batch", "seq_len", "width", "heads", "causal",
+                "threads"},
+               row);
+  row[variable] = CsvCell();  // from and to tell it
   row["variable"] = variable;
   row["from"] = x.front();
   row["to"] = x.back();

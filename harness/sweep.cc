@@ -1,10 +1,10 @@
 #include "harness/sweep.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <iostream>
 #include <map>
-#include <set>
 
 #include "harness/errors.h"
 #include "harness/limits.h"
@@ -50,6 +50,15 @@ namespace {
 
 // A case is noisy when its fraction of peak is known no better than this to either side.
 constexpr double kNoisyHalfWidth = 0.10;
+
+// The fewest repetitions whose range covers the median with 95 % (statistics.h).
+constexpr std::size_t kLeastRepetitions = 6;
+
+double flops_of(const CaseGroup& group) {
+  double flops = 0;
+  for (const Case& one : group.cases) flops += one.cost().flops;
+  return flops;
+}
 
 /// The row of one measured case.
 CsvRow throughput_row(const Measurement& measurement, const std::string& run_id,
@@ -102,23 +111,23 @@ CsvRow throughput_row(const Measurement& measurement, const std::string& run_id,
   row["fraction_of_limit"] = limit / time.median;
   row["peak_bytes"] = measurement.peak_bytes;
 
-  std::string reason;
+  std::vector<std::string> reasons;
   if (one.threads > static_cast<int>(usable_cpus().size())) {
-    reason = std::to_string(one.threads) + " threads on " + std::to_string(usable_cpus().size()) +
-             " CPUs";
+    reasons.push_back(std::to_string(one.threads) + " threads on " +
+                      std::to_string(usable_cpus().size()) + " CPUs");
   }
-  if (fraction.relative_half_width() > kNoisyHalfWidth) {
-    char text[120];
-    std::snprintf(text, sizeof(text),
-                  "fraction of peak known to ±%.0f %% only; quieten the machine or raise "
-                  "--repetitions",
-                  100 * fraction.relative_half_width());
-    reason += (reason.empty() ? "" : "; ") + std::string(text);
+  row["status"] = "ok";
+  if (measurement.samples.size() < kLeastRepetitions) {
     row["status"] = "noisy";
-  } else {
-    row["status"] = "ok";
+    reasons.push_back("no 95 % interval from fewer than " + std::to_string(kLeastRepetitions) +
+                      " repetitions, low and high are their range; raise --repetitions");
+  } else if (fraction.relative_half_width() > kNoisyHalfWidth) {
+    row["status"] = "noisy";
+    reasons.push_back("fraction of peak known to ±" +
+                      std::to_string(std::lround(100 * fraction.relative_half_width())) +
+                      " % only; quieten the machine or raise --repetitions");
   }
-  row["reason"] = reason;
+  row["reason"] = join(reasons, "; ");
   return row;
 }
 
@@ -160,37 +169,72 @@ void print_row(const CsvRow& row) {
   std::fflush(stdout);
 }
 
-/// The groups whose every case a resumed directory holds are done; rows of any other group are
-/// dropped from its files, so that they are taken anew. Returns the identifiers of what is kept.
-std::set<std::string> keep_finished_groups(const std::vector<CaseGroup>& groups,
-                                           const RunDirectory& directory) {
-  std::set<std::string> finished;
-  const auto file = directory.file("throughput.csv");
-  if (!directory.resuming() || !std::filesystem::exists(file)) return finished;
-  CsvWriter(file, kThroughputColumns);  // refuses a file of other columns
-  CsvTable rows = read_csv(file);
-  std::set<std::string> present;
-  for (const auto& row : rows) present.insert(row.at("case_id"));
-
-  std::set<std::string> unfinished;
-  for (const CaseGroup& group : groups) {
-    const bool complete = std::all_of(group.cases.begin(), group.cases.end(), [&](const Case& one) {
-      return present.count(one.id()) != 0;
-    });
-    for (const Case& one : group.cases) (complete ? finished : unfinished).insert(one.id());
+/// The two tables of a sweep on disk. Rows of a case that is measured again are replaced in the
+/// moment its new rows are there, never before.
+class SweepTables {
+ public:
+  /// Throws FileError when a file is there with other columns.
+  explicit SweepTables(const RunDirectory& directory)
+      : throughput_{directory.file("throughput.csv"), kThroughputColumns},
+        samples_{directory.file("samples.csv"), kSamplesColumns} {
+    for (const CsvTable::value_type& row : rows_of(throughput_)) {
+      status_[row.at("case_id")] = row.at("status");
+    }
+    // Samples of a group that was cut off before its rows were written.
+    CsvTable samples = rows_of(samples_);
+    if (std::erase_if(samples, [&](const auto& row) { return !holds(row.at("case_id")); }) > 0) {
+      rewrite_csv(samples_.path, samples_.columns, samples);
+    }
   }
-  const auto drop_unfinished = [&](const char* name, const std::vector<std::string>& columns) {
-    if (!std::filesystem::exists(directory.file(name))) return;
-    CsvTable table = read_csv(directory.file(name));
-    std::erase_if(table, [&](const auto& row) { return unfinished.count(row.at("case_id")) != 0; });
-    rewrite_csv(directory.file(name), columns, table);
-  };
-  drop_unfinished("throughput.csv", kThroughputColumns);
-  drop_unfinished("samples.csv", kSamplesColumns);
-  return finished;
-}
 
-/// Probes of every number of threads in the sweep.
+  bool holds(const std::string& case_id) const { return status_.count(case_id) != 0; }
+  /// True when every case of the group is there and none failed.
+  bool holds_finished(const CaseGroup& group) const {
+    return std::ranges::all_of(group.cases, [&](const Case& one) {
+      return holds(one.id()) && status_.at(one.id()) != "failed";
+    });
+  }
+
+  /// Samples first: a group counts as finished by its rows in throughput.csv.
+  void write(const CaseGroup& group, const std::vector<CsvRow>& rows,
+             const std::vector<CsvRow>& samples) {
+    put(samples_, group, samples);
+    put(throughput_, group, rows);
+    for (const CsvRow& row : rows) status_[row.at("case_id").text()] = row.at("status").text();
+  }
+
+ private:
+  struct Table {
+    std::filesystem::path path;
+    std::vector<std::string> columns;
+  };
+
+  static CsvTable rows_of(const Table& table) {
+    CsvWriter(table.path, table.columns);  // creates the file, or refuses other columns
+    return read_csv(table.path);
+  }
+
+  void put(const Table& table, const CaseGroup& group, const std::vector<CsvRow>& rows) const {
+    const auto is_replaced = [&group](const auto& row) {
+      return std::ranges::any_of(group.cases,
+                                 [&](const Case& one) { return one.id() == row.at("case_id"); });
+    };
+    if (std::ranges::any_of(group.cases, [&](const Case& one) { return holds(one.id()); })) {
+      CsvTable all = read_csv(table.path);
+      std::erase_if(all, is_replaced);
+      for (const CsvRow& row : rows) all.push_back(as_text(row, table.columns));
+      rewrite_csv(table.path, table.columns, all);
+    } else {
+      CsvWriter(table.path, table.columns).append(rows);
+    }
+  }
+
+  Table throughput_, samples_;
+  std::map<std::string, std::string> status_;  // by case_id
+};
+
+}  // namespace
+
 std::map<int, MachineLimits> probe_thread_counts(const std::vector<CaseGroup>& groups) {
   std::map<int, MachineLimits> limits;
   for (const CaseGroup& group : groups) {
@@ -203,10 +247,8 @@ std::map<int, MachineLimits> probe_thread_counts(const std::vector<CaseGroup>& g
   return limits;
 }
 
-}  // namespace
-
-void add_sweep_options(CommandLine& line) {
-  add_grid_options(line);
+void add_sweep_options(CommandLine& line, const std::string& default_lengths) {
+  add_grid_options(line, default_lengths);
   line.option("repetitions", "9", "repetitions of each case, interleaved within a group");
   line.option("min-time", "0.02", "least seconds of a repetition");
   line.option("seed", "1", "seed of parameters and inputs");
@@ -220,44 +262,38 @@ void add_sweep_options(CommandLine& line) {
 MeasureOptions parse_measure_options(const CommandLine& line) {
   MeasureOptions options;
   options.repetitions = static_cast<int>(line.integer("repetitions", 1, 100000));
-  options.min_seconds = line.number("min-time", 0, 3600);
+  options.min_seconds = line.number("min-time", 1e-6, 3600);
   options.seed = static_cast<std::uint64_t>(line.integer("seed", 0));
   options.memory_limit_bytes = usable_memory_bytes();
   if (line.given("memory-limit")) {
     options.memory_limit_bytes = std::min(options.memory_limit_bytes,
                                           parse_bytes("memory-limit", line.text("memory-limit")));
   }
-  check_benchmark_arguments(line.passed_on());
-  options.benchmark_arguments = line.passed_on();
+  pass_to_benchmark(line.passed_on());
   return options;
 }
 
 int run_sweep(const std::vector<CaseGroup>& groups, const CommandLine& line,
               const MeasureOptions& options, RunDirectory& directory, const std::string& command) {
+  SweepTables tables(directory);
   const std::map<int, MachineLimits> limits = probe_thread_counts(groups);
   nlohmann::ordered_json probes = nlohmann::ordered_json::array();
   for (const auto& [threads, probed] : limits) probes.push_back(to_json(probed));
   directory.record_command(command, line, probes);
 
-  const std::set<std::string> finished = keep_finished_groups(groups, directory);
-  CsvWriter throughput(directory.file("throughput.csv"), kThroughputColumns);
-  CsvWriter samples(directory.file("samples.csv"), kSamplesColumns);
-
-  const auto is_finished = [&finished](const CaseGroup& group) {
-    return finished.count(group.cases.front().id()) != 0;
-  };
   double total = 0, done = 0;
   for (const CaseGroup& group : groups) {
-    if (is_finished(group)) continue;
-    for (const Case& one : group.cases) total += one.cost().flops;
+    if (!tables.holds_finished(group)) total += flops_of(group);
   }
   Progress progress(total, !line.flag_given("no-progress"));
   print_header();
   bool any_failed = false;
   for (const CaseGroup& group : groups) {
-    if (is_finished(group)) continue;
-    const std::vector<Measurement> measurements = measure_group(
-        group, options, [&](const std::string& what) { progress.update(done, what); });
+    if (tables.holds_finished(group)) continue;
+    const MeasureHooks hooks{.on_step = [&](const std::string& what) {
+      progress.update(done, group.label + ": " + what);
+    }};
+    const std::vector<Measurement> measurements = measure_group(group, options, hooks);
     progress.clear();
     std::vector<CsvRow> rows, repetitions;
     for (const Measurement& measurement : measurements) {
@@ -266,11 +302,9 @@ int run_sweep(const std::vector<CaseGroup>& groups, const CommandLine& line,
       repetitions.insert(repetitions.end(), own.begin(), own.end());
       any_failed = any_failed || measurement.status == "failed";
     }
-    // Samples first: a group counts as finished by its rows in throughput.csv.
-    samples.append(repetitions);
-    throughput.append(rows);
+    tables.write(group, rows, repetitions);
     for (const CsvRow& row : rows) print_row(row);
-    for (const Case& one : group.cases) done += one.cost().flops;
+    done += flops_of(group);
   }
   return any_failed ? 1 : 0;
 }
@@ -282,7 +316,7 @@ int throughput_command(const std::vector<std::string>& arguments) {
       "  seqbench throughput --model lstm,attention --length 128..8192\n"
       "  seqbench throughput --kernel stepwise,hoisted,naive,fused --length 1024 --threads 1\n"
       "  seqbench throughput --pass decode --length 8192 --batch 1,16 --out results/decode\n");
-  add_sweep_options(line);
+  add_sweep_options(line, "512");
   if (!line.parse(arguments)) return 0;
   const Grid grid = parse_grid(line);
   const MeasureOptions options = parse_measure_options(line);

@@ -2,11 +2,13 @@
 // throughput.csv and samples.csv.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include "harness/csv.h"
 #include "harness/measurement.h"
+#include "harness/probe.h"
 #include "harness/run_directory.h"
 
 namespace seqbench {
@@ -15,13 +17,17 @@ extern const std::vector<std::string> kThroughputColumns;
 extern const std::vector<std::string> kSamplesColumns;
 
 /// Declares the grid's options, the measuring options and those of the output.
-void add_sweep_options(CommandLine& line);
+void add_sweep_options(CommandLine& line, const std::string& default_lengths);
 
 /// The values of the measuring options; checks what follows `--`.
 MeasureOptions parse_measure_options(const CommandLine& line);
 
-/// Measures every group, appending its rows as it finishes and printing them as a table; groups
-/// that a resumed directory holds completely are passed over. Returns 1 when a case failed, else 0.
+/// Probes of every number of threads among the cases.
+std::map<int, MachineLimits> probe_thread_counts(const std::vector<CaseGroup>& groups);
+
+/// Measures every group, writing its rows as it finishes and printing them as a table; groups that
+/// a resumed directory holds, none of their cases failed, are passed over. Returns 1 when a case
+/// failed, else 0.
 int run_sweep(const std::vector<CaseGroup>& groups, const CommandLine& line,
               const MeasureOptions& options, RunDirectory& directory, const std::string& command);
 

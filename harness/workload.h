@@ -17,6 +17,9 @@ class Workload {
   /// The case's pass, once. Allocates nothing.
   void run(const ThreadTeam& team);
 
+  /// Makes the next run of a decode case read its context first, as the very first one did.
+  void forget_context() { context_is_read_ = false; }
+
   const Case& the_case() const { return case_; }
   SequenceLayer<float>& layer() { return *layer_; }
   /// Context of a decode case, input of the others: [B, T, D].

@@ -45,11 +45,8 @@ class RecurrentLayer final : public SequenceLayer<T> {
   }
 
   void reserve(SequenceShape shape, Pass pass, int) override {
-    buffers_ = {};
     for (auto& parameter : parameters_) parameter.gradient = {};
-    for (const auto& [buffer, extents] : buffer_shapes<T, Cell>(options_, shape, pass)) {
-      buffers_.*buffer = Tensor<T>(extents);
-    }
+    allocate_buffers(recurrent_workspace<Cell<T>>(options_, shape, pass), buffers_);
     keeps_steps_ = pass == Pass::kTrain;
     if (!keeps_steps_) return;
     for (auto& parameter : parameters_) {
@@ -257,7 +254,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
 
   RecurrentOptions options_;
   std::vector<Parameter<T>> parameters_;
-  RecurrentBuffers<T> buffers_;
+  RecurrentBuffers<Tensor<T>> buffers_;
   bool keeps_steps_ = false;  // reserved for training
 };
 

@@ -60,11 +60,9 @@ struct AttentionResult {
 };
 
 template <typename T>
-AttentionWorkspace<Tensor<T>> allocate(AttentionWorkspace<BufferShape> shapes) {
+AttentionWorkspace<Tensor<T>> allocate(const AttentionWorkspace<BufferShape>& shapes) {
   AttentionWorkspace<Tensor<T>> tensors;
-  for (std::size_t i = 0; i < shapes.buffers().size(); ++i) {
-    if (!shapes.buffers()[i]->empty()) *tensors.buffers()[i] = Tensor<T>(*shapes.buffers()[i]);
-  }
+  allocate_buffers(shapes, tensors);
   tensors.chunk_keys = shapes.chunk_keys;
   return tensors;
 }

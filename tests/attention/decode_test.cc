@@ -119,11 +119,9 @@ TEST(Decode, LogitsOfAnySizeMergeOverSplits) {
   Tensor<float> keys({context}), values({context});
   for (Index j = 0; j < context; ++j) keys[j] = 4 * float(j), values[j] = float(j);
   const KeyValueCache<float> cache{keys.data(), values.data(), 1, context, 1};
-  auto shapes = decode_workspace({.batch = 1, .heads = 1, .head_width = 1}, context, 1);
   DecodeWorkspace<Tensor<float>> workspace;
-  for (std::size_t i = 0; i < shapes.buffers().size(); ++i) {
-    *workspace.buffers()[i] = Tensor<float>(*shapes.buffers()[i]);
-  }
+  allocate_buffers(decode_workspace({.batch = 1, .heads = 1, .head_width = 1}, context, 1),
+                   workspace);
   Tensor<float> q({1, 1}), o({1, 1});
   q[0] = 100;
   decode_attention<float>(

@@ -2,23 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
 #include <stdexcept>
 
+#include "tests/counted_allocations.h"
 #include "tests/gradient_check.h"
 #include "tests/test_data.h"
-
-namespace {
-std::atomic<std::size_t> tensor_bytes{0};
-}
-
-// What Tensor allocates with: counts what reserve() really asks for.
-extern "C" void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
-  void* memory = nullptr;
-  tensor_bytes += size;
-  return posix_memalign(&memory, alignment, size) == 0 ? memory : nullptr;
-}
 
 namespace seqbench {
 namespace {
@@ -175,27 +163,41 @@ TEST(MultiHeadAttention, ReserveAllocatesWhatCostDeclares) {
     const auto layer = make_attention<float>(options);
     for (const Pass pass : {Pass::kForward, Pass::kTrain, Pass::kDecode}) {
       for (const int workers : {1, 3}) {
-        tensor_bytes = 0;
+        const long before = allocations().tensor_bytes;
         layer->reserve(shape, pass, workers);
-        EXPECT_EQ(double(tensor_bytes), layer->cost(shape, pass, workers).workspace_bytes);
-        EXPECT_EQ(double(tensor_bytes),
-                  attention_cost<float>(options, shape, pass, workers).workspace_bytes);
+        const double reserved = double(allocations().tensor_bytes - before);
+        EXPECT_EQ(reserved, layer->cost(shape, pass, workers).workspace_bytes);
+        EXPECT_EQ(reserved, attention_cost<float>(options, shape, pass, workers).workspace_bytes);
       }
     }
   }
 }
 
 TEST(MultiHeadAttention, NothingIsAllocatedOutsideReserve) {
-  for (const AttentionKernel kernel : kKernels) {
-    const auto layer = make_attention<float>({16, 2, true, kernel});
-    const Tensor<float> x({2, 70, 16});
-    Tensor<float> y(x.shape()), dx(x.shape());
-    layer->reserve({2, 70}, Pass::kTrain, 2);
-    tensor_bytes = 0;
-    layer->forward(ThreadTeam(2), x.sequence(), y.sequence(), Keep::kForBackward);
-    layer->backward(ThreadTeam(2), x.sequence(), std::as_const(y).sequence(), x.sequence(),
-                    dx.sequence());
-    EXPECT_EQ(tensor_bytes, 0u);
+  const SequenceShape shape{2, 70};
+  const Tensor<float> x({2, 70, 16});
+  Tensor<float> y(x.shape()), dx(x.shape());
+  for (const int threads : {1, 2}) {
+    const ThreadTeam team(threads);
+    for (const AttentionKernel kernel : kKernels) {
+      const auto layer = make_attention<float>({16, 2, true, kernel});
+      for (const Pass pass : {Pass::kForward, Pass::kTrain, Pass::kDecode}) {
+        layer->reserve(shape, pass, threads);
+        const long before = allocations().calls;
+        if (pass == Pass::kForward) {
+          layer->forward(team, x.sequence(), y.sequence(), Keep::kNothing);
+        } else if (pass == Pass::kTrain) {
+          layer->forward(team, x.sequence(), y.sequence(), Keep::kForBackward);
+          layer->backward(team, x.sequence(), std::as_const(y).sequence(), x.sequence(),
+                          dx.sequence());
+        } else {
+          layer->prefill(team, x.sequence(), y.sequence());
+          layer->decode(team, x.sequence().step(0), y.sequence().step(0));
+        }
+        EXPECT_EQ(allocations().calls - before, 0)
+            << threads << " threads, kernel " << int(kernel) << ", pass " << int(pass);
+      }
+    }
   }
 }
 

@@ -32,6 +32,7 @@ class BadOptions(ProgramTest):
     def test_wrong_numbers_and_names(self):
         for command, option, value in [
             ("throughput", "min-time", "nan"),
+            ("throughput", "min-time", "0"),
             ("throughput", "min-time", "-1"),
             ("throughput", "memory-limit", "lots"),
             ("throughput", "seed", "-1"),

@@ -96,6 +96,34 @@ class Throughput(ProgramTest):
         self.assertEqual(len(rows), 8)
         self.assertEqual(len(read_csv(out / "samples.csv")), 3 * 8)
 
+    def test_resume_replaces_the_rows_of_a_changed_group_only_when_it_has_new_ones(self):
+        out = self.folder / "run"
+        short = ["throughput", *SMALL, "--model", "gru", "--length", "8", "--pass", "forward",
+                 "--out", out]
+        run(*short, "--threads", "1")
+        first = read_csv(out / "throughput.csv")
+        process = subprocess.Popen(
+            [PROGRAM, "throughput", "--model", "gru", "--length", "8", "--pass", "forward",
+             "--width", "16", "--threads", "1,2", "--repetitions", "50", "--min-time", "0.2",
+             "--out", str(out), "--resume"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(1.5)  # into the repetitions of the group, which take 20 s
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(timeout=60), 143)
+        self.assertEqual(read_csv(out / "throughput.csv"), first)
+        run(*short, "--threads", "1,2", "--resume")
+        rows = read_csv(out / "throughput.csv")
+        self.assertEqual([row["threads"] for row in rows], ["1", "2"])
+        self.assertNotEqual(rows[0]["seconds"], first[0]["seconds"])
+        self.assertEqual(len(read_csv(out / "samples.csv")), 2 * 3)
+
+    def test_few_repetitions_do_not_pass_for_an_interval(self):
+        out = self.folder / "run"
+        run("throughput", *SMALL, "--model", "gru", "--length", "8", "--threads", "1", "--out", out)
+        for row in read_csv(out / "throughput.csv"):
+            self.assertEqual(row["status"], "noisy")
+            self.assertIn("--repetitions", row["reason"])
+
     def test_a_signal_keeps_the_finished_rows(self):
         for number, code in [(signal.SIGINT, 130), (signal.SIGTERM, 143)]:
             with self.subTest(signal=number):
@@ -136,6 +164,9 @@ class Scaling(ProgramTest):
             self.assertTrue(math.isclose(product, float(row["speedup"]), rel_tol=1e-9))
             self.assertLessEqual(float(row["speedup_low"]), float(row["speedup"]))
         fits = read_csv(out / "scaling.csv")
+        keys = [tuple(row[key] for key in row if not key.startswith(("exponent", "r2")))
+                for row in fits]
+        self.assertEqual(len(set(keys)), len(keys))
         self.assertEqual({row["variable"] for row in fits}, {"seq_len", "threads"})
         self.assertEqual(len(read_csv(out / "crossover.csv")), 2)
 

@@ -89,6 +89,50 @@ TEST(ThreadTeam, NestedTasksStayOnTheirWorker) {
   EXPECT_TRUE(same_thread);
 }
 
+TEST(ThreadTeam, NestedTeamsLeaveTheirThreadWhereItIs) {
+  cpu_set_t allowed;
+  sched_getaffinity(0, sizeof(allowed), &allowed);
+  std::vector<int> cpus;
+  for (int cpu = 0; cpu < CPU_SETSIZE && cpus.size() < 2; ++cpu) {
+    if (CPU_ISSET(cpu, &allowed)) cpus.push_back(cpu);
+  }
+  if (cpus.size() < 2) GTEST_SKIP() << "needs two CPUs";
+  std::thread([&] {
+    const ThreadTeam team(2, cpus);
+    std::vector<int> moved(2);
+    team.on_every_worker([&](int worker) {
+      const auto is_on_its_cpu = [&] {
+        cpu_set_t set;
+        sched_getaffinity(0, sizeof(set), &set);
+        return CPU_COUNT(&set) == 1 && CPU_ISSET(cpus[static_cast<std::size_t>(worker)], &set);
+      };
+      const ThreadTeam one(1, cpus);
+      for (const ThreadTeam* nested : {&team, &one}) {
+        nested->for_each_task(
+            3, [&](Index, int) { moved[static_cast<std::size_t>(worker)] += !is_on_its_cpu(); });
+      }
+      one.on_every_worker(
+          [&](int) { moved[static_cast<std::size_t>(worker)] += !is_on_its_cpu(); });
+    });
+    EXPECT_EQ(moved, std::vector<int>(2));
+  }).join();
+}
+
+TEST(ThreadTeam, RefusesASizeThatOpenMpDoesNotGrant) {
+  const int levels = omp_get_max_active_levels();
+  omp_set_max_active_levels(0);  // every region has one thread
+  EXPECT_NO_THROW(ThreadTeam(1));
+  try {
+    const ThreadTeam team(3);
+    ADD_FAILURE() << "a team of 3 was made";
+  } catch (const std::runtime_error& error) {
+    EXPECT_STREQ(error.what(),
+                 "a team of 3 threads: OpenMP grants 1 (see OMP_THREAD_LIMIT, OMP_DYNAMIC, "
+                 "OMP_MAX_ACTIVE_LEVELS)");
+  }
+  omp_set_max_active_levels(levels);
+}
+
 TEST(ThreadTeam, RefusesToBeEmpty) {
   EXPECT_THROW(ThreadTeam(0), std::invalid_argument);
   EXPECT_THROW(ThreadTeam(-1), std::invalid_argument);

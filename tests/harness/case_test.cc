@@ -12,7 +12,7 @@ namespace {
 
 Grid grid_of(const std::vector<std::string>& arguments) {
   CommandLine line("sample", "", "", "");
-  add_grid_options(line);
+  add_grid_options(line, "512");
   line.parse(arguments);
   return parse_grid(line);
 }

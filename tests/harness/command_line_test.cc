@@ -120,6 +120,38 @@ TEST(CommandLine, NamesConfigFileAndUnknownKey) {
   }
 }
 
+TEST(CommandLine, RefusesAConfigThatIsNoRegularFile) {
+  for (const std::string& path : {testing::TempDir(), std::string("/dev/null")}) {
+    CommandLine line = sample();
+    try {
+      line.parse({"--config", path});
+      FAIL() << path;
+    } catch (const UsageError& error) {
+      EXPECT_EQ(error.what(), "--config: " + path + ": is not a regular file");
+    }
+  }
+}
+
+TEST(CommandLine, RefusesWhatACommandHasNobodyToPassOnTo) {
+  CommandLine line = sample();
+  ASSERT_TRUE(line.parse({"--length", "1", "--"}));
+  EXPECT_NO_THROW(line.refuse_passed_on());
+  ASSERT_TRUE(line.parse({"--", "--fast"}));
+  try {
+    line.refuse_passed_on();
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_STREQ(error.what(), "sample takes nothing behind --, got '--fast'");
+  }
+}
+
+TEST(Join, PutsTheSeparatorBetweenWords) {
+  EXPECT_EQ(join({}), "");
+  EXPECT_EQ(join({"a"}), "a");
+  EXPECT_EQ(join({"a", "b", ""}), "a, b, ");
+  EXPECT_EQ(join({"", "b"}, ","), ",b");
+}
+
 TEST(CommandLine, RecordsTheEffectiveValues) {
   CommandLine line = sample();
   ASSERT_TRUE(line.parse({"--rate", "0.1"}));

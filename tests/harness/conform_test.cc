@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 
 #include "harness/errors.h"
+#include "harness/interrupt.h"
 #include "harness/registry.h"
 #include "tests/test_data.h"
 
@@ -142,6 +145,24 @@ TEST(ConformCommand, WritesAResultOnceAndNeverOverIt) {
       error_of([&] { conform_command(arguments); }),
       "file: " + out.string() + ": exists already and is not written over; choose another name");
   std::filesystem::remove(out);
+}
+
+TEST(ConformCommand, LeavesNoResultWhenItIsTerminated) {
+  const auto out = std::filesystem::path(testing::TempDir()) /
+                   ("terminated" + std::to_string(getpid()) + ".safetensors");
+  const auto run_terminated = [&] {
+    install_signal_handlers();
+    std::raise(SIGTERM);
+    try {
+      conform_command(
+          {std::string(SEQBENCH_GOLDEN_DIR) + "/gru_B1_T1_D1.safetensors", "--out", out.string()});
+    } catch (const Interrupted& stop) {
+      std::_Exit(128 + stop.signal);
+    }
+    std::_Exit(0);
+  };
+  EXPECT_EXIT(run_terminated(), testing::ExitedWithCode(143), "");
+  EXPECT_FALSE(std::filesystem::exists(out));
 }
 
 TEST(ConformCommand, WrongUseIsAUsageError) {

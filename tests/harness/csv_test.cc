@@ -71,6 +71,20 @@ TEST_F(CsvTest, DropsATornLastLine) {
   EXPECT_EQ(table[0].at("b"), "2");
 }
 
+TEST_F(CsvTest, AppendsBehindTheLastWholeRow) {
+  for (const char* torn : {"", "a,", "a,b\r", "a,b\r\n", "a,b\r\n3,", "a,b\r\n\"3\n"}) {
+    std::ofstream(path_, std::ios::binary) << torn;
+    CsvWriter(path_, {"a", "b"}).append({{{"a", 1}, {"b", 2}}});
+    EXPECT_EQ(text(), "a,b\r\n1,2\r\n") << torn;
+  }
+}
+
+TEST_F(CsvTest, LeavesAFileThatIsNoTableOfItsOwnAlone) {
+  std::ofstream(path_, std::ios::binary) << "precious";
+  EXPECT_THROW(CsvWriter(path_, {"a", "b"}), FileError);
+  EXPECT_EQ(text(), "precious");
+}
+
 TEST_F(CsvTest, NamesTheLineOfARowWithOtherFields) {
   std::ofstream(path_, std::ios::binary) << "a,b\r\n1,2\r\n3\r\n";
   try {
@@ -97,7 +111,7 @@ TEST_F(CsvTest, RewriteReplacesAllRows) {
   table.erase(table.begin());
   rewrite_csv(path_, {"a", "b"}, table);
   EXPECT_EQ(text(), "a,b\r\n2,\r\n");
-  EXPECT_FALSE(fs::exists(path_.string() + ".new"));
+  EXPECT_THROW(rewrite_csv(path_, {"a"}, table), std::invalid_argument);
 }
 
 }  // namespace

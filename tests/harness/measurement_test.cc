@@ -25,13 +25,10 @@ CaseGroup small_group(Pass pass) {
   return group;
 }
 
-void ignore(const std::string&) {}
-
 TEST(Measurement, TakesEveryRepetitionOfEveryCase) {
-  const MeasureOptions options{
-      .repetitions = 3, .min_seconds = 1e-4, .memory_limit_bytes = 1e9, .benchmark_arguments = {}};
+  const MeasureOptions options{.repetitions = 3, .min_seconds = 1e-4, .memory_limit_bytes = 1e9};
   for (const Pass pass : {Pass::kForward, Pass::kTrain, Pass::kDecode}) {
-    const std::vector<Measurement> measured = measure_group(small_group(pass), options, ignore);
+    const std::vector<Measurement> measured = measure_group(small_group(pass), options, {});
     ASSERT_EQ(measured.size(), 4u);
     for (const Measurement& one : measured) {
       EXPECT_EQ(one.status, "") << one.the_case.id() << one.reason;
@@ -50,7 +47,7 @@ TEST(Measurement, SkipsWhatDoesNotFitAndSaysWhatItNeeds) {
   CaseGroup group;
   group.cases.push_back({.layer = {.model = "attention", .kernel = "naive", .heads = 4},
                          .shape = {.batch = 1, .steps = 131072}});
-  const auto measured = measure_group(group, {.memory_limit_bytes = 16e9}, ignore);
+  const auto measured = measure_group(group, {.memory_limit_bytes = 16e9}, {});
   ASSERT_EQ(measured.size(), 1u);
   EXPECT_EQ(measured[0].status, "skipped");
   EXPECT_TRUE(measured[0].samples.empty());
@@ -63,13 +60,44 @@ TEST(Measurement, TimesAGroupThatFitsOnlyOneWorkloadAtATime) {
   double largest = 0;
   for (const Case& one : group.cases) largest = std::max(largest, one.predicted_bytes());
   const auto measured = measure_group(
-      group, {.repetitions = 2, .min_seconds = 1e-5, .memory_limit_bytes = 1.5 * largest}, ignore);
+      group, {.repetitions = 2, .min_seconds = 1e-5, .memory_limit_bytes = 1.5 * largest}, {});
   for (const Measurement& one : measured) EXPECT_EQ(one.samples.size(), 2u) << one.reason;
 }
 
-TEST(Measurement, RefusesWhatGoogleBenchmarkDoesNotKnow) {
-  EXPECT_THROW(check_benchmark_arguments({"--benchmark_nonsense=1"}), UsageError);
-  EXPECT_NO_THROW(check_benchmark_arguments({}));
+TEST(Measurement, DoesNotTimeAWrongResult) {
+  const CaseGroup group = small_group(Pass::kForward);
+  const MeasureHooks hooks{.check = [](Workload& workload, const ThreadTeam&) {
+    return workload.the_case().is_attention() ? "y differs" : "";
+  }};
+  const auto measured = measure_group(
+      group, {.repetitions = 2, .min_seconds = 1e-5, .memory_limit_bytes = 1e9}, hooks);
+  for (const Measurement& one : measured) {
+    const bool attention = one.the_case.is_attention();
+    EXPECT_EQ(one.status, attention ? "failed" : "");
+    EXPECT_EQ(one.reason, attention ? "y differs" : "");
+    EXPECT_EQ(one.samples.size(), attention ? 0u : 2u);
+  }
+}
+
+TEST(Measurement, PredictsTheMemoryThatACaseTakes) {
+  for (const Pass pass : {Pass::kForward, Pass::kTrain, Pass::kDecode}) {
+    CaseGroup group;
+    group.cases.push_back({.layer = {.model = "attention", .kernel = "fused", .heads = 4},
+                           .pass = pass,
+                           .shape = {.batch = 8, .steps = 2048}});
+    const auto measured = measure_group(
+        group, {.repetitions = 1, .min_seconds = 1e-5, .memory_limit_bytes = 4e9}, {});
+    const double predicted = group.cases[0].predicted_bytes();
+    ASSERT_GT(predicted, 64e6);
+    // Besides, the BLAS's packing buffers and the threads' stacks: a few MiB.
+    EXPECT_NEAR(measured[0].peak_bytes, predicted, 0.1 * predicted) << pass_name(pass);
+  }
+}
+
+TEST(Measurement, RefusesWhatGoogleBenchmarkDoesNotKnowOrSeqbenchSets) {
+  EXPECT_THROW(pass_to_benchmark({"--benchmark_nonsense=1"}), UsageError);
+  EXPECT_THROW(pass_to_benchmark({"--benchmark_repetitions=3"}), UsageError);
+  EXPECT_NO_THROW(pass_to_benchmark({}));
 }
 
 }  // namespace

@@ -1,11 +1,13 @@
 #include "harness/run_directory.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
+#include <csignal>
+#include <cstdlib>
 #include <fstream>
 
 #include "harness/errors.h"
+#include "harness/interrupt.h"
 
 namespace seqbench {
 namespace {
@@ -23,6 +25,11 @@ class RunDirectoryTest : public testing::Test {
     more.insert(more.begin(), {"--out", root_.string()});
     line_->parse(more);
     return RunDirectory(*line_, {"throughput.csv"});
+  }
+
+  nlohmann::json machine() const {
+    std::ifstream file(root_ / "machine.json");
+    return nlohmann::json::parse(file);
   }
 
   fs::path root_ = fs::path(testing::TempDir()) / "seqbench_run_directory_test";
@@ -53,19 +60,79 @@ TEST_F(RunDirectoryTest, AcceptsTheFilesOfOtherCommands) {
 }
 
 TEST_F(RunDirectoryTest, RecordsMachineAndCommands) {
-  RunDirectory first = open();
-  first.record_command("throughput", *line_, {{{"threads", 1}}});
-  first.record_end(0);
+  {
+    RunDirectory first = open();
+    first.record_command("throughput", *line_, {{{"threads", 1}}});
+    first.record_end(0);
+  }
   RunDirectory second = open();
   second.record_command("recall", *line_);
-  std::ifstream file(root_ / "machine.json");
-  const auto machine = nlohmann::json::parse(file);
-  EXPECT_EQ(machine["run_id"], "seqbench_run_directory_test");
-  EXPECT_FALSE(machine["cpu"].get<std::string>().empty());
-  EXPECT_EQ(machine["probes"][0]["threads"], 1);  // kept by a command that does not probe
-  ASSERT_EQ(machine["commands"].size(), 2u);
-  EXPECT_EQ(machine["commands"][0]["exit_code"], 0);
-  EXPECT_EQ(machine["commands"][1]["command"], "recall");
+  EXPECT_EQ(machine()["run_id"], "seqbench_run_directory_test");
+  EXPECT_FALSE(machine()["cpu"].get<std::string>().empty());
+  EXPECT_EQ(machine()["probes"][0]["threads"], 1);  // kept by a command that does not probe
+  ASSERT_EQ(machine()["commands"].size(), 2u);
+  EXPECT_EQ(machine()["commands"][0]["exit_code"], 0);
+  EXPECT_EQ(machine()["commands"][1]["command"], "recall");
+  EXPECT_FALSE(machine()["commands"][1].contains("exit_code"));  // not yet
+}
+
+TEST_F(RunDirectoryTest, KeepsEachCommandsProbesAndTheLatestOfEachNumberOfThreads) {
+  const auto probe = [](int threads, double peak) {
+    return nlohmann::ordered_json{{"threads", threads}, {"peak_gflops", peak}};
+  };
+  for (const auto& probes : {nlohmann::ordered_json{probe(1, 50), probe(4, 190)},
+                             nlohmann::ordered_json{probe(2, 99), probe(1, 51)}}) {
+    RunDirectory directory = open();
+    directory.record_command("throughput", *line_, probes);
+    directory.record_end(0);
+  }
+  EXPECT_EQ(machine()["commands"][0]["probes"][0]["peak_gflops"], 50);
+  EXPECT_EQ(machine()["commands"][1]["probes"][1]["peak_gflops"], 51);
+  EXPECT_EQ(machine()["probes"], nlohmann::json({probe(1, 51), probe(2, 99), probe(4, 190)}));
+}
+
+TEST_F(RunDirectoryTest, LeavesAMachineFileAloneThatItDoesNotUnderstand) {
+  fs::create_directories(root_);
+  for (const std::string text : {"", "{\"commands\": [", "[]", "{\"commands\": \"none\"}",
+                                 "{\"commands\": [1]}", "{\"probes\": {}}"}) {
+    std::ofstream(root_ / "machine.json") << text;
+    try {
+      open();
+      FAIL() << text;
+    } catch (const FileError& error) {
+      EXPECT_NE(std::string(error.what()).find("machine.json"), std::string::npos) << error.what();
+    }
+    std::ifstream file(root_ / "machine.json");
+    EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), text);
+  }
+}
+
+TEST_F(RunDirectoryTest, RecordsTheEndOfACommandThatFails) {
+  try {
+    RunDirectory directory = open();
+    directory.record_command("throughput", *line_);
+    throw FileError("disk full");
+  } catch (const FileError&) {
+  }
+  EXPECT_EQ(machine()["commands"][0]["exit_code"], 1);
+  EXPECT_TRUE(machine()["commands"][0].contains("ended"));
+}
+
+TEST_F(RunDirectoryTest, RecordsTheEndOfACommandThatIsTerminated) {
+  const auto run_terminated = [&] {
+    install_signal_handlers();
+    try {
+      RunDirectory directory = open();
+      directory.record_command("throughput", *line_);
+      std::raise(SIGTERM);
+      stop_if_interrupted();
+    } catch (const Interrupted& stop) {
+      std::_Exit(128 + stop.signal);
+    }
+    std::_Exit(0);
+  };
+  EXPECT_EXIT(run_terminated(), testing::ExitedWithCode(143), "");
+  EXPECT_EQ(machine()["commands"][0]["exit_code"], 143);
 }
 
 TEST_F(RunDirectoryTest, NamesAFolderThatCannotBeCreated) {
@@ -77,17 +144,6 @@ TEST_F(RunDirectoryTest, NamesAFolderThatCannotBeCreated) {
   } catch (const FileError& error) {
     EXPECT_NE(std::string(error.what()).find("--out"), std::string::npos) << error.what();
   }
-}
-
-TEST_F(RunDirectoryTest, ReplacesAFileWhole) {
-  fs::create_directories(root_);
-  replace_file(root_ / "f", "one");
-  replace_file(root_ / "f", "two");
-  std::ifstream file(root_ / "f");
-  std::string text;
-  file >> text;
-  EXPECT_EQ(text, "two");
-  EXPECT_THROW(replace_file(root_ / "missing" / "f", "x"), FileError);
 }
 
 }  // namespace

@@ -288,11 +288,11 @@ TEST_F(SafetensorsFile, ThatCannotBeReadOrWrittenNamesPathAndCause) {
   const Path pipe = folder_ / "pipe";
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
   expect(error_of([&] { read_safetensors(missing); }), missing,
-         "cannot open: No such file or directory");
+         "cannot be opened: No such file or directory");
   expect(error_of([&] { read_safetensors(folder_); }), folder_, "is not a regular file");
   expect(error_of([&] { read_safetensors(pipe); }), pipe, "is not a regular file");
   expect(error_of([&] { write_safetensors(missing, {}, {}); }), missing,
-         "cannot write: No such file or directory");
+         "cannot be written: No such file or directory");
 }
 
 }  // namespace

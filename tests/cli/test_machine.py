@@ -1,0 +1,69 @@
+"""What seqbench makes of the machine's settings: OpenMP's variables, signals, what is recorded."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from program import PROGRAM, ProgramTest, run
+
+TINY = ["--model", "elman", "--length", "4", "--width", "4", "--repetitions", "2"]
+
+
+def with_variables(**variables):
+    """This environment and `variables`."""
+    return {**os.environ, **variables}
+
+
+class OpenMpVariables(ProgramTest):
+    def test_threads_that_are_not_granted_are_refused(self):
+        process = run("machine", "--threads", "2", env=with_variables(OMP_THREAD_LIMIT="1"))
+        self.assert_refused(process, 1, "2 threads", "grants 1", "OMP_THREAD_LIMIT")
+
+    def test_dynamic_teams_are_switched_off(self):
+        process = run("machine", "--json", "--threads", "4", env=with_variables(OMP_DYNAMIC="true"))
+        self.assertEqual(process.returncode, 0, process.stderr)
+        machine = json.loads(process.stdout)
+        self.assertEqual(machine["environment"]["OMP_DYNAMIC"], "true")
+        self.assertEqual(machine["probes"][0]["threads"], 4)
+
+    def test_pinning_by_openmp_is_refused(self):
+        for name, value in [("OMP_PROC_BIND", "true"), ("OMP_PLACES", "cores"),
+                            ("GOMP_CPU_AFFINITY", "0")]:
+            with self.subTest(variable=name):
+                process = run("throughput", *TINY, cwd=self.folder,
+                              env=with_variables(**{name: value}))
+                self.assert_refused(process, 2, name, value)
+                self.assertEqual(os.listdir(self.folder), [])
+        process = run("machine", "--threads", "1", env=with_variables(OMP_PROC_BIND="false"))
+        self.assertEqual(process.returncode, 0, process.stderr)
+
+
+class Machine(ProgramTest):
+    def test_records_flags_and_who_keeps_the_blas_serial(self):
+        machine = json.loads(run("machine", "--json", "--threads", "1").stdout)
+        for flag in ["-fno-math-errno", "-fno-trapping-math", "-fopenmp"]:
+            self.assertIn(flag, machine["build"]["flags"].split())
+        self.assertRegex(machine["libraries"]["blas_threads"], "serial|set to 1|unknown")
+
+    def test_takes_nothing_behind_the_dashes(self):
+        process = run("machine", "--", "--benchmark_repetitions=2")
+        self.assert_refused(process, 2, "--benchmark_repetitions=2")
+
+    def test_signals_end_probing(self):
+        for command in ["machine", "list"]:
+            for number, code in [(signal.SIGINT, 130), (signal.SIGTERM, 143)]:
+                with self.subTest(command=command, signal=number):
+                    process = subprocess.Popen(
+                        [PROGRAM, command, "--threads", ",".join(map(str, range(1, 65)))],
+                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                    time.sleep(0.5)  # 64 probes take half a minute
+                    process.send_signal(number)
+                    _, errors = process.communicate(timeout=60)
+                    self.assertEqual(process.returncode, code, errors)
+
+
+if __name__ == "__main__":
+    unittest.main()

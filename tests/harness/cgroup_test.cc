@@ -1,0 +1,91 @@
+#include "harness/cgroup.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <string>
+
+namespace seqbench {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Cgroup : public testing::Test {
+ protected:
+  void SetUp() override { fs::remove_all(root_); }
+  void TearDown() override { fs::remove_all(root_); }
+
+  void write(const std::string& file, const std::string& text) const {
+    fs::create_directories((root_ / file).parent_path());
+    std::ofstream(root_ / file) << text << '\n';
+  }
+
+  CgroupLimits limits_of(const std::string& membership) const {
+    write("membership", membership);
+    return cgroup_limits(root_ / "membership", root_ / "mount");
+  }
+
+  fs::path root_ = fs::path(testing::TempDir()) / "seqbench_cgroup_test";
+};
+
+TEST_F(Cgroup, WithoutFilesThereIsNoLimit) {
+  for (const CgroupLimits& limits :
+       {cgroup_limits(root_ / "absent", root_ / "absent"), limits_of("0::/a/b")}) {
+    EXPECT_EQ(limits.cpus, HUGE_VAL);
+    EXPECT_EQ(limits.memory_bytes, HUGE_VAL);
+  }
+}
+
+TEST_F(Cgroup, TakesTheTightestLimitOnTheWayToTheRoot) {
+  write("mount/slice/service/cpu.max", "400000 100000");
+  write("mount/slice/service/memory.max", "1000");
+  write("mount/slice/cpu.max", "150000 100000");
+  write("mount/slice/memory.max", "max");
+  write("mount/other/memory.max", "1");
+  const CgroupLimits nested = limits_of("0::/slice/service");
+  EXPECT_EQ(nested.cpus, 1.5);
+  EXPECT_EQ(nested.memory_bytes, 1000);
+  const CgroupLimits above = limits_of("0::/slice");
+  EXPECT_EQ(above.cpus, 1.5);
+  EXPECT_EQ(above.memory_bytes, HUGE_VAL);
+}
+
+TEST_F(Cgroup, SeesTheRootOfAContainerUnderAnyName) {
+  write("mount/cpu.max", "200000 100000");
+  write("mount/memory.max", "5000");
+  for (const char* membership : {"0::/", "0::/not/visible/here", "0::/../sibling", "0::/../.."}) {
+    EXPECT_EQ(limits_of(membership).cpus, 2) << membership;
+    EXPECT_EQ(limits_of(membership).memory_bytes, 5000) << membership;
+  }
+}
+
+TEST_F(Cgroup, TakesMaxForNoLimit) {
+  write("mount/cpu.max", "max 100000");
+  write("mount/memory.max", "max");
+  EXPECT_EQ(limits_of("0::/").cpus, HUGE_VAL);
+  EXPECT_EQ(limits_of("0::/").memory_bytes, HUGE_VAL);
+}
+
+TEST_F(Cgroup, ReadsVersion1WithACommonOrAnOwnMount) {
+  for (const std::string mount : {"mount/cpu,cpuacct", "mount/cpu"}) {
+    fs::remove_all(root_);
+    write(mount + "/box/cpu.cfs_quota_us", "-1");
+    write(mount + "/box/cpu.cfs_period_us", "100000");
+    const std::string membership = "5:memory:/box/deep\n4:cpu,cpuacct:/box\n0::/";
+    EXPECT_EQ(limits_of(membership).cpus, HUGE_VAL);
+    write(mount + "/cpu.cfs_quota_us", "300000");
+    write(mount + "/cpu.cfs_period_us", "100000");
+    write("mount/memory/box/memory.limit_in_bytes", "7000");
+    write("mount/memory/memory.limit_in_bytes", "9223372036854771712");
+    EXPECT_EQ(limits_of(membership).cpus, 3);
+    EXPECT_EQ(limits_of(membership).memory_bytes, 7000);
+  }
+}
+
+TEST_F(Cgroup, ReadsVersion2BesideVersion1) {
+  write("mount/unified/box/memory.max", "3000");
+  EXPECT_EQ(limits_of("1:name=systemd:/box\n0::/box").memory_bytes, 3000);
+}
+
+}  // namespace
+}  // namespace seqbench
