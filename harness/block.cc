@@ -14,8 +14,8 @@ Parameter<T> make_parameter(std::string name, std::vector<Index> shape) {
 }
 
 template <typename T>
-void reserve_gradient(Parameter<T>& parameter) {
-  parameter.gradient = Tensor<T>(parameter.value.shape());
+void reserve_gradient(Parameter<T>& parameter, Pass pass) {
+  parameter.gradient = pass == Pass::kTrain ? Tensor<T>(parameter.value.shape()) : Tensor<T>();
 }
 
 /// The first rows of a tensor that was reserved for as many or more.
@@ -40,9 +40,9 @@ NormLayer<T>::NormLayer(const std::string& name, Index width)
 }
 
 template <typename T>
-void NormLayer<T>::reserve(Index rows) {
-  reserve_gradient(weight);
-  reserve_gradient(bias);
+void NormLayer<T>::reserve(Index rows, Pass pass) {
+  reserve_gradient(weight, pass);
+  reserve_gradient(bias, pass);
   mean = Tensor<T>({rows});
   rstd = Tensor<T>({rows});
 }
@@ -82,9 +82,9 @@ void LinearLayer<T>::initialise(Random& random) {
 }
 
 template <typename T>
-void LinearLayer<T>::reserve() {
-  reserve_gradient(weight);
-  reserve_gradient(bias);
+void LinearLayer<T>::reserve(Pass pass) {
+  reserve_gradient(weight, pass);
+  reserve_gradient(bias, pass);
 }
 
 template <typename T>
@@ -135,24 +135,26 @@ void Block<T>::append_parameters(std::vector<Parameter<T>*>& parameters) {
 }
 
 template <typename T>
-void Block<T>::reserve(SequenceShape shape, int workers) {
-  layer_->reserve(shape, Pass::kTrain, workers);
+void Block<T>::reserve(SequenceShape shape, Pass pass, int workers) {
+  assert(pass != Pass::kDecode);
+  layer_->reserve(shape, pass, workers);
   const Index N = shape.batch * shape.steps, D = layer_->width();
   if (options_.residual) {
-    norm1_.reserve(N);
+    norm1_.reserve(N, pass);
     normed1_ = Tensor<T>({N, D});
     mixed_ = Tensor<T>({N, D});
-    dnormed_ = Tensor<T>({N, D});
   }
   if (options_.mlp_expansion > 0) {
-    norm2_.reserve(N);
-    linear1_.reserve();
-    linear2_.reserve();
+    norm2_.reserve(N, pass);
+    linear1_.reserve(pass);
+    linear2_.reserve(pass);
     residual_ = Tensor<T>({N, D});
     normed2_ = Tensor<T>({N, D});
     hidden_ = Tensor<T>({N, options_.mlp_expansion * D});
-    dhidden_ = Tensor<T>({N, options_.mlp_expansion * D});
   }
+  const bool backward = options_.residual && pass == Pass::kTrain;
+  dnormed_ = backward ? Tensor<T>({N, D}) : Tensor<T>();
+  dhidden_ = backward ? Tensor<T>({N, options_.mlp_expansion * D}) : Tensor<T>();
 }
 
 template <typename T>

@@ -25,7 +25,7 @@ struct NormLayer {
   Tensor<T> mean, rstd;       // [N]
 
   NormLayer(const std::string& name, Index width);
-  void reserve(Index rows);
+  void reserve(Index rows, Pass pass);
   void forward(MatrixView<const T> x, MatrixView<T> y);
   void backward(MatrixView<const T> x, MatrixView<const T> dy, MatrixView<T> dx);
 };
@@ -38,7 +38,7 @@ struct LinearLayer {
   LinearLayer(const std::string& name, Index in, Index out);
   /// Both from U(±1/√I), as nn.Linear.
   void initialise(Random& random);
-  void reserve();
+  void reserve(Pass pass);
   void forward(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y) const;
   void backward(const ThreadTeam& team, MatrixView<const T> x, MatrixView<const T> dy,
                 MatrixView<T> dx);
@@ -55,8 +55,9 @@ class Block {
   void initialise_rest(Random& random);
   void append_parameters(std::vector<Parameter<T>*>& parameters);
 
-  /// Allocates for training with up to this shape; the meanings are SequenceLayer's.
-  void reserve(SequenceShape shape, int workers);
+  /// Allocates for Pass::kForward or kTrain with up to this shape; the meanings are
+  /// SequenceLayer's.
+  void reserve(SequenceShape shape, Pass pass, int workers);
   void forward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y, Keep keep);
   /// Assigns dx and all gradients. dy is overwritten and must not overlap dx.
   void backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,

@@ -6,52 +6,35 @@
 #include <exception>
 #include <map>
 #include <mutex>
-#include <set>
 
 #include "harness/command_line.h"
-#include "harness/csv.h"
 #include "harness/errors.h"
 #include "harness/interrupt.h"
 #include "harness/machine.h"
 #include "harness/progress.h"
+#include "harness/recall_tables.h"
 #include "harness/registry.h"
 #include "harness/run_directory.h"
 #include "harness/statistics.h"
 #include "harness/training.h"
 
 namespace seqbench {
-
-const std::vector<std::string> kRecallColumns = {
-    "run_id",   "task",           "setup",          "regime",        "model",
-    "variant",  "train_distance", "distance",       "seq_len",       "width",
-    "layers",   "heads",          "parameters",     "seed",          "learning_rate",
-    "batch",    "steps",          "steps_to_solve", "train_seconds", "seconds_to_solve",
-    "accuracy", "pair_accuracy",  "chance",         "loss",          "baseline_loss",
-    "solved",   "status",         "reason"};
-
-const std::vector<std::string> kLearningColumns = {
-    "run_id",         "task", "setup", "regime",  "model", "variant",
-    "train_distance", "seed", "step",  "seconds", "loss",  "accuracy"};
-
-const std::vector<std::string> kGradientColumns = {
-    "run_id", "model",         "variant",       "stage",
-    "seed",   "distance",      "gradient_norm", "relative_gradient_norm",
-    "task",   "train_distance"};
-
 namespace {
 
-constexpr const char* kRecallFile = "recall.csv";
-constexpr const char* kLearningFile = "learning.csv";
-constexpr const char* kGradientFile = "gradient.csv";
-
-// One model per distance; the other regime, mixed distances, is not there yet.
-constexpr const char* kRegime = "single";
+/// "first_token: sequence length".
+std::string distance_meanings() {
+  std::vector<std::string> meanings;
+  for (const Task& task : all_tasks()) meanings.push_back(task.name + ": " + task.distance_meaning);
+  return join(meanings, "; ");
+}
 
 void add_options(CommandLine& line) {
   line.option("task", "first_token", "tasks, comma list");
   line.option("model", "all", "models, comma list");
   line.option("variant", "", "variants, each for the models that have it (default: the task's)");
-  line.option("distance", "", "the task's distances, comma list (default: the task's)");
+  line.option(
+      "distance", "",
+      "comma list, on the task's own axis (" + distance_meanings() + "; default: the task's)");
   line.option("pairs", "", "key-value pairs, for tasks that have them");
   line.option("seeds", "", "trainings of each kind, with seeds counted up (default: the task's)");
   line.option("seed", "1", "first seed");
@@ -62,6 +45,9 @@ void add_options(CommandLine& line) {
   line.option("heads", "", "heads of attention (default: the task's)");
   line.option("learning-rate", "", "peak learning rate (default: the task's for each model)");
   line.option("threads", "", "trainings side by side (default: all CPUs)");
+  line.option("memory-limit", "",
+              "most memory that the trainings side by side may use together, such as 4GiB "
+              "(default: three quarters of what is free)");
   line.option("config", "", "file of further options, one name=value a line");
   add_output_options(line);
   line.flag("no-progress", "no progress line on the terminal");
@@ -77,6 +63,12 @@ void check_heads(const CommandLine& line, const TrainingSettings& settings) {
   throw UsageError("--" + option + ": '" + line.text(option) +
                    "' is not allowed; expected a width (" + std::to_string(settings.width) +
                    ") divisible by attention's heads (" + std::to_string(settings.heads) + ")");
+}
+
+/// The memory for all trainings side by side.
+double memory_limit_bytes(const CommandLine& line) {
+  if (!line.given("memory-limit")) return usable_memory_bytes();
+  return std::min(usable_memory_bytes(), parse_bytes("memory-limit", line.text("memory-limit")));
 }
 
 /// All trainings of one task that the options ask for.
@@ -134,154 +126,10 @@ std::vector<TrainingSettings> requested_trainings(const CommandLine& line) {
   }
   if (trainings.empty()) {
     throw UsageError("--variant: '" + line.text("variant") +
-                     "' is not allowed; expected one that " + line.text("model") + " has");
+                     "' is not allowed; expected one that " + line.text("model") +
+                     " has: " + join(variant_names(line.names("model", model_names()))));
   }
   return trainings;
-}
-
-std::string label(const TrainingSettings& settings) {
-  return settings.task->name + " " + settings.model + " " + settings.variant.name + " distance " +
-         std::to_string(settings.distance) + " seed " + std::to_string(settings.seed);
-}
-
-/// The cells that all three files share.
-CsvRow identity_row(const TrainingSettings& settings, const std::string& run_id) {
-  return {{"run_id", run_id},
-          {"task", settings.task->name},
-          {"setup", settings.task->setup},
-          {"regime", kRegime},
-          {"model", settings.model},
-          {"variant", settings.variant.name},
-          {"train_distance", settings.distance},
-          {"seed", settings.seed}};
-}
-
-CsvRow recall_row(const TrainingSettings& settings, const std::string& run_id) {
-  CsvRow row = identity_row(settings, run_id);
-  row["distance"] = settings.distance;
-  row["seq_len"] = settings.seq_len();
-  row["width"] = settings.width;
-  row["layers"] = settings.layers;
-  if (!model_info(settings.model).is_recurrent()) row["heads"] = settings.heads;
-  row["learning_rate"] = settings.learning_rate;
-  row["batch"] = settings.batch;
-  row["steps"] = settings.steps;
-  row["chance"] = settings.task->chance;
-  row["baseline_loss"] = settings.task->baseline_loss;
-  return row;
-}
-
-CsvRow unfinished_row(const TrainingSettings& settings, const std::string& run_id,
-                      const std::string& status, const std::string& reason) {
-  CsvRow row = recall_row(settings, run_id);
-  row["status"] = status;
-  row["reason"] = reason;
-  return row;
-}
-
-CsvRow finished_row(const TrainingSettings& settings, const TrainingResult& result,
-                    const std::string& run_id) {
-  CsvRow row = recall_row(settings, run_id);
-  row["parameters"] = result.parameters;
-  row["train_seconds"] = result.train_seconds;
-  if (result.steps_to_solve) {
-    row["steps_to_solve"] = *result.steps_to_solve;
-    row["seconds_to_solve"] = *result.seconds_to_solve;
-  }
-  row["accuracy"] = result.accuracy;
-  row["loss"] = result.loss;
-  row["solved"] = result.solved(*settings.task);
-  row["status"] = result.failure.empty() ? "ok" : "failed";
-  row["reason"] = result.failure;
-  return row;
-}
-
-std::vector<CsvRow> learning_rows(const TrainingSettings& settings, const TrainingResult& result,
-                                  const std::string& run_id) {
-  std::vector<CsvRow> rows;
-  for (const LearningPoint& point : result.learning) {
-    CsvRow row = identity_row(settings, run_id);
-    row["step"] = point.step;
-    row["seconds"] = point.seconds;
-    row["loss"] = point.loss;
-    row["accuracy"] = point.accuracy;
-    rows.push_back(row);
-  }
-  return rows;
-}
-
-std::vector<CsvRow> gradient_rows(const TrainingSettings& settings, const TrainingResult& result,
-                                  const std::string& run_id) {
-  std::vector<CsvRow> rows;
-  const auto add_stage = [&](const char* stage, const std::vector<GradientPoint>& points) {
-    for (const GradientPoint& point : points) {
-      CsvRow row = identity_row(settings, run_id);
-      row.erase("setup");
-      row.erase("regime");
-      row["stage"] = stage;
-      row["distance"] = point.distance;
-      row["gradient_norm"] = point.norm;
-      row["relative_gradient_norm"] = point.norm / points.front().norm;
-      rows.push_back(row);
-    }
-  };
-  add_stage("init", result.initial_gradients);
-  add_stage("trained", result.trained_gradients);
-  return rows;
-}
-
-/// A training's identity: the columns that tell its rows from those of any other.
-using Identity = std::vector<std::string>;
-
-Identity identity_of(const std::map<std::string, std::string>& row) {
-  return {row.at("task"), row.at("model"), row.at("variant"), row.at("train_distance"),
-          row.at("seed")};
-}
-
-Identity identity_of(const TrainingSettings& settings) {
-  return {settings.task->name, settings.model, settings.variant.name,
-          std::to_string(settings.distance), std::to_string(settings.seed)};
-}
-
-/// Throws UsageError when a finished training differs in anything that a repeat would have to
-/// share.
-void check_same_settings(const TrainingSettings& settings,
-                         const std::map<std::string, std::string>& row) {
-  const CsvRow wanted = recall_row(settings, row.at("run_id"));
-  for (const auto& [column, cell] : wanted) {
-    if (row.at(column) == cell.text()) continue;
-    throw UsageError("--resume: " + label(settings) + " is there with " + column + " " +
-                     row.at(column) + ", now " + cell.text() +
-                     " is asked for; expected the same settings, or another --out");
-  }
-}
-
-/// Reads which trainings a resumed directory holds, and drops rows of any that did not finish.
-std::set<Identity> keep_finished(const std::vector<TrainingSettings>& trainings,
-                                 const RunDirectory& directory) {
-  std::set<Identity> finished;
-  const auto exists = [&](const char* name) {
-    return std::filesystem::exists(directory.file(name));
-  };
-  if (!directory.resuming() || !exists(kRecallFile)) return finished;
-  std::map<Identity, const TrainingSettings*> wanted;
-  for (const TrainingSettings& settings : trainings) wanted[identity_of(settings)] = &settings;
-  const CsvTable rows = read_csv(directory.file(kRecallFile));
-  for (const auto& row : rows) {
-    const auto match = wanted.find(identity_of(row));
-    if (match != wanted.end()) check_same_settings(*match->second, row);
-    finished.insert(identity_of(row));
-  }
-  const auto drop_unfinished = [&](const char* name, const std::vector<std::string>& columns) {
-    if (!exists(name)) return;
-    CsvTable table = read_csv(directory.file(name));
-    std::erase_if(table, [&](const auto& row) { return !finished.contains(identity_of(row)); });
-    rewrite_csv(directory.file(name), columns, table);
-  };
-  rewrite_csv(directory.file(kRecallFile), kRecallColumns, rows);  // without a torn last line
-  drop_unfinished(kLearningFile, kLearningColumns);
-  drop_unfinished(kGradientFile, kGradientColumns);
-  return finished;
 }
 
 void print_header() {
@@ -349,23 +197,19 @@ void print_summary(const RunDirectory& directory, const std::vector<TrainingSett
 /// Runs trainings side by side and writes their rows. Its members are shared by the workers.
 class TrainingRun {
  public:
-  TrainingRun(const RunDirectory& directory, bool show_progress, double total_flops)
-      : run_id_(directory.run_id()),
-        recall_(directory.file(kRecallFile), kRecallColumns),
-        learning_(directory.file(kLearningFile), kLearningColumns),
-        gradient_(directory.file(kGradientFile), kGradientColumns),
-        progress_(total_flops, show_progress) {}
+  TrainingRun(RecallTables& tables, std::string run_id, Progress& progress)
+      : run_id_(std::move(run_id)), tables_(tables), progress_(progress) {}
 
-  /// Trains the longest first, so that no worker is left alone with a long one at the end.
-  void run(std::vector<TrainingSettings> trainings, int workers) {
+  /// Trains the longest first, so that no worker is left alone with a long one at the end. The
+  /// workers share `memory_bytes` evenly.
+  void run(std::vector<TrainingSettings> trainings, int workers, double memory_bytes) {
     std::ranges::stable_sort(trainings, std::greater<>(), [](const TrainingSettings& settings) {
       return training_cost(settings).flops;
     });
-    const double memory_bytes = usable_memory_bytes() / workers;
     make_team(workers).for_each_task(static_cast<Index>(trainings.size()), [&](Index k, int) {
       if (stopped()) return;
       try {
-        run_one(trainings[static_cast<std::size_t>(k)], memory_bytes);
+        run_one(trainings[static_cast<std::size_t>(k)], memory_bytes / workers);
       } catch (...) {  // no exception may leave a parallel region
         const std::lock_guard lock(mutex_);
         if (!error_) error_ = std::current_exception();
@@ -377,20 +221,17 @@ class TrainingRun {
     stop_if_interrupted();
   }
 
-  bool any_failed() const { return any_failed_; }
-
  private:
   bool stopped() const { return pending_signal() != 0 || has_error_; }
 
   void run_one(const TrainingSettings& settings, double memory_bytes) {
     const TrainingCost cost = training_cost(settings);
     if (cost.bytes > memory_bytes) {
-      return write(
-          unfinished_row(settings, run_id_, "skipped",
-                         "needs " + human_bytes(cost.bytes) + " of " + human_bytes(memory_bytes) +
-                             " that each of the trainings side by side may use; fewer "
-                             "--threads, or a smaller --batch or --width, may help"),
-          {}, {});
+      const std::string reason = "needs " + human_bytes(cost.bytes) + " of " +
+                                 human_bytes(memory_bytes) +
+                                 " that each of the trainings side by side may use; fewer "
+                                 "--threads, or a smaller --batch or --width, may help";
+      return write(settings, skipped_rows(settings, reason, run_id_));
     }
     double credited = 0;  // of this training's FLOPs
     const auto credit = [&](double flops) {
@@ -404,8 +245,7 @@ class TrainingRun {
     });
     if (!result) return;
     credit(cost.flops);
-    write(finished_row(settings, *result, run_id_), learning_rows(settings, *result, run_id_),
-          gradient_rows(settings, *result, run_id_));
+    write(settings, finished_rows(settings, *result, run_id_));
   }
 
   void show_progress(const TrainingSettings& settings) {
@@ -413,22 +253,17 @@ class TrainingRun {
     if (lock.owns_lock()) progress_.update(done_flops_, label(settings));
   }
 
-  void write(const CsvRow& row, const std::vector<CsvRow>& learning,
-             const std::vector<CsvRow>& gradient) {
+  void write(const TrainingSettings& settings, const TrainingRows& rows) {
     const std::lock_guard lock(mutex_);
-    learning_.append(learning);
-    gradient_.append(gradient);
-    recall_.append({row});
-    any_failed_ = any_failed_ || row.at("status").text() == "failed";
+    tables_.write(settings, rows);
     progress_.clear();
-    print_row(row);
+    for (const CsvRow& row : rows.recall) print_row(row);
   }
 
   const std::string run_id_;
   std::mutex mutex_;  // guards what follows, up to the atomics
-  CsvWriter recall_, learning_, gradient_;
-  Progress progress_;
-  bool any_failed_ = false;
+  RecallTables& tables_;
+  Progress& progress_;
   std::exception_ptr error_;
   std::atomic<bool> has_error_ = false;
   std::atomic<double> done_flops_ = 0;
@@ -444,26 +279,29 @@ int recall_command(const std::vector<std::string>& arguments) {
                    "  seqbench recall --variant noanswer --steps 300\n");
   add_options(line);
   if (!line.parse(arguments)) return 0;
+  line.refuse_passed_on();
   const std::vector<TrainingSettings> requested = requested_trainings(line);
-  const Index threads = line.given("threads") ? line.integer("threads", 1, 4096)
+  const Index threads = line.given("threads") ? line.integer("threads", 1, kMostThreads)
                                               : static_cast<Index>(usable_cpus().size());
+  const double memory_bytes = memory_limit_bytes(line);
   RunDirectory directory(line, {kRecallFile, kLearningFile, kGradientFile});
-  const std::set<Identity> finished = keep_finished(requested, directory);
-  directory.record_command("recall", line);
+  RecallTables tables(directory);
 
   std::vector<TrainingSettings> trainings;
   double total_flops = 0;
   for (const TrainingSettings& settings : requested) {
-    if (finished.contains(identity_of(settings))) continue;
+    if (tables.holds_finished(settings)) continue;
     trainings.push_back(settings);
     total_flops += training_cost(settings).flops;
   }
+  directory.record_command("recall", line);
   const Index workers = std::clamp<Index>(static_cast<Index>(trainings.size()), 1, threads);
+  Progress progress(total_flops, !line.flag_given("no-progress"));
   print_header();
-  TrainingRun run(directory, !line.flag_given("no-progress"), total_flops);
-  run.run(trainings, static_cast<int>(workers));
+  TrainingRun(tables, directory.run_id(), progress)
+      .run(trainings, static_cast<int>(workers), memory_bytes);
   print_summary(directory, requested);
-  const int code = run.any_failed() ? 1 : 0;
+  const int code = tables.any_failed() ? 1 : 0;
   directory.record_end(code);
   std::printf("\n%s\n", directory.path().c_str());
   return code;

@@ -3,7 +3,7 @@
 //
 // Every training runs on one thread; several run side by side, the longest first. The rows of a
 // training are written when it ends, its row in recall.csv last: with that row it counts as
-// finished, and a resumed run passes over it.
+// finished, and a resumed run passes over it unless it failed or was skipped.
 #pragma once
 
 #include <string>
@@ -11,11 +11,8 @@
 
 namespace seqbench {
 
-extern const std::vector<std::string> kRecallColumns;
-extern const std::vector<std::string> kLearningColumns;
-extern const std::vector<std::string> kGradientColumns;
-
-/// Returns 0, or 1 when a training failed. Throws UsageError, FileError, Interrupted.
+/// Returns 0, or 1 when the folder holds a training that failed, of this run or an earlier one.
+/// Throws UsageError, FileError, Interrupted.
 int recall_command(const std::vector<std::string>& arguments);
 
 }  // namespace seqbench

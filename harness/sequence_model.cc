@@ -17,7 +17,7 @@ std::unique_ptr<Block<T>> make_block(const SequenceModelSpec& spec) {
                               .kernel = info.fastest_kernel(),
                               .width = spec.width,
                               .heads = info.is_recurrent() ? 1 : spec.heads,
-                              .causal = true});
+                              .causal = spec.causal});
   const BlockOptions options =
       info.is_recurrent() ? BlockOptions{} : BlockOptions{true, spec.mlp_expansion};
   return std::make_unique<Block<T>>(std::move(layer), options);
@@ -93,12 +93,12 @@ void SequenceModel<T>::reserve(SequenceShape shape, Index answers, int workers) 
   for (std::size_t k = 0; k <= blocks_.size(); ++k) states_.emplace_back(state_shape);
   dstate_ = Tensor<T>(state_shape);
   dstate_below_ = Tensor<T>(state_shape);
-  for (auto& block : blocks_) block->reserve(shape, workers);
+  for (auto& block : blocks_) block->reserve(shape, Pass::kTrain, workers);
 
   embedding_.gradient = Tensor<T>(embedding_.value.shape());
   if (has_positions()) positions_.gradient = Tensor<T>(positions_.value.shape());
-  final_norm_.reserve(answers);
-  readout_.reserve();
+  final_norm_.reserve(answers, Pass::kTrain);
+  readout_.reserve(Pass::kTrain);
   features_ = Tensor<T>({answers, D});
   normed_ = Tensor<T>({answers, D});
   dfeatures_ = Tensor<T>({answers, D});

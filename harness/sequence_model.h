@@ -3,7 +3,7 @@
 //   tokens → embedding [+ positions] → blocks → (answer rows only) [layer norm] → linear → loss
 //
 // recurrent   bare elman, lstm or gru layers;  readout of the last layer's state
-// attention   + learned positions; causal pre-norm blocks with MLP; final layer norm
+// attention   + learned positions; pre-norm blocks with MLP; final layer norm
 //
 // Both read the answer at the same position, through the same kind of linear map.
 #pragma once
@@ -27,6 +27,7 @@ struct SequenceModelSpec {
   Index width = 64;
   Index layers = 1;
   Index heads = 4;          // attention only
+  bool causal = true;       // attention only: a token sees itself and earlier ones
   Index mlp_expansion = 4;  // attention only
 };
 

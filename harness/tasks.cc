@@ -11,16 +11,15 @@ constexpr Index kSymbols = 16;
 constexpr Index kDistractors = 16;
 constexpr Token kQuery = kSymbols + kDistractors;
 
-void draw_first_token(Random& random, Index count, Index distance, Evidence evidence,
-                      TaskBatch& batch) {
-  const Index T = distance;
-  batch.shape = {count, T};
+void draw_first_token(Random& random, const DrawRequest& request, TaskBatch& batch) {
+  const Index T = request.setting.distance;
+  batch.shape = {request.sequences, T};
   batch.tokens.clear();
   batch.answer_rows.clear();
   batch.targets.clear();
-  for (Index b = 0; b < count; ++b) {
+  for (Index b = 0; b < request.sequences; ++b) {
     const auto answer = static_cast<Token>(random.below(kSymbols));
-    const bool given = evidence == Evidence::kGiven;
+    const bool given = request.evidence == Evidence::kGiven;
     batch.tokens.push_back(given ? answer : static_cast<Token>(random.below(kSymbols)));
     for (Index t = 1; t < T - 1; ++t) {
       batch.tokens.push_back(static_cast<Token>(kSymbols + random.below(kDistractors)));
@@ -41,9 +40,9 @@ const std::vector<Task>& all_tasks() {
        .min_distance = 2,
        .vocabulary = kSymbols + kDistractors + 1,
        .answers = kSymbols,
-       .chance = 1.0 / kSymbols,
-       .baseline_loss = std::log(double(kSymbols)),
-       .sequence_length = [](Index distance) { return distance; },
+       .sequence_length = [](const TaskSetting& setting) { return setting.distance; },
+       .chance = [](const TaskSetting&) { return 1.0 / kSymbols; },
+       .baseline_loss = [](const TaskSetting&) { return std::log(double(kSymbols)); },
        .draw = draw_first_token,
        .defaults =
            {.distances = {8, 16, 32, 64},

@@ -27,6 +27,19 @@ struct TaskBatch {
 /// chance is a leak.
 enum class Evidence { kGiven, kRemoved };
 
+/// How far apart things stand in the sequences of a task, and how many.
+struct TaskSetting {
+  Index distance = 1;  // on the task's own axis
+  Index pairs = 0;     // key-value pairs, for tasks that have them
+};
+
+/// What to draw.
+struct DrawRequest {
+  Index sequences = 1;
+  TaskSetting setting;
+  Evidence evidence = Evidence::kGiven;
+};
+
 /// The setting a task is run in unless the command line says otherwise.
 struct TaskDefaults {
   std::vector<Index> distances;
@@ -51,14 +64,14 @@ struct Task {
   std::string setup;             // which of a task's set-ups (one so far for each)
   std::string distance_meaning;  // of --distance
   Index min_distance = 1;
-  Index vocabulary = 1;      // tokens lie in [0, vocabulary)
-  Index answers = 1;         // targets lie in [0, answers)
-  double chance = 0;         // accuracy of the best guess without evidence
-  double baseline_loss = 0;  // its loss
-  Index (*sequence_length)(Index distance) = nullptr;
-  /// Draws `count` sequences of that distance into `batch`.
-  void (*draw)(Random& random, Index count, Index distance, Evidence evidence,
-               TaskBatch& batch) = nullptr;
+  Index vocabulary = 1;  // tokens lie in [0, vocabulary)
+  Index answers = 1;     // targets lie in [0, answers)
+  Index (*sequence_length)(const TaskSetting& setting) = nullptr;
+  /// The accuracy of the best guess without evidence, and its loss.
+  double (*chance)(const TaskSetting& setting) = nullptr;
+  double (*baseline_loss)(const TaskSetting& setting) = nullptr;
+  /// Assigns the batch.
+  void (*draw)(Random& random, const DrawRequest& request, TaskBatch& batch) = nullptr;
   TaskDefaults defaults;
 };
 

@@ -40,21 +40,31 @@ struct Score {
   double accuracy() const { return static_cast<double>(correct) / static_cast<double>(answers); }
 };
 
+/// Draws sequences as the training wants them.
+void draw(Random& random, const TrainingSettings& settings, Index sequences, TaskBatch& batch) {
+  settings.task->draw(random,
+                      {.sequences = sequences,
+                       .setting = settings.task_setting(),
+                       .evidence = settings.variant.evidence},
+                      batch);
+}
+
 template <typename T>
 void reserve_for(SequenceModel<T>& model, const TaskBatch& batch, const ThreadTeam& team) {
   model.reserve(batch.shape, static_cast<Index>(batch.targets.size()), team.size());
 }
 
-Score test(const ThreadTeam& team, const TrainingSettings& settings, SequenceModel<float>& model) {
+/// Tests where the model was trained.
+TestScore test(const ThreadTeam& team, const TrainingSettings& settings,
+               SequenceModel<float>& model) {
   Random random(static_cast<std::uint64_t>(settings.seed), kTestData);
   TaskBatch batch;
   Score score;
   for (Index left = settings.task->defaults.test_sequences; left > 0; left -= batch.shape.batch) {
-    settings.task->draw(random, std::min(left, settings.batch), settings.distance,
-                        settings.variant.evidence, batch);
+    draw(random, settings, std::min(left, settings.batch), batch);
     score.add(model.forward(team, batch, Keep::kNothing), model, batch);
   }
-  return score;
+  return {.distance = settings.distance, .accuracy = score.accuracy(), .loss = score.mean_loss()};
 }
 
 /// In double, since a vanishing gradient would underflow in float. One batch of sequences;
@@ -66,7 +76,7 @@ std::vector<GradientPoint> gradient_by_distance(const ThreadTeam& team,
   copy_parameters(trained, model);
   Random random(static_cast<std::uint64_t>(settings.seed), kGradientData);
   TaskBatch batch;
-  settings.task->draw(random, settings.batch, settings.distance, settings.variant.evidence, batch);
+  draw(random, settings, settings.batch, batch);
   reserve_for(model, batch, team);
   model.forward(team, batch, Keep::kForBackward);
   model.backward(team, batch);
@@ -105,6 +115,11 @@ SequenceModelSpec model_spec(const TrainingSettings& settings) {
           .mlp_expansion = settings.task->defaults.mlp_expansion};
 }
 
+void initialise(const TrainingSettings& settings, SequenceModel<float>& model) {
+  Random random(static_cast<std::uint64_t>(settings.seed), kParameters);
+  model.initialise(random);
+}
+
 TrainingCost training_cost(const TrainingSettings& settings) {
   const SequenceModelSpec spec = model_spec(settings);
   const ModelInfo& info = model_info(spec.model);
@@ -113,7 +128,7 @@ TrainingCost training_cost(const TrainingSettings& settings) {
                                          .kernel = info.fastest_kernel(),
                                          .width = spec.width,
                                          .heads = info.is_recurrent() ? 1 : spec.heads,
-                                         .causal = true},
+                                         .causal = spec.causal},
                                         shape, Pass::kTrain, 1);
   const double N = double(shape.batch) * double(shape.steps), D = double(spec.width);
   const double expansion = info.is_recurrent() ? 0 : double(spec.mlp_expansion);
@@ -139,11 +154,10 @@ TrainingCost training_cost(const TrainingSettings& settings) {
 std::optional<TrainingResult> train(const TrainingSettings& settings, const KeepGoing& keep_going) {
   const ThreadTeam team(1);
   const TaskDefaults& defaults = settings.task->defaults;
-  const auto seed = static_cast<std::uint64_t>(settings.seed);
-  Random parameter_random(seed, kParameters), data_random(seed, kTrainingData);
+  Random data_random(static_cast<std::uint64_t>(settings.seed), kTrainingData);
 
   SequenceModel<float> model(model_spec(settings));
-  model.initialise(parameter_random);
+  initialise(settings, model);
   AdamW<float> optimiser(model.parameters(), {.weight_decay = defaults.weight_decay});
   const LearningRateSchedule schedule{.peak = settings.learning_rate,
                                       .steps = settings.steps,
@@ -160,8 +174,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   Score stretch;
   for (Index step = 0; step < settings.steps; ++step) {
     if (!keep_going(step)) return std::nullopt;
-    settings.task->draw(data_random, settings.batch, settings.distance, settings.variant.evidence,
-                        batch);
+    draw(data_random, settings, settings.batch, batch);
     if (step == 0) reserve_for(model, batch, team);
     const double loss = model.forward(team, batch, Keep::kForBackward);
     model.backward(team, batch);
@@ -187,9 +200,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   }
   result.train_seconds = stopwatch.seconds();
 
-  const Score score = test(team, settings, model);
-  result.accuracy = score.accuracy();
-  result.loss = score.mean_loss();
+  result.tests.push_back(test(team, settings, model));
   if (settings.measure_gradients && result.failure.empty()) {
     result.trained_gradients = gradient_by_distance(team, settings, model);
   }

@@ -20,7 +20,8 @@ struct TrainingSettings {
   const Task* task = nullptr;
   std::string model;
   Variant variant;
-  Index distance = 1;
+  Index distance = 1;  // in training
+  Index pairs = 0;     // for tasks that have them
   Index seed = 1;
   Index steps = 1;
   Index batch = 1;
@@ -30,7 +31,8 @@ struct TrainingSettings {
   double learning_rate = 1e-3;  // the peak
   bool measure_gradients = true;
 
-  Index seq_len() const { return task->sequence_length(distance); }
+  TaskSetting task_setting() const { return {.distance = distance, .pairs = pairs}; }
+  Index seq_len() const { return task->sequence_length(task_setting()); }
 };
 
 /// The mean over the fresh batches of a stretch of training that ends after `step` steps.
@@ -47,19 +49,25 @@ struct GradientPoint {
   double norm = 0;  // mean over sequences of ‖∂L/∂e_{T − distance}‖, L the loss of one sequence
 };
 
+/// How well the trained model does on fresh test sequences of one distance.
+struct TestScore {
+  Index distance = 0;
+  double accuracy = 0;
+  double loss = 0;
+
+  bool solves(const Task& task) const { return accuracy >= task.defaults.solved_accuracy; }
+};
+
 struct TrainingResult {
   Index parameters = 0;
   Index steps = 0;                         // taken
   std::optional<Index> steps_to_solve;     // end of the first stretch that counts as solved
   std::optional<double> seconds_to_solve;  // of training, up to there
   double train_seconds = 0;
-  double accuracy = 0;  // on fresh test sequences
-  double loss = 0;      // on the same
+  std::vector<TestScore> tests;
   std::vector<LearningPoint> learning;
   std::vector<GradientPoint> initial_gradients, trained_gradients;  // empty unless measured
-  std::string failure;  // why training ended early; empty when it did not
-
-  bool solved(const Task& task) const { return accuracy >= task.defaults.solved_accuracy; }
+  std::string failure;  // why training could not go on; empty when it could
 };
 
 /// What a training takes, known before anything is allocated. Doubles, as in LayerCost.
@@ -79,5 +87,8 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
 
 /// The model that these settings describe.
 SequenceModelSpec model_spec(const TrainingSettings& settings);
+
+/// Draws the parameters that the training starts with: they follow from its seed.
+void initialise(const TrainingSettings& settings, SequenceModel<float>& model);
 
 }  // namespace seqbench

@@ -42,6 +42,15 @@ std::vector<std::string> variant_names() {
   return names;
 }
 
+std::vector<std::string> variant_names(const std::vector<std::string>& models) {
+  std::vector<std::string> names = variant_names();
+  std::erase_if(names, [&](const std::string& name) {
+    return std::ranges::none_of(
+        models, [&](const std::string& model) { return find_variant(model, name) != nullptr; });
+  });
+  return names;
+}
+
 template <typename T>
 void initialise_chrono(Random& random, SequenceLayer<T>& lstm, Index longest) {
   assert(longest >= 2);

@@ -35,6 +35,8 @@ const Variant* find_variant(const std::string& model, const std::string& name);
 
 /// Every variant's name once.
 std::vector<std::string> variant_names();
+/// Those that at least one of these models has.
+std::vector<std::string> variant_names(const std::vector<std::string>& models);
 
 /// Draws the parameters of a new LSTM for dependencies over up to `longest` ≥ 2 steps:
 ///

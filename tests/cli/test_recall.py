@@ -1,5 +1,6 @@
 """recall as a user runs it, its CSV read back."""
 
+import csv
 import signal
 import subprocess
 import time
@@ -8,6 +9,13 @@ import unittest
 from program import PROGRAM, ProgramTest, read_csv, run
 
 TINY = ["recall", "--distance", "4", "--steps", "40", "--batch", "16", "--width", "16"]
+
+
+def read_csv_so_far(path):
+    """The whole rows of a file that is being written."""
+    with open(path, newline="", encoding="utf-8") as file:
+        lines = [line for line in file if line.endswith("\n")]
+    return list(csv.DictReader(lines, strict=True))
 
 
 class Recall(ProgramTest):
@@ -58,7 +66,11 @@ class Recall(ProgramTest):
         self.assertEqual(read_csv(out / "recall.csv"), rows)
 
     def test_a_signal_keeps_the_finished_trainings(self):
-        out = self.folder / "run"
+        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+            with self.subTest(signal=number.name):
+                self.interrupt(number, code, self.folder / number.name)
+
+    def interrupt(self, number, code, out):
         process = subprocess.Popen(
             [PROGRAM, "recall", "--distance", "4", "--steps", "60", "--model", "elman",
              "--seeds", "2000", "--threads", "1", "--out", out],
@@ -68,10 +80,34 @@ class Recall(ProgramTest):
         while not (table.exists() and len(table.read_bytes().splitlines()) > 2):
             self.assertLess(time.time(), deadline, "no training finished in time")
             time.sleep(0.02)
-        process.send_signal(signal.SIGTERM)
+        finished = read_csv_so_far(table)
+        process.send_signal(number)
         _, errors = process.communicate(timeout=60)
-        self.assertEqual(process.returncode, 143, errors)
-        self.assertLess(len(read_csv(table)), 2000)
+        self.assertEqual(process.returncode, code, errors)
+        rows = read_csv(table)
+        self.assertLess(len(rows), 2000)
+        self.assertGreaterEqual(len(finished), 1)
+        self.assertEqual(rows[:len(finished)], finished)
+        self.assertEqual({row["status"] for row in rows}, {"ok"})
+
+    def test_a_resumed_run_tells_of_what_failed_before(self):
+        out = self.folder / "run"
+        options = ["--model", "attention", "--seeds", "1", "--out", out, "--resume"]
+        self.assertEqual(run(*TINY, "--learning-rate", "1000", *options).returncode, 1)
+        self.assertEqual(run(*TINY, "--learning-rate", "1000", *options).returncode, 1)
+        self.assertEqual(len(read_csv(out / "recall.csv")), 1)
+        self.assertEqual(run(*TINY, *options).returncode, 0)
+        self.assertEqual(len(read_csv(out / "recall.csv")), 1)
+
+    def test_a_file_of_other_columns_is_refused(self):
+        out = self.folder / "run"
+        out.mkdir()
+        (out / "learning.csv").write_text("run_id,colour\r\n")
+        self.assert_refused(run(*TINY, "--out", out, "--resume"), 1, "learning.csv", "columns")
+        self.assertFalse((out / "machine.json").exists())
+
+    def test_nothing_may_follow_two_dashes(self):
+        self.assert_refused(run(*TINY, "--", "--benchmark_repetitions=2"), 2, "--", "recall")
 
     def test_pairs_belong_to_tasks_that_have_them(self):
         self.assert_refused(run(*TINY, "--pairs", "4"), 2, "--pairs", "first_token")

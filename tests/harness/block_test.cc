@@ -30,7 +30,7 @@ TEST(Block, GradientsOfEveryFormMatchSlopes) {
       auto x = normal_tensor<double>(random, {2, T, kWidth});
       const auto dy = normal_tensor<double>(random, {2, T, kWidth});
       Tensor<double> y({2, T, kWidth}), dx({2, T, kWidth}), consumed_dy({2, T, kWidth});
-      block.reserve({2, T}, 1);
+      block.reserve({2, T}, Pass::kTrain, 1);
       const auto loss = [&] {
         block.forward(team, std::as_const(x).sequence(), y.sequence(), Keep::kForBackward);
         return as_eigen(y.matrix()).cwiseProduct(as_eigen(dy.matrix())).sum();
@@ -66,7 +66,7 @@ TEST(Block, TheBareFormIsTheLayerItself) {
   copy_parameters(*layer, block.layer());
   const auto x = normal_tensor<float>(random, {3, 5, kWidth});
   Tensor<float> y({3, 5, kWidth}), expected({3, 5, kWidth});
-  block.reserve({3, 5}, 1);
+  block.reserve({3, 5}, Pass::kForward, 1);
   layer->reserve({3, 5}, Pass::kForward, 1);
   block.forward(team, x.sequence(), y.sequence(), Keep::kNothing);
   layer->forward(team, x.sequence(), expected.sequence(), Keep::kNothing);
@@ -79,9 +79,22 @@ TEST(Block, TheResidualFormPassesItsInputOnWhereTheBranchesAreZero) {
   Block<float> block(make_gru_layer<float>(), {true, 2});  // all parameters but the norms' are 0
   const auto x = normal_tensor<float>(random, {2, 3, kWidth});
   Tensor<float> y({2, 3, kWidth});
-  block.reserve({2, 3}, 1);
+  block.reserve({2, 3}, Pass::kForward, 1);
   block.forward(team, x.sequence(), y.sequence(), Keep::kNothing);
   EXPECT_TRUE(bit_equal(y, x));
+}
+
+TEST(Block, AllocatesGradientsForTrainingOnly) {
+  Block<float> block(make_gru_layer<float>(), {true, 2});
+  std::vector<Parameter<float>*> parameters;
+  block.append_parameters(parameters);
+  for (const Pass pass : {Pass::kForward, Pass::kTrain, Pass::kForward}) {
+    block.reserve({2, 3}, pass, 1);
+    for (const auto* parameter : parameters) {
+      EXPECT_EQ(parameter->gradient.size(), pass == Pass::kTrain ? parameter->value.size() : 0)
+          << parameter->name;
+    }
+  }
 }
 
 TEST(Block, ListsTheParametersOfItsForm) {

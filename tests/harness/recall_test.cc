@@ -8,6 +8,7 @@
 #include <set>
 
 #include "harness/csv.h"
+#include "harness/durable_file.h"
 #include "harness/errors.h"
 
 namespace seqbench {
@@ -63,6 +64,7 @@ TEST_F(RecallCommand, WritesARowForEveryTraining) {
     EXPECT_EQ(row.at("heads"), row.at("model") == "attention" ? "2" : "");
     EXPECT_EQ(row.at("layers"), row.at("model") == "attention" ? "2" : "1");
     EXPECT_EQ(row.at("steps"), "21");
+    EXPECT_EQ(row.at("schedule_steps"), "21");
     EXPECT_EQ(row.at("chance"), "0.0625");
     EXPECT_EQ(std::stod(row.at("baseline_loss")), std::log(16.0));
     EXPECT_GT(std::stod(row.at("train_seconds")), 0);
@@ -133,9 +135,11 @@ TEST_F(RecallCommand, RefusesToResumeOtherSettings) {
     run({"--model", "gru", "--distance", "4", "--seeds", "1", "--steps", "3", "--resume"});
     FAIL() << "accepted";
   } catch (const UsageError& error) {
-    EXPECT_STREQ(error.what(),
-                 "--resume: first_token gru default distance 4 seed 1 is there with steps 2, now 3 "
-                 "is asked for; expected the same settings, or another --out");
+    EXPECT_STREQ(
+        error.what(),
+        "--resume: first_token gru default distance 4 seed 1 is there with schedule_steps 2, now "
+        "3 "
+        "is asked for; expected the same settings, or another --out");
   }
 }
 
@@ -148,11 +152,117 @@ TEST_F(RecallCommand, SkipsWhatDoesNotFitIntoMemory) {
   EXPECT_NE(table("recall.csv")[0].at("reason").find("needs "), std::string::npos);
 }
 
-TEST_F(RecallCommand, ReportsATrainingThatFails) {
-  EXPECT_EQ(run({"--model", "attention", "--distance", "4", "--seeds", "1", "--steps", "100",
-                 "--learning-rate", "1000"}),
-            1);
-  EXPECT_EQ(table("recall.csv")[0].at("status"), "failed");
+TEST_F(RecallCommand, SkipsWhatExceedsTheMemoryLimitAndTakesItAgainWithMore) {
+  std::vector<std::string> options = {"--model", "gru", "--distance",     "4", "--seeds", "1",
+                                      "--steps", "2",   "--memory-limit", "1K"};
+  ASSERT_EQ(run(options), 0);
+  ASSERT_EQ(table("recall.csv").size(), 1u);
+  EXPECT_EQ(table("recall.csv")[0].at("status"), "skipped");
+  EXPECT_NE(table("recall.csv")[0].at("reason").find(" of 1.0 KiB "), std::string::npos)
+      << table("recall.csv")[0].at("reason");
+
+  options.back() = "1G";
+  options.push_back("--resume");
+  ASSERT_EQ(run(options), 0);
+  ASSERT_EQ(table("recall.csv").size(), 1u);
+  EXPECT_EQ(table("recall.csv")[0].at("status"), "ok");
+}
+
+TEST_F(RecallCommand, ReportsATrainingThatFailsUntilAResumedRunReplacesIt) {
+  const auto training = [](const std::string& model, const std::string& rate) {
+    return std::vector<std::string>{"--model",         model, "--distance", "4",   "--seeds", "1",
+                                    "--learning-rate", rate,  "--steps",    "100", "--resume"};
+  };
+  EXPECT_EQ(run(training("attention", "1000")), 1);
+  const CsvTable failed = table("recall.csv");
+  ASSERT_EQ(failed.size(), 1u);
+  EXPECT_EQ(failed[0].at("status"), "failed");
+  EXPECT_LT(std::stoi(failed[0].at("steps")), 100);
+  EXPECT_EQ(failed[0].at("schedule_steps"), "100");
+
+  // Another training beside it: the failed one's rows stay, and are still told of.
+  EXPECT_EQ(run(training("gru", "0.001")), 1);
+  const CsvTable both = table("recall.csv");
+  ASSERT_EQ(both.size(), 2u);
+  EXPECT_EQ(both[0], failed[0]);
+
+  // Again, as its reason advises, and one more behind it. The failed one's rows are replaced, those
+  // of the other training are not.
+  auto mending = training("attention", "0.001");
+  mending[5] = "2";
+  mending.insert(mending.end(), {"--threads", "1"});
+  EXPECT_EQ(run(mending), 0);
+  const CsvTable mended = table("recall.csv");
+  ASSERT_EQ(mended.size(), 3u);
+  EXPECT_EQ(mended[0], both[1]);
+  for (std::size_t i = 1; i < 3; ++i) {
+    EXPECT_EQ(mended[i].at("model"), "attention");
+    EXPECT_EQ(mended[i].at("seed"), std::to_string(i));
+    EXPECT_EQ(mended[i].at("status"), "ok");
+  }
+  EXPECT_EQ(table("learning.csv").size(), 3u * 5);
+  EXPECT_EQ(table("gradient.csv").size(), 3u * 2 * 3);
+}
+
+TEST_F(RecallCommand, ResumingReplacesLeftRowsOfAnUnfinishedTrainingAndKeepsAllOthers) {
+  const std::vector<std::string> options = {"--distance", "4", "--seeds", "1", "--steps", "2"};
+  const auto training = [&](const std::string& model) {
+    auto arguments = options;
+    arguments.insert(arguments.end(), {"--model", model, "--variant", "default", "--resume"});
+    return arguments;
+  };
+  ASSERT_EQ(run(training("gru")), 0);
+  const CsvTable learning = table("learning.csv");
+  // As a kill leaves it before the row in recall.csv is written.
+  fs::remove(folder_ / "recall.csv");
+  ASSERT_EQ(run(training("elman")), 0);
+  EXPECT_EQ(table("learning.csv").size(), 2u);
+  EXPECT_EQ(table("learning.csv")[0], learning[0]);
+  ASSERT_EQ(run(training("gru")), 0);
+  EXPECT_EQ(table("recall.csv").size(), 2u);
+  EXPECT_EQ(table("learning.csv").size(), 2u);
+  EXPECT_EQ(table("gradient.csv").size(), 2u * 2 * 3);
+}
+
+TEST_F(RecallCommand, RefusesToResumeFilesOfOtherColumnsAndChangesNothing) {
+  const std::vector<std::string> options = {"--model", "gru", "--distance", "4", "--steps", "2",
+                                            "--seeds", "1",   "--resume"};
+  for (const std::string name : {"recall.csv", "learning.csv", "gradient.csv"}) {
+    fs::remove_all(folder_);
+    ASSERT_EQ(run(options), 0);
+    const std::string foreign = "run_id,colour\r\nrun,blue\r\n";
+    std::ofstream(folder_ / name) << foreign;
+    std::map<std::string, std::string> before;
+    for (const auto& entry : fs::directory_iterator(folder_)) {
+      before[entry.path().filename()] = read_file(entry.path());
+    }
+    EXPECT_EQ(before.at(name), foreign);
+    try {
+      run(options);
+      ADD_FAILURE() << name << " was accepted";
+    } catch (const FileError& error) {
+      EXPECT_EQ(std::string(error.what()),
+                (folder_ / name).string() + ": has other columns than this version writes");
+    }
+    for (const auto& [file, text] : before) EXPECT_EQ(read_file(folder_ / file), text) << file;
+  }
+}
+
+TEST_F(RecallCommand, NamesTheVariantsThatTheChosenModelsHave) {
+  try {
+    run({"--model", "gru,attention", "--variant", "chrono"});
+    FAIL() << "accepted";
+  } catch (const UsageError& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "--variant: 'chrono' is not allowed; expected one that gru,attention has: default, "
+        "learned, noanswer");
+  }
+}
+
+TEST_F(RecallCommand, RefusesWhatFollowsTwoDashes) {
+  const std::vector<std::string> arguments = {"--", "--benchmark_repetitions=2"};
+  EXPECT_THROW(recall_command(arguments), UsageError);
 }
 
 TEST_F(RecallCommand, RefusesBadOptionsByNameAndWritesNothing) {
@@ -169,6 +279,7 @@ TEST_F(RecallCommand, RefusesBadOptionsByNameAndWritesNothing) {
       {{"--layers", "18446744073709551616"}, "--layers: '18446744073709551616'"},
       {{"--learning-rate", "nan"}, "--learning-rate: 'nan'"},
       {{"--learning-rate", "0"}, "--learning-rate: '0'"},
+      {{"--memory-limit", "much"}, "--memory-limit: 'much'"},
       {{"--threads", "1000000000"}, "--threads: '1000000000'"},
   };
   for (const auto& [arguments, start] : cases) {

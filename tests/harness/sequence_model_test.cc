@@ -188,22 +188,26 @@ TEST(SequenceModel, CountsTheLargestLogitAsTheAnswer) {
   EXPECT_EQ(model.correct(), 2);
 }
 
-TEST(SequenceModel, AttentionIsCausal) {
+TEST(SequenceModel, CausalAttentionSeesNothingBehindTheAnswer) {
   const ThreadTeam team;
-  SequenceModel<double> model(small_spec("attention", 6));
-  Random random(6);
-  model.initialise(random);
-  TaskBatch batch;
-  batch.shape = {1, 6};
-  batch.tokens = {3, 1, 4, 0, 5, 2};
-  batch.answer_rows = {3};
-  batch.targets = {1};
-  model.reserve(batch.shape, 1, 1);
-  model.forward(team, batch, Keep::kForBackward);
-  model.backward(team, batch);
-  const auto gradient = as_eigen(model.embedding_gradient().tokens());
-  EXPECT_EQ(gradient.bottomRows(2).cwiseAbs().maxCoeff(), 0);
-  EXPECT_GT(gradient.topRows(4).rowwise().norm().minCoeff(), 0);
+  for (const bool causal : {true, false}) {
+    SequenceModelSpec spec = small_spec("attention", 6);
+    spec.causal = causal;
+    SequenceModel<double> model(spec);
+    Random random(6);
+    model.initialise(random);
+    TaskBatch batch;
+    batch.shape = {1, 6};
+    batch.tokens = {3, 1, 4, 0, 5, 2};
+    batch.answer_rows = {3};
+    batch.targets = {1};
+    model.reserve(batch.shape, 1, 1);
+    model.forward(team, batch, Keep::kForBackward);
+    model.backward(team, batch);
+    const auto gradient = as_eigen(model.embedding_gradient().tokens());
+    EXPECT_EQ(gradient.bottomRows(2).cwiseAbs().maxCoeff() == 0, causal);
+    EXPECT_GT(gradient.topRows(4).rowwise().norm().minCoeff(), 0);
+  }
 }
 
 TEST(SequenceModel, RefusesHeadsThatDoNotDivideTheWidth) {

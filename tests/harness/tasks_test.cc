@@ -18,9 +18,9 @@ TEST_P(EveryTask, DrawsWhatItDeclares) {
   TaskBatch batch;
   for (const Index distance : {task.min_distance, task.min_distance + 1, Index{33}}) {
     for (const Index count : {1, 7}) {
-      task.draw(random, count, distance, Evidence::kGiven, batch);
+      task.draw(random, {count, {.distance = distance}, Evidence::kGiven}, batch);
       EXPECT_EQ(batch.shape.batch, count);
-      EXPECT_EQ(batch.shape.steps, task.sequence_length(distance));
+      EXPECT_EQ(batch.shape.steps, task.sequence_length({.distance = distance}));
       ASSERT_EQ(Index(batch.tokens.size()), count * batch.shape.steps);
       for (const Token token : batch.tokens) {
         EXPECT_GE(token, 0);
@@ -44,9 +44,9 @@ TEST_P(EveryTask, DrawsFreshSequencesFromOneSeedAndTheSameFromTheSame) {
   const Task& task = GetParam();
   Random random(1), same(1);
   TaskBatch first, second, repeated;
-  task.draw(random, 4, 40, Evidence::kGiven, first);
-  task.draw(random, 4, 40, Evidence::kGiven, second);
-  task.draw(same, 4, 40, Evidence::kGiven, repeated);
+  task.draw(random, {4, {.distance = 40}, Evidence::kGiven}, first);
+  task.draw(random, {4, {.distance = 40}, Evidence::kGiven}, second);
+  task.draw(same, {4, {.distance = 40}, Evidence::kGiven}, repeated);
   EXPECT_NE(first.tokens, second.tokens);
   EXPECT_EQ(first.tokens, repeated.tokens);
   EXPECT_EQ(first.targets, repeated.targets);
@@ -67,7 +67,7 @@ TEST(FirstToken, AsksForTheFirstTokenAfterDistractorsAndAQueryMark) {
   Random random(2);
   TaskBatch batch;
   constexpr Index kCount = 50, kLength = 9;
-  task.draw(random, kCount, kLength, Evidence::kGiven, batch);
+  task.draw(random, {kCount, {.distance = kLength}, Evidence::kGiven}, batch);
   for (Index b = 0; b < kCount; ++b) {
     const Token* x = batch.tokens.data() + b * kLength;
     EXPECT_EQ(x[0], batch.targets[std::size_t(b)]);
@@ -89,10 +89,11 @@ TEST(FirstToken, AnswersAreUniform) {
   Random random(3);
   TaskBatch batch;
   constexpr int kCount = 16000;
-  task.draw(random, kCount, 2, Evidence::kGiven, batch);
+  const double chance = task.chance({});
+  task.draw(random, {kCount, {.distance = 2}, Evidence::kGiven}, batch);
   std::vector<int> hits(16);
   for (const Token target : batch.targets) ++hits[std::size_t(target)];
-  for (const int n : hits) EXPECT_NEAR(n, kCount * task.chance, five_sigmas(task.chance, kCount));
+  for (const int n : hits) EXPECT_NEAR(n, kCount * chance, five_sigmas(chance, kCount));
 }
 
 TEST(FirstToken, WithoutEvidenceTheFirstTokenIsRightByChanceOnly) {
@@ -100,14 +101,15 @@ TEST(FirstToken, WithoutEvidenceTheFirstTokenIsRightByChanceOnly) {
   Random random(4);
   TaskBatch batch;
   constexpr int kCount = 16000;
-  task.draw(random, kCount, 3, Evidence::kRemoved, batch);
+  const double chance = task.chance({});
+  task.draw(random, {kCount, {.distance = 3}, Evidence::kRemoved}, batch);
   int right = 0;
   for (int b = 0; b < kCount; ++b) {
     const Token first = batch.tokens[std::size_t(3 * b)];
     EXPECT_LT(first, 16);
     right += first == batch.targets[std::size_t(b)];
   }
-  EXPECT_NEAR(right, kCount * task.chance, five_sigmas(task.chance, kCount));
+  EXPECT_NEAR(right, kCount * chance, five_sigmas(chance, kCount));
 }
 
 TEST(TaskByName, RefusesAnUnknownName) {

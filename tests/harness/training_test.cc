@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace seqbench {
@@ -30,8 +31,8 @@ TEST(Train, ChronoLstmLearnsTheFirstTokenOfEight) {
   settings.steps = 300;
   const auto result = train(settings, kToTheEnd);
   ASSERT_TRUE(result.has_value());
-  EXPECT_EQ(result->accuracy, 1);
-  EXPECT_TRUE(result->solved(*settings.task));
+  EXPECT_EQ(result->tests[0].accuracy, 1);
+  EXPECT_TRUE(result->tests[0].solves(*settings.task));
   ASSERT_TRUE(result->steps_to_solve.has_value());
   EXPECT_LT(*result->steps_to_solve, 300);
   EXPECT_LE(*result->seconds_to_solve, result->train_seconds);
@@ -42,7 +43,7 @@ TEST(Train, ChronoLstmLearnsTheFirstTokenOfEight) {
 TEST(Train, AttentionLearnsTheFirstTokenOfEight) {
   TrainingSettings settings = first_token("attention", "learned", 8);
   settings.steps = 300;
-  EXPECT_EQ(train(settings, kToTheEnd)->accuracy, 1);
+  EXPECT_EQ(train(settings, kToTheEnd)->tests[0].accuracy, 1);
 }
 
 // The control: where the input does not hold the answer, nothing may find it.
@@ -52,17 +53,20 @@ TEST(Train, WithoutTheAnswerEveryModelStaysAtChance) {
     settings.steps = 300;
     const auto result = train(settings, kToTheEnd);
     // Five standard errors of a binomial share.
-    const double p = settings.task->chance;
+    const double p = settings.task->chance(settings.task_setting());
     const double n = double(settings.task->defaults.test_sequences);
-    EXPECT_NEAR(result->accuracy, p, 5 * std::sqrt(p * (1 - p) / n)) << model;
-    EXPECT_FALSE(result->solved(*settings.task));
+    EXPECT_NEAR(result->tests[0].accuracy, p, 5 * std::sqrt(p * (1 - p) / n)) << model;
+    EXPECT_FALSE(result->tests[0].solves(*settings.task));
     EXPECT_FALSE(result->steps_to_solve.has_value());
   }
 }
 
 void expect_same(const TrainingResult& a, const TrainingResult& b) {
-  EXPECT_EQ(a.accuracy, b.accuracy);
-  EXPECT_EQ(a.loss, b.loss);
+  ASSERT_EQ(a.tests.size(), b.tests.size());
+  for (std::size_t i = 0; i < a.tests.size(); ++i) {
+    EXPECT_EQ(a.tests[i].accuracy, b.tests[i].accuracy);
+    EXPECT_EQ(a.tests[i].loss, b.tests[i].loss);
+  }
   EXPECT_EQ(a.steps_to_solve, b.steps_to_solve);
   ASSERT_EQ(a.learning.size(), b.learning.size());
   for (std::size_t i = 0; i < a.learning.size(); ++i) {
@@ -97,9 +101,37 @@ TEST(Train, ResultsAreBitEqualAloneAndSideBySide) {
 TEST(Train, SeedsGiveDifferentTrainings) {
   TrainingSettings settings = first_token("lstm", "default", 8);
   settings.steps = 1;
-  const double first = train(settings, kToTheEnd)->loss;
+  const double first = train(settings, kToTheEnd)->tests[0].loss;
   settings.seed = 2;
-  EXPECT_NE(train(settings, kToTheEnd)->loss, first);
+  EXPECT_NE(train(settings, kToTheEnd)->tests[0].loss, first);
+}
+
+TEST(Train, TestsAtTheDistanceOfTraining) {
+  TrainingSettings settings = first_token("gru", "default", 9);
+  settings.steps = 1;
+  const auto result = train(settings, kToTheEnd);
+  ASSERT_EQ(result->tests.size(), 1u);
+  EXPECT_EQ(result->tests[0].distance, 9);
+}
+
+// Apart from the data, which follow from the seed too.
+TEST(Initialise, FollowsFromTheSeedInEveryTensorThatIsDrawn) {
+  TrainingSettings settings = first_token("lstm", "default", 8);
+  SequenceModel<float> first(model_spec(settings)), again(model_spec(settings)),
+      other(model_spec(settings));
+  initialise(settings, first);
+  initialise(settings, again);
+  settings.seed = 2;
+  initialise(settings, other);
+  for (std::size_t k = 0; k < first.parameters().size(); ++k) {
+    const Parameter<float>& parameter = *first.parameters()[k];
+    EXPECT_TRUE(std::ranges::equal(parameter.value.values(), again.parameters()[k]->value.values()))
+        << parameter.name;
+    if (parameter.name.starts_with("final_norm")) continue;  // starts as 1 and 0
+    EXPECT_FALSE(
+        std::ranges::equal(parameter.value.values(), other.parameters()[k]->value.values()))
+        << parameter.name;
+  }
 }
 
 TEST(Train, StopsWhenTold) {

@@ -28,6 +28,12 @@ TEST(FindVariant, TheControlKeepsTheModelAndRemovesTheEvidence) {
   }
 }
 
+TEST(VariantNames, AreThoseThatAnyOfTheModelsHas) {
+  EXPECT_EQ(variant_names({"gru"}), (std::vector<std::string>{"default", "noanswer"}));
+  EXPECT_EQ(variant_names({"attention"}), (std::vector<std::string>{"learned", "noanswer"}));
+  EXPECT_EQ(variant_names(model_names()), variant_names());
+}
+
 TEST(InitialiseChrono, FollowsItsDefinition) {
   constexpr Index kWidth = 64, kLongest = 40;
   const auto lstm = make_layer<double>({.model = "lstm", .kernel = "hoisted", .width = kWidth});
