@@ -118,7 +118,9 @@ void RunDirectory::record_command(const std::string& command, const CommandLine&
                                   const Json& probes) {
   Json commands = list_in(machine_, "commands");
   Json options = Json::object();
-  for (const auto& [name, value] : line.effective()) options[name] = value;
+  for (const auto& [name, value] : line.effective()) {
+    if (name != "out") options[name] = value;  // the folder that this file is in
+  }
   Json& record = commands.emplace_back(
       Json{{"command", command}, {"options", options}, {"started", utc_now()}});
   if (!probes.is_null()) record["probes"] = probes;
