@@ -5,10 +5,10 @@
 
 #include <cmath>
 #include <limits>
-#include <span>
 #include <string>
 
 #include "core/sequence_layer.h"
+#include "tests/slopes.h"
 #include "tests/test_data.h"
 
 namespace seqbench {
@@ -18,16 +18,11 @@ namespace seqbench {
 /// single element. Reserves the layer for Pass::kTrain and leaves random parameters in it.
 /// Gradients and dx hold NaN before backward, so that accumulating instead of assigning fails too.
 ///
-/// The slope is extrapolated (Richardson) from central differences at h and 2h. Its tolerance is
-/// the sum of two terms:
-///   truncation  |slope(2h) − slope(h)|, three times the error of slope(h), which the extrapolation
-///               is far below;
-///   rounding    ε·depth·Σ|dy∘y|/h with depth 8·T·(D + T): a token's output is at most T steps of
-///               dot products over D elements, or weighted sums over T tokens, deep.
+/// The loss's rounding error is at most ε·depth·Σ|dy∘y| with depth 5·T·(D + T): a token's output is
+/// at most T steps of dot products over D elements, or weighted sums over T tokens, deep.
 inline void check_gradients(SequenceLayer<double>& layer, SequenceShape shape, std::uint64_t seed,
                             const ThreadTeam& team = ThreadTeam()) {
   constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-  constexpr double kH = 1e-4;
   const Index B = shape.batch, T = shape.steps, D = layer.width();
   Random random(seed);
   randomise_parameters(random, layer);
@@ -39,8 +34,8 @@ inline void check_gradients(SequenceLayer<double>& layer, SequenceShape shape, s
   layer.forward(team, x.sequence(), y.sequence(), Keep::kForBackward);
   double loss_magnitude = 0;
   for (Index i = 0; i < y.size(); ++i) loss_magnitude += std::abs(dy[i] * y[i]);
-  const double rounding =
-      std::numeric_limits<double>::epsilon() * 8 * double(T * (D + T)) * loss_magnitude / kH;
+  const double loss_error =
+      std::numeric_limits<double>::epsilon() * 5 * double(T * (D + T)) * loss_magnitude;
 
   std::ranges::fill(dx.values(), kNaN);
   for (auto& parameter : layer.parameters()) {
@@ -55,29 +50,12 @@ inline void check_gradients(SequenceLayer<double>& layer, SequenceShape shape, s
     for (Index i = 0; i < y.size(); ++i) sum += dy[i] * y[i];
     return sum;
   };
-  const auto central_difference = [&](double& element, double h) {
-    const double middle = element;
-    element = middle + h;
-    const double above = loss();
-    element = middle - h;
-    const double below = loss();
-    element = middle;
-    return (above - below) / (2 * h);
-  };
-  const auto expect_slopes = [&](const std::string& name, std::span<double> values,
-                                 std::span<const double> gradient) {
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      const double narrow = central_difference(values[i], kH);
-      const double wide = central_difference(values[i], 2 * kH);
-      const double slope = (4 * narrow - wide) / 3;
-      ASSERT_NEAR(gradient[i], slope, std::abs(wide - narrow) + rounding)
-          << "d." << name << "[" << i << "], B=" << B << " T=" << T << " D=" << D;
-    }
-  };
-  expect_slopes("x", x.values(), std::as_const(dx).values());
+  SCOPED_TRACE("B=" + std::to_string(B) + " T=" + std::to_string(T) + " D=" + std::to_string(D));
+  expect_slopes({"x", x.values(), std::as_const(dx).values(), loss_error}, loss);
   for (auto& parameter : layer.parameters()) {
-    expect_slopes(parameter.name, parameter.value.values(),
-                  std::as_const(parameter.gradient).values());
+    expect_slopes({parameter.name, parameter.value.values(),
+                   std::as_const(parameter.gradient).values(), loss_error},
+                  loss);
   }
 }
 

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/core/slopes.h"
+#include "tests/slopes.h"
 #include "tests/test_data.h"
 
 namespace seqbench {

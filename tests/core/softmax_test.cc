@@ -4,7 +4,7 @@
 
 #include <numeric>
 
-#include "tests/core/slopes.h"
+#include "tests/slopes.h"
 #include "tests/test_data.h"
 
 namespace seqbench {

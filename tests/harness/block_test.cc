@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "harness/registry.h"
-#include "tests/core/slopes.h"
+#include "tests/slopes.h"
 #include "tests/test_data.h"
 
 namespace seqbench {
