@@ -1,7 +1,9 @@
 #include "attention/decode.h"
 
-#include "attention/fused_chunks.h"
-#include "attention/fused_tile.h"
+#include <algorithm>
+
+#include "core/gemm.h"
+#include "core/simd.h"
 
 namespace seqbench {
 namespace {
@@ -10,12 +12,41 @@ namespace {
 // out a task and short against a context that is worth sharing. A multiple of every vector's lanes.
 constexpr Index kSplitKeys = 1024;
 
+Index splits_in(Index tokens) { return (tokens + kSplitKeys - 1) / kSplitKeys; }
+
 template <typename T>
 struct SplitResults {
   T* max;                 // m_c [splits]
   T* sum;                 // l_c [splits]
   MatrixView<T> outputs;  // o_c [splits, d_k]
 };
+
+/// What one query finds in the keys of one split.
+template <typename T>
+struct SplitTask {
+  MatrixView<const T> q;     // [1, d_k]
+  MatrixView<const T> k, v;  // [keys, d_k]
+  MatrixView<T> scores;      // [1, keys], scratch
+  T scale;                   // 1/√d_k
+  T* max;                    // m_c, of unscaled logits, assigned
+  T* sum;                    // l_c, assigned
+  MatrixView<T> output;      // o_c [1, d_k], assigned
+};
+
+template <typename T>
+void attend_split(const SplitTask<T>& of) {
+  gemm_serial(of.q, of.k, of.scores, {.transpose_b = true});
+  const T m = as_eigen(of.scores).maxCoeff();
+  T* const s = of.scores.data;
+  // The difference comes first: it is exact near the maximum, however large the logits are.
+  for_each_vector<T>(of.scores.cols, [&](auto d, Index j) {
+    const auto difference = hn::Sub(hn::LoadU(d, s + j), hn::Set(d, m));
+    hn::StoreU(exp(d, hn::Mul(difference, hn::Set(d, of.scale))), d, s + j);
+  });
+  *of.max = m;
+  *of.sum = as_eigen(of.scores).sum();
+  gemm_serial(of.scores, of.v, of.output);
+}
 
 /// o [1, d_k] = Σ_c w_c·o_c / Σ_c w_c·l_c, w_c = e^((m_c − m)·scale); m is of unscaled logits.
 template <typename T>
@@ -35,7 +66,7 @@ void merge_splits(const SplitResults<T>& splits, T scale, MatrixView<T> output) 
 
 DecodeWorkspace<BufferShape> decode_workspace(const AttentionShape& shape, Index capacity,
                                               int workers) {
-  const Index heads = shape.batch * shape.heads, splits = tiles_in(capacity, kSplitKeys);
+  const Index heads = shape.batch * shape.heads, splits = splits_in(capacity);
   DecodeWorkspace<BufferShape> workspace;
   workspace.keys = {shape.batch, shape.heads, capacity, shape.head_width};
   workspace.values = workspace.keys;
@@ -62,10 +93,10 @@ template <typename T>
 void decode_attention(const ThreadTeam& team, const KeyValueCache<T>& cache,
                       const DecodeProblem<T>& problem, DecodeWorkspace<Tensor<T>>& workspace) {
   const Index H = cache.heads, d_k = cache.head_width;
-  const Index heads = problem.batch * H, splits = tiles_in(problem.context, kSplitKeys);
+  const Index heads = problem.batch * H, splits = splits_in(problem.context);
   const T scale = logit_scale<T>(d_k);
   const auto of_head = [&](auto tensor, Index head) {
-    return tensor.row_block(head / H, 1).column_block(head % H * d_k, d_k);
+    return tensor.block(head % H).row_block(head / H, 1);
   };
   const auto results_of = [&](Index head) -> SplitResults<T> {
     return {.max = workspace.split_max.data() + head * splits,
@@ -77,17 +108,14 @@ void decode_attention(const ThreadTeam& team, const KeyValueCache<T>& cache,
     const Index head = task / splits, split = task % splits, first = split * kSplitKeys;
     const Index keys = std::min(kSplitKeys, problem.context - first);
     const SplitResults<T> results = results_of(head);
-    const QueryRows<T> row{.q = of_head(problem.q, head),
-                           .output = results.outputs.row_block(split, 1),
-                           .row_max = results.max + split,
-                           .row_sum = results.sum + split,
-                           .scale = scale};
-    begin_rows(row);
-    attend_tile<T>(row,
-                   {.k = cache.keys_of(head / H, head % H, first, keys),
-                    .v = cache.values_of(head / H, head % H, first, keys)},
-                   {workspace.scores.data() + worker * kSplitKeys, 1, keys, kSplitKeys},
-                   Visibility{});
+    attend_split<T>({.q = of_head(problem.q, head),
+                     .k = cache.keys_of(head / H, head % H, first, keys),
+                     .v = cache.values_of(head / H, head % H, first, keys),
+                     .scores = {workspace.scores.data() + worker * kSplitKeys, 1, keys},
+                     .scale = scale,
+                     .max = results.max + split,
+                     .sum = results.sum + split,
+                     .output = results.outputs.row_block(split, 1)});
   });
   team.for_each_task(heads, [&](Index head, int) {
     merge_splits(results_of(head), scale, of_head(problem.output, head));

@@ -63,11 +63,12 @@ struct DecodeWorkspace {
 DecodeWorkspace<BufferShape> decode_workspace(const AttentionShape& shape, Index capacity,
                                               int workers);
 
-/// Copies T tokens of k and v [B·T, H·d_k] to positions [first, first + T) of the cache.
+/// Copies T tokens of k and v [B·T, H·d_k], a block of columns for each head, to positions [first,
+/// first + T) of the cache.
 template <typename T>
 struct CacheAppend {
   AttentionShape shape;
-  MatrixView<const T> k, v;
+  BlockedMatrixView<const T> k, v;
   Index first = 0;
 };
 template <typename T>
@@ -79,8 +80,8 @@ template <typename T>
 struct DecodeProblem {
   Index batch = 1;
   Index context = 1;
-  MatrixView<const T> q;  // [B, H·d_k]
-  MatrixView<T> output;   // [B, H·d_k], assigned
+  BlockedMatrixView<const T> q;  // [B, H·d_k], a block of columns for each head
+  BlockedMatrixView<T> output;   // likewise, assigned
 };
 template <typename T>
 void decode_attention(const ThreadTeam& team, const KeyValueCache<T>& cache,

@@ -1,6 +1,6 @@
 // Forward of the fused kernel: which worker takes which queries through which tiles of keys.
-#include "attention/fused_chunks.h"
 #include "attention/fused_tile.h"
+#include "attention/fused_workspace.h"
 #include "attention/scaled_dot_product.h"
 
 namespace seqbench {
@@ -11,69 +11,76 @@ template <typename T>
 struct ForwardTask {
   MatrixView<const T> q, k, v;  // [T, d_k]
   MatrixView<T> output;         // [T, d_k]
-  T* row_max;                   // [T]
-  T* row_sum;                   // [T]
-  RowRange queries;
+  T* row_max;                   // [T, padded to whole query tiles]
+  T* row_sum;                   // likewise
+  RowRange queries;             // from the start of a query tile on
   bool causal;
 };
 
+/// The queries go through the keys side by side, so that a tile of keys is fetched once for all of
+/// them: at one query tile a time a long sequence's keys would come from the last cache level for
+/// each.
 template <typename T>
-void attend_queries(const ForwardTask<T>& task, MatrixView<T> scratch) {
+void attend_queries(const ForwardTask<T>& task, const ForwardScratch<T>& scratch) {
   const RowRange queries = task.queries;
-  const QueryRows<T> rows{.q = rows_of(task.q, queries),
-                          .output = rows_of(task.output, queries),
-                          .row_max = task.row_max + queries.first,
-                          .row_sum = task.row_sum + queries.first,
-                          .scale = logit_scale<T>(task.q.cols)};
-  const Index keys_end = task.causal ? queries.end() : task.k.rows;
-  begin_rows(rows);
-  for (Index key = 0; key < keys_end; key += kKeyTile) {
-    const RowRange keys = visible_keys(key, queries, task.k.rows, task.causal);
-    const auto scores = scratch.row_block(0, queries.count).column_block(0, keys.count);
-    attend_tile<T>(rows, {.k = rows_of(task.k, keys), .v = rows_of(task.v, keys)}, scores,
-                   {.causal = task.causal, .query = queries.first, .key = key});
+  const Index tiles = tiles_in(queries.count, kQueryTile<T>);
+  const auto tile_rows = [&](Index tile) -> RowRange {
+    const Index first = queries.first + tile * kQueryTile<T>;
+    return {first, std::min(kQueryTile<T>, queries.end() - first)};
+  };
+  const auto tile_state = [&](Index tile) -> ForwardTile<T> {
+    const Index first = tile_rows(tile).first;
+    return {.q_t = scratch.query_tile(tile, task.q.cols),
+            .output_t = scratch.output_tile(tile, task.q.cols),
+            .softmax = {.max = task.row_max + first,
+                        .sum = task.row_sum + first,
+                        .factor = exponent_factor<T>(task.q.cols)}};
+  };
+
+  for (Index tile = 0; tile < tiles; ++tile) {
+    transpose_queries<T>(rows_of(task.q, tile_rows(tile)), scratch.query_tile(tile, task.q.cols));
+    begin_tile(tile_state(tile));
   }
-  divide_by_row_sums(rows);
+  const Index keys_end = task.causal ? queries.end() : task.k.rows;
+  for (Index key = 0; key < keys_end; key += kKeyTile) {
+    const RowRange keys{key, std::min(kKeyTile, keys_end - key)};
+    for (Index tile = 0; tile < tiles; ++tile) {
+      const RowRange rows = tile_rows(tile);
+      if (task.causal && rows.end() <= key) continue;  // sees none of these keys
+      attend_tile<T>(tile_state(tile), {.k = rows_of(task.k, keys), .v = rows_of(task.v, keys)},
+                     {.causal = task.causal, .query = rows.first, .key = key},
+                     scratch.scores(keys.count));
+    }
+  }
+  for (Index tile = 0; tile < tiles; ++tile) {
+    finish_tile(tile_state(tile), rows_of(task.output, tile_rows(tile)));
+  }
 }
 
 }  // namespace
-
-AttentionWorkspace<BufferShape> fused_workspace(const AttentionShape& shape, Pass pass,
-                                                int workers) {
-  const bool train = pass == Pass::kTrain;
-  const Index heads = shape.batch * shape.heads;
-  AttentionWorkspace<BufferShape> workspace;
-  workspace.row_max = workspace.row_sum = {heads, shape.steps};
-  workspace.score_tiles = {workers, train ? 2 : 1, kQueryTile, kKeyTile};
-  if (train) {
-    workspace.row_delta = {heads, shape.steps};
-    workspace.chunk_keys = chunk_keys_for(shape);
-    const Index chunks = tiles_in(shape.steps, workspace.chunk_keys);
-    if (chunks > 1) workspace.query_gradients = {heads, chunks, shape.steps, shape.head_width};
-  }
-  return workspace;
-}
 
 template <typename T>
 void fused_forward(const ThreadTeam& team, const AttentionProblem<T>& problem,
                    AttentionWorkspace<Tensor<T>>& workspace) {
   const auto& shape = problem.shape;
-  const Index tiles = tiles_in(shape.steps, kQueryTile);
-  team.for_each_task(shape.batch * shape.heads * tiles, [&](Index task, int worker) {
-    const Index head = task / tiles, b = head / shape.heads, h = head % shape.heads;
-    // The last queries of a causal head see the most keys: they go first, so that the run ends
-    // with short tasks.
-    const Index first = (tiles - 1 - task % tiles) * kQueryTile;
-    T* scratch = workspace.score_tiles.data() + worker * kQueryTile * kKeyTile;
+  const Index heads = shape.batch * shape.heads;
+  const Index task_queries = forward_task_tiles<T>(shape) * kQueryTile<T>;
+  const Index tasks = tiles_in(shape.steps, task_queries);
+  const Index padded_steps = padded_to_tiles<T>(shape.steps);
+  // The last queries of a causal head see the most keys: they go first, so that the run ends with
+  // short tasks.
+  team.for_each_task(heads * tasks, [&](Index task, int worker) {
+    const Index head = task % heads, b = head / shape.heads, h = head % shape.heads;
+    const Index first = (tasks - 1 - task / heads) * task_queries;
     attend_queries<T>({.q = head_of(problem.q, shape, b, h),
                        .k = head_of(problem.k, shape, b, h),
                        .v = head_of(problem.v, shape, b, h),
                        .output = head_of(problem.output, shape, b, h),
-                       .row_max = workspace.row_max.data() + head * shape.steps,
-                       .row_sum = workspace.row_sum.data() + head * shape.steps,
-                       .queries = {first, std::min(kQueryTile, shape.steps - first)},
+                       .row_max = workspace.row_max.data() + head * padded_steps,
+                       .row_sum = workspace.row_sum.data() + head * padded_steps,
+                       .queries = {first, std::min(task_queries, shape.steps - first)},
                        .causal = shape.causal},
-                      {scratch, kQueryTile, kKeyTile});
+                      forward_scratch(workspace, worker));
   });
 }
 

@@ -1,28 +1,37 @@
-// What the fused kernel does with one tile: a block of queries against a block of keys.
+// What the fused kernel does with one tile: some keys against some queries.
 //
-// The products go through core/gemm.h, everything between two products is one pass over the tile
-// while it is in cache. Which tile is computed by whom is the business of fused_attention.cc,
-// fused_attention_backward.cc and decode.cc.
+// A tile is transposed: a row is a key and a column, hence a lane of a vector, is a query. So a
+// query's maximum and sum run down its lane and never across a vector, and all products of forward
+// and backward are the one of core/register_block.h, with K and V as they lie in memory:
 //
-// A row of a tile is padded to whole vectors by logits of −∞, whose probability is exactly 0, so
-// that masked keys, the last few keys and full rows all take the same path.
+//   Sᵀ = K·Qᵀ     Oᵀ += Vᵀ·Pᵀ                                                      forward
+//   dPᵀ = V·dOᵀ   dV += Pᵀ·dO   dK += dSᵀ·Q   dQᵀ += Kᵀ·dSᵀ                         backward
+//
+// Which tile is computed by whom is the business of fused_attention.cc and
+// fused_attention_backward.cc.
 #pragma once
 
 #include <algorithm>
-#include <cassert>
 #include <cmath>
 #include <limits>
 
-#include "core/gemm.h"
+#include "core/register_block.h"
 #include "core/simd.h"
 #include "core/tensor.h"
+#include "core/transpose.h"
 
 namespace seqbench {
 
-// A float tile of 64×128 scores is 32 KiB: with the operands of its products (64 or 128 rows of
-// d_k ≤ 128) it fits a 1 MiB L2 many times over, and the BLAS runs it at 80 to 95 % of peak.
-inline constexpr Index kQueryTile = 64;
-inline constexpr Index kKeyTile = 128;
+/// Queries of a tile: as many as the widest block has columns (64 floats with AVX-512).
+template <typename T>
+constexpr Index kQueryTile = block_columns<T>();
+
+// Keys of a tile: at 64 queries a float tile is 16 KiB, so that it stays in an L1 cache of 32 KiB
+// between the product that writes it, the softmax and the product that reads it.
+inline constexpr Index kKeyTile = 64;
+
+/// Tiles of `size` that cover `n`.
+inline Index tiles_in(Index n, Index size) { return (n + size - 1) / size; }
 
 /// Consecutive rows of a sequence.
 struct RowRange {
@@ -36,214 +45,208 @@ MatrixView<T> rows_of(MatrixView<T> matrix, RowRange range) {
   return matrix.row_block(range.first, range.count);
 }
 
-/// The part of the key tile that starts at `key` which some of `queries` see, of `steps` keys.
-///
-/// Forward and backward both cut their tiles by this function, so that backward recomputes a tile's
-/// logits by the very product that forward took the row's maximum from. A product of another shape
-/// may round otherwise, by some eps·|logit|: for logits of 10⁴ it would be off by 10⁻³ of each
-/// probability.
-inline RowRange visible_keys(Index key, RowRange queries, Index steps, bool causal) {
-  const Index end = causal ? queries.end() : steps;
-  return {key, std::min(kKeyTile, end - key)};
+/// Where a tile stands, as far as causality is concerned: query `query` + i sees key `key` + j when
+/// key + j ≤ query + i.
+struct TilePosition {
+  bool causal = false;
+  Index query = 0;
+  Index key = 0;
+
+  bool hides_some_of(Index keys) const { return causal && key + keys - 1 > query; }
+};
+
+/// to [d_k, kQueryTile] = rowsᵀ, of at most kQueryTile rows; the columns that are left become 0.
+template <typename T>
+void transpose_queries(MatrixView<const T> rows, MatrixView<T> to) {
+  if (rows.rows < to.cols) as_eigen(to).rightCols(to.cols - rows.rows).setZero();
+  transpose(rows, to.column_block(0, rows.rows));
 }
 
-/// How many leading keys of a tile each of its queries may see.
-struct Visibility {
-  bool causal = false;
-  Index query = 0;  // position of the tile's first query
-  Index key = 0;    // position of the tile's first key
-
-  /// For query `i` of the tile, of the tile's `keys`: key j of the tile with key + j ≤ query + i.
-  Index keys_for(Index i, Index keys) const {
-    return causal ? std::clamp(query + i - key + 1, Index{0}, keys) : keys;
-  }
-};
-
-/// Some queries' state of the online softmax.
+/// The logits of keys that a query does not see become −∞. tile [keys, kQueryTile].
 template <typename T>
-struct QueryRows {
-  MatrixView<const T> q;  // [queries, d_k]
-  MatrixView<T> output;   // [queries, d_k]; Σ e^(s − m)·v over the keys seen so far
-  T* row_max;             // m [queries], of the unscaled logits q·k; −∞ before the first key
-  T* row_sum;             // l [queries] = Σ e^(s − m); 0 before the first key
-  T scale;                // 1/√d_k, which makes logits of q·k
+void hide_later_keys(MatrixView<T> tile, TilePosition at) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<Index>(hn::Lanes(d));
+  const auto hidden = hn::Set(d, -std::numeric_limits<T>::infinity());
+  for (Index j = 0; j < tile.rows; ++j) {
+    for (Index i = 0; i < tile.cols; i += lanes) {
+      // Lane n of this vector is query at.query + i + n.
+      const auto seen =
+          hn::Ge(hn::Iota(d, static_cast<T>(at.query - at.key + i)), hn::Set(d, static_cast<T>(j)));
+      T* const s = tile.row(j) + i;
+      hn::StoreU(hn::IfThenElse(seen, hn::LoadU(d, s), hidden), d, s);
+    }
+  }
+}
+
+/// The online softmax of a tile's queries, a vector after the other (Milakov & Gimelshein 2018,
+/// alg. 3).
+template <typename T>
+struct OnlineSoftmax {
+  T* max;    // m [kQueryTile], of the unscaled logits q·k; −∞ before the first key
+  T* sum;    // l [kQueryTile] = Σ e^((s − m)/√d_k); 0 before the first key
+  T factor;  // log₂e/√d_k: e^((s − m)/√d_k) = 2^((s − m)·factor)
 };
 
-/// Some keys and their values.
+template <typename T>
+T exponent_factor(Index head_width) {
+  return static_cast<T>(1.4426950408889634074 / std::sqrt(double(head_width)));
+}
+
+/// One tile in [keys, kQueryTile]: logits become e^((s − m)/√d_k), and m and l take the keys in.
+/// Where an m has moved, Oᵀ [d_k, kQueryTile] is rescaled.
+///
+/// The difference s − m comes first: it is exact near the maximum, however large the logits are.
+template <typename T>
+void exponentiate_tile(MatrixView<T> tile, const OnlineSoftmax<T>& rows, MatrixView<T> output) {
+  using D = hn::ScalableTag<T>;
+  using V = hn::Vec<D>;
+  const D d;
+  constexpr Index lanes = hn::MaxLanes(D());
+  const auto factor = hn::Set(d, rows.factor);
+
+  V m[kBlockVectors], l[kBlockVectors];
+#pragma GCC unroll 4
+  for (int v = 0; v < kBlockVectors; ++v) m[v] = hn::LoadU(d, rows.max + v * lanes);
+  for (Index j = 0; j < tile.rows; ++j) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kBlockVectors; ++v) {
+      m[v] = hn::Max(m[v], hn::LoadU(d, tile.row(j) + v * lanes));
+    }
+  }
+#pragma GCC unroll 4
+  for (int v = 0; v < kBlockVectors; ++v) {
+    const auto before = hn::LoadU(d, rows.max + v * lanes);
+    l[v] = hn::LoadU(d, rows.sum + v * lanes);
+    if (hn::AllTrue(d, hn::Eq(before, m[v]))) continue;
+    const auto shrink = exp2_of_nonpositive(d, hn::Mul(hn::Sub(before, m[v]), factor));
+    hn::StoreU(m[v], d, rows.max + v * lanes);
+    l[v] = hn::Mul(l[v], shrink);
+    for (Index c = 0; c < output.rows; ++c) {
+      T* const o = output.row(c) + v * lanes;
+      hn::StoreU(hn::Mul(hn::LoadU(d, o), shrink), d, o);
+    }
+  }
+  for (Index j = 0; j < tile.rows; ++j) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kBlockVectors; ++v) {
+      T* const s = tile.row(j) + v * lanes;
+      const auto p = exp2_of_nonpositive(d, hn::Mul(hn::Sub(hn::LoadU(d, s), m[v]), factor));
+      hn::StoreU(p, d, s);
+      l[v] = hn::Add(l[v], p);
+    }
+  }
+#pragma GCC unroll 4
+  for (int v = 0; v < kBlockVectors; ++v) hn::StoreU(l[v], d, rows.sum + v * lanes);
+}
+
+/// Some queries on their way through the keys.
+template <typename T>
+struct ForwardTile {
+  MatrixView<const T> q_t;  // Qᵀ [d_k, kQueryTile]
+  MatrixView<T> output_t;  // Oᵀ [d_k, kQueryTile] = Σ e^((s − m)/√d_k)·v over the keys so far
+  OnlineSoftmax<T> softmax;
+};
+
+template <typename T>
+void begin_tile(const ForwardTile<T>& tile) {
+  as_eigen(tile.output_t).setZero();
+  std::fill_n(tile.softmax.max, kQueryTile<T>, -std::numeric_limits<T>::infinity());
+  std::fill_n(tile.softmax.sum, kQueryTile<T>, T{0});
+}
+
+/// Some keys and their values, [keys, d_k] each.
 template <typename T>
 struct KeyRows {
-  MatrixView<const T> k, v;  // [keys, d_k]
+  MatrixView<const T> k, v;
 };
 
+/// Forward, one tile. `scores` [keys, kQueryTile] is scratch.
 template <typename T>
-void begin_rows(const QueryRows<T>& rows) {
-  as_eigen(rows.output).setZero();
-  std::fill_n(rows.row_max, rows.q.rows, -std::numeric_limits<T>::infinity());
-  std::fill_n(rows.row_sum, rows.q.rows, T{0});
+void attend_tile(const ForwardTile<T>& queries, const KeyRows<T>& keys, TilePosition at,
+                 MatrixView<T> scores) {
+  multiply_blocks<T>(keys.k, queries.q_t, scores, assign<T>());
+  if (at.hides_some_of(keys.k.rows)) hide_later_keys(scores, at);
+  exponentiate_tile(scores, queries.softmax, queries.output_t);
+  multiply_blocks<T>(transposed(keys.v), scores, queries.output_t, add_to<T>());
 }
 
-/// `n` rounded up to whole vectors.
+/// After the last key: output [queries, d_k] = Oᵀᵀ/l. Spoils Oᵀ.
 template <typename T>
-Index padded_to_vectors(Index n) {
-  const auto lanes = static_cast<Index>(hn::Lanes(hn::ScalableTag<T>()));
-  return (n + lanes - 1) / lanes * lanes;
-}
-
-/// logits[visible, padded) = −∞.
-template <typename T>
-HWY_INLINE void hide_keys(T* logits, Index visible, Index padded) {
-  std::fill(logits + visible, logits + padded, -std::numeric_limits<T>::infinity());
-}
-
-/// max(start, max_j logits_j) over [0, padded).
-template <typename T>
-HWY_INLINE T largest(const T* logits, Index padded, T start) {
+void finish_tile(const ForwardTile<T>& tile, MatrixView<T> output) {
   const hn::ScalableTag<T> d;
-  auto most = hn::Set(d, start);
-  for (Index j = 0; j < padded; j += static_cast<Index>(hn::Lanes(d))) {
-    most = hn::Max(most, hn::LoadU(d, logits + j));
-  }
-  return hn::GetLane(hn::MaxOfLanes(d, most));
-}
-
-/// What the exponential of a logit s takes: e^((s − max)·scale). The difference comes first: it is
-/// exact near the maximum, however large the logits are.
-template <typename T>
-struct Exponent {
-  T max;
-  T scale;
-};
-
-/// logits_j ← e^((logits_j − max)·scale) over [0, padded); returns their sum.
-template <typename T>
-HWY_INLINE T exponentiate(T* logits, Index padded, Exponent<T> of) {
-  const hn::ScalableTag<T> d;
-  const auto m = hn::Set(d, of.max), factor = hn::Set(d, of.scale);
-  auto sum = hn::Zero(d);
-  for (Index j = 0; j < padded; j += static_cast<Index>(hn::Lanes(d))) {
-    const auto p = exp(d, hn::Mul(hn::Sub(hn::LoadU(d, logits + j), m), factor));
-    hn::StoreU(p, d, logits + j);
-    sum = hn::Add(sum, p);
-  }
-  return hn::GetLane(hn::SumOfLanes(d, sum));
-}
-
-/// x ← factor·x over [0, n).
-template <typename T>
-HWY_INLINE void rescale(T* x, Index n, T factor) {
-  for_each_vector<T>(n, [&](auto d, Index j) {
-    hn::StoreU(hn::Mul(hn::Set(d, factor), hn::LoadU(d, x + j)), d, x + j);
-  });
-}
-
-/// Forward, one tile: takes the keys into the queries' softmax and output (Milakov & Gimelshein
-/// 2018, alg. 3). `scores` [queries, keys] is scratch whose rows are padded to whole vectors.
-template <typename T>
-void attend_tile(const QueryRows<T>& rows, const KeyRows<T>& keys, MatrixView<T> scores,
-                 Visibility visibility) {
-  const Index count = keys.k.rows, padded = padded_to_vectors<T>(count);
-  assert(scores.stride >= padded);
-  gemm_serial(rows.q, keys.k, scores, {.transpose_b = true});
-  for (Index i = 0; i < rows.q.rows; ++i) {
-    T* s = scores.row(i);
-    hide_keys(s, visibility.keys_for(i, count), padded);
-    const T m = largest(s, padded, rows.row_max[i]);
-    if (m > rows.row_max[i] && rows.row_sum[i] > 0) {
-      const T shrink = std::exp((rows.row_max[i] - m) * rows.scale);
-      rescale(rows.output.row(i), rows.output.cols, shrink);
-      rows.row_sum[i] *= shrink;
+  const auto lanes = static_cast<Index>(hn::Lanes(d));
+  for (Index i = 0; i < kQueryTile<T>; i += lanes) {
+    const auto inverse_sum = hn::Div(hn::Set(d, T{1}), hn::LoadU(d, tile.softmax.sum + i));
+    for (Index c = 0; c < tile.output_t.rows; ++c) {
+      T* const o = tile.output_t.row(c) + i;
+      hn::StoreU(hn::Mul(hn::LoadU(d, o), inverse_sum), d, o);
     }
-    rows.row_max[i] = m;
-    rows.row_sum[i] += exponentiate<T>(s, padded, {.max = m, .scale = rows.scale});
   }
-  gemm_serial(scores, keys.v, rows.output, {.accumulate = true});
+  transpose<T>(tile.output_t.column_block(0, output.rows), output);
 }
 
-/// After the last tile: O = Σ e^(s − m)·v / l.
+/// What backward knows of a tile's queries; vectors of kQueryTile.
 template <typename T>
-void divide_by_row_sums(const QueryRows<T>& rows) {
-  for (Index i = 0; i < rows.output.rows; ++i) {
-    rescale(rows.output.row(i), rows.output.cols, 1 / rows.row_sum[i]);
-  }
-}
-
-/// What backward knows of some queries.
-template <typename T>
-struct QueryGradientRows {
-  MatrixView<const T> q;         // [queries, d_k]
-  MatrixView<const T> d_output;  // dO [queries, d_k]
-  const T* row_max;              // m [queries], as forward left them
-  const T* row_sum;              // l [queries]
-  const T* row_delta;            // rowsum(dO ∘ O) [queries]
-  T scale;                       // 1/√d_k
-  MatrixView<T> dq;              // [queries, d_k]
+struct BackwardTile {
+  MatrixView<const T> q, d_output;      // Q, dO [queries, d_k]
+  MatrixView<const T> q_t, d_output_t;  // their transposes [d_k, kQueryTile], padded with zeros
+  const T* row_max;                     // m, as forward left it
+  const T* row_sum;                     // l
+  const T* row_delta;                   // rowsum(dO ∘ O)
+  MatrixView<T> dq_t;                   // dQᵀ [d_k, kQueryTile]
 };
 
-/// What backward knows of some keys.
 template <typename T>
 struct KeyGradientRows {
   MatrixView<const T> k, v;  // [keys, d_k]
   MatrixView<T> dk, dv;      // [keys, d_k]
 };
 
-/// Two [queries, keys] scratch matrices whose rows are padded to whole vectors.
+/// Scratch [keys, kQueryTile] each.
 template <typename T>
 struct GradientTiles {
-  MatrixView<T> probabilities;    // logits q·k, then P
-  MatrixView<T> score_gradients;  // dP, then dS/√d_k
+  MatrixView<T> p_t;   // logits q·k, then Pᵀ
+  MatrixView<T> ds_t;  // dPᵀ, then dSᵀ/√d_k
 };
 
-/// One query's row of the two tiles.
+/// P = e^((s − m)/√d_k)/l and dS/√d_k = P ∘ (dP − delta)/√d_k.
 template <typename T>
-struct GradientRow {
-  T* p;          // [padded] in: logits q·k; out: P
-  T* ds;         // [padded] in: dP; out: dS/√d_k
-  Index padded;  // keys, in whole vectors
-  T max;         // m
-  T sum;         // l
-  T delta;       // rowsum(dO ∘ O)
-  T scale;       // 1/√d_k
-};
-
-/// p ← e^((p − max)·scale)/sum, then ds ← p·(ds − delta)·scale.
-template <typename T>
-HWY_INLINE void softmax_backward_row(const GradientRow<T>& row) {
+void differentiate_softmax(const GradientTiles<T>& tiles, const BackwardTile<T>& rows) {
   const hn::ScalableTag<T> d;
-  const auto max = hn::Set(d, row.max), inverse_sum = hn::Set(d, 1 / row.sum);
-  const auto delta = hn::Set(d, row.delta), scale = hn::Set(d, row.scale);
-  T *const p = row.p, *const ds = row.ds;
-  const Index padded = row.padded;
-  for (Index j = 0; j < padded; j += static_cast<Index>(hn::Lanes(d))) {
-    const auto logit = hn::Mul(hn::Sub(hn::LoadU(d, p + j), max), scale);
-    const auto probability = hn::Mul(exp(d, logit), inverse_sum);
-    const auto dp = hn::Sub(hn::LoadU(d, ds + j), delta);
-    hn::StoreU(probability, d, p + j);
-    hn::StoreU(hn::Mul(hn::Mul(probability, dp), scale), d, ds + j);
+  const auto lanes = static_cast<Index>(hn::Lanes(d));
+  const Index head_width = rows.q.cols;
+  const auto factor = hn::Set(d, exponent_factor<T>(head_width));
+  const auto scale = hn::Set(d, 1 / std::sqrt(static_cast<T>(head_width)));
+  for (Index i = 0; i < kQueryTile<T>; i += lanes) {
+    const auto m = hn::LoadU(d, rows.row_max + i), delta = hn::LoadU(d, rows.row_delta + i);
+    const auto inverse_sum = hn::Div(hn::Set(d, T{1}), hn::LoadU(d, rows.row_sum + i));
+    for (Index j = 0; j < tiles.p_t.rows; ++j) {
+      T *const p = tiles.p_t.row(j) + i, *const ds = tiles.ds_t.row(j) + i;
+      const auto exponent = hn::Mul(hn::Sub(hn::LoadU(d, p), m), factor);
+      const auto probability = hn::Mul(exp2_of_nonpositive(d, exponent), inverse_sum);
+      const auto dp = hn::Sub(hn::LoadU(d, ds), delta);
+      hn::StoreU(probability, d, p);
+      hn::StoreU(hn::Mul(hn::Mul(probability, dp), scale), d, ds);
+    }
   }
 }
 
-/// Backward, one tile, the five products of Dao et al. 2022, alg. 4. Adds to dq, dk and dv.
+/// Backward, one tile, the five products of Dao et al. 2022, alg. 4. Adds to dq_t, dk and dv.
 template <typename T>
-void attend_tile_backward(const QueryGradientRows<T>& queries, const KeyGradientRows<T>& keys,
-                          const GradientTiles<T>& tiles, Visibility visibility) {
-  const Index padded = padded_to_vectors<T>(keys.k.rows);
-  const auto P = tiles.probabilities, dS = tiles.score_gradients;
-  assert(P.stride >= padded && dS.stride >= padded);
-  gemm_serial(queries.q, keys.k, P, {.transpose_b = true});
-  gemm_serial(queries.d_output, keys.v, dS, {.transpose_b = true});
-  for (Index i = 0; i < queries.q.rows; ++i) {
-    hide_keys(P.row(i), visibility.keys_for(i, keys.k.rows), padded);
-    softmax_backward_row<T>({.p = P.row(i),
-                             .ds = dS.row(i),
-                             .padded = padded,
-                             .max = queries.row_max[i],
-                             .sum = queries.row_sum[i],
-                             .delta = queries.row_delta[i],
-                             .scale = queries.scale});
-  }
-  gemm_serial(P, queries.d_output, keys.dv, {.transpose_a = true, .accumulate = true});
-  gemm_serial(dS, queries.q, keys.dk, {.transpose_a = true, .accumulate = true});
-  gemm_serial(dS, keys.k, queries.dq, {.accumulate = true});
+void attend_tile_backward(const BackwardTile<T>& queries, const KeyGradientRows<T>& keys,
+                          TilePosition at, const GradientTiles<T>& tiles) {
+  const auto& [p_t, ds_t] = tiles;
+  multiply_blocks<T>(keys.k, queries.q_t, p_t, assign<T>());
+  multiply_blocks<T>(keys.v, queries.d_output_t, ds_t, assign<T>());
+  if (at.hides_some_of(keys.k.rows)) hide_later_keys(p_t, at);
+  differentiate_softmax(tiles, queries);
+  const Index count = queries.q.rows;  // columns behind it are padding
+  multiply_blocks<T>(MatrixView<const T>(p_t).column_block(0, count), queries.d_output, keys.dv,
+                     add_to<T>());
+  multiply_blocks<T>(MatrixView<const T>(ds_t).column_block(0, count), queries.q, keys.dk,
+                     add_to<T>());
+  multiply_blocks<T>(transposed(keys.k), ds_t, queries.dq_t, add_to<T>());
 }
 
 }  // namespace seqbench

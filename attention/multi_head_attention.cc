@@ -34,10 +34,10 @@ std::array<BufferShape, kParameters> parameter_shapes(Index D) {
 /// says.
 template <typename Buffer>
 struct LayerBuffers {
-  Buffer projection;    // [Q K V] [B, T, 3D]
-  Buffer context;       // [O_1 … O_H] [B, T, D]
-  Buffer d_projection;  // train
-  Buffer d_context;     // train
+  Buffer projection;  // Q, K and V, a matrix [B·T, d_k] for each head behind the other [3D, B, T]
+  Buffer context;     // [O_1 … O_H] [B, T, D]
+  Buffer d_projection;  // train: [dQ dK dV] [B, T, 3D]
+  Buffer d_context;     // train: dO, a matrix [B·T, d_k] for each head [D, B, T]
   AttentionWorkspace<Buffer> kernel;
   DecodeWorkspace<Buffer> decode;  // decode
 
@@ -51,25 +51,26 @@ struct LayerBuffers {
 
 /// The one list of what a reserved layer allocates; the parameters' gradients, which have the
 /// shapes of the parameters, come on top when pass is kTrain.
+template <typename T>
 LayerBuffers<BufferShape> buffer_shapes(const AttentionOptions& options, SequenceShape shape,
                                         Pass pass, int workers) {
-  const Index B = shape.batch, T = shape.steps, D = options.width;
+  const Index B = shape.batch, steps = shape.steps, D = options.width;
   const AttentionShape heads{.batch = B,
-                             .steps = T,
+                             .steps = steps,
                              .heads = options.heads,
                              .head_width = D / options.heads,
                              .causal = options.causal};
   LayerBuffers<BufferShape> buffers;
-  buffers.projection = {B, T, 3 * D};
-  buffers.context = {B, T, D};
+  buffers.projection = {3 * D, B, steps};
+  buffers.context = {B, steps, D};
   if (pass == Pass::kTrain) {
-    buffers.d_projection = buffers.projection;
-    buffers.d_context = buffers.context;
+    buffers.d_projection = {B, steps, 3 * D};
+    buffers.d_context = {D, B, steps};
   }
   buffers.kernel = options.kernel == AttentionKernel::kNaive
                        ? naive_workspace(heads, pass, workers)
-                       : fused_workspace(heads, pass, workers);
-  if (pass == Pass::kDecode) buffers.decode = decode_workspace(heads, T + 1, workers);
+                       : fused_workspace<T>(heads, pass, workers);
+  if (pass == Pass::kDecode) buffers.decode = decode_workspace(heads, steps + 1, workers);
   return buffers;
 }
 
@@ -112,7 +113,7 @@ class MultiHeadAttention final : public SequenceLayer<T> {
     reserved_ = {};
     cached_tokens_ = 0;
 
-    const auto shapes = buffer_shapes(options_, shape, pass, workers);
+    const auto shapes = buffer_shapes<T>(options_, shape, pass, workers);
     allocate_buffers(shapes, buffers_);
     buffers_.kernel.chunk_keys = shapes.kernel.chunk_keys;
     if (pass == Pass::kTrain) {
@@ -139,7 +140,8 @@ class MultiHeadAttention final : public SequenceLayer<T> {
                 SequenceView<const T> dy, SequenceView<T> dx) override {
     assert_reserved(team, x);
     const Index rows = x.batch * x.steps, D = options_.width;
-    const MatrixView<T> d_context(buffers_.d_context.data(), rows, D);
+    const Index H = options_.heads, d_k = D / H;
+    const auto d_context = blocks_over(buffers_.d_context.data(), rows, d_k, H);
     const MatrixView<T> d_projection(buffers_.d_projection.data(), rows, 3 * D);
     linear_backward<T>(team, {.x = context(rows),
                               .weight = value(kOutWeight),
@@ -147,10 +149,11 @@ class MultiHeadAttention final : public SequenceLayer<T> {
                               .dx = d_context,
                               .dweight = parameters_[kOutWeight].gradient.matrix(),
                               .dbias = parameters_[kOutBias].gradient.values()});
-    const AttentionGradients<T> gradients{.d_output = d_context,
-                                          .dq = d_projection.column_block(0, D),
-                                          .dk = d_projection.column_block(D, D),
-                                          .dv = d_projection.column_block(2 * D, D)};
+    const AttentionGradients<T> gradients{
+        .d_output = d_context,
+        .dq = in_blocks(d_projection.column_block(0, D), d_k),
+        .dk = in_blocks(d_projection.column_block(D, D), d_k),
+        .dv = in_blocks(d_projection.column_block(2 * D, D), d_k)};
     if (options_.kernel == AttentionKernel::kNaive) {
       naive_backward(team, problem(x.batch, x.steps), gradients, buffers_.kernel);
     } else {
@@ -159,7 +162,7 @@ class MultiHeadAttention final : public SequenceLayer<T> {
     linear_backward<T>(team, {.x = x.tokens(),
                               .weight = value(kInWeight),
                               .dy = d_projection,
-                              .dx = dx.tokens(),
+                              .dx = as_one_block(dx.tokens()),
                               .dweight = parameters_[kInWeight].gradient.matrix(),
                               .dbias = parameters_[kInBias].gradient.values()});
   }
@@ -203,8 +206,10 @@ class MultiHeadAttention final : public SequenceLayer<T> {
   }
 
   MatrixView<const T> value(ParameterIndex p) const { return parameters_[p].value.matrix(); }
-  MatrixView<T> projection(Index rows) {
-    return {buffers_.projection.data(), rows, 3 * options_.width};
+  /// Heads of Q, then of K, then of V: 3H blocks.
+  BlockedMatrixView<T> projection(Index rows) {
+    const Index H = options_.heads;
+    return blocks_over(buffers_.projection.data(), rows, options_.width / H, 3 * H);
   }
   MatrixView<T> context(Index rows) { return {buffers_.context.data(), rows, options_.width}; }
 
@@ -221,22 +226,22 @@ class MultiHeadAttention final : public SequenceLayer<T> {
     linear_forward<T>(team, {.x = context(y.rows),
                              .weight = value(kOutWeight),
                              .bias = parameters_[kOutBias].value.values(),
-                             .y = y});
+                             .y = as_one_block(y)});
   }
 
   /// The layer's buffers as B sequences of T_steps tokens.
   AttentionProblem<T> problem(Index B, Index T_steps) {
-    const Index D = options_.width;
-    const MatrixView<const T> qkv = projection(B * T_steps);
+    const Index H = options_.heads, d_k = options_.width / H;
+    const BlockedMatrixView<const T> qkv = projection(B * T_steps);
     return {.shape = {.batch = B,
                       .steps = T_steps,
-                      .heads = options_.heads,
-                      .head_width = D / options_.heads,
+                      .heads = H,
+                      .head_width = d_k,
                       .causal = options_.causal},
-            .q = qkv.column_block(0, D),
-            .k = qkv.column_block(D, D),
-            .v = qkv.column_block(2 * D, D),
-            .output = context(B * T_steps)};
+            .q = qkv.block_range(0, H),
+            .k = qkv.block_range(H, H),
+            .v = qkv.block_range(2 * H, H),
+            .output = in_blocks(context(B * T_steps), d_k)};
   }
 
   KeyValueCache<T> cache() {
@@ -275,7 +280,7 @@ LayerCost attention_cost(const AttentionOptions& options, SequenceShape shape, P
   const double cached_tokens = double(shape.batch) * (double(shape.steps) + 1);
   cost.state_bytes = 2 * cached_tokens * double(options.width) * sizeof(T);
   double allocated = pass == Pass::kTrain ? cost.parameters : 0;  // their gradients
-  allocated += total_elements(buffer_shapes(options, shape, pass, workers));
+  allocated += total_elements(buffer_shapes<T>(options, shape, pass, workers));
   cost.workspace_bytes = allocated * sizeof(T);
   return cost;
 }

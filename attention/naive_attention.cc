@@ -25,7 +25,7 @@ MatrixView<T> probabilities_of(AttentionWorkspace<Tensor<T>>& workspace, Index h
 
 /// The [T, d_k] window of the same head.
 template <typename T>
-MatrixView<T> head_of(MatrixView<T> tensor, const AttentionShape& shape, Index head) {
+MatrixView<T> head_of(BlockedMatrixView<T> tensor, const AttentionShape& shape, Index head) {
   return head_of(tensor, shape, head / shape.heads, head % shape.heads);
 }
 

@@ -39,28 +39,28 @@ struct AttentionShape {
   bool causal = false;
 };
 
-/// Tensors are [B·T, H·d_k]: sequence b in rows [b·T, (b + 1)·T), head h in columns
-/// [h·d_k, (h + 1)·d_k); the rows of each may lie apart, as columns of one [B·T, 3·D] projection
-/// do.
+/// Tensors are [B·T, H·d_k] with a block of columns for each head: sequence b in rows [b·T, (b +
+/// 1)·T) of every block. The blocks may be columns of one matrix (in_blocks) or matrices of their
+/// own (blocks_over), in which the fast kernel finds its rows side by side.
 template <typename T>
 struct AttentionProblem {
   AttentionShape shape;
-  MatrixView<const T> q, k, v;
-  MatrixView<T> output;  // O: assigned by forward, read by backward; must not overlap q, k, v
+  BlockedMatrixView<const T> q, k, v;
+  BlockedMatrixView<T>
+      output;  // O: assigned by forward, read by backward; must not overlap q, k, v
 };
 
 /// [B·T, H·d_k] each, as above.
 template <typename T>
 struct AttentionGradients {
-  MatrixView<const T> d_output;
-  MatrixView<T> dq, dk, dv;  // assigned; must overlap neither each other nor an input
+  BlockedMatrixView<const T> d_output;
+  BlockedMatrixView<T> dq, dk, dv;  // assigned; must overlap neither each other nor an input
 };
 
 /// The [T, d_k] window of one sequence and one head.
 template <typename T>
-MatrixView<T> head_of(MatrixView<T> tensor, const AttentionShape& shape, Index b, Index h) {
-  return tensor.row_block(b * shape.steps, shape.steps)
-      .column_block(h * shape.head_width, shape.head_width);
+MatrixView<T> head_of(BlockedMatrixView<T> tensor, const AttentionShape& shape, Index b, Index h) {
+  return tensor.block(h).row_block(b * shape.steps, shape.steps);
 }
 
 /// 1/√d_k.
@@ -76,23 +76,27 @@ struct AttentionWorkspace {
   Buffer probabilities;    // naive: P [B·H, T, T]
   Buffer score_gradients;  // naive, train: dS [workers, T, T]
 
-  Buffer row_max;          // fused: m [B·H, T]
-  Buffer row_sum;          // fused: l [B·H, T]
-  Buffer row_delta;        // fused, train: rowsum(dO ∘ O) [B·H, T]
-  Buffer score_tiles;      // fused: tiles of S (train: and of dP) [workers, tiles, queries, keys]
-  Buffer query_gradients;  // fused, train, several key chunks: dQ of each [B·H, chunks, T, d_k]
-  Index chunk_keys = 0;    // fused, train: keys whose dK and dV belong to one task of backward
+  // fused; T' is T in whole query tiles, Q the queries of a tile
+  Buffer row_max;          // m [B·H, T']
+  Buffer row_sum;          // l [B·H, T']
+  Buffer tile_scratch;     // tiles of S, Qᵀ, Oᵀ, dPᵀ [workers, elements]
+  Buffer row_delta;        // train: rowsum(dO ∘ O) [B·H, T']
+  Buffer query_tiles;      // train: Qᵀ and dOᵀ [B·H, T'/Q, 2, d_k, Q]
+  Buffer query_gradients;  // train: dQᵀ of each chunk of keys [B·H, chunks, T'/Q, d_k, Q]
+  Index chunk_keys = 0;    // train: keys whose dK and dV belong to one task of backward
 
-  std::array<Buffer*, 7> buffers() {
-    return {&probabilities, &score_gradients, &row_max,        &row_sum,
-            &row_delta,     &score_tiles,     &query_gradients};
+  std::array<Buffer*, 8> buffers() {
+    return {&probabilities, &score_gradients, &row_max,     &row_sum,
+            &tile_scratch,  &row_delta,       &query_tiles, &query_gradients};
   }
 };
 
 /// O(B·H·T²) elements: P, and a T×T scratch per worker for `pass` kTrain.
 AttentionWorkspace<BufferShape> naive_workspace(const AttentionShape& shape, Pass pass,
                                                 int workers);
-/// O(B·T·H·d_k) elements and two tiles per worker, never a T×T matrix.
+/// O(B·T·H·d_k) elements and some tiles per worker, never a T×T matrix. T is the scalar whose
+/// vector width the tiles follow.
+template <typename T>
 AttentionWorkspace<BufferShape> fused_workspace(const AttentionShape& shape, Pass pass,
                                                 int workers);
 
@@ -108,7 +112,7 @@ void naive_backward(const ThreadTeam& team, const AttentionProblem<T>& problem,
                     const AttentionGradients<T>& gradients,
                     AttentionWorkspace<Tensor<T>>& workspace);
 
-/// As naive_forward. Parallel over B × H × query tiles.
+/// As naive_forward. Parallel over B × H × groups of query tiles.
 template <typename T>
 void fused_forward(const ThreadTeam& team, const AttentionProblem<T>& problem,
                    AttentionWorkspace<Tensor<T>>& workspace);

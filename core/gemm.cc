@@ -3,6 +3,9 @@
 #include <Eigen/Dense>
 #include <algorithm>
 
+#include "core/bias.h"
+#include "core/packed_gemm.h"
+
 #if defined(SEQBENCH_OPENBLAS)
 extern "C" {
 char* openblas_get_config();
@@ -81,8 +84,16 @@ void gemm_serial(MatrixView<const std::type_identity_t<T>> a,
 
 template <typename T>
 void gemm(const ThreadTeam& team, MatrixView<const std::type_identity_t<T>> a,
-          MatrixView<const std::type_identity_t<T>> b, MatrixView<T> c, GemmOptions options) {
+          MatrixView<const std::type_identity_t<T>> b, MatrixView<T> c, GemmOptions options,
+          const std::type_identity_t<T>* bias) {
   const Index depth = options.transpose_a ? a.rows : a.cols;
+  if (worth_packing(c.rows, c.cols, depth)) {
+    return packed_gemm<T>(team, a, b, as_one_block(c), options, bias);
+  }
+  if (bias != nullptr) {
+    assign_bias(team, bias, c);
+    options.accumulate = true;
+  }
   const double flops = 2.0 * double(c.rows) * double(c.cols) * double(depth);
   if (flops < kSerialFlops) return gemm_serial(a, b, c, options);
 
@@ -97,6 +108,25 @@ void gemm(const ThreadTeam& team, MatrixView<const std::type_identity_t<T>> a,
                 options.transpose_b ? b.row_block(col, cols) : b.column_block(col, cols),
                 c.row_block(row, rows).column_block(col, cols), options);
   });
+}
+
+template <typename T>
+void gemm(const ThreadTeam& team, MatrixView<const std::type_identity_t<T>> a,
+          MatrixView<const std::type_identity_t<T>> b, BlockedMatrixView<T> c, GemmOptions options,
+          const std::type_identity_t<T>* bias) {
+  const Index depth = options.transpose_a ? a.rows : a.cols;
+  if (worth_packing(c.rows, c.cols(), depth)) {
+    return packed_gemm<T>(team, a, b, c, options, bias);
+  }
+  if (c.rows == 1 && c.block_stride == c.block_cols) {  // blocks of a single row are one matrix
+    return gemm(team, a, b, MatrixView<T>(c.data, 1, c.cols()), options, bias);
+  }
+  for (Index block = 0; block < c.blocks; ++block) {
+    const Index col = block * c.block_cols;
+    gemm(team, a,
+         options.transpose_b ? b.row_block(col, c.block_cols) : b.column_block(col, c.block_cols),
+         c.block(block), options, bias == nullptr ? nullptr : bias + col);
+  }
 }
 
 std::string blas_description() {
@@ -126,7 +156,9 @@ bool make_blas_serial() {
   template void gemm_serial<T>(MatrixView<const T>, MatrixView<const T>, MatrixView<T>, \
                                GemmOptions);                                            \
   template void gemm<T>(const ThreadTeam&, MatrixView<const T>, MatrixView<const T>,    \
-                        MatrixView<T>, GemmOptions);
+                        MatrixView<T>, GemmOptions, const T*);                          \
+  template void gemm<T>(const ThreadTeam&, MatrixView<const T>, MatrixView<const T>,    \
+                        BlockedMatrixView<T>, GemmOptions, const T*);
 SEQBENCH_INSTANTIATE(float)
 SEQBENCH_INSTANTIATE(double)
 #undef SEQBENCH_INSTANTIATE

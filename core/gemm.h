@@ -2,9 +2,10 @@
 //
 //   C = op(A)·op(B) [+ C],   op(X) = X or Xᵀ
 //
-// Eigen over a serial BLAS (or Eigen alone, -DSEQBENCH_BLAS=none), split over the thread team here.
-// The split follows from the shape and never from the number of threads, and no sum is split, so
-// that the result is bit-equal for any team. Cost: 2·M·N·K FLOPs for C [M, N] and depth K.
+// Large products are packed (core/packed_gemm.h); small ones go through Eigen over a serial BLAS
+// (or Eigen alone, -DSEQBENCH_BLAS=none), split over the thread team here. Choice and split follow
+// from the shape and never from the number of threads, and no sum is split, so that the result is
+// bit-equal for any team. Cost: 2·M·N·K FLOPs for C [M, N] and depth K.
 #pragma once
 
 #include <string>
@@ -27,10 +28,18 @@ void gemm_serial(MatrixView<const std::type_identity_t<T>> a,
                  MatrixView<const std::type_identity_t<T>> b, MatrixView<T> c,
                  GemmOptions options = {});
 
-/// The same on the whole team.
+/// The same on the whole team; `bias` [N], unless it is null, is added to every row of C and does
+/// not go with options.accumulate.
 template <typename T>
 void gemm(const ThreadTeam& team, MatrixView<const std::type_identity_t<T>> a,
-          MatrixView<const std::type_identity_t<T>> b, MatrixView<T> c, GemmOptions options = {});
+          MatrixView<const std::type_identity_t<T>> b, MatrixView<T> c, GemmOptions options = {},
+          const std::type_identity_t<T>* bias = nullptr);
+
+/// The same with C [M, N] in blocks of columns that may lie apart.
+template <typename T>
+void gemm(const ThreadTeam& team, MatrixView<const std::type_identity_t<T>> a,
+          MatrixView<const std::type_identity_t<T>> b, BlockedMatrixView<T> c,
+          GemmOptions options = {}, const std::type_identity_t<T>* bias = nullptr);
 
 /// Library, version and CPU variant behind Eigen's products, for the record of a run.
 std::string blas_description();

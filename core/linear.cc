@@ -10,10 +10,8 @@ namespace seqbench {
 template <typename T>
 void linear_forward(const ThreadTeam& team, const LinearForward<T>& arguments) {
   const auto& [x, weight, bias, y] = arguments;
-  assert(Index(bias.size()) == y.cols);
-  // The bias goes in first and the product adds to it: one pass over y less than adding it after.
-  assign_bias(team, bias.data(), y);
-  gemm(team, x, weight, y, {.transpose_b = true, .accumulate = true});
+  assert(Index(bias.size()) == y.cols());
+  gemm(team, x, weight, y, {.transpose_b = true}, bias.data());
 }
 
 template <typename T>

@@ -2,6 +2,8 @@
 //
 //   y = x·Wᵀ + b        dx = dy·W,   dW = dyᵀ·x,   db = Σ_rows dy
 //
+// y and dx may be handed out in blocks of columns; as_one_block() makes a plain matrix of them one.
+//
 // Cost for x [N, I], y [N, O]: 2·N·I·O FLOPs forward, 4·N·I·O backward, all in core/gemm.h.
 #pragma once
 
@@ -17,7 +19,7 @@ struct LinearForward {
   MatrixView<const T> x;       // [N, I]
   MatrixView<const T> weight;  // W [O, I]
   std::span<const T> bias;     // b [O]
-  MatrixView<T> y;             // [N, O], assigned; must not overlap x
+  BlockedMatrixView<T> y;      // [N, O], assigned; must not overlap x
 };
 
 template <typename T>
@@ -25,7 +27,7 @@ struct LinearBackward {
   MatrixView<const T> x;       // [N, I], as in forward
   MatrixView<const T> weight;  // W [O, I]
   MatrixView<const T> dy;      // [N, O]
-  MatrixView<T> dx;            // [N, I], assigned; may be x, must not overlap dy
+  BlockedMatrixView<T> dx;     // [N, I], assigned; may be x, must not overlap dy
   MatrixView<T> dweight;       // dW [O, I], assigned
   std::span<T> dbias;          // db [O], assigned
 };

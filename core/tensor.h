@@ -55,6 +55,57 @@ struct MatrixView {
   }
 };
 
+/// [rows, blocks·block_cols] in equal blocks of columns, each a matrix of its own: how a projection
+/// hands out one matrix for each head. Owns nothing.
+template <typename T>
+struct BlockedMatrixView {
+  T* data = nullptr;
+  Index rows = 0;
+  Index block_cols = 0;
+  Index blocks = 0;
+  Index row_stride = 0;    // between rows of a block
+  Index block_stride = 0;  // between blocks
+
+  operator BlockedMatrixView<const T>() const requires(!std::is_const_v<T>) {
+    return {data, rows, block_cols, blocks, row_stride, block_stride};
+  }
+
+  Index cols() const { return blocks * block_cols; }
+  MatrixView<T> block(Index i) const {
+    assert(i >= 0 && i < blocks);
+    return {data + i * block_stride, rows, block_cols, row_stride};
+  }
+  /// Rows [first, first + count) of every block.
+  BlockedMatrixView row_range(Index first, Index count) const {
+    assert(first >= 0 && first + count <= rows);
+    return {data + first * row_stride, count, block_cols, blocks, row_stride, block_stride};
+  }
+  /// Blocks [first, first + count).
+  BlockedMatrixView block_range(Index first, Index count) const {
+    assert(first >= 0 && first + count <= blocks);
+    return {data + first * block_stride, rows, block_cols, count, row_stride, block_stride};
+  }
+};
+
+/// Neighbouring columns of one matrix as blocks; block_cols divides its columns.
+template <typename T>
+BlockedMatrixView<T> in_blocks(MatrixView<T> matrix, Index block_cols) {
+  assert(matrix.cols % block_cols == 0);
+  return {matrix.data,   matrix.rows, block_cols, matrix.cols / block_cols,
+          matrix.stride, block_cols};
+}
+
+template <typename T>
+BlockedMatrixView<T> as_one_block(MatrixView<T> matrix) {
+  return in_blocks(matrix, matrix.cols);
+}
+
+/// Contiguous blocks, one [rows, block_cols] matrix behind the other.
+template <typename T>
+BlockedMatrixView<T> blocks_over(T* data, Index rows, Index block_cols, Index blocks) {
+  return {data, rows, block_cols, blocks, block_cols, rows * block_cols};
+}
+
 /// [B, T, D], row-major and contiguous. Owns nothing.
 template <typename T>
 struct SequenceView {

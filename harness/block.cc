@@ -89,8 +89,9 @@ void LinearLayer<T>::reserve(Pass pass) {
 
 template <typename T>
 void LinearLayer<T>::forward(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y) const {
-  linear_forward<T>(team,
-                    {.x = x, .weight = weight.value.matrix(), .bias = bias.value.values(), .y = y});
+  linear_forward<T>(
+      team,
+      {.x = x, .weight = weight.value.matrix(), .bias = bias.value.values(), .y = as_one_block(y)});
 }
 
 template <typename T>
@@ -99,7 +100,7 @@ void LinearLayer<T>::backward(const ThreadTeam& team, MatrixView<const T> x, Mat
   linear_backward<T>(team, {.x = x,
                             .weight = weight.value.matrix(),
                             .dy = dy,
-                            .dx = dx,
+                            .dx = as_one_block(dx),
                             .dweight = weight.gradient.matrix(),
                             .dbias = bias.gradient.values()});
 }

@@ -11,6 +11,12 @@ namespace seqbench {
 
 enum class Kernel { kNaive, kFused };
 
+/// The window of one sequence and head in a matrix whose columns are the heads'.
+template <typename T>
+MatrixView<T> head_of(MatrixView<T> tensor, const AttentionShape& shape, Index b, Index h) {
+  return head_of(in_blocks(tensor, shape.head_width), shape, b, h);
+}
+
 /// Q, K, V as columns of one projection [B·T, 3·D], as the layer has them, and dO [B·T, D].
 template <typename T>
 struct AttentionData {
@@ -72,6 +78,7 @@ template <typename T>
 AttentionResult<T> run_kernel(Kernel kernel, const AttentionData<T>& data,
                               const ThreadTeam& team = ThreadTeam()) {
   const Index rows = data.d_output.matrix().rows, D = data.width();
+  const Index d_k = data.shape.head_width;
   const auto unassigned = [&] {
     Tensor<T> tensor({rows, D});
     std::ranges::fill(tensor.values(), std::numeric_limits<T>::quiet_NaN());
@@ -79,20 +86,20 @@ AttentionResult<T> run_kernel(Kernel kernel, const AttentionData<T>& data,
   };
   AttentionResult<T> result{unassigned(), unassigned(), unassigned(), unassigned()};
   const AttentionProblem<T> problem{.shape = data.shape,
-                                    .q = data.part(0),
-                                    .k = data.part(1),
-                                    .v = data.part(2),
-                                    .output = result.o.matrix()};
-  const AttentionGradients<T> gradients{.d_output = data.d_output.matrix(),
-                                        .dq = result.dq.matrix(),
-                                        .dk = result.dk.matrix(),
-                                        .dv = result.dv.matrix()};
+                                    .q = in_blocks(data.part(0), d_k),
+                                    .k = in_blocks(data.part(1), d_k),
+                                    .v = in_blocks(data.part(2), d_k),
+                                    .output = in_blocks(result.o.matrix(), d_k)};
+  const AttentionGradients<T> gradients{.d_output = in_blocks(data.d_output.matrix(), d_k),
+                                        .dq = in_blocks(result.dq.matrix(), d_k),
+                                        .dk = in_blocks(result.dk.matrix(), d_k),
+                                        .dv = in_blocks(result.dv.matrix(), d_k)};
   if (kernel == Kernel::kNaive) {
     auto workspace = allocate<T>(naive_workspace(data.shape, Pass::kTrain, team.size()));
     naive_forward(team, problem, workspace);
     naive_backward(team, problem, gradients, workspace);
   } else {
-    auto workspace = allocate<T>(fused_workspace(data.shape, Pass::kTrain, team.size()));
+    auto workspace = allocate<T>(fused_workspace<T>(data.shape, Pass::kTrain, team.size()));
     fused_forward(team, problem, workspace);
     fused_backward(team, problem, gradients, workspace);
   }

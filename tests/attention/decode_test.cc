@@ -124,16 +124,20 @@ TEST(Decode, LogitsOfAnySizeMergeOverSplits) {
                    workspace);
   Tensor<float> q({1, 1}), o({1, 1});
   q[0] = 100;
-  decode_attention<float>(
-      ThreadTeam(), cache,
-      {.batch = 1, .context = context, .q = std::as_const(q).matrix(), .output = o.matrix()},
-      workspace);
+  decode_attention<float>(ThreadTeam(), cache,
+                          {.batch = 1,
+                           .context = context,
+                           .q = as_one_block(std::as_const(q).matrix()),
+                           .output = as_one_block(o.matrix())},
+                          workspace);
   EXPECT_EQ(o[0], 2999.f);  // the next weight is e^−400, which is 0 in float
   q[0] = -100;
-  decode_attention<float>(
-      ThreadTeam(), cache,
-      {.batch = 1, .context = context, .q = std::as_const(q).matrix(), .output = o.matrix()},
-      workspace);
+  decode_attention<float>(ThreadTeam(), cache,
+                          {.batch = 1,
+                           .context = context,
+                           .q = as_one_block(std::as_const(q).matrix()),
+                           .output = as_one_block(o.matrix())},
+                          workspace);
   EXPECT_EQ(o[0], 0.f);
 }
 

@@ -24,9 +24,11 @@ struct Shape {
   Index m, n, k;
 };
 
-// One row and one column; odd; past a block of 128×256 in either direction.
-const Shape kShapes[] = {{1, 1, 1},   {1, 64, 37},    {5, 1, 9},      {3, 7, 5},
-                         {17, 33, 1}, {129, 257, 31}, {300, 70, 129}, {1, 1024, 256}};
+// One row and one column; odd; past a task, a pass, a panel and a group of panels of the packed
+// products; past a block of 128×256 of the others.
+const Shape kShapes[] = {{1, 1, 1},    {1, 64, 37},    {5, 1, 9},      {3, 7, 5},
+                         {17, 33, 1},  {129, 257, 31}, {300, 70, 129}, {1, 1024, 256},
+                         {31, 300, 9}, {32, 16, 8},    {97, 65, 513},  {40, 1100, 20}};
 
 template <typename T>
 class Gemm : public ::testing::Test {};
@@ -82,6 +84,52 @@ TYPED_TEST(Gemm, IsBitEqualForAnyNumberOfThreads) {
       Tensor<T> many({m, n});
       gemm(ThreadTeam(threads), a.matrix(), b.matrix(), many.matrix());
       EXPECT_TRUE(bit_equal(many, one)) << m << "x" << n << "x" << k << ", " << threads;
+    }
+  }
+}
+
+TYPED_TEST(Gemm, BiasIsAddedToEveryRow) {
+  using T = TypeParam;
+  Random random(5);
+  for (const auto& [m, n, k] : kShapes) {
+    const auto a = normal_tensor<T>(random, {m, k}), b = normal_tensor<T>(random, {n, k});
+    const auto bias = normal_tensor<T>(random, {n});
+    Tensor<T> c({m, n}), without({m, n});
+    gemm(ThreadTeam(2), a.matrix(), b.matrix(), c.matrix(), {.transpose_b = true}, bias.data());
+    gemm(ThreadTeam(2), a.matrix(), b.matrix(), without.matrix(), {.transpose_b = true});
+    const double bound = 2 * double(k + 1) * std::numeric_limits<T>::epsilon() *
+                         (double(k) * max_abs(a.values()) * max_abs(b.values()) + 4);
+    for (Index i = 0; i < m; ++i) {
+      for (Index j = 0; j < n; ++j) {
+        ASSERT_NEAR(c.matrix()(i, j), without.matrix()(i, j) + bias[j], bound) << i << "," << j;
+      }
+    }
+  }
+}
+
+// Blocks narrower than a vector, between one and two panels, and of exactly one; few rows, where a
+// library computes the blocks, and many.
+TYPED_TEST(Gemm, BlocksOfColumnsHoldTheColumnsOfTheProduct) {
+  using T = TypeParam;
+  Random random(6);
+  for (const Index rows : {1, 5, 100}) {
+    for (const Index block_cols : {1, 5, 64, 80}) {
+      const Index blocks = 3, n = blocks * block_cols, depth = 12;
+      const auto a = normal_tensor<T>(random, {rows, depth});
+      const auto b = normal_tensor<T>(random, {n, depth}), bias = normal_tensor<T>(random, {n});
+      Tensor<T> plain({rows, n}), apart({blocks, rows, block_cols});
+      const GemmOptions options{.transpose_b = true};
+      gemm(ThreadTeam(2), a.matrix(), b.matrix(), plain.matrix(), options, bias.data());
+      gemm(ThreadTeam(2), a.matrix(), b.matrix(),
+           blocks_over(apart.data(), rows, block_cols, blocks), options, bias.data());
+      const double bound = double(depth + 1) * std::numeric_limits<T>::epsilon() *
+                           (double(depth) * max_abs(a.values()) * max_abs(b.values()) + 4);
+      for (Index i = 0; i < rows; ++i) {
+        for (Index j = 0; j < n; ++j) {
+          const Index at = (j / block_cols * rows + i) * block_cols + j % block_cols;
+          ASSERT_NEAR(apart[at], plain.matrix()(i, j), bound) << rows << " " << block_cols;
+        }
+      }
     }
   }
 }

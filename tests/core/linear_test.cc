@@ -28,14 +28,16 @@ struct Fixture {
   }
 
   void forward(const ThreadTeam& team) {
-    linear_forward<T>(
-        team, {.x = x.matrix(), .weight = weight.matrix(), .bias = bias.values(), .y = y.matrix()});
+    linear_forward<T>(team, {.x = x.matrix(),
+                             .weight = weight.matrix(),
+                             .bias = bias.values(),
+                             .y = as_one_block(y.matrix())});
   }
   void backward(const ThreadTeam& team, MatrixView<T> assigned_dx) {
     linear_backward<T>(team, {.x = x.matrix(),
                               .weight = weight.matrix(),
                               .dy = dy.matrix(),
-                              .dx = assigned_dx,
+                              .dx = as_one_block(assigned_dx),
                               .dweight = dweight.matrix(),
                               .dbias = dbias.values()});
   }

@@ -101,6 +101,29 @@ TYPED_TEST(SimdMaths, SigmoidKeepsItsBound) {
       4, [](auto d, auto x) { return sigmoid(d, x); }, exact_sigmoid<T>);
 }
 
+TYPED_TEST(SimdMaths, Exp2OfNonpositiveKeepsItsBound) {
+  using T = TypeParam;
+  // The double version is exp(x·ln 2): the product's rounding grows with |x| up to 1,000 ULP / 2.
+  const double bound = std::is_same_v<T, float> ? 3 : 760;
+  expect_ulp<T>(
+      bound, [](auto d, auto x) { return exp2_of_nonpositive(d, hn::Neg(hn::Abs(x))); },
+      [](Wide<T> x) { return std::exp2(-std::abs(x)); });
+}
+
+TYPED_TEST(SimdMaths, Exp2OfNonpositiveIsExactAtItsLimits) {
+  using T = TypeParam;
+  const hn::CappedTag<T, 1> d;
+  const auto at = [&](T x) { return hn::GetLane(exp2_of_nonpositive(d, hn::Set(d, x))); };
+  EXPECT_EQ(at(0), 1);
+  EXPECT_EQ(at(-T(0)), 1);
+  EXPECT_EQ(at(-std::numeric_limits<T>::infinity()), 0);
+  EXPECT_EQ(at(std::numeric_limits<T>::lowest()), 0);
+  if constexpr (std::is_same_v<T, float>) {
+    for (const int n : {1, 2, 64, 126}) EXPECT_EQ(at(T(-n)), std::ldexp(T(1), -n)) << n;
+    EXPECT_TRUE(std::isnan(at(std::numeric_limits<T>::quiet_NaN())));
+  }
+}
+
 TYPED_TEST(SimdMaths, LimitsAreExact) {
   using T = TypeParam;
   constexpr T kInfinity = std::numeric_limits<T>::infinity();

@@ -1,0 +1,74 @@
+// The fused kernel's memory, and how it cuts a problem into tasks. Both follow from the shape
+// alone.
+#pragma once
+
+#include <algorithm>
+
+#include "attention/fused_tile.h"
+#include "attention/scaled_dot_product.h"
+
+namespace seqbench {
+
+/// Steps in whole query tiles: the length of row_max, row_sum and row_delta.
+template <typename T>
+Index padded_to_tiles(Index steps) {
+  return tiles_in(steps, kQueryTile<T>) * kQueryTile<T>;
+}
+
+// Forward: query tiles that share a pass over the keys. Four use each key tile four times while it
+// is in the L2 cache, which brings its traffic from farther away to 1 byte per 64 FLOPs at d_k =
+// 64; fewer where there would not be enough tasks to keep 16 workers busy to the end.
+inline constexpr Index kForwardTaskTiles = 4;
+inline constexpr Index kForwardTasks = 32;
+
+template <typename T>
+Index forward_task_tiles(const AttentionShape& shape) {
+  const Index tiles = shape.batch * shape.heads * tiles_in(shape.steps, kQueryTile<T>);
+  return std::clamp<Index>(tiles / kForwardTasks, 1, kForwardTaskTiles);
+}
+
+/// One worker's scratch in forward.
+template <typename T>
+struct ForwardScratch {
+  T* data;
+
+  static Index elements(Index head_width) {
+    return kKeyTile * kQueryTile<T> + 2 * kForwardTaskTiles * head_width * kQueryTile<T>;
+  }
+  MatrixView<T> scores(Index keys) const { return {data, keys, kQueryTile<T>}; }
+  MatrixView<T> query_tile(Index tile, Index head_width) const {
+    return {data + kKeyTile * kQueryTile<T> + 2 * tile * head_width * kQueryTile<T>, head_width,
+            kQueryTile<T>};
+  }
+  MatrixView<T> output_tile(Index tile, Index head_width) const {
+    const MatrixView<T> q_t = query_tile(tile, head_width);
+    return {q_t.row(head_width), head_width, kQueryTile<T>};
+  }
+};
+
+template <typename T>
+ForwardScratch<T> forward_scratch(AttentionWorkspace<Tensor<T>>& workspace, int worker) {
+  return {workspace.tile_scratch.data() + worker * workspace.tile_scratch.shape()[1]};
+}
+
+// Backward should have at least this many tasks: enough for 16 workers to end within a task or two
+// of each other. Each chunk of a head costs a dQ of [T, d_k], so that all of them together stay
+// below 2·kBackwardTasks·T·d_k elements.
+inline constexpr Index kBackwardTasks = 32;
+
+/// Keys in one chunk: whole key tiles, as many chunks as bring B·H·chunks to kBackwardTasks.
+inline Index chunk_keys_for(const AttentionShape& shape) {
+  const Index tiles = tiles_in(shape.steps, kKeyTile);
+  const Index chunks = std::min(tiles, tiles_in(kBackwardTasks, shape.batch * shape.heads));
+  return tiles_in(tiles, chunks) * kKeyTile;
+}
+
+/// One worker's tiles in backward.
+template <typename T>
+GradientTiles<T> gradient_tiles(AttentionWorkspace<Tensor<T>>& workspace, int worker, Index keys) {
+  T* const scratch = workspace.tile_scratch.data() + worker * workspace.tile_scratch.shape()[1];
+  return {.p_t = {scratch, keys, kQueryTile<T>},
+          .ds_t = {scratch + kKeyTile * kQueryTile<T>, keys, kQueryTile<T>}};
+}
+
+}  // namespace seqbench

@@ -1,0 +1,166 @@
+#include "core/register_block.h"
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <utility>
+
+namespace seqbench {
+namespace {
+
+template <typename T>
+struct Block {
+  LeftFactor<T> a;
+  const T* b;
+  Index b_stride;
+  T* c;
+  Index c_stride;
+  Index depth;  // K
+  Index cols;   // of a partial block
+  const T* start;
+  Index start_stride;  // 0: one row for all
+};
+
+/// Row r of A in units of a third: with its row's stride as an index register, x86 addresses rows
+/// r, r + 1 and r + 2 from one pointer, so that twelve rows need four pointers and not twelve.
+constexpr int kRowsOfPointer = 3;
+
+/// Whole vectors, but for the last one of a partial block.
+template <bool kPartial, int kVectors, class D, class V = hn::Vec<D>>
+struct RowAccess {
+  D d;
+  hn::Mask<D> mask;
+  static constexpr Index lanes = hn::MaxLanes(D());
+
+  explicit RowAccess(Index cols)
+      : mask(hn::FirstN(d, static_cast<std::size_t>(cols - (kVectors - 1) * lanes))) {}
+
+  HWY_INLINE V load(const hn::TFromD<D>* row, int v) const {
+    if (kPartial && v == kVectors - 1) return hn::MaskedLoad(mask, d, row + v * lanes);
+    return hn::LoadU(d, row + v * lanes);
+  }
+  HWY_INLINE void store(V value, hn::TFromD<D>* row, int v) const {
+    if (kPartial && v == kVectors - 1) return hn::BlendedStore(value, mask, d, row + v * lanes);
+    hn::StoreU(value, d, row + v * lanes);
+  }
+};
+
+/// kRows × kVectors accumulators through all K. The loops over rows and vectors unroll, so that
+/// `sum` never leaves the registers.
+template <typename T, int kRows, int kVectors, bool kPartial>
+HWY_NOINLINE void multiply_block(const Block<T>& of) {
+  using D = hn::ScalableTag<T>;
+  using V = hn::Vec<D>;
+  const D d;
+  const RowAccess<kPartial, kVectors, D> access(of.cols);
+  constexpr int kPointers = (kRows + kRowsOfPointer - 1) / kRowsOfPointer;
+
+  V sum[kRows][kVectors];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      sum[r][v] = access.load(of.start + r * of.start_stride, v);
+    }
+  }
+
+  const T* a[kPointers];
+#pragma GCC unroll 16
+  for (int p = 0; p < kPointers; ++p) a[p] = of.a.data + p * kRowsOfPointer * of.a.row_stride;
+  const Index row_stride = of.a.row_stride, depth_stride = of.a.depth_stride;
+  const T* b = of.b;
+#pragma GCC unroll 8
+  for (Index k = 0; k < of.depth; ++k) {
+    V b_k[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) b_k[v] = access.load(b, v);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const V a_rk = hn::Set(d, a[r / kRowsOfPointer][r % kRowsOfPointer * row_stride]);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(a_rk, b_k[v], sum[r][v]);
+    }
+#pragma GCC unroll 16
+    for (int p = 0; p < kPointers; ++p) a[p] += depth_stride;
+    b += of.b_stride;
+  }
+
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) access.store(sum[r][v], of.c + r * of.c_stride, v);
+  }
+}
+
+template <typename T>
+using BlockFunction = void (*)(const Block<T>&);
+
+/// The functions for 1 … block_rows() rows.
+template <typename T, int kVectors, bool kPartial>
+constexpr auto functions_by_rows() {
+  return []<int... kRows>(std::integer_sequence<int, kRows...>) {
+    return std::array<BlockFunction<T>, sizeof...(kRows)>{
+        &multiply_block<T, kRows + 1, kVectors, kPartial>...};
+  }
+  (std::make_integer_sequence<int, int(block_rows(kVectors))>());
+}
+
+template <typename T, int kVectors, bool kPartial>
+constexpr auto kByRows = functions_by_rows<T, kVectors, kPartial>();
+
+/// By the number of vectors, then by the number of rows.
+template <typename T, bool kPartial>
+constexpr auto functions_by_vectors() {
+  return []<int... kVectors>(std::integer_sequence<int, kVectors...>) {
+    return std::array{std::span<const BlockFunction<T>>(kByRows<T, kVectors + 1, kPartial>)...};
+  }
+  (std::make_integer_sequence<int, int(kBlockVectors)>());
+}
+
+template <typename T>
+constexpr auto kWhole = functions_by_vectors<T, false>();
+template <typename T>
+constexpr auto kPartial = functions_by_vectors<T, true>();
+
+}  // namespace
+
+template <typename T>
+void multiply_blocks(const LeftFactor<T>& a, MatrixView<const std::type_identity_t<T>> b,
+                     MatrixView<std::type_identity_t<T>> c, BlockStart<T> start) {
+  alignas(64) static constexpr T kZeros[block_columns<T>()] = {};
+  assert(b.cols == c.cols);
+  constexpr Index lanes = block_columns<T>() / kBlockVectors;
+  const Index stride = start.kind == BlockStart<T>::kDestination ? c.stride : 0;
+  for (Index col = 0; col < c.cols; col += block_columns<T>()) {
+    const Index cols = std::min(block_columns<T>(), c.cols - col);
+    const Index vectors = (cols + lanes - 1) / lanes;
+    const auto functions = (cols % lanes == 0 ? kWhole<T> : kPartial<T>)[std::size_t(vectors - 1)];
+    // Blocks of nearly equal height: one short block at the end would leave the FMA units waiting
+    // for its few chains.
+    const Index row_blocks = (c.rows + block_rows(vectors) - 1) / block_rows(vectors);
+    for (Index block = 0; block < row_blocks; ++block) {
+      const Index row = c.rows * block / row_blocks, end = c.rows * (block + 1) / row_blocks;
+      const T* const first = start.kind == BlockStart<T>::kDestination ? c.row(row) + col
+                             : start.kind == BlockStart<T>::kRow       ? start.row + col
+                                                                       : kZeros;
+      functions[std::size_t(end - row - 1)]({.a = a.rows_from(row),
+                                             .b = b.data + col,
+                                             .b_stride = b.stride,
+                                             .c = c.row(row) + col,
+                                             .c_stride = c.stride,
+                                             .depth = b.rows,
+                                             .cols = cols,
+                                             .start = first,
+                                             .start_stride = stride});
+    }
+  }
+}
+
+#define SEQBENCH_INSTANTIATE(T)                                                              \
+  template void multiply_blocks<T>(const LeftFactor<T>&, MatrixView<const T>, MatrixView<T>, \
+                                   BlockStart<T>);
+SEQBENCH_INSTANTIATE(float)
+SEQBENCH_INSTANTIATE(double)
+#undef SEQBENCH_INSTANTIATE
+
+}  // namespace seqbench

@@ -1,0 +1,95 @@
+// The innermost product of everything that is multiplied here in tiles: a block of C in registers.
+//
+//   C [M, N] = start + A [M, K]·B [K, N]
+//
+// The lanes of a vector run along N: each step k loads one row of B and multiplies it by one
+// element of each row of A, broadcast. A may therefore have any two strides, so that Aᵀ costs
+// nothing, and a softmax over the rows of C needs no sum across lanes. C is cut into blocks of up
+// to kBlockVectors vectors by block_rows() rows whose accumulators stay in registers for all K
+// (Goto & van de Geijn 2008, sec. 4.2).
+//
+// Cost: 2·M·N·K FLOPs; per step of a block of 6 × 4 vectors 4 vector loads and 6 broadcasts for 24
+// multiply-adds. B is read once for each block of rows, A once for each
+// block of columns: both want to be in the L1 or L2 cache. The sum over K runs in the order of k,
+// whatever the place of an element in C is.
+#pragma once
+
+#include <hwy/highway.h>
+
+#include "core/simd.h"
+#include "core/tensor.h"
+
+namespace seqbench {
+
+// Accumulators of a block: with the vectors of B and a broadcast they fit 32 registers, or 16.
+#if HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3
+inline constexpr Index kAccumulators = 12;
+inline constexpr Index kBlockVectors = 2;
+#else
+inline constexpr Index kAccumulators = 24;
+inline constexpr Index kBlockVectors = 4;
+#endif
+
+/// Rows of a block that is `vectors` wide; more than 12 would not hide latency any better.
+constexpr Index block_rows(Index vectors) {
+  return vectors == 1 ? kAccumulators / 2 : kAccumulators / vectors;
+}
+
+/// Columns of the widest block.
+template <typename T>
+constexpr Index block_columns() {
+  return kBlockVectors * static_cast<Index>(hn::MaxLanes(hn::ScalableTag<T>()));
+}
+
+/// The left factor A: element (i, k) at data[i·row_stride + k·depth_stride].
+template <typename T>
+struct LeftFactor {
+  const T* data = nullptr;
+  Index row_stride = 0;
+  Index depth_stride = 1;
+
+  LeftFactor(const T* data_, Index row_stride_, Index depth_stride_)
+      : data(data_), row_stride(row_stride_), depth_stride(depth_stride_) {}
+  LeftFactor(MatrixView<const T> a) : LeftFactor(a.data, a.stride, 1) {}
+
+  LeftFactor rows_from(Index i) const { return {data + i * row_stride, row_stride, depth_stride}; }
+  LeftFactor depth_from(Index k) const {
+    return {data + k * depth_stride, row_stride, depth_stride};
+  }
+};
+
+/// The left factor Aᵀ of a row-major A [K, M].
+template <typename T>
+LeftFactor<T> transposed(MatrixView<const T> a) {
+  return {a.data, 1, a.stride};
+}
+
+/// What the sums start from: 0, C itself, or one row for all.
+template <typename T>
+struct BlockStart {
+  enum Kind { kZero, kDestination, kRow } kind = kZero;
+  const T* row = nullptr;  // [N], kRow alone
+
+  BlockStart columns_from(Index j) const { return {kind, kind == kRow ? row + j : nullptr}; }
+};
+template <typename T>
+BlockStart<T> assign() {
+  return {};
+}
+template <typename T>
+BlockStart<T> add_to() {
+  return {.kind = BlockStart<T>::kDestination};
+}
+/// Every row of C becomes `row` + A·B.
+template <typename T>
+BlockStart<T> assign_plus(const T* row) {
+  return {.kind = BlockStart<T>::kRow, .row = row};
+}
+
+/// C [M, N] = start + A [M, K]·B [K, N], on the calling thread; M, N, K ≥ 0. C must not overlap A
+/// or B. Nothing is read or written beyond the N columns.
+template <typename T>
+void multiply_blocks(const LeftFactor<T>& a, MatrixView<const std::type_identity_t<T>> b,
+                     MatrixView<std::type_identity_t<T>> c, BlockStart<T> start);
+
+}  // namespace seqbench
