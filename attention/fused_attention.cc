@@ -43,10 +43,11 @@ void attend_queries(const ForwardTask<T>& task, const ForwardScratch<T>& scratch
   }
   const Index keys_end = task.causal ? queries.end() : task.k.rows;
   for (Index key = 0; key < keys_end; key += kKeyTile) {
-    const RowRange keys{key, std::min(kKeyTile, keys_end - key)};
     for (Index tile = 0; tile < tiles; ++tile) {
       const RowRange rows = tile_rows(tile);
       if (task.causal && rows.end() <= key) continue;  // sees none of these keys
+      const Index seen_end = task.causal ? rows.end() : keys_end;
+      const RowRange keys{key, std::min(kKeyTile, seen_end - key)};
       attend_tile<T>(tile_state(tile), {.k = rows_of(task.k, keys), .v = rows_of(task.v, keys)},
                      {.causal = task.causal, .query = rows.first, .key = key},
                      scratch.scores(keys.count));
