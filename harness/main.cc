@@ -18,6 +18,7 @@
 #include "harness/list.h"
 #include "harness/machine.h"
 #include "harness/recall.h"
+#include "harness/repeat.h"
 #include "harness/scaling.h"
 #include "harness/sweep.h"
 
@@ -39,6 +40,8 @@ constexpr Command kCommands[] = {
      "train on long-range tasks; accuracy and gradient norm against distance"},
     {"conform", seqbench::conform_command,
      "run one layer on tensors from a .safetensors file, forward and backward"},
+    {"repeat", seqbench::repeat_command,
+     "single repetitions on request, for programs that compare libraries"},
     {"machine", seqbench::machine_command, "probe and print this machine"},
     {"list", seqbench::list_command, "models, kernels, tasks, and what a sweep would cost"},
 };

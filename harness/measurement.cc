@@ -1,54 +1,19 @@
 #include "harness/measurement.h"
 
 #include <benchmark/benchmark.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <chrono>
-#include <fstream>
-#include <limits>
 #include <list>
 #include <map>
 #include <memory>
-#include <sstream>
 
 #include "harness/errors.h"
 #include "harness/interrupt.h"
 #include "harness/machine.h"
-#include "harness/probe.h"
-#include "harness/progress.h"
+#include "harness/preparation.h"
 #include "harness/reference.h"
 
 namespace seqbench {
 namespace {
-
-constexpr double kProbeSeconds = 0.0015;  // on each side of a repetition
-
-/// Seconds that the hypervisor has taken from these CPUs since they started (/proc/stat).
-double stolen_seconds(const std::vector<int>& cpus) {
-  static const double ticks_per_second = double(::sysconf(_SC_CLK_TCK));
-  std::ifstream file("/proc/stat");
-  double ticks = 0;
-  for (std::string line; std::getline(file, line);) {
-    std::istringstream fields(line);
-    std::string name;
-    fields >> name;
-    if (name.size() < 4 || name.compare(0, 3, "cpu") != 0) continue;
-    if (std::find(cpus.begin(), cpus.end(), std::stoi(name.substr(3))) == cpus.end()) continue;
-    double user, nice, system, idle, iowait, irq, softirq, steal;
-    if (fields >> user >> nice >> system >> idle >> iowait >> irq >> softirq >> steal) {
-      ticks += steal;
-    }
-  }
-  return ticks / ticks_per_second;
-}
-
-/// The CPUs that a team's workers are pinned to.
-std::vector<int> cpus_of(const ThreadTeam& team) {
-  std::vector<int> cpus = team.cpus();
-  cpus.resize(std::min(cpus.size(), static_cast<std::size_t>(team.size())));
-  return cpus;
-}
 
 /// The workloads of a group, as many at a time as fit the memory limit; the one used least recently
 /// makes room.
@@ -102,45 +67,22 @@ class ReferencePool {
   std::map<std::string, std::unique_ptr<Reference>> entries_;
 };
 
-std::string memory_advice(const Case& one) {
-  if (one.layer.kernel == "naive") return "use --kernel fused";
-  return "use a smaller --batch or --length";
-}
-
 /// Allocates, runs and checks one case; fills in status and reason when it may not be timed.
 void check_case(Measurement& measurement, const MeasureOptions& options, const MeasureHooks& hooks,
                 WorkloadPool& workloads, ReferencePool& references) {
-  const Case& one = measurement.the_case;
-  const double needed = one.predicted_bytes();
-  if (needed > options.memory_limit_bytes) {
-    measurement.status = "skipped";
-    measurement.reason = "needs " + human_bytes(needed) + ", limit " +
-                         human_bytes(options.memory_limit_bytes) + "; " + memory_advice(one);
-    return;
-  }
-  try {
-    const ThreadTeam team = make_team(one.threads);
-    workloads.make_room_for(needed + Reference::predicted_bytes(one));
-    const bool peak_is_known = reset_peak_resident_bytes();
-    const double before = resident_bytes();
-    auto workload = std::make_unique<Workload>(one, options.seed);
-    // A first run touches every page before the reference adds its own memory.
-    workload->run(team);
-    measurement.peak_bytes = peak_is_known ? std::max(0.0, peak_resident_bytes() - before)
-                                           : std::numeric_limits<double>::quiet_NaN();
-    workload->forget_context();
-    const std::string difference = hooks.check ? hooks.check(*workload, team)
-                                               : references.get(*workload).check(*workload, team);
-    if (!difference.empty()) {
-      measurement.status = "failed";
-      measurement.reason = difference;
-      return;
-    }
-    workloads.adopt(std::move(workload));
-  } catch (const std::bad_alloc&) {
-    measurement.status = "skipped";
-    measurement.reason = "memory of " + human_bytes(needed) + " was refused; " + memory_advice(one);
-  }
+  const auto check = [&](Workload& workload, const ThreadTeam& team) {
+    return hooks.check ? hooks.check(workload, team)
+                       : references.get(workload).check(workload, team);
+  };
+  Preparation prepared = prepare(
+      measurement.the_case, {.seed = options.seed,
+                             .memory_limit_bytes = options.memory_limit_bytes,
+                             .make_room = [&](double bytes) { workloads.make_room_for(bytes); },
+                             .check = check});
+  measurement.peak_bytes = prepared.peak_bytes;
+  measurement.status = prepared.status;
+  measurement.reason = prepared.reason;
+  if (prepared.workload != nullptr) workloads.adopt(std::move(prepared.workload));
 }
 
 /// One repetition, called by Google Benchmark.
@@ -149,20 +91,14 @@ void repeat(benchmark::State& state, const Case& one, WorkloadPool& workloads) {
   // would fail its own check that all repetitions have the same number of iterations.
   stop_if_interrupted();
   const ThreadTeam team = make_team(one.threads);
-  const std::vector<int> cpus = cpus_of(team);
   Workload& workload = workloads.get(one, team);
 
-  const double stolen_before = stolen_seconds(cpus);
-  const auto start = std::chrono::steady_clock::now();
-  const double peak_before = probe_peak_gflops(team, kProbeSeconds);
+  const RepetitionBracket bracket(team);
   for (auto _ : state) workload.run(team);
-  const double peak_after = probe_peak_gflops(team, kProbeSeconds);
-  const double elapsed =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-
-  state.counters["peak_gflops"] = (peak_before + peak_after) / 2;
-  state.counters["steal_fraction"] =
-      (stolen_seconds(cpus) - stolen_before) / elapsed / double(cpus.size());
+  // The seconds are Google Benchmark's own, which SampleReporter takes.
+  const Sample around = bracket.close(0);
+  state.counters["peak_gflops"] = around.peak_gflops;
+  state.counters["steal_fraction"] = around.steal_fraction;
 }
 
 /// Takes the samples from Google Benchmark, whose own reporters print or write unparsable CSV.

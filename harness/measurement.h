@@ -10,16 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "harness/repetition.h"
 #include "harness/workload.h"
 
 namespace seqbench {
-
-/// One repetition.
-struct Sample {
-  double seconds = 0;         // of one pass over the batch
-  double peak_gflops = 0;     // mean of the probes before and after
-  double steal_fraction = 0;  // of these CPUs' time, taken by the hypervisor meanwhile
-};
 
 struct MeasureOptions {
   int repetitions = 9;
@@ -32,8 +26,8 @@ struct MeasureOptions {
 struct MeasureHooks {
   /// Told what comes next, before each check and each call of a repetition.
   std::function<void(const std::string&)> on_step = [](const std::string&) {};
-  /// Returns what is wrong with a case's result, "" when nothing is; by default, the comparison
-  /// with the reference.
+  /// PrepareOptions::check; by default, the comparison with the reference, one for all kernels and
+  /// thread counts of a model.
   std::function<std::string(Workload&, const ThreadTeam&)> check = {};
 };
 

@@ -64,48 +64,31 @@ double flops_of(const CaseGroup& group) {
 CsvRow throughput_row(const Measurement& measurement, const std::string& run_id,
                       const std::map<int, MachineLimits>& limits) {
   const Case& one = measurement.the_case;
-  const LayerCost cost = one.cost();
-  CsvRow row;
+  CsvRow row = static_cells(one);
   row["run_id"] = run_id;
   row["case_id"] = one.id();
-  row["model"] = one.layer.model;
-  row["kernel"] = one.layer.kernel;
-  row["pass"] = pass_name(one.pass);
-  row["batch"] = one.shape.batch;
-  row["seq_len"] = one.shape.steps;
-  row["width"] = one.layer.width;
-  if (one.is_attention()) {
-    row["heads"] = one.layer.heads;
-    row["causal"] = one.layer.causal;
-  }
-  row["threads"] = one.threads;
-  row["dtype"] = "float32";
-  row["parameters"] = cost.parameters;
-  row["flops"] = cost.flops;
-  row["state_bytes"] = cost.state_bytes;
   row["repetitions"] = static_cast<Index>(measurement.samples.size());
   row["status"] = measurement.status;
   row["reason"] = measurement.reason;
   if (measurement.samples.empty()) return row;
 
+  const double flops = one.cost().flops;
   std::vector<double> seconds, peaks, fractions;
   for (const Sample& sample : measurement.samples) {
     seconds.push_back(sample.seconds);
     peaks.push_back(sample.peak_gflops);
-    fractions.push_back(1e-9 * cost.flops / sample.seconds / sample.peak_gflops);
+    fractions.push_back(1e-9 * flops / sample.seconds / sample.peak_gflops);
   }
   const MedianInterval time = median_interval(seconds);
   const MedianInterval fraction = median_interval(fractions);
-  // The bandwidths are those probed at the start; the peak is that of this case's own moments.
-  MachineLimits now = limits.at(one.threads);
-  now.peak_gflops = median(peaks);
-  const double limit = limit_seconds(one, now);
+  const double peak = median(peaks);  // of this case's own moments
+  const double limit = limit_seconds_at(one, limits.at(one.threads), peak);
   row["seconds"] = time.median;
   row["seconds_low"] = time.low;
   row["seconds_high"] = time.high;
   row["tokens_per_second"] = one.tokens() / time.median;
-  row["gflops"] = 1e-9 * cost.flops / time.median;
-  row["peak_gflops"] = now.peak_gflops;
+  row["gflops"] = 1e-9 * flops / time.median;
+  row["peak_gflops"] = peak;
   row["fraction_of_peak"] = fraction.median;
   row["limit_seconds"] = limit;
   row["fraction_of_limit"] = limit / time.median;
@@ -235,6 +218,32 @@ class SweepTables {
 
 }  // namespace
 
+CsvRow static_cells(const Case& one) {
+  const LayerCost cost = one.cost();
+  CsvRow row;
+  row["model"] = one.layer.model;
+  row["kernel"] = one.layer.kernel;
+  row["pass"] = pass_name(one.pass);
+  row["batch"] = one.shape.batch;
+  row["seq_len"] = one.shape.steps;
+  row["width"] = one.layer.width;
+  if (one.is_attention()) {
+    row["heads"] = one.layer.heads;
+    row["causal"] = one.layer.causal;
+  }
+  row["threads"] = one.threads;
+  row["dtype"] = "float32";
+  row["parameters"] = cost.parameters;
+  row["flops"] = cost.flops;
+  row["state_bytes"] = cost.state_bytes;
+  return row;
+}
+
+double limit_seconds_at(const Case& one, MachineLimits probed, double peak_gflops) {
+  probed.peak_gflops = peak_gflops;
+  return limit_seconds(one, probed);
+}
+
 std::map<int, MachineLimits> probe_thread_counts(const std::vector<CaseGroup>& groups) {
   std::map<int, MachineLimits> limits;
   for (const CaseGroup& group : groups) {
@@ -247,21 +256,15 @@ std::map<int, MachineLimits> probe_thread_counts(const std::vector<CaseGroup>& g
   return limits;
 }
 
-void add_sweep_options(CommandLine& line, const std::string& default_lengths) {
-  add_grid_options(line, default_lengths);
-  line.option("repetitions", "9", "repetitions of each case, interleaved within a group");
+void add_timing_options(CommandLine& line) {
   line.option("min-time", "0.02", "least seconds of a repetition");
   line.option("seed", "1", "seed of parameters and inputs");
   line.option("memory-limit", "",
               "most memory a case may use, such as 4GiB (default: three quarters of what is free)");
-  line.option("config", "", "file of further options, one name=value a line");
-  add_output_options(line);
-  line.flag("no-progress", "no progress line on the terminal");
 }
 
-MeasureOptions parse_measure_options(const CommandLine& line) {
+MeasureOptions parse_timing_options(const CommandLine& line) {
   MeasureOptions options;
-  options.repetitions = static_cast<int>(line.integer("repetitions", 1, 100000));
   options.min_seconds = line.number("min-time", 1e-6, 3600);
   options.seed = static_cast<std::uint64_t>(line.integer("seed", 0));
   options.memory_limit_bytes = usable_memory_bytes();
@@ -269,6 +272,21 @@ MeasureOptions parse_measure_options(const CommandLine& line) {
     options.memory_limit_bytes = std::min(options.memory_limit_bytes,
                                           parse_bytes("memory-limit", line.text("memory-limit")));
   }
+  return options;
+}
+
+void add_sweep_options(CommandLine& line, const std::string& default_lengths) {
+  add_grid_options(line, default_lengths);
+  line.option("repetitions", "9", "repetitions of each case, interleaved within a group");
+  add_timing_options(line);
+  line.option("config", "", "file of further options, one name=value a line");
+  add_output_options(line);
+  line.flag("no-progress", "no progress line on the terminal");
+}
+
+MeasureOptions parse_measure_options(const CommandLine& line) {
+  MeasureOptions options = parse_timing_options(line);
+  options.repetitions = static_cast<int>(line.integer("repetitions", 1, 100000));
   pass_to_benchmark(line.passed_on());
   return options;
 }

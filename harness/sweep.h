@@ -16,6 +16,18 @@ namespace seqbench {
 extern const std::vector<std::string> kThroughputColumns;
 extern const std::vector<std::string> kSamplesColumns;
 
+/// Declares --min-time, --seed and --memory-limit.
+void add_timing_options(CommandLine& line);
+
+/// The values of those options; repetitions are as by default.
+MeasureOptions parse_timing_options(const CommandLine& line);
+
+/// The cells of throughput.csv that are known without a measurement: model to state_bytes.
+CsvRow static_cells(const Case& one);
+
+/// The limit_seconds of a case while the FMA peak is `peak_gflops`; bandwidths are as `probed`.
+double limit_seconds_at(const Case& one, MachineLimits probed, double peak_gflops);
+
 /// Declares the grid's options, the measuring options and those of the output.
 void add_sweep_options(CommandLine& line, const std::string& default_lengths);
 

@@ -1,9 +1,7 @@
 """One layer in PyTorch, forward and backward: what seqbench's layers are compared with.
 
-Needs torch and safetensors, which neither ./scripts/reproduce nor ./scripts/test installs:
-
-    python3 -m venv ~/torch-env
-    ~/torch-env/bin/pip install torch safetensors numpy --extra-index-url https://download.pytorch.org/whl/cpu
+Needs torch and safetensors, which neither ./scripts/reproduce nor ./scripts/test installs; the
+environment of scripts/peers, .venv-peers/, has them (scripts/peers-requirements.txt).
 """
 
 import zlib

@@ -1,0 +1,63 @@
+#include "harness/preparation.h"
+
+#include <algorithm>
+#include <new>
+
+#include "harness/machine.h"
+#include "harness/progress.h"
+#include "harness/reference.h"
+
+namespace seqbench {
+namespace {
+
+std::string memory_advice(const Case& one) {
+  if (one.layer.kernel == "naive") return "use --kernel fused";
+  return "use a smaller --batch or --length";
+}
+
+Preparation not_timed(const std::string& status, const std::string& reason) {
+  Preparation result;
+  result.status = status;
+  result.reason = reason;
+  return result;
+}
+
+std::string difference_from_reference(Workload& workload, const ThreadTeam& team,
+                                      const PrepareOptions& options) {
+  if (options.check) return options.check(workload, team);
+  return Reference(workload).check(workload, team);
+}
+
+}  // namespace
+
+Preparation prepare(const Case& one, const PrepareOptions& options) {
+  const double needed = one.predicted_bytes();
+  if (needed > options.memory_limit_bytes) {
+    return not_timed("skipped", "needs " + human_bytes(needed) + ", limit " +
+                                    human_bytes(options.memory_limit_bytes) + "; " +
+                                    memory_advice(one));
+  }
+  try {
+    Preparation result;
+    const ThreadTeam team = make_team(one.threads);
+    options.make_room(needed + Reference::predicted_bytes(one));
+    const bool peak_is_known = reset_peak_resident_bytes();
+    const double before = resident_bytes();
+    result.workload = std::make_unique<Workload>(one, options.seed);
+    // A first run touches every page before the reference adds its own memory.
+    result.workload->run(team);
+    if (peak_is_known) result.peak_bytes = std::max(0.0, peak_resident_bytes() - before);
+    result.workload->forget_context();
+    const std::string difference = difference_from_reference(*result.workload, team, options);
+    if (difference.empty()) return result;
+    result.workload.reset();
+    result.status = "failed";
+    result.reason = difference;
+    return result;
+  } catch (const std::bad_alloc&) {
+    return not_timed("skipped",
+                     "memory of " + human_bytes(needed) + " was refused; " + memory_advice(one));
+  }
+}
+
+}  // namespace seqbench

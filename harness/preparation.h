@@ -1,0 +1,35 @@
+// What happens to a case before it may be timed: it is allocated, run, and compared with its
+// reference.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <string>
+
+#include "harness/workload.h"
+
+namespace seqbench {
+
+struct PrepareOptions {
+  std::uint64_t seed = 1;
+  double memory_limit_bytes = 0;
+  /// Told how many bytes are allocated next, workload and reference together.
+  std::function<void(double)> make_room = [](double) {};
+  /// Returns what is wrong with the case's result, "" when nothing is; by default, the comparison
+  /// with a reference that is computed for this case alone.
+  std::function<std::string(Workload&, const ThreadTeam&)> check = {};
+};
+
+struct Preparation {
+  std::unique_ptr<Workload> workload;  // null unless the case may be timed
+  double peak_bytes = std::numeric_limits<double>::quiet_NaN();  // measured growth of the resident
+                                                                 // set; not a number where unknown
+  std::string status;  // "failed", "skipped", or "" when it may be timed
+  std::string reason;  // why it may not
+};
+
+Preparation prepare(const Case& one, const PrepareOptions& options);
+
+}  // namespace seqbench

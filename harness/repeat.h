@@ -1,0 +1,64 @@
+// `seqbench repeat`: single repetitions on request, so that another program can interleave them
+// with those of other libraries (scripts/peers).
+//
+// One JSON object a line on standard input, its answer in one line on standard output. Times are
+// in seconds, peaks in 10⁹ FLOP/s; a number that is not known is null.
+//
+//   {"do":"list"}                            {"cases":[ID, …]} in the order of the options
+//   {"do":"prepare","case":ID}               {"case":ID, "status":"ready", "peak_bytes":…,
+//                                             "cells":{…}}, the texts of throughput.csv's columns
+//                                            model to state_bytes; or "status":"failed" or
+//                                            "skipped" with a "reason", and the same cells
+//   {"do":"repeat","case":ID}                {"seconds":…, "passes":…, "peak_gflops":…,
+//                                             "steal_fraction":…, "limit_seconds":…}: one untimed
+//                                            pass, then passes for --min-time, a probe of the FMA
+//                                            peak on either side
+//   {"do":"probe","threads":N}               {"peak_gflops":…}, the same probe alone
+//   {"do":"release","case":ID}               {"case":ID}
+//
+// A request that cannot be met answers {"error":TEXT}, and the command goes on. It ends with its
+// input.
+#pragma once
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "harness/measurement.h"
+#include "harness/preparation.h"
+#include "harness/probe.h"
+
+namespace seqbench {
+
+/// Answers the requests about some cases.
+class RepeatServer {
+ public:
+  RepeatServer(std::vector<Case> cases, const MeasureOptions& options)
+      : cases_(std::move(cases)), options_(options) {}
+
+  /// The answer to one line. Throws Interrupted.
+  nlohmann::ordered_json answer(const std::string& line);
+
+ private:
+  using Json = nlohmann::ordered_json;
+
+  Json list() const;
+  Json prepare_case(const Case& one);
+  Json repeat(const Case& one);
+  Json probe(const Json& request) const;
+
+  const Case& case_named_in(const Json& request) const;
+  /// Bandwidths are probed once for each number of threads.
+  const MachineLimits& limits(int threads);
+
+  std::vector<Case> cases_;
+  MeasureOptions options_;
+  std::map<std::string, Preparation> ready_;  // by case id
+  std::map<int, MachineLimits> limits_;       // by number of threads
+};
+
+/// The command.
+int repeat_command(const std::vector<std::string>& arguments);
+
+}  // namespace seqbench

@@ -1,0 +1,37 @@
+// What surrounds the timed passes of one repetition: the probes of the FMA peak before and after,
+// and the time that the hypervisor took meanwhile.
+#pragma once
+
+#include <chrono>
+#include <vector>
+
+#include "core/thread_team.h"
+
+namespace seqbench {
+
+/// One repetition.
+struct Sample {
+  double seconds = 0;         // of one pass over the batch
+  double peak_gflops = 0;     // mean of the probes before and after
+  double steal_fraction = 0;  // of these CPUs' time, taken by the hypervisor meanwhile
+};
+
+/// The FMA peak of the team, measured as beside every repetition.
+double probe_beside_repetition(const ThreadTeam& team);
+
+/// Open from its construction until close(), with the timed passes between the two.
+class RepetitionBracket {
+ public:
+  explicit RepetitionBracket(const ThreadTeam& team);
+  /// The sample around passes that took `seconds_per_pass` each.
+  Sample close(double seconds_per_pass) const;
+
+ private:
+  const ThreadTeam& team_;
+  std::vector<int> cpus_;
+  double stolen_before_;
+  std::chrono::steady_clock::time_point start_;
+  double peak_before_;
+};
+
+}  // namespace seqbench

@@ -1,0 +1,10 @@
+"""seqbench's layers against those of other libraries, repetition by repetition in one run.
+
+The driver (standard library only) and one process for each contender and number of threads speak
+the protocol of `seqbench repeat` (harness/repeat.h): prepare, repeat, release, one JSON object a
+line. A library's spinning thread pool is thus alone with its own work.
+
+    driver      __main__, options, contenders, contender, measuring
+    results     statistics, rows, run_directory, report
+    workers     worker, reference, memory; pytorch; onnx, onnx_attention, onnx_recurrent
+"""

@@ -1,0 +1,80 @@
+"""scripts/peers."""
+
+import signal
+import sys
+
+from peering import driver, run_directory
+from peering.contender import ContenderError
+from peering.contenders import PEERS, start_peer, start_seqbench
+from peering.environment import PythonError, chosen_python, versions
+from peering.options import grid_arguments, parse
+
+
+class Stopped(BaseException):
+    def __init__(self, number):
+        self.exit_code = 128 + number
+
+
+def stop(number, _frame):
+    raise Stopped(number)
+
+
+def measure(options, seqbench):
+    """The run behind the options. Returns the exit code."""
+    cases = driver.list_cases(seqbench)
+    python = chosen_python(options.python)
+    facts = {"libraries": versions(python),
+             "environment": {name: PEERS[name].environment for name in options.peers}}
+    directory = run_directory.RunDirectory(options.out or run_directory.default_path(),
+                                           driver.case_ids(cases, options.peers))
+    machine = run_directory.describe_machine(options.seqbench, options.threads)
+    cpus = machine["cpus_usable"]
+    workers = driver.Workers(options.peers, lambda name, threads: start_peer(
+        name, python, threads, cpus, options.min_time))
+    directory.record_command(recorded(options), machine)
+    code = 1
+    try:
+        code = driver.run(cases, seqbench, workers, directory, facts=facts, cpus=cpus,
+                          rounds=options.rounds, seed=options.seed)
+    except Stopped as stopped:
+        code = stopped.exit_code
+        raise
+    finally:
+        workers.close()
+        directory.record_end(code)
+    print(f"\n{directory.path}")
+    return code
+
+
+def recorded(options):
+    """The options for machine.json, but for the folder that it is in."""
+    texts = vars(options) | {"peers": ",".join(options.peers)}
+    return {name: value if isinstance(value, int) else str(value)
+            for name, value in texts.items() if value is not None and name != "out"}
+
+
+def main(arguments):
+    options = parse(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    seqbench = start_seqbench(options.seqbench, grid_arguments(options))
+    try:
+        return measure(options, seqbench)
+    except Stopped as stopped:
+        print("peers: interrupted; the cases that are finished are kept", file=sys.stderr)
+        return stopped.exit_code
+    except (PythonError, run_directory.RunDirectoryError) as error:
+        print(f"peers: {error}", file=sys.stderr)
+        return 2
+    except ContenderError as error:
+        # A wrong option of the grid: seqbench has said which on stderr.
+        if seqbench.exit_code == 2:
+            return 2
+        print(f"peers: {error}", file=sys.stderr)
+        return 1
+    finally:
+        seqbench.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,130 @@
+"""The rounds of one case: every contender once in each, in a new random order."""
+
+import os
+import time
+from dataclasses import dataclass, field
+
+from peering.contender import ContenderError
+
+# Pools that spin after their work would take time from the next contender. On a 2-CPU Sapphire
+# Rapids, OpenMP's threads (seqbench, PyTorch) burn 4 ms before they sleep, ONNX Runtime's 26 ms.
+PAUSE_SECONDS = 0.04
+
+
+def pause_for(threads):
+    """Seconds between contenders. One thread is no pool: there, without a pause, the probes are
+    closest to what they stand for."""
+    return PAUSE_SECONDS if threads > 1 else 0.0
+
+
+@dataclass
+class Sample:
+    seconds: float  # of one pass over the batch
+    peak_gflops: float
+    steal_fraction: float
+    limit_seconds: float | None = None  # seqbench's samples have it
+
+
+@dataclass
+class Outcome:
+    """What became of one contender on one case."""
+
+    case: object  # its own, by its kernel
+    prepared: dict  # the answer to prepare
+    samples: list = field(default_factory=list)  # one a round, unless it failed
+    problem: str = ""  # why it failed
+
+    @property
+    def status(self):
+        """"ready", "failed" or "skipped"."""
+        return "failed" if self.problem else self.prepared["status"]
+
+    @property
+    def reason(self):
+        return self.problem or self.prepared.get("reason", "")
+
+
+class StealClock:
+    """Seconds that the hypervisor has taken from some CPUs (/proc/stat), as a share of time."""
+
+    def __init__(self, cpus):
+        self._names = {f"cpu{cpu}" for cpu in cpus}
+        self._stolen, self._start = self._stolen_ticks(), time.monotonic()
+
+    def fraction(self):
+        """Since the construction."""
+        ticks = self._stolen_ticks() - self._stolen
+        seconds = ticks / os.sysconf("SC_CLK_TCK")
+        return seconds / (time.monotonic() - self._start) / len(self._names)
+
+    def _stolen_ticks(self):
+        with open("/proc/stat", encoding="ascii") as file:
+            rows = [line.split() for line in file]
+        return sum(int(row[8]) for row in rows if row[0] in self._names)
+
+
+def prepare_peer(contender, case):
+    """The peer's outcome, so far without samples."""
+    try:
+        return Outcome(case, contender.ask({"do": "prepare", "case": case.id}))
+    except ContenderError as error:
+        return Outcome(case, {}, problem=str(error))
+
+
+def sample_of_seqbench(seqbench, case):
+    """seqbench probes the peak around its passes itself."""
+    answer = seqbench.ask({"do": "repeat", "case": case.id})
+    return Sample(answer["seconds"], answer["peak_gflops"], answer["steal_fraction"],
+                  answer["limit_seconds"])
+
+
+def take_sample_of_peer(peer, outcome, seqbench, cpus, pause):
+    """One repetition between two of seqbench's probes on the same number of threads."""
+    threads = outcome.case.threads
+    probe = {"do": "probe", "threads": threads}
+    steal = StealClock(cpus[:threads])
+    before = seqbench.ask(probe)["peak_gflops"]
+    time.sleep(pause)
+    try:
+        seconds = peer.ask({"do": "repeat", "case": outcome.case.id})["seconds"]
+    except ContenderError as error:
+        outcome.samples.clear()
+        outcome.problem = str(error)
+        return
+    time.sleep(pause)
+    after = seqbench.ask(probe)["peak_gflops"]
+    outcome.samples.append(Sample(seconds, (before + after) / 2, steal.fraction()))
+
+
+def measure_case(case, seqbench, peers, *, cpus, rounds, random):
+    """{contender's name: Outcome} of seqbench's `case`, seqbench first; `peers` are {name:
+    Contender}. What goes wrong with a peer is in its outcome. Raises ContenderError when seqbench
+    itself cannot go on."""
+    prepared = seqbench.ask({"do": "prepare", "case": case.id})
+    outcomes = {"seqbench": Outcome(case, prepared)}
+    for name, peer in peers.items():
+        outcomes[name] = prepare_peer(peer, case.by(name))
+    pause = pause_for(case.threads)
+    for _ in range(rounds):
+        order = [name for name, outcome in outcomes.items() if outcome.status == "ready"]
+        random.shuffle(order)
+        for name in order:
+            time.sleep(pause)
+            outcome = outcomes[name]
+            if name == "seqbench":
+                outcome.samples.append(sample_of_seqbench(seqbench, case))
+            else:
+                take_sample_of_peer(peers[name], outcome, seqbench, cpus, pause)
+    for name, outcome in outcomes.items():
+        release({"seqbench": seqbench, **peers}[name], outcome)
+    return outcomes
+
+
+def release(contender, outcome):
+    """Frees the case's memory where the contender still holds it."""
+    if outcome.status != "ready":
+        return
+    try:
+        contender.ask({"do": "release", "case": outcome.case.id})
+    except ContenderError:
+        pass  # it has ended, and its memory with it

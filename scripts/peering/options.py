@@ -1,0 +1,108 @@
+"""The command line of scripts/peers."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from peering.contenders import PEERS
+from peering.environment import ROOT, VARIABLE
+
+EXAMPLES = """
+examples:
+  scripts/peers --length 512 --batch 1,16
+  scripts/peers --model attention --causal --pass forward --length 512,2048 --threads 1
+  scripts/peers --model lstm,gru --pass train --peers pytorch --out results/peers-lstm
+
+--model, --batch, --length, --width, --heads, --threads and --causal mean what they mean for
+`seqbench throughput`, whose fastest kernel of each model takes part.
+"""
+
+# Options that `seqbench repeat` checks and expands.
+GRID = ("model", "pass", "batch", "length", "width", "heads", "threads")
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        print(f"peers: {message}", file=sys.stderr)
+        sys.exit(2)
+
+
+def parse(arguments):
+    parser = Parser(
+        prog="peers", epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Measures seqbench's layers and those of other libraries, interleaved in one "
+                    "run: throughput.csv, samples.csv, peers.csv and a table of ratios.")
+    parser.add_argument("--model", default="all", help="elman, lstm, gru, attention (default: all)")
+    parser.add_argument("--pass", default="forward,train", type=passes,
+                        help="forward, train (default: both)")
+    parser.add_argument("--batch", default="1", help="sequences (default: 1)")
+    parser.add_argument("--length", default="512", help="tokens in a sequence (default: 512)")
+    parser.add_argument("--width", default="256", help="width of in- and output (default: 256)")
+    parser.add_argument("--heads", default="4", help="attention heads (default: 4)")
+    parser.add_argument("--threads", help="numbers of threads (default: 1 and all CPUs)")
+    parser.add_argument("--causal", action="store_true", help="attention sees earlier tokens only")
+    parser.add_argument("--peers", default="pytorch,onnxruntime", type=peers,
+                        help=f"out of {', '.join(PEERS)} (default: pytorch,onnxruntime)")
+    parser.add_argument("--rounds", default=9, type=rounds,
+                        help="repetitions of each contender, at least 5 (default: 9)")
+    parser.add_argument("--min-time", default="0.02", type=min_time,
+                        help="least seconds of a repetition (default: 0.02)")
+    parser.add_argument("--seed", default=1, type=int,
+                        help="of the order within the rounds (default: 1)")
+    parser.add_argument("--out", help="folder of the run, to whose tables rows are appended "
+                                      "(default: results/<time>-<host>/)")
+    parser.add_argument("--seqbench", type=Path, default=ROOT / "build/release/seqbench",
+                        help="the program (default: build/release/seqbench)")
+    parser.add_argument("--python", help="a Python that has the libraries; default: "
+                                         f"{VARIABLE}, or .venv-peers/, made when first needed")
+    options = parser.parse_args(arguments)
+    if not options.seqbench.is_file():
+        parser.error(f"--seqbench: '{options.seqbench}' is not there; build it (cmake --build "
+                     "--preset release) or name another")
+    return options
+
+
+def grid_arguments(options):
+    """What `seqbench repeat` is started with."""
+    arguments = ["--min-time", options.min_time]
+    for name in GRID:
+        value = vars(options)[name]
+        if value is not None:
+            arguments += [f"--{name}", value]
+    return arguments + (["--causal"] if options.causal else [])
+
+
+def names_out_of(allowed, text):
+    names = list(dict.fromkeys(text.split(",")))
+    for name in names:
+        if name not in allowed:
+            raise argparse.ArgumentTypeError(
+                f"'{name}' is not allowed; expected a comma list of {', '.join(allowed)}")
+    return names
+
+
+def passes(text):
+    return ",".join(names_out_of(("forward", "train"), text))
+
+
+def peers(text):
+    return names_out_of(tuple(PEERS), text)
+
+
+def rounds(text):
+    if not text.isdecimal() or not 5 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not allowed; expected an integer from 5 to 1000")
+    return int(text)
+
+
+def min_time(text):
+    """The text, since seqbench and the workers read it themselves."""
+    try:
+        good = 1e-6 <= float(text) <= 3600
+    except ValueError:
+        good = False
+    if not good:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not allowed; expected a number from 1e-06 to 3600")
+    return text

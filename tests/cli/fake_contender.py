@@ -1,0 +1,67 @@
+"""A contender with scripted answers, for test_peers.py: python fake_contender.py SCRIPT.
+
+SCRIPT is JSON: `cases` (the answer to list), `seconds` (of the first, second, … repetition of a
+case, then again from the first), `peak`; `prepare` replaces parts of the answer to prepare;
+`dies_at` is the repetition at which the process kills itself. Run as `-c CODE` it is a Python that
+names its packages; as `-m MODULE` it is that module's worker, scripted by FAKE_CONTENDER.
+"""
+
+import json
+import os
+import signal
+import sys
+
+VERSIONS = {"python": "3", "torch": "9.9", "onnxruntime": "8.8"}
+
+
+def cells(case_id):
+    model, kernel, which_pass, batch, steps, width, heads, *causal, threads = case_id.split(":")
+    attention = model == "attention"
+    return {"model": model, "kernel": kernel, "pass": which_pass, "batch": batch[1:],
+            "seq_len": steps[1:], "width": width[1:], "threads": threads[1:], "dtype": "float32",
+            "parameters": "10", "flops": "4e9", "state_bytes": "64",
+            **({"heads": heads[1:], "causal": str(bool(causal)).lower()} if attention else {})}
+
+
+class Fake:
+    def __init__(self, script):
+        self.script = script
+        self.repetition = 0
+
+    def answer(self, request):
+        what = request["do"]
+        if what == "list":
+            return {"cases": self.script["cases"]}
+        if what == "probe":
+            return {"peak_gflops": self.script["peak"]}
+        if what == "prepare":
+            self.repetition = 0
+            return {"case": request["case"], "status": "ready", "peak_bytes": 4096,
+                    "cells": cells(request["case"]), "version": "9.9", "variant": "fast",
+                    "race": {"fast": 1.0}, "rejected": {}, **self.script.get("prepare", {})}
+        if what == "repeat":
+            return self.repeat()
+        return {"case": request["case"]}
+
+    def repeat(self):
+        if self.repetition == self.script.get("dies_at"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        seconds = self.script["seconds"]
+        self.repetition += 1
+        return {"seconds": seconds[(self.repetition - 1) % len(seconds)], "passes": 1,
+                "peak_gflops": self.script.get("peak", 1), "steal_fraction": 0.25,
+                "limit_seconds": 0.5}
+
+
+def main():
+    if "-c" in sys.argv:
+        print(json.dumps(VERSIONS))
+        return
+    script = os.environ["FAKE_CONTENDER"] if "-m" in sys.argv else sys.argv[1]
+    fake = Fake(json.loads(script))
+    for line in sys.stdin:
+        print(json.dumps(fake.answer(json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

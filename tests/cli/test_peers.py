@@ -1,0 +1,315 @@
+"""scripts/peers without the other libraries: contenders with known times stand in for them."""
+
+import contextlib
+import importlib.util
+import io
+import json
+import math
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import unittest
+from pathlib import Path
+
+from program import PROGRAM, ProgramTest, read_csv, run
+
+ROOT = Path(__file__).resolve().parents[2]
+FAKE = Path(__file__).resolve().parent / "fake_contender.py"
+sys.path.insert(0, str(ROOT / "scripts"))
+sys.dont_write_bytecode = True
+
+from peering import driver, rows
+from peering.cases import Case
+from peering.contender import Contender, ContenderError
+from peering.run_directory import RunDirectory, RunDirectoryError
+from peering.statistics import median_interval, paired_ratio
+
+LSTM = "lstm:persistent:forward:B1:T512:D256:H-:t1"
+CAUSAL = "attention:fused:train:B2:T64:D16:H4:causal:t2"
+
+
+def fake(name, **script):
+    return Contender(name, [sys.executable, FAKE, json.dumps(script)])
+
+
+class Statistics(unittest.TestCase):
+    def test_the_interval_leaves_out_what_the_binomial_allows(self):
+        # 2·P(Binomial(n, ½) ≤ cut) ≤ 5 %, as harness/statistics.h: below 9 values nothing is cut.
+        for count, low, high in [(5, 1, 5), (6, 1, 6), (8, 1, 8), (9, 2, 8), (12, 3, 10)]:
+            with self.subTest(count=count):
+                interval = median_interval(range(count, 0, -1))
+                self.assertEqual((interval.median, interval.low, interval.high),
+                                 ((count + 1) / 2, low, high))
+
+    def test_a_ratio_pairs_the_values_of_a_round(self):
+        # A machine that slows down by 100 within the run leaves the ratio of each round alone.
+        interval = paired_ratio([2, 30, 400, 5000, 60000], [1, 10, 100, 1000, 10000])
+        self.assertEqual((interval.median, interval.low, interval.high), (4, 2, 6))
+        with self.assertRaises(ValueError):
+            paired_ratio([1, 2], [1])
+
+
+class CaseIds(unittest.TestCase):
+    def test_are_read_and_written(self):
+        for case_id in (LSTM, CAUSAL, "gru:x:decode:B1:T1:D1:H-:t64"):
+            self.assertEqual(Case.parse(case_id).id, case_id)
+        self.assertEqual(Case.parse(CAUSAL).by("pytorch").id,
+                         "attention:pytorch:train:B2:T64:D16:H4:causal:t2")
+        self.assertEqual(Case.parse(LSTM).heads, None)
+        with self.assertRaisesRegex(ValueError, "lstm:x"):
+            Case.parse("lstm:x")
+
+
+class FakeRuns(ProgramTest):
+    """The driver with scripted contenders."""
+
+    def drive(self, cases, peers, seqbench=None, rounds=5, out="run"):
+        """Exit code and printed lines; `peers` are {name: Contender}."""
+        cases = [Case.parse(case_id) for case_id in cases]
+        seqbench = seqbench or fake("seqbench", peak=2, seconds=[1, 10, 100, 1000, 10000])
+        workers = driver.Workers(list(peers), lambda name, threads: peers[name])
+        directory = RunDirectory(self.folder / out, driver.case_ids(cases, peers))
+        lines = []
+        try:
+            code = driver.run(cases, seqbench, workers, directory, facts={"libraries": {}},
+                              cpus=[0, 1], rounds=rounds, seed=1, say=lines.append)
+        finally:
+            workers.close()
+            seqbench.close()
+        return code, lines
+
+    def tables(self, out="run"):
+        return [read_csv(self.folder / out / f"{name}.csv")
+                for name in ("throughput", "samples", "peers")]
+
+    def test_rows_and_ratios_follow_from_the_known_times(self):
+        code, lines = self.drive([LSTM], {
+            "pytorch": fake("pytorch", seconds=[2, 30, 400, 5000, 60000]),
+            "onnxruntime": fake("onnxruntime", seconds=[0.5, 5, 50, 500, 5000])})
+        self.assertEqual(code, 0)
+        throughput, samples, peers = self.tables()
+        self.assertEqual([list(table[0]) for table in (throughput, samples, peers)],
+                         [rows.THROUGHPUT, rows.SAMPLES, rows.PEERS])
+        self.assertEqual([row["kernel"] for row in throughput],
+                         ["persistent", "pytorch", "onnxruntime"])
+        pytorch = throughput[1]
+        self.assertEqual(pytorch["case_id"], LSTM.replace("persistent", "pytorch"))
+        for column, expected in {"seconds": 400, "seconds_low": 2, "seconds_high": 60000,
+                                 "tokens_per_second": 512 / 400, "gflops": 4 / 400,
+                                 "peak_gflops": 2, "fraction_of_peak": 4 / 400 / 2,
+                                 "limit_seconds": 0.5, "fraction_of_limit": 0.5 / 400,
+                                 "repetitions": 5, "peak_bytes": 4096}.items():
+            self.assertTrue(math.isclose(float(pytorch[column]), expected), column)
+        self.assertEqual((pytorch["run_id"], pytorch["heads"], pytorch["causal"]), ("run", "", ""))
+        self.assertEqual(pytorch["status"], "noisy")
+        self.assertIn("--rounds", pytorch["reason"])
+        self.assertEqual([float(row["seconds"]) for row in samples if "pytorch" in row["case_id"]],
+                         [2, 30, 400, 5000, 60000])
+        self.assertEqual([row["repetition"] for row in samples], [*"01234"] * 3)
+        self.assertEqual([(row["peer"], *(float(row[name]) for name in
+                                          ("ratio", "ratio_low", "ratio_high", "rounds")))
+                          for row in peers],
+                         [("pytorch", 4, 2, 6, 5), ("onnxruntime", 0.5, 0.5, 0.5, 5)])
+        self.assertEqual((peers[0]["peer_version"], peers[0]["peer_variant"]), ("9.9", "fast"))
+        self.assertIn("4.00 [2.00, 6.00]", lines[2])
+        chosen = json.loads((self.folder / "run/peers.json").read_text())["cases"]
+        self.assertEqual(chosen[pytorch["case_id"]],
+                         {"variant": "fast", "race": {"fast": 1.0}, "rejected": {}})
+
+    def test_a_steady_case_is_ok_and_keeps_heads_and_causal(self):
+        self.drive([CAUSAL], {"pytorch": fake("pytorch", seconds=[2])}, rounds=6,
+                   seqbench=fake("seqbench", peak=100, seconds=[1]))
+        throughput, samples, peers = self.tables()
+        self.assertEqual([row["status"] for row in throughput], ["ok", "ok"])
+        self.assertEqual(throughput[1]["case_id"],
+                         "attention:pytorch:train:B2:T64:D16:H4:causal:t2")
+        for row in (throughput[1], peers[0]):
+            self.assertEqual((row["heads"], row["causal"], row["threads"]), ("4", "true", "2"))
+        self.assertEqual(len(samples), 12)
+
+    def test_more_threads_than_cpus_are_marked(self):
+        self.drive([LSTM.replace(":t1", ":t3")], {"pytorch": fake("pytorch", seconds=[2])},
+                   rounds=6, seqbench=fake("seqbench", peak=100, seconds=[1]))
+        self.assertEqual(self.tables()[0][1]["reason"], "3 threads on 2 CPUs")
+
+    def test_what_cannot_be_measured_says_so_and_the_rest_goes_on(self):
+        broken = {"status": "failed", "reason": "y differs"}
+        code, lines = self.drive([LSTM, CAUSAL], {
+            "pytorch": fake("pytorch", seconds=[1], dies_at=3),
+            "onnxruntime": fake("onnxruntime", seconds=[1], prepare=broken),
+            "onednn": fake("onednn", seconds=[1],
+                           prepare={"status": "skipped", "reason": "no training"})})
+        self.assertEqual(code, 1)
+        throughput, samples, peers = self.tables()
+        self.assertEqual([row["status"] for row in throughput],
+                         ["noisy", "failed", "failed", "skipped"] * 2)
+        self.assertIn("signal 9", throughput[1]["reason"])
+        self.assertEqual([row["reason"] for row in throughput[2:4]], ["y differs", "no training"])
+        self.assertEqual({row["seconds"] for row in throughput[1:4]}, {""})
+        self.assertEqual({row["repetitions"] for row in throughput[1:4]}, {"0"})
+        self.assertEqual({row["case_id"] for row in samples}, {LSTM, CAUSAL})
+        self.assertEqual(peers, [])
+        self.assertIn("skipped: no training", lines[4])
+
+    def test_a_contender_that_cannot_start_is_a_failed_row(self):
+        self.drive([LSTM], {"pytorch": Contender("pytorch", ["/nowhere/python"])})
+        self.assertIn("/nowhere/python", self.tables()[0][1]["reason"])
+
+    def test_without_seqbench_nothing_goes_on(self):
+        with self.assertRaisesRegex(ContenderError, "seqbench ended with signal 9"):
+            self.drive([LSTM], {}, seqbench=fake("seqbench", peak=1, seconds=[1], dies_at=2))
+
+    def test_a_directory_takes_further_cases_but_none_twice(self):
+        peers = {"pytorch": fake("pytorch", seconds=[1])}
+        self.drive([LSTM], peers)
+        first = (self.folder / "run/throughput.csv").read_bytes()
+        with self.assertRaisesRegex(RunDirectoryError, f"already holds the case {LSTM}"):
+            self.drive([CAUSAL, LSTM], peers)
+        self.assertEqual((self.folder / "run/throughput.csv").read_bytes(), first)
+        self.drive([CAUSAL], peers)
+        self.assertTrue((self.folder / "run/throughput.csv").read_bytes().startswith(first))
+        self.assertEqual([len(table) for table in self.tables()], [4, 20, 2])
+
+    def test_files_that_are_no_such_tables_are_refused(self):
+        for content, message in [("a,b\r\n1,2\r\n", "other columns"),
+                                 (",".join(rows.SAMPLES) + "\r\nrun,x", "ends within a row")]:
+            (self.folder / "samples.csv").write_text(content)
+            with self.assertRaisesRegex(RunDirectoryError, message):
+                RunDirectory(self.folder, [])
+
+
+class WithSeqbench(ProgramTest):
+    """scripts/peers itself; a Python that pretends to hold the libraries stands in for theirs."""
+
+    GRID = ["--model", "lstm,attention", "--width", "16", "--heads", "2", "--length", "8"]
+
+    def setUp(self):
+        super().setUp()
+        self.python = self.folder / "python"
+        self.python.write_text(
+            f"#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(FAKE))} \"$@\"\n")
+        self.python.chmod(0o755)
+
+    def command(self, *arguments):
+        return [str(word) for word in (ROOT / "scripts/peers", "--seqbench", PROGRAM, "--python",
+                                       self.python, *arguments)]
+
+    def peers(self, *arguments, **script):
+        environment = os.environ | {"FAKE_CONTENDER": json.dumps({"seconds": [1], **script})}
+        return subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=300,
+                              env=environment)
+
+    def test_rows_join_those_of_throughput(self):
+        out = self.folder / "run"
+        run("throughput", *self.GRID, "--pass", "forward", "--repetitions", "2", "--min-time",
+            "0.001", "--threads", "1", "--out", out)
+        own = read_csv(out / "throughput.csv")
+        process = self.peers(*self.GRID, "--pass", "train", "--min-time", "0.001", "--rounds", "6",
+                             "--threads", "1,2", "--out", out)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertEqual(process.stderr, "")
+        table = read_csv(out / "throughput.csv")
+        self.assertEqual(table[:2], own)
+        self.assertEqual(len(table), 2 + 2 * 2 * 3)
+        self.assertEqual(len({row["case_id"] for row in table}), len(table))
+        for mine, pytorch, onnxruntime in zip(table[2::3], table[3::3], table[4::3]):
+            self.assertIn(mine["kernel"], {"fused", "persistent", "hoisted"})
+            self.assertEqual(pytorch["kernel"], "pytorch")
+            for row in (mine, pytorch, onnxruntime):
+                self.assertIn(row["status"], {"ok", "noisy"})
+                self.assertGreater(float(row["peak_gflops"]), 0)
+            shared = ("model pass batch seq_len width heads threads causal dtype parameters flops "
+                      "state_bytes limit_seconds").split()
+            for column in shared:
+                self.assertEqual(pytorch[column], mine[column], column)
+        self.assertEqual(len(read_csv(out / "samples.csv")), 2 * 2 + 6 * 12)
+        ratios = read_csv(out / "peers.csv")
+        self.assertEqual(len(ratios), 2 * 2 * 2)
+        for row in ratios:
+            self.assertGreater(float(row["ratio"]), 1)  # a second against microseconds
+        machine = json.loads((out / "machine.json").read_text())
+        self.assertEqual([command["command"] for command in machine["commands"]],
+                         ["throughput", "peers"])
+        self.assertEqual(machine["commands"][1]["exit_code"], 0)
+        libraries = json.loads((out / "peers.json").read_text())["libraries"]
+        self.assertEqual(libraries["torch"], "9.9")
+
+    def test_a_directory_of_its_own_describes_the_machine(self):
+        out = self.folder / "new"
+        process = self.peers("--model", "gru", "--length", "4", "--pass", "forward", "--threads", "1",
+                             "--min-time", "0.001", "--rounds", "5", "--peers", "pytorch",
+                             "--out", out)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        machine = json.loads((out / "machine.json").read_text())
+        self.assertEqual(machine["run_id"], "new")
+        self.assertEqual([probe["threads"] for probe in machine["probes"]], [1])
+        self.assertEqual(machine["commands"][0]["options"]["peers"], "pytorch")
+        # What seqbench itself accepts and goes on with.
+        resumed = run("throughput", "--model", "gru", "--length", "8", "--pass", "forward",
+                      "--threads", "1", "--repetitions", "1", "--out", out, "--resume")
+        self.assertEqual(resumed.returncode, 0, resumed.stderr)
+        self.assertEqual(len(read_csv(out / "throughput.csv")), 3)
+
+    def test_wrong_options_are_usage_errors(self):
+        for arguments, parts in [
+            (["--rounds", "4"], ["--rounds", "'4'", "5 to 1000"]),
+            (["--peers", "pytorch,keras"], ["--peers", "'keras'", "onnxruntime"]),
+            (["--pass", "decode"], ["--pass", "'decode'", "forward, train"]),
+            (["--min-time", "nan"], ["--min-time", "'nan'"]),
+            (["--seqbench", "/nowhere"], ["--seqbench", "'/nowhere'"]),
+            (["--python", "/nowhere"], ["--python", "'/nowhere'"]),
+            (["--python", "/bin/false"], ["--python", "'/bin/false'", "torch"]),
+            (["--heads", "3"], ["--heads", "'3'", "divisor"]),
+            (["--model", "mlp"], ["--model", "'mlp'", "lstm"]),
+            (["--nonsense"], ["--nonsense"]),
+        ]:
+            with self.subTest(arguments=arguments):
+                out = self.folder / "refused"
+                process = self.peers("--length", "4", "--out", out, *arguments)
+                self.assert_refused(process, 2, *parts)
+                self.assertFalse(out.exists())
+
+    def test_a_signal_keeps_the_finished_cases(self):
+        out = self.folder / "run"
+        process = subprocess.Popen(
+            self.command("--model", "gru,lstm", "--length", "4", "--pass", "forward", "--threads",
+                         "1", "--min-time", "0.1", "--rounds", "20", "--out", out),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=os.environ | {"FAKE_CONTENDER": '{"seconds": [1]}'})
+        deadline = time.time() + 60
+        while not (out / "throughput.csv").exists():
+            self.assertLess(time.time(), deadline, "no case finished in time")
+            time.sleep(0.02)
+        time.sleep(0.5)  # into the next case
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 143, errors)
+        self.assertEqual(errors, "peers: interrupted; the cases that are finished are kept\n")
+        self.assertEqual(len(read_csv(out / "throughput.csv")), 3)
+        machine = json.loads((out / "machine.json").read_text())
+        self.assertEqual(machine["commands"][0]["exit_code"], 143)
+
+    @unittest.skipUnless(importlib.util.find_spec("vl_convert"), "needs the venv of bootstrap")
+    def test_plots_show_other_libraries_as_lines_of_their_own(self):
+        from plotting.__main__ import main
+        from plotting.figures import figures_of
+        from plotting.reading import read_run
+
+        out = self.folder / "run"
+        self.peers(*self.GRID, "--length", "8,16", "--min-time", "0.001", "--rounds", "5",
+                   "--threads", "1,2", "--out", out)
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.assertEqual(main([str(out)]), 0)
+        figures = {figure.plot.slug: figure for figure in figures_of([read_run(out)])}
+        chart = figures["throughput-vs-length"].chart.to_json()
+        for kernel in ("pytorch", "onnxruntime", "fused"):
+            self.assertIn(kernel, chart)
+        # Speedups, which the claims rest on, are between seqbench's own kernels.
+        self.assertNotIn("pytorch", figures["speedup-vs-length"].chart.to_json())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,132 @@
+"""`seqbench repeat`: the line protocol as another program speaks it."""
+
+import json
+import math
+import signal
+import subprocess
+import unittest
+
+from program import PROGRAM, ProgramTest, read_csv, run
+
+GRID = ["--width", "16", "--heads", "2", "--length", "8", "--threads", "1,2"]
+LSTM = "lstm:hoisted:forward:B1:T8:D16:H-:t1"
+
+
+def talk(requests, *options):
+    """The answers to `requests` (objects, or text as it is), which are sent at once."""
+    lines = [r if isinstance(r, str) else json.dumps(r) for r in requests]
+    process = run("repeat", *GRID, "--kernel", "hoisted,fused", *options,
+                  input="".join(line + "\n" for line in lines))
+    assert process.returncode == 0, process.stderr
+    return [json.loads(line) for line in process.stdout.splitlines()]
+
+
+class Repeat(ProgramTest):
+    def test_list_names_the_cases_in_the_order_of_the_options(self):
+        (answer,) = talk([{"do": "list"}], "--model", "lstm,attention", "--pass", "train,forward",
+                         "--causal")
+        self.assertEqual(answer["cases"], [
+            "lstm:hoisted:train:B1:T8:D16:H-:t1", "lstm:hoisted:train:B1:T8:D16:H-:t2",
+            "attention:fused:train:B1:T8:D16:H2:causal:t1",
+            "attention:fused:train:B1:T8:D16:H2:causal:t2",
+            "lstm:hoisted:forward:B1:T8:D16:H-:t1", "lstm:hoisted:forward:B1:T8:D16:H-:t2",
+            "attention:fused:forward:B1:T8:D16:H2:causal:t1",
+            "attention:fused:forward:B1:T8:D16:H2:causal:t2"])
+
+    def test_every_case_is_prepared_repeated_and_released(self):
+        (listed,) = talk([{"do": "list"}])
+        cases = listed["cases"]
+        self.assertEqual(len(cases), 4 * 2 * 2)
+        answers = talk([{"do": what, "case": case} for case in cases
+                        for what in ("prepare", "repeat", "release")], "--min-time", "0.001")
+        for case, prepared, sample, released in zip(cases, *[answers[i::3] for i in range(3)]):
+            self.assertEqual((prepared["case"], prepared["status"]), (case, "ready"), prepared)
+            self.assertGreaterEqual(prepared["peak_bytes"], 0)
+            self.assertGreaterEqual(sample["passes"], 1)
+            self.assertGreaterEqual(sample["passes"] * sample["seconds"], 0.001)
+            self.assertLess(sample["seconds"], 1)
+            self.assertGreater(sample["peak_gflops"], 0.1)
+            self.assertGreaterEqual(sample["steal_fraction"], 0)
+            self.assertGreater(sample["limit_seconds"], 0)
+            self.assertEqual(released, {"case": case})
+
+    def test_cells_are_those_of_throughput_csv(self):
+        out = self.folder / "run"
+        run("throughput", *GRID, "--model", "lstm,attention", "--repetitions", "1", "--min-time",
+            "0.0001", "--out", out)
+        for row in read_csv(out / "throughput.csv"):
+            (answer,) = talk([{"do": "prepare", "case": row["case_id"]}])
+            self.assertGreaterEqual(answer["cells"].items(),
+                                    {name: row[name] for name in answer["cells"]}.items())
+            known = [name for name in row if row[name] and name in list(row)[2:15]]
+            self.assertEqual(list(answer["cells"]), known)
+
+    def test_probe_answers_the_peak_of_so_many_threads(self):
+        one, two = talk([{"do": "probe", "threads": 1}, {"do": "probe", "threads": 2}])
+        self.assertGreater(one["peak_gflops"], 0.1)
+        self.assertTrue(math.isfinite(two["peak_gflops"]))
+
+    def test_a_case_above_the_memory_limit_is_skipped_with_its_cells(self):
+        (answer,) = talk([{"do": "prepare", "case": LSTM}], "--memory-limit", "1K")
+        self.assertEqual(answer["status"], "skipped")
+        self.assertIn("limit 1.0 KiB", answer["reason"])
+        self.assertIsNone(answer["peak_bytes"])
+        self.assertEqual(answer["cells"]["model"], "lstm")
+
+    def test_what_cannot_be_answered_is_an_error_and_the_rest_goes_on(self):
+        bad = [
+            ("no JSON", "'no JSON'"),
+            ("[1]", "'[1]'"),
+            ("", "''"),
+            ('{"do": 7}', '{"do": 7}'),
+            ({"do": "dance"}, "'dance'"),
+            ({"do": "prepare"}, "case: 'null'"),
+            ({"do": "prepare", "case": "gru:none"}, "'gru:none'"),
+            ({"do": "prepare", "case": [LSTM]}, "case: '["),
+            ({"do": "release", "case": 7}, "case: '7'"),
+            ({"do": "repeat", "case": LSTM}, "prepare before repeat"),
+            ({"do": "probe"}, "threads: 'null'"),
+            ({"do": "probe", "threads": 0}, "threads: '0'"),
+            ({"do": "probe", "threads": 4097}, "1 to 4096"),
+            ({"do": "probe", "threads": 1.5}, "threads: '1.5'"),
+            ({"do": "probe", "threads": "1"}, "threads: '\"1\"'"),
+        ]
+        answers = talk([request for request, _ in bad] + [{"do": "list"}])
+        self.assertEqual(len(answers), len(bad) + 1)
+        for (request, part), answer in zip(bad, answers):
+            with self.subTest(request=request):
+                self.assertEqual(list(answer), ["error"])
+                self.assertIn(part, answer["error"])
+        self.assertEqual(len(answers[-1]["cases"]), 16)
+
+    def test_a_request_that_is_no_utf8_is_an_error(self):
+        process = subprocess.run([PROGRAM, "repeat"], input=b'{"do":"\xff"}\n{"do":"list"}\n',
+                                 capture_output=True, timeout=60)
+        answers = [json.loads(line) for line in process.stdout.decode().splitlines()]
+        self.assertIn("error", answers[0])
+        self.assertIn("cases", answers[1])
+
+    def test_a_released_case_is_gone(self):
+        answers = talk([{"do": what, "case": LSTM} for what in ("prepare", "release", "repeat")])
+        self.assertIn("prepare before repeat", answers[2]["error"])
+
+    def test_signals_end_the_wait_for_a_request(self):
+        for number, code in [(signal.SIGINT, 130), (signal.SIGTERM, 143)]:
+            with self.subTest(signal=number):
+                process = subprocess.Popen([PROGRAM, "repeat"], stdin=subprocess.PIPE, text=True,
+                                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                process.stdin.write('{"do":"list"}\n')
+                process.stdin.flush()
+                process.stdout.readline()  # it is up and waits
+                process.send_signal(number)
+                self.assertEqual(process.wait(timeout=10), code)
+                process.communicate()
+
+    def test_wrong_options_are_usage_errors(self):
+        self.assert_refused(run("repeat", "--heads", "3"), 2, "--heads", "3", "256")
+        self.assert_refused(run("repeat", "--min-time", "0"), 2, "min-time", "0")
+        self.assert_refused(run("repeat", "--", "--benchmark_filter=x"), 2, "nothing behind --")
+
+
+if __name__ == "__main__":
+    unittest.main()
