@@ -43,7 +43,11 @@ void attend_queries(const ForwardTask<T>& task, const ForwardScratch<T>& scratch
   }
   const Index keys_end = task.causal ? queries.end() : task.k.rows;
   for (Index key = 0; key < keys_end; key += kKeyTile) {
+    const Index next = std::min(key + kKeyTile, keys_end);
+    const RowRange next_keys{next, std::min(kKeyTile, keys_end - next)};
     for (Index tile = 0; tile < tiles; ++tile) {
+      prefetch_part(rows_of(task.k, next_keys), tile, tiles);
+      prefetch_part(rows_of(task.v, next_keys), tile, tiles);
       const RowRange rows = tile_rows(tile);
       if (task.causal && rows.end() <= key) continue;  // sees none of these keys
       const Index seen_end = task.causal ? rows.end() : keys_end;
@@ -68,11 +72,11 @@ void fused_forward(const ThreadTeam& team, const AttentionProblem<T>& problem,
   const Index task_queries = forward_task_tiles<T>(shape) * kQueryTile<T>;
   const Index tasks = tiles_in(shape.steps, task_queries);
   const Index padded_steps = padded_to_tiles<T>(shape.steps);
-  // The last queries of a causal head see the most keys: they go first, so that the run ends with
-  // short tasks.
+  // Head after head, so that the tasks of a head find its keys in cache. The last queries of a
+  // causal head see the most keys: they go first, so that the run ends with short tasks.
   team.for_each_task(heads * tasks, [&](Index task, int worker) {
-    const Index head = task % heads, b = head / shape.heads, h = head % shape.heads;
-    const Index first = (tasks - 1 - task / heads) * task_queries;
+    const Index head = task / tasks, b = head / shape.heads, h = head % shape.heads;
+    const Index first = (tasks - 1 - task % tasks) * task_queries;
     attend_queries<T>({.q = head_of(problem.q, shape, b, h),
                        .k = head_of(problem.k, shape, b, h),
                        .v = head_of(problem.v, shape, b, h),

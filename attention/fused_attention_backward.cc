@@ -26,7 +26,7 @@ struct HeadTensors {
   const T* query_tiles;                    // Qᵀ and dOᵀ of every query tile
   bool causal;
 
-  /// The queries from `first` on. dq_t of this tile is assigned by nobody yet.
+  /// The queries from `first` on, before they have met any keys.
   BackwardTile<T> tile(Index first, MatrixView<T> dq_t) const {
     const Index d_k = q.cols, tile_elements = d_k * kQueryTile<T>;
     const RowRange queries{first, std::min(kQueryTile<T>, q.rows - first)};
@@ -38,7 +38,8 @@ struct HeadTensors {
             .row_max = row_max + first,
             .row_sum = row_sum + first,
             .row_delta = row_delta + first,
-            .dq_t = dq_t};
+            .dq_t = dq_t,
+            .first_keys = true};
   }
 };
 
@@ -66,12 +67,19 @@ void attend_chunk(const ChunkTask<T>& task, const GradientTiles<T>& scratch) {
   for (Index query = first_query_of<T>(task.chunk.first, head.causal); query < steps;
        query += kQueryTile<T>) {
     const MatrixView<T> dq_t(task.dq_t + query * d_k, d_k, kQueryTile<T>);
-    as_eigen(dq_t).setZero();
-    const BackwardTile<T> queries = head.tile(query, dq_t);
+    BackwardTile<T> queries = head.tile(query, dq_t);
+    const Index next_query = std::min(query + kQueryTile<T>, steps);
+    const BackwardTile<T> next = head.tile(next_query, dq_t);
     const Index keys_end =
         head.causal ? std::min(task.chunk.end(), query + queries.q.rows) : task.chunk.end();
     for (Index key = task.chunk.first; key < keys_end; key += kKeyTile) {
       const RowRange keys{key, std::min(kKeyTile, keys_end - key)};
+      const Index part = (key - task.chunk.first) / kKeyTile;
+      const Index parts = tiles_in(keys_end - task.chunk.first, kKeyTile);
+      for (const auto& rows : {next.q, next.d_output}) prefetch_part(rows, part, parts);
+      if (next_query < steps) {
+        for (const auto& rows : {next.q_t, next.d_output_t}) prefetch_part(rows, part, parts);
+      }
       attend_tile_backward<T>(queries,
                               {.k = rows_of(head.k, keys),
                                .v = rows_of(head.v, keys),
@@ -80,6 +88,7 @@ void attend_chunk(const ChunkTask<T>& task, const GradientTiles<T>& scratch) {
                               {.causal = head.causal, .query = query, .key = key},
                               {.p_t = scratch.p_t.row_block(0, keys.count),
                                .ds_t = scratch.ds_t.row_block(0, keys.count)});
+      queries.first_keys = false;
     }
   }
 }

@@ -46,6 +46,16 @@ MatrixView<T> rows_of(MatrixView<T> matrix, RowRange range) {
   return matrix.row_block(range.first, range.count);
 }
 
+/// Asks for part `part` of `parts` of some rows, on their way to the L2 cache while other work goes
+/// on.
+template <typename T>
+void prefetch_part(MatrixView<const T> rows, Index part, Index parts) {
+  constexpr Index kLine = 64 / Index(sizeof(T));
+  for (Index i = rows.rows * part / parts; i < rows.rows * (part + 1) / parts; ++i) {
+    for (Index j = 0; j < rows.cols; j += kLine) __builtin_prefetch(rows.row(i) + j, 0, 2);
+  }
+}
+
 /// Where a tile stands, as far as causality is concerned: query `query` + i sees key `key` + j when
 /// key + j ≤ query + i.
 struct TilePosition {
@@ -196,6 +206,7 @@ struct BackwardTile {
   const T* row_sum;                     // l
   const T* row_delta;                   // rowsum(dO ∘ O)
   MatrixView<T> dq_t;                   // dQᵀ [d_k, kQueryTile]
+  bool first_keys;                      // dq_t is assigned, not added to
 };
 
 template <typename T>
@@ -233,7 +244,8 @@ void differentiate_softmax(const GradientTiles<T>& tiles, const BackwardTile<T>&
   }
 }
 
-/// Backward, one tile, the five products of Dao et al. 2022, alg. 4. Adds to dq_t, dk and dv.
+/// Backward, one tile, the five products of Dao et al. 2022, alg. 4. Adds to dk, dv and,
+/// but for the first keys, to dq_t.
 template <typename T>
 void attend_tile_backward(const BackwardTile<T>& queries, const KeyGradientRows<T>& keys,
                           TilePosition at, const GradientTiles<T>& tiles) {
@@ -247,7 +259,8 @@ void attend_tile_backward(const BackwardTile<T>& queries, const KeyGradientRows<
                      add_to<T>());
   multiply_blocks<T>(MatrixView<const T>(ds_t).column_block(0, count), queries.q, keys.dk,
                      add_to<T>());
-  multiply_blocks<T>(transposed(keys.k), ds_t, queries.dq_t, add_to<T>());
+  multiply_blocks<T>(transposed(keys.k), ds_t, queries.dq_t,
+                     queries.first_keys ? assign<T>() : add_to<T>());
 }
 
 }  // namespace seqbench

@@ -15,10 +15,10 @@ Index padded_to_tiles(Index steps) {
   return tiles_in(steps, kQueryTile<T>) * kQueryTile<T>;
 }
 
-// Forward: query tiles that share a pass over the keys. Four use each key tile four times while it
-// is in the L2 cache, which brings its traffic from farther away to 1 byte per 64 FLOPs at d_k =
+// Forward: query tiles that share a pass over the keys. Eight use each key tile eight times while
+// it is in the L2 cache, which brings its traffic from farther away to 1 byte per 64 FLOPs at d_k =
 // 64; fewer where there would not be enough tasks to keep 16 workers busy to the end.
-inline constexpr Index kForwardTaskTiles = 4;
+inline constexpr Index kForwardTaskTiles = 8;
 inline constexpr Index kForwardTasks = 32;
 
 template <typename T>
@@ -54,7 +54,7 @@ ForwardScratch<T> forward_scratch(AttentionWorkspace<Tensor<T>>& workspace, int 
 // Backward should have at least this many tasks: enough for 16 workers to end within a task or two
 // of each other. Each chunk of a head costs a dQ of [T, d_k], so that all of them together stay
 // below 2·kBackwardTasks·T·d_k elements.
-inline constexpr Index kBackwardTasks = 32;
+inline constexpr Index kBackwardTasks = 16;
 
 /// Keys in one chunk: whole key tiles, as many chunks as bring B·H·chunks to kBackwardTasks.
 inline Index chunk_keys_for(const AttentionShape& shape) {

@@ -18,9 +18,11 @@ constexpr Index kGroupPanels = 16;
 // slower where the depth is long.
 constexpr Index kPassDepth = 256;
 
-// Rows of C in a task: a multiple of the register block's 6 and 12 rows, with enough work (some
-// 100 µs at N = 256, K = 256) to hand out and few enough to balance.
+// Rows of C in a task: a multiple of the register block's 6 and 12 rows, at most 96, and fewer
+// where there would be too few tasks to balance, down to 24.
 constexpr Index kTaskRows = 96;
+constexpr Index kLeastTaskRows = 24;
+constexpr Index kEnoughTasks = 8;
 
 // Below this many rows packing op(B) costs more than a library's product without it.
 constexpr Index kLeastRows = 32;
@@ -76,7 +78,9 @@ struct PanelGroup {
 
 /// Rows of a task: whole register blocks, and all tasks but the last of the same size.
 Index task_rows_for(Index rows) {
-  const Index block = block_rows(kBlockVectors), tasks = parts_in(rows, kTaskRows);
+  const Index block = block_rows(kBlockVectors);
+  const Index tasks =
+      std::max(parts_in(rows, kTaskRows), std::min(kEnoughTasks, parts_in(rows, kLeastTaskRows)));
   return parts_in(parts_in(rows, tasks), block) * block;
 }
 

@@ -210,14 +210,13 @@ TEST(MultiHeadAttention, FusedMemoryGrowsWithLengthTimesWidthOnly) {
     return attention_cost<float>(options, {1, 131072}, pass, 2).workspace_bytes;
   };
   // Projection and context: 4·T·D; two statistics a row and head; for each of two workers a tile of
-  // scores, and Qᵀ and Oᵀ of four query tiles.
-  const double Q = kQueryTile<float>, scratch = 2 * (64 * Q + 4 * 2 * 64 * Q);
+  // scores, and Qᵀ and Oᵀ of eight query tiles.
+  const double Q = kQueryTile<float>, scratch = 2 * (128 * Q + 8 * 2 * 64 * Q);
   EXPECT_EQ(bytes(fused, Pass::kForward), sizeof(float) * (4 * T * D + 2 * 4 * T + scratch));
-  // Train: their gradients too, a third statistic, Qᵀ and dOᵀ, dQ of 32/H = 8 chunks, the
+  // Train: their gradients too, a third statistic, Qᵀ and dOᵀ, dQ of 16/H = 4 chunks, the
   // parameters.
-  EXPECT_EQ(bytes(fused, Pass::kTrain),
-            sizeof(float) *
-                (8 * T * D + 3 * 4 * T + 2 * T * D + 8 * T * D + scratch + 4 * D * D + 4 * D));
+  EXPECT_EQ(bytes(fused, Pass::kTrain), sizeof(float) * (8 * T * D + 3 * 4 * T + 2 * T * D +
+                                                         4 * T * D + scratch + 4 * D * D + 4 * D));
   EXPECT_GE(bytes(naive, Pass::kForward), sizeof(float) * 4 * T * T);
 }
 
