@@ -276,12 +276,12 @@ LayerCost attention_cost(const AttentionOptions& options, SequenceShape shape, P
   cost.flops = flops(options, shape, pass);
   for (const BufferShape& parameter : parameter_shapes(options.width)) {
     cost.parameters += element_count(parameter);
+    // Its gradient.
+    if (pass == Pass::kTrain) cost.workspace_bytes += allocated_bytes<T>(parameter);
   }
   const double cached_tokens = double(shape.batch) * (double(shape.steps) + 1);
   cost.state_bytes = 2 * cached_tokens * double(options.width) * sizeof(T);
-  double allocated = pass == Pass::kTrain ? cost.parameters : 0;  // their gradients
-  allocated += total_elements(buffer_shapes<T>(options, shape, pass, workers));
-  cost.workspace_bytes = allocated * sizeof(T);
+  cost.workspace_bytes += allocated_bytes<T>(buffer_shapes<T>(options, shape, pass, workers));
   return cost;
 }
 

@@ -23,11 +23,17 @@ inline double element_count(const BufferShape& shape) {
                          [](double product, Index extent) { return product * double(extent); });
 }
 
-/// The elements of all buffers of a set.
-template <template <typename> class Buffers>
-double total_elements(Buffers<BufferShape> shapes) {
+/// What a tensor of T of that shape takes.
+template <typename T>
+double allocated_bytes(const BufferShape& shape) {
+  return shape.empty() ? 0 : padded_bytes(element_count(shape) * sizeof(T));
+}
+
+/// What all buffers of a set take, as tensors of T.
+template <typename T, template <typename> class Buffers>
+double allocated_bytes(Buffers<BufferShape> shapes) {
   double total = 0;
-  for (const BufferShape* shape : shapes.buffers()) total += element_count(*shape);
+  for (const BufferShape* shape : shapes.buffers()) total += allocated_bytes<T>(*shape);
   return total;
 }
 

@@ -84,12 +84,10 @@ Index task_rows_for(Index rows) {
   return parts_in(parts_in(rows, tasks), block) * block;
 }
 
-/// The calling thread's panel buffer, shared with the team that it leads. One for all products: it
-/// grows to a bounded size with the first of them.
+/// The calling thread's panel buffer, shared with the team that it leads: one group of panels.
 template <typename T>
-T* panel_buffer(Index elements) {
-  thread_local Tensor<T> buffer;
-  if (buffer.size() < elements) buffer = Tensor<T>({elements});
+T* panel_buffer() {
+  thread_local Tensor<T> buffer({kGroupDepth, kGroupPanels, block_columns<T>()});
   return buffer.data();
 }
 
@@ -151,6 +149,11 @@ bool worth_packing(Index m, Index n, Index k) {
 }
 
 template <typename T>
+void reserve_panels() {
+  panel_buffer<T>();
+}
+
+template <typename T>
 void packed_gemm(const ThreadTeam& team, MatrixView<const std::type_identity_t<T>> a,
                  MatrixView<const std::type_identity_t<T>> b, BlockedMatrixView<T> c,
                  GemmOptions options, const std::type_identity_t<T>* bias) {
@@ -160,8 +163,7 @@ void packed_gemm(const ThreadTeam& team, MatrixView<const std::type_identity_t<T
   const Index depth_groups = parts_in(depth, kGroupDepth);
   const Index panel_groups = parts_in(cut.count(), kGroupPanels);
   const Index task_rows = task_rows_for(c.rows);
-  T* const buffer = panel_buffer<T>(std::min(depth, kGroupDepth) *
-                                    std::min(cut.count(), kGroupPanels) * block_columns<T>());
+  T* const buffer = panel_buffer<T>();
 
   for (Index group = 0; group < panel_groups * depth_groups; ++group) {
     const Index depth_group = group % depth_groups;
@@ -191,6 +193,7 @@ void packed_gemm(const ThreadTeam& team, MatrixView<const std::type_identity_t<T
 }
 
 #define SEQBENCH_INSTANTIATE(T)                                                             \
+  template void reserve_panels<T>();                                                        \
   template void packed_gemm<T>(const ThreadTeam&, MatrixView<const T>, MatrixView<const T>, \
                                BlockedMatrixView<T>, GemmOptions, const T*);
 SEQBENCH_INSTANTIATE(float)

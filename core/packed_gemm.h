@@ -19,8 +19,13 @@ namespace seqbench {
 /// True where the product is large enough to gain from packing: M, N, K of C [M, N] and depth K.
 bool worth_packing(Index m, Index n, Index k);
 
+/// Allocates the calling thread's buffer for packed panels, 2 MiB (float, AVX-512), unless it has
+/// one: packed_gemm() would do so at the thread's first product.
+template <typename T>
+void reserve_panels();
+
 /// C = op(A)·op(B), plus `bias` [N] on every row unless it is null, plus C where
-/// options.accumulate; not both. Allocates a panel buffer of at most 2 MiB (float) a thread, once.
+/// options.accumulate; not both.
 template <typename T>
 void packed_gemm(const ThreadTeam& team, MatrixView<const std::type_identity_t<T>> a,
                  MatrixView<const std::type_identity_t<T>> b, BlockedMatrixView<T> c,

@@ -15,6 +15,7 @@
 #include <span>
 #include <string>
 
+#include "core/packed_gemm.h"
 #include "core/random.h"
 #include "core/tensor.h"
 #include "core/thread_team.h"
@@ -56,7 +57,8 @@ struct LayerCost {
 template <typename T>
 class SequenceLayer {
  public:
-  SequenceLayer() = default;
+  /// Allocates what the calling thread's products need, once for all layers.
+  SequenceLayer() { reserve_panels<T>(); }
   SequenceLayer(const SequenceLayer&) = delete;
   SequenceLayer& operator=(const SequenceLayer&) = delete;
   virtual ~SequenceLayer() = default;

@@ -140,6 +140,15 @@ MatrixMap<T> as_eigen(MatrixView<T> view) {
   return {view.data, view.rows, view.cols, Eigen::OuterStride<>(view.stride)};
 }
 
+/// What a tensor of `bytes` bytes takes: whole cache lines, and from 1 MiB on whole huge pages of
+/// 2 MiB. A double, so that requests beyond any machine are counted too.
+double padded_bytes(double bytes);
+
+/// Zeroed memory of padded_bytes(bytes) for std::free, aligned to 64 bytes; huge pages where the
+/// kernel grants them: rows that lie some KiB apart, as those of a projection do, would each need
+/// an entry of the address translation's caches. Throws std::bad_alloc.
+void* allocate_zeroed(std::size_t bytes);
+
 /// Owns a row-major array of any rank, 64-byte aligned, zero-initialised. Movable, not copyable:
 /// a copy of a large buffer should be visible where it happens.
 template <typename T>
@@ -149,11 +158,7 @@ class Tensor {
   /// Throws std::bad_alloc when the memory cannot be had.
   explicit Tensor(std::vector<Index> shape) : shape_(std::move(shape)) {
     size_ = std::accumulate(shape_.begin(), shape_.end(), Index{1}, std::multiplies<>());
-    const std::size_t padded = (static_cast<std::size_t>(size_) * sizeof(T) + 63) / 64 * 64;
-    void* memory = std::aligned_alloc(64, padded == 0 ? 64 : padded);
-    if (memory == nullptr) throw std::bad_alloc();
-    data_.reset(static_cast<T*>(memory));
-    std::fill_n(data_.get(), size_, T{0});
+    data_.reset(static_cast<T*>(allocate_zeroed(static_cast<std::size_t>(size_) * sizeof(T))));
   }
 
   T* data() { return data_.get(); }

@@ -68,10 +68,11 @@ LayerCost recurrent_cost(const RecurrentOptions& options, SequenceShape shape, P
   cost.flops = (pass == Pass::kTrain ? 3 : 1) * 4 * double(C::kGates) * tokens * D * D;
   for (const auto& parameter : recurrent_parameters(C::kGates, options.width)) {
     cost.parameters += element_count(parameter.shape);
+    // Its gradient.
+    if (pass == Pass::kTrain) cost.workspace_bytes += allocated_bytes<T>(parameter.shape);
   }
   cost.state_bytes = (C::kCarriesKept ? 2 : 1) * B * D * sizeof(T);
-  if (pass == Pass::kTrain) cost.workspace_bytes = cost.parameters * sizeof(T);  // gradients
-  cost.workspace_bytes += total_elements(recurrent_workspace<C>(options, shape, pass)) * sizeof(T);
+  cost.workspace_bytes += allocated_bytes<T>(recurrent_workspace<C>(options, shape, pass));
   return cost;
 }
 

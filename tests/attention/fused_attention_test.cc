@@ -107,9 +107,13 @@ void expect_as_accurate_as_naive(const AttentionData<float>& data) {
 TEST(FusedAttention, IsAsAccurateAsNaiveForLogitsOfAnySize) {
   for (const bool causal : {false, true}) {
     for (const double deviation : {1.0, 100.0, 5000.0}) {  // normal: |logit| up to some 2·10⁴
-      SCOPED_TRACE(deviation);
-      expect_as_accurate_as_naive(
-          random_attention<float>({1, 2 * kKeyTile + 1, 2, 16, causal}, 4, deviation));
+      for (const Index steps : {Index{1}, kQueryTile<float> + 1, kKeyTile - 1, 2 * kKeyTile + 1}) {
+        for (const Index head_width : {16, 64}) {
+          SCOPED_TRACE(testing::Message() << deviation << " T=" << steps << " d_k=" << head_width);
+          expect_as_accurate_as_naive(
+              random_attention<float>({1, steps, 2, head_width, causal}, 4, deviation));
+        }
+      }
     }
   }
 }

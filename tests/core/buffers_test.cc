@@ -24,7 +24,9 @@ TEST(Buffers, AreAllocatedAsTheyAreCounted) {
   allocate_buffers({.matrix = {2, 3}, .unused = {}}, tensors);
   EXPECT_EQ(tensors.matrix.shape(), (BufferShape{2, 3}));
   EXPECT_EQ(tensors.unused.data(), nullptr);
-  EXPECT_EQ(total_elements<SampleBuffers>({.matrix = {2, 3}, .unused = {}}), 6);
+  EXPECT_EQ((allocated_bytes<double, SampleBuffers>({.matrix = {2, 3}, .unused = {}})), 64);
+  EXPECT_EQ((allocated_bytes<double, SampleBuffers>({.matrix = {1024, 256}, .unused = {8}})),
+            (2 << 20) + 64);
 }
 
 TEST(Buffers, OfAShapeBeyondAnyMachineAreCounted) {
