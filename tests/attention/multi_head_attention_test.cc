@@ -211,7 +211,7 @@ TEST(MultiHeadAttention, FusedMemoryGrowsWithLengthTimesWidthOnly) {
   };
   // Projection and context: 4·T·D; two statistics a row and head; for each of two workers a tile of
   // scores, and Qᵀ and Oᵀ of eight query tiles.
-  const double Q = kQueryTile<float>, scratch = 2 * (128 * Q + 8 * 2 * 64 * Q);
+  const double Q = kQueryTile<float>, scratch = 2 * (double(kKeyTile) * Q + 8 * 2 * 64 * Q);
   EXPECT_EQ(bytes(fused, Pass::kForward), sizeof(float) * (4 * T * D + 2 * 4 * T + scratch));
   // Train: their gradients too, a third statistic, Qᵀ and dOᵀ, dQ of 16/H = 4 chunks, the
   // parameters.
