@@ -83,8 +83,8 @@ struct ExpParts {
 };
 
 /// x = n·ln 2 + r with n = round(x/ln 2), scale = 2^n, rest = e^r − 1 = r·q(r). q has degree 5 and
-/// q(0) = 1; its other coefficients minimise the largest relative error of rest (Lawson's algorithm:
-/// 1.3e-8, 1.7e-8 after rounding them to float), which tanh of a small number needs.
+/// q(0) = 1; its other coefficients minimise the largest relative error of rest (Lawson's
+/// algorithm: 1.3e-8, 1.7e-8 after rounding them to float), which tanh of a small number needs.
 template <class D>
 HWY_INLINE ExpParts<hn::Vec<D>> exp_parts_of_nonpositive(D d, hn::Vec<D> x) {
   // −88 gives n = −127 and with it scale = 0. The order of Max's arguments lets NaN through.
