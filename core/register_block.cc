@@ -58,7 +58,7 @@ HWY_NOINLINE void multiply_block(const Block<T>& of) {
   V sum[kRows][kVectors];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
       sum[r][v] = access.load(of.start + r * of.start_stride, v);
     }
@@ -72,12 +72,12 @@ HWY_NOINLINE void multiply_block(const Block<T>& of) {
 #pragma GCC unroll 8
   for (Index k = 0; k < of.depth; ++k) {
     V b_k[kVectors];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) b_k[v] = access.load(b, v);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       const V a_rk = hn::Set(d, a[r / kRowsOfPointer][r % kRowsOfPointer * row_stride]);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(a_rk, b_k[v], sum[r][v]);
     }
 #pragma GCC unroll 16
@@ -87,7 +87,7 @@ HWY_NOINLINE void multiply_block(const Block<T>& of) {
 
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) access.store(sum[r][v], of.c + r * of.c_stride, v);
   }
 }
@@ -95,14 +95,19 @@ HWY_NOINLINE void multiply_block(const Block<T>& of) {
 template <typename T>
 using BlockFunction = void (*)(const Block<T>&);
 
-/// The functions for 1 … block_rows() rows.
+/// Rows that the widest blocks are made for.
+constexpr Index most_rows(Index vectors) {
+  return vectors <= kBlockVectors ? block_rows(vectors) : 2;
+}
+
+/// The functions for 1 … most_rows() rows.
 template <typename T, int kVectors, bool kPartial>
 constexpr auto functions_by_rows() {
   return []<int... kRows>(std::integer_sequence<int, kRows...>) {
     return std::array<BlockFunction<T>, sizeof...(kRows)>{
         &multiply_block<T, kRows + 1, kVectors, kPartial>...};
   }
-  (std::make_integer_sequence<int, int(block_rows(kVectors))>());
+  (std::make_integer_sequence<int, int(most_rows(kVectors))>());
 }
 
 template <typename T, int kVectors, bool kPartial>
@@ -114,7 +119,7 @@ constexpr auto functions_by_vectors() {
   return []<int... kVectors>(std::integer_sequence<int, kVectors...>) {
     return std::array{std::span<const BlockFunction<T>>(kByRows<T, kVectors + 1, kPartial>)...};
   }
-  (std::make_integer_sequence<int, int(kBlockVectors)>());
+  (std::make_integer_sequence<int, int(widest_block(1))>());
 }
 
 template <typename T>
@@ -127,16 +132,19 @@ constexpr auto kPartial = functions_by_vectors<T, true>();
 template <typename T>
 void multiply_blocks(const LeftFactor<T>& a, MatrixView<const std::type_identity_t<T>> b,
                      MatrixView<std::type_identity_t<T>> c, BlockStart<T> start) {
-  alignas(64) static constexpr T kZeros[block_columns<T>()] = {};
+  alignas(64) static constexpr T kZeros[2 * block_columns<T>()] = {};
   assert(b.cols == c.cols);
   constexpr Index lanes = block_columns<T>() / kBlockVectors;
   const Index stride = start.kind == BlockStart<T>::kDestination ? c.stride : 0;
-  for (Index col = 0; col < c.cols; col += block_columns<T>()) {
-    const Index cols = std::min(block_columns<T>(), c.cols - col);
-    const Index vectors = (cols + lanes - 1) / lanes;
+  // Blocks of nearly equal width and height: one narrow or short block at the end would leave the
+  // FMA units waiting for its few chains.
+  const Index all_vectors = (c.cols + lanes - 1) / lanes, widest = widest_block(c.rows);
+  const Index col_blocks = (all_vectors + widest - 1) / widest;
+  for (Index col_block = 0; col_block < col_blocks; ++col_block) {
+    const Index first_vector = all_vectors * col_block / col_blocks;
+    const Index vectors = all_vectors * (col_block + 1) / col_blocks - first_vector;
+    const Index col = first_vector * lanes, cols = std::min(vectors * lanes, c.cols - col);
     const auto functions = (cols % lanes == 0 ? kWhole<T> : kPartial<T>)[std::size_t(vectors - 1)];
-    // Blocks of nearly equal height: one short block at the end would leave the FMA units waiting
-    // for its few chains.
     const Index row_blocks = (c.rows + block_rows(vectors) - 1) / block_rows(vectors);
     for (Index block = 0; block < row_blocks; ++block) {
       const Index row = c.rows * block / row_blocks, end = c.rows * (block + 1) / row_blocks;

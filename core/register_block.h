@@ -6,7 +6,8 @@
 // element of each row of A, broadcast. A may therefore have any two strides, so that Aᵀ costs
 // nothing, and a softmax over the rows of C needs no sum across lanes. C is cut into blocks of up
 // to kBlockVectors vectors by block_rows() rows whose accumulators stay in registers for all K
-// (Goto & van de Geijn 2008, sec. 4.2).
+// (Goto & van de Geijn 2008, sec. 4.2). One or two rows are cut into blocks twice as wide, since
+// each accumulator is a chain of dependent additions and it takes eight to keep the units busy.
 //
 // Cost: 2·M·N·K FLOPs; per step of a block of 6 × 4 vectors 4 vector loads and 6 broadcasts for 24
 // multiply-adds. B is read once for each block of rows, A once for each
@@ -35,7 +36,10 @@ constexpr Index block_rows(Index vectors) {
   return vectors == 1 ? kAccumulators / 2 : kAccumulators / vectors;
 }
 
-/// Columns of the widest block.
+/// Vectors of the widest block of a product with so many rows.
+constexpr Index widest_block(Index rows) { return rows <= 2 ? 2 * kBlockVectors : kBlockVectors; }
+
+/// Columns of the widest block of many rows.
 template <typename T>
 constexpr Index block_columns() {
   return kBlockVectors * static_cast<Index>(hn::MaxLanes(hn::ScalableTag<T>()));

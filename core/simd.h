@@ -7,8 +7,8 @@
 // Error bounds, in units in the last place (ULP) of the exact result where it is a normal number
 // and the subnormal range flushed to zero. float and double; tests/core/simd_test.cc holds them.
 //   exp      ≤ 1 ULP   (highway, hwy/contrib/math/math-inl.h)
-//   tanh     ≤ 4 ULP   (highway)
-//   sigmoid  ≤ 4 ULP   1/(1 + exp(−x)): exp's error, one rounding of the sum, one of the quotient
+//   tanh     ≤ 4 ULP   float: (1 − e)/(1 + e), e = exp(−2|x|); double: highway
+//   sigmoid  ≤ 4 ULP   1/(1 + exp(−x)), float by the parts of tanh, double by exp
 //   exp2     ≤ 3 ULP   for x ≤ 0: the polynomial's 1.8 ULP and its roundings
 #pragma once
 
@@ -76,17 +76,75 @@ HWY_INLINE hn::Vec<D> exp2_of_nonpositive(D d, hn::Vec<D> x) {
   }
 }
 
+/// e^x = scale·(1 + rest) for float x ≤ 0, |rest| < 0.42; below the normal numbers scale is 0.
+template <class V>
+struct ExpParts {
+  V scale, rest;
+};
+
+/// x = n·ln 2 + r with n = round(x/ln 2), scale = 2^n, rest = e^r − 1 = r·q(r). q has degree 5 and
+/// q(0) = 1; its other coefficients minimise the largest relative error of rest (Lawson's
+/// algorithm: 1.3e-8, 1.7e-8 after rounding them to float), which tanh of a small number needs.
+template <class D>
+HWY_INLINE ExpParts<hn::Vec<D>> exp_parts_of_nonpositive(D d, hn::Vec<D> x) {
+  // −88 gives n = −127 and with it scale = 0. The order of Max's arguments lets NaN through.
+  x = hn::Max(hn::Set(d, -88.0f), x);
+  // Added to 1.5·2²³, a number is rounded to an integer, which stands in the lowest bits.
+  const auto shifter = hn::Set(d, 12582912.0f);
+  const auto shifted = hn::MulAdd(x, hn::Set(d, 1.44269504f), shifter);
+  const auto n = hn::Sub(shifted, shifter);
+  // ln 2 as the sum of two floats.
+  auto r = hn::NegMulAdd(n, hn::Set(d, 0.693147182f), x);
+  r = hn::NegMulAdd(n, hn::Set(d, -1.90465421e-9f), r);
+  auto q = hn::MulAdd(hn::Set(d, 0.0013882517f), r, hn::Set(d, 0.0083665475f));
+  q = hn::MulAdd(q, r, hn::Set(d, 0.0416672f));
+  q = hn::MulAdd(q, r, hn::Set(d, 0.16666543f));
+  q = hn::MulAdd(q, r, hn::Set(d, 0.49999997f));
+  q = hn::MulAdd(q, r, hn::Set(d, 1.0f));
+  const hn::RebindToSigned<D> di;
+  const auto one_as_bits = hn::BitCast(di, hn::Set(d, 1.0f));
+  const auto scale = hn::Add(hn::ShiftLeft<23>(hn::BitCast(di, shifted)), one_as_bits);
+  return {hn::BitCast(d, scale), hn::Mul(q, r)};
+}
+
+/// 1/x for 1 ≤ x ≤ 2, exact at 1 and 2: the quadratic polynomial of least relative error, 1/99
+/// (1 − x·p(x) is the Chebyshev polynomial T₃ of that interval), and two steps of Newton's
+/// iteration, which square it. A divider would serve one vector in 16 cycles, this takes 3.
+template <class D>
+HWY_INLINE hn::Vec<D> reciprocal_from_1_to_2(D d, hn::Vec<D> x) {
+  const auto one = hn::Set(d, 1.0f);
+  auto p = hn::MulAdd(hn::Set(d, 32.0f / 99), x, hn::Set(d, -144.0f / 99));
+  p = hn::MulAdd(p, x, hn::Set(d, 210.0f / 99));
+  p = hn::MulAdd(p, hn::NegMulAdd(x, p, one), p);
+  return hn::MulAdd(p, hn::NegMulAdd(x, p, one), p);
+}
+
 /// tanh x.
 template <class D, class V>
 HWY_INLINE V tanh(D d, V x) {
-  return hn::Tanh(d, x);
+  if constexpr (sizeof(hn::TFromD<D>) == 4) {
+    const auto [scale, rest] = exp_parts_of_nonpositive(d, hn::Mul(hn::Set(d, -2.0f), hn::Abs(x)));
+    const V e_minus_1 = hn::MulAdd(scale, rest, hn::Sub(scale, hn::Set(d, 1.0f)));
+    const V reciprocal = reciprocal_from_1_to_2(d, hn::Add(e_minus_1, hn::Set(d, 2.0f)));
+    return hn::CopySign(hn::Mul(e_minus_1, reciprocal), x);
+  } else {
+    return hn::Tanh(d, x);
+  }
 }
 
 /// The logistic function σ(x) = 1/(1 + e^−x).
 template <class D, class V>
 HWY_INLINE V sigmoid(D d, V x) {
   const V one = hn::Set(d, 1);
-  return hn::Div(one, hn::Add(one, exp(d, hn::Neg(x))));
+  if constexpr (sizeof(hn::TFromD<D>) == 4) {
+    // With e = e^−|x| ≤ 1: 1/(1 + e) for x ≥ 0, e/(1 + e) for x < 0.
+    const auto [scale, rest] = exp_parts_of_nonpositive(d, hn::Neg(hn::Abs(x)));
+    const V e = hn::MulAdd(scale, rest, scale);
+    const V reciprocal = reciprocal_from_1_to_2(d, hn::Add(one, e));
+    return hn::Mul(hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one), reciprocal);
+  } else {
+    return hn::Div(one, hn::Add(one, exp(d, hn::Neg(x))));
+  }
 }
 
 }  // namespace seqbench

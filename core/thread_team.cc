@@ -2,7 +2,9 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -50,6 +52,8 @@ int granted_threads(int size) {
 }  // namespace
 
 ThreadTeam::ThreadTeam(int size, std::vector<int> cpus) : size_(size), cpus_(std::move(cpus)) {
+  const long all = cpus_.empty() ? sysconf(_SC_NPROCESSORS_ONLN) : static_cast<long>(cpus_.size());
+  concurrency_ = static_cast<int>(std::clamp<long>(all, 1, std::max(size, 1)));
   if (size < 1) {
     throw std::invalid_argument("a thread team needs at least 1 worker, got " +
                                 std::to_string(size));

@@ -24,6 +24,10 @@ class ThreadTeam {
 
   int size() const { return size_; }
   const std::vector<int>& cpus() const { return cpus_; }
+  /// Workers that can run at the same time, for those that wait for each other: size(), but not
+  /// more than there are CPUs (entries of cpus(), or all that are online), and 1 inside another
+  /// parallel region.
+  int concurrency() const { return omp_in_parallel() ? 1 : concurrency_; }
 
   /// Calls body(task, worker) once for each task in [0, count), 0 ≤ worker < size(). Tasks are
   /// handed out as workers become free. `body` must not throw. Inside another parallel region, or
@@ -73,6 +77,7 @@ class ThreadTeam {
 
   int size_;
   std::vector<int> cpus_;
+  int concurrency_;
 };
 
 /// Sets flush-to-zero and denormals-are-zero on the calling thread: a vanishing gradient must not

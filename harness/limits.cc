@@ -26,7 +26,8 @@ double recurrent_seconds(const Case& one, const MachineLimits& limits) {
 
   // One of the layer's products for one step of every sequence.
   const double product_seconds = 1e-9 * 2 * gates * B * D * D / limits.peak_gflops;
-  const double loop = T * std::max(product_seconds, read_seconds(weight_bytes, limits));
+  const double loop =
+      T * (std::max(product_seconds, read_seconds(weight_bytes, limits)) + limits.barrier_seconds);
   switch (one.pass) {
     case Pass::kForward:
       return T * product_seconds + loop;

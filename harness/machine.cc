@@ -173,6 +173,7 @@ nlohmann::ordered_json to_json(const MachineLimits& limits) {
   }
   return {{"threads", limits.threads},
           {"peak_gflops", limits.peak_gflops},
+          {"barrier_seconds", limits.barrier_seconds},
           {"bandwidth_per_thread", bandwidth}};
 }
 

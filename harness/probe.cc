@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "core/simd.h"
+#include "core/spin_barrier.h"
 #include "harness/interrupt.h"
 
 namespace seqbench {
@@ -117,6 +118,27 @@ double probe_read_bandwidth(const ThreadTeam& team, std::size_t working_set_byte
   return *std::min_element(rates.begin(), rates.end());
 }
 
+double probe_barrier_seconds(const ThreadTeam& team, double seconds) {
+  if (team.size() == 1) return 0;
+  constexpr int kMeetings = 200;
+  SpinBarrier barrier(team.size());
+  std::vector<double> means(static_cast<std::size_t>(team.size()));
+  bool done = false;  // written by worker 0 alone, between two meetings
+  team.on_every_worker([&](int worker) {
+    barrier.wait();
+    const Clock::time_point start = Clock::now();
+    double meetings = 0;
+    do {
+      for (int i = 0; i < kMeetings; ++i) barrier.wait();
+      meetings += kMeetings;
+      if (worker == 0) done = seconds_since(start) >= seconds;
+      barrier.wait();
+    } while (!done);
+    means[static_cast<std::size_t>(worker)] = seconds_since(start) / meetings;
+  });
+  return *std::min_element(means.begin(), means.end());
+}
+
 double MachineLimits::bytes_per_second(double working_set_bytes) const {
   if (working_set_bytes <= bandwidth.front().working_set_bytes) {
     return bandwidth.front().bytes_per_second;
@@ -137,6 +159,7 @@ MachineLimits probe_limits(const ThreadTeam& team) {
   limits.threads = team.size();
   probe_peak_gflops(team, kSecondsPerPoint);  // wakes the threads and the clock
   limits.peak_gflops = probe_peak_gflops(team, 5 * kSecondsPerPoint);
+  limits.barrier_seconds = probe_barrier_seconds(team, kSecondsPerPoint);
   for (const double kib : {16., 64., 256., 512., 1024., 2048., 8192., 32768., 131072.}) {
     const double bytes = 1024 * kib;
     limits.bandwidth.push_back(

@@ -19,6 +19,10 @@ double probe_peak_gflops(const ThreadTeam& team, double seconds);
 /// `working_set_bytes` while all of them do, lowest member. Allocates the working sets.
 double probe_read_bandwidth(const ThreadTeam& team, std::size_t working_set_bytes, double seconds);
 
+/// Seconds of one meeting of the whole team at a SpinBarrier, the mean of many in a row; 0 for a
+/// team of one.
+double probe_barrier_seconds(const ThreadTeam& team, double seconds);
+
 struct BandwidthSample {
   double working_set_bytes = 0;  // of one thread
   double bytes_per_second = 0;   // of one thread
@@ -29,14 +33,15 @@ struct MachineLimits {
   int threads = 1;
   double peak_gflops = 0;                  // of all threads together
   std::vector<BandwidthSample> bandwidth;  // rising working set
+  double barrier_seconds = 0;              // of all threads, once
 
   /// Bandwidth of one thread at a working set of that size, interpolated between the probed sizes
   /// on a logarithmic axis.
   double bytes_per_second(double working_set_bytes) const;
 };
 
-/// Peak and bandwidth at working sets from L1 to DRAM; about half a second. Throws Interrupted when
-/// a signal came meanwhile.
+/// Peak, barrier and bandwidth at working sets from L1 to DRAM; about half a second. Throws
+/// Interrupted when a signal came meanwhile.
 MachineLimits probe_limits(const ThreadTeam& team);
 
 }  // namespace seqbench

@@ -10,7 +10,7 @@ namespace seqbench {
 namespace {
 
 // Kernels by name, in the order of the enumerations, slowest first.
-const std::vector<std::string> kRecurrentKernels = {"stepwise", "hoisted"};
+const std::vector<std::string> kRecurrentKernels = {"stepwise", "hoisted", "persistent"};
 const std::vector<std::string> kAttentionKernels = {"naive", "fused"};
 
 std::size_t position_of(const std::string& kernel, const ModelInfo& model) {
@@ -46,20 +46,20 @@ const std::vector<Entry>& entries() {
       {{.name = "elman", .kernels = kRecurrentKernels, .gates = 1},
        [](const LayerSpec& spec) { return make_elman<float>(recurrent_options(spec)); },
        [](const LayerSpec& spec) { return make_elman<double>(recurrent_options(spec)); },
-       [](const LayerSpec& spec, SequenceShape shape, Pass pass, int) {
-         return elman_cost<float>(recurrent_options(spec), shape, pass);
+       [](const LayerSpec& spec, SequenceShape shape, Pass pass, int workers) {
+         return elman_cost<float>(recurrent_options(spec), shape, pass, workers);
        }},
       {{.name = "lstm", .kernels = kRecurrentKernels, .gates = 4},
        [](const LayerSpec& spec) { return make_lstm<float>(recurrent_options(spec)); },
        [](const LayerSpec& spec) { return make_lstm<double>(recurrent_options(spec)); },
-       [](const LayerSpec& spec, SequenceShape shape, Pass pass, int) {
-         return lstm_cost<float>(recurrent_options(spec), shape, pass);
+       [](const LayerSpec& spec, SequenceShape shape, Pass pass, int workers) {
+         return lstm_cost<float>(recurrent_options(spec), shape, pass, workers);
        }},
       {{.name = "gru", .kernels = kRecurrentKernels, .gates = 3},
        [](const LayerSpec& spec) { return make_gru<float>(recurrent_options(spec)); },
        [](const LayerSpec& spec) { return make_gru<double>(recurrent_options(spec)); },
-       [](const LayerSpec& spec, SequenceShape shape, Pass pass, int) {
-         return gru_cost<float>(recurrent_options(spec), shape, pass);
+       [](const LayerSpec& spec, SequenceShape shape, Pass pass, int workers) {
+         return gru_cost<float>(recurrent_options(spec), shape, pass, workers);
        }},
       {{.name = "attention", .kernels = kAttentionKernels, .gates = 0},
        [](const LayerSpec& spec) { return make_attention<float>(attention_options(spec)); },

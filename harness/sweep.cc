@@ -332,7 +332,7 @@ int throughput_command(const std::vector<std::string>& arguments) {
       "throughput", "[options] [-- Google Benchmark options]",
       "Time every combination of the listed values.",
       "  seqbench throughput --model lstm,attention --length 128..8192\n"
-      "  seqbench throughput --kernel stepwise,hoisted,naive,fused --length 1024 --threads 1\n"
+      "  seqbench throughput --kernel stepwise,hoisted,persistent,naive,fused --threads 1\n"
       "  seqbench throughput --pass decode --length 8192 --batch 1,16 --out results/decode\n");
   add_sweep_options(line, "512");
   if (!line.parse(arguments)) return 0;

@@ -14,7 +14,8 @@
 //                 their place in backward
 //   step, step_backward
 //
-// Rows of a step never alias each other except where a field says so.
+// Both work on some neighbouring units of one sequence; j counts from the first of them. Rows of a
+// step never alias each other except where a field says so.
 #pragma once
 
 #include <hwy/highway.h>
@@ -24,31 +25,40 @@
 
 namespace seqbench {
 
-/// Forward, one sequence, one step. Letters as above; D = width.
+/// The same units of every gate; gate k starts at data + k·stride.
+template <typename T>
+struct GateRows {
+  T* data;
+  Index stride;
+
+  T* gate(Index k) const { return data + k * stride; }
+};
+
+/// Forward, one sequence, one step. Letters as above; n = units.
 template <typename T>
 struct StepRow {
-  Index width;             // D
-  const T* b_ih;           // [G·D]
-  const T* b_hh;           // [G·D]
-  T* gates;                // [G·D] in: W_ih·x_t; out: the activated gates, where a cell has any
-  const T* u;              // [G·D] W_hh·h_{t−1}
-  T* h;                    // [D] in: h_{t−1}; out: h_t
-  const T* kept_previous;  // [kKept·D] of step t−1, zero at t = 0; may be `kept`
-  T* kept;                 // [kKept·D] assigned
+  Index units;          // n
+  GateRows<const T> a;  // [G, n] W_ih·x_t + b_ih
+  GateRows<const T> u;  // [G, n] W_hh·h_{t−1} + b_hh
+  GateRows<T> gates;    // [G, n] assigned the activated gates, where a cell has any; may be a or u
+  const T* h_previous;  // [n] h_{t−1}
+  T* h;                 // [n] assigned h_t; may be h_previous
+  const T* kept_previous;  // [kKept·n] of step t−1, zero at t = 0; may be `kept`
+  T* kept;                 // [kKept·n] assigned
 
-  /// Elements j… of gate k of a_t, bias included.
+  /// Elements j… of gate k of a_t.
   template <class Tag>
   HWY_INLINE hn::Vec<Tag> a_at(Tag d, Index k, Index j) const {
-    return hn::LoadU(d, gates + k * width + j) + hn::LoadU(d, b_ih + k * width + j);
+    return hn::LoadU(d, a.gate(k) + j);
   }
-  /// Elements j… of gate k of u_t, bias included.
+  /// Elements j… of gate k of u_t.
   template <class Tag>
   HWY_INLINE hn::Vec<Tag> u_at(Tag d, Index k, Index j) const {
-    return hn::LoadU(d, u + k * width + j) + hn::LoadU(d, b_hh + k * width + j);
+    return hn::LoadU(d, u.gate(k) + j);
   }
   template <class Tag>
   HWY_INLINE void store_gate(Tag d, Index k, Index j, hn::Vec<Tag> gate) const {
-    hn::StoreU(gate, d, gates + k * width + j);
+    hn::StoreU(gate, d, gates.gate(k) + j);
   }
 };
 
@@ -56,16 +66,16 @@ struct StepRow {
 /// directly where the cell has such a path, which the cell follows.
 template <typename T>
 struct StepBackwardRow {
-  Index width;             // D
-  const T* h;              // [D] h_t
-  const T* h_previous;     // [D] h_{t−1}, zero at t = 0
-  const T* dy;             // [D] gradient of y_t = h_t from outside
-  T* gates;                // [G·D] in: as step left them; out: da
-  T* du;                   // [G·D] assigned
-  T* kept;                 // [kKept·D] in: as step left them; out: du of the gates not shared
-  const T* kept_previous;  // [kKept·D] of step t−1, zero at t = 0
-  T* dh;                   // [D] in: gradient of h_t from step t+1; out: of h_{t−1}, direct part
-  T* dkept;                // [kKept·D] in: gradient of the second state from step t+1; out: its
+  Index units;             // n
+  const T* h;              // [n] h_t
+  const T* h_previous;     // [n] h_{t−1}, zero at t = 0
+  const T* dy;             // [n] gradient of y_t = h_t from outside
+  GateRows<T> gates;       // [G, n] in: as step left them; out: da
+  GateRows<T> du;          // [G, n] assigned
+  T* kept;                 // [kKept·n] in: as step left them; out: du of the gates not shared
+  const T* kept_previous;  // [kKept·n] of step t−1, zero at t = 0
+  T* dh;                   // [n] in: gradient of h_t from step t+1; out: of h_{t−1}, direct part
+  T* dkept;                // [kKept·n] in: gradient of the second state from step t+1; out: its
                            // gradient at t−1. Only where kCarriesKept.
 
   /// Elements j… of the whole gradient of h_t.
@@ -75,14 +85,14 @@ struct StepBackwardRow {
   }
   template <class Tag>
   HWY_INLINE hn::Vec<Tag> gate_at(Tag d, Index k, Index j) const {
-    return hn::LoadU(d, gates + k * width + j);
+    return hn::LoadU(d, gates.gate(k) + j);
   }
   /// Gate k's da and du.
   template <class Tag>
   HWY_INLINE void store_gradients(Tag d, Index k, Index j, hn::Vec<Tag> da_k,
                                   hn::Vec<Tag> du_k) const {
-    hn::StoreU(da_k, d, gates + k * width + j);
-    hn::StoreU(du_k, d, du + k * width + j);
+    hn::StoreU(da_k, d, gates.gate(k) + j);
+    hn::StoreU(du_k, d, du.gate(k) + j);
   }
 };
 

@@ -12,13 +12,14 @@ namespace seqbench {
 
 template <typename T>
 struct Elman {
+  using Scalar = T;
   static constexpr Index kGates = 1;
   static constexpr Index kSharedGates = 1;
   static constexpr Index kKept = 0;
   static constexpr bool kCarriesKept = false;
 
   static void step(const StepRow<T>& row) {
-    for_each_vector<T>(row.width, [&](auto d, Index j) {
+    for_each_vector<T>(row.units, [&](auto d, Index j) {
       const auto h = tanh(d, row.a_at(d, 0, j) + row.u_at(d, 0, j));
       hn::StoreU(h, d, row.h + j);
     });
@@ -26,7 +27,7 @@ struct Elman {
 
   /// da = du = dh ∘ (1 − h²); h_{t−1} acts through u alone.
   static void step_backward(const StepBackwardRow<T>& row) {
-    for_each_vector<T>(row.width, [&](auto d, Index j) {
+    for_each_vector<T>(row.units, [&](auto d, Index j) {
       const auto one = hn::Set(d, T{1});
       const auto h = hn::LoadU(d, row.h + j);
       const auto da = row.dh_at(d, j) * (one - h * h);

@@ -15,6 +15,7 @@ namespace seqbench {
 
 template <typename T>
 struct Gru {
+  using Scalar = T;
   static constexpr Index kGates = 3;
   static constexpr Index kSharedGates = 2;  // r and z; n sees r ∘ u_n
   static constexpr Index kKept = 1;         // u_n
@@ -22,13 +23,13 @@ struct Gru {
   static constexpr Index kR = 0, kZ = 1, kN = 2;
 
   static void step(const StepRow<T>& row) {
-    for_each_vector<T>(row.width, [&](auto d, Index j) {
+    for_each_vector<T>(row.units, [&](auto d, Index j) {
       const auto u_n = row.u_at(d, kN, j);
       const auto r = sigmoid(d, row.a_at(d, kR, j) + row.u_at(d, kR, j));
       const auto z = sigmoid(d, row.a_at(d, kZ, j) + row.u_at(d, kZ, j));
       const auto n = tanh(d, row.a_at(d, kN, j) + r * u_n);
       const auto one = hn::Set(d, T{1});
-      const auto h = (one - z) * n + z * hn::LoadU(d, row.h + j);
+      const auto h = (one - z) * n + z * hn::LoadU(d, row.h_previous + j);
       row.store_gate(d, kR, j, r);
       row.store_gate(d, kZ, j, z);
       row.store_gate(d, kN, j, n);
@@ -40,7 +41,7 @@ struct Gru {
   /// dz = dh ∘ (h_{t−1} − n), dn = dh ∘ (1 − z), dr = da_n ∘ u_n, du_n = da_n ∘ r, with σ′ = σ(1 −
   /// σ) and tanh′ = 1 − tanh²; besides through u, h_{t−1} acts through z ∘ h_{t−1}.
   static void step_backward(const StepBackwardRow<T>& row) {
-    for_each_vector<T>(row.width, [&](auto d, Index j) {
+    for_each_vector<T>(row.units, [&](auto d, Index j) {
       const auto one = hn::Set(d, T{1});
       const auto r = row.gate_at(d, kR, j);
       const auto z = row.gate_at(d, kZ, j);

@@ -16,6 +16,7 @@ namespace seqbench {
 
 template <typename T>
 struct Lstm {
+  using Scalar = T;
   static constexpr Index kGates = 4;
   static constexpr Index kSharedGates = 4;
   static constexpr Index kKept = 1;           // c
@@ -23,7 +24,7 @@ struct Lstm {
   static constexpr Index kI = 0, kF = 1, kG = 2, kO = 3;
 
   static void step(const StepRow<T>& row) {
-    for_each_vector<T>(row.width, [&](auto d, Index j) {
+    for_each_vector<T>(row.units, [&](auto d, Index j) {
       const auto i = sigmoid(d, row.a_at(d, kI, j) + row.u_at(d, kI, j));
       const auto f = sigmoid(d, row.a_at(d, kF, j) + row.u_at(d, kF, j));
       const auto g = tanh(d, row.a_at(d, kG, j) + row.u_at(d, kG, j));
@@ -42,7 +43,7 @@ struct Lstm {
   /// dc += dh ∘ o ∘ (1 − tanh²c), then the product rule on c_t and σ′ = σ(1 − σ), tanh′ = 1 −
   /// tanh²; h_{t−1} acts through u alone, c_{t−1} through f ∘ c_{t−1}.
   static void step_backward(const StepBackwardRow<T>& row) {
-    for_each_vector<T>(row.width, [&](auto d, Index j) {
+    for_each_vector<T>(row.units, [&](auto d, Index j) {
       const auto one = hn::Set(d, T{1});
       const auto i = row.gate_at(d, kI, j);
       const auto f = row.gate_at(d, kF, j);

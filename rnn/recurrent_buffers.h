@@ -8,6 +8,7 @@
 
 #include "core/buffers.h"
 #include "core/sequence_layer.h"
+#include "rnn/persistent_loop.h"
 #include "rnn/recurrent_layer.h"
 
 namespace seqbench {
@@ -18,29 +19,44 @@ template <typename Buffer>
 struct RecurrentBuffers {
   Buffer h;      // [B, D] h_{t−1}, then h_t: contiguous, where a step of y has rows T·D apart
   Buffer zeros;  // [B, D] h_{−1} and kept_{−1}
-  Buffer gates;  // [B, S, G·D] W_ih·x, then activated gates, then da
-  Buffer u;      // [B, G·D] W_hh·h_{t−1} of the current step, then du
+  Buffer gates;  // [B, S, G·D] W_ih·x + b_ih, then activated gates, then da
+  Buffer u;      // [B, G·D] W_hh·h_{t−1} + b_hh of the current step, then du
   Buffer kept;   // [B, S, K·D]
   Buffer dh;     // [B, D] train: gradient of h that comes from the step after
   Buffer dkept;  // [B, D] train: the same of the second state
+  Buffer packed_weights;  // persistent alone, as this and the next in rnn/persistent_loop.h; h, u
+  Buffer packed_bias;     // and du have the shapes that it says
+  Buffer du;
 
-  std::array<Buffer*, 7> buffers() { return {&h, &zeros, &gates, &u, &kept, &dh, &dkept}; }
+  std::array<Buffer*, 10> buffers() {
+    return {&h, &zeros, &gates, &u, &kept, &dh, &dkept, &packed_weights, &packed_bias, &du};
+  }
 };
 
 /// What a pass uses of them. C is a cell of rnn/cell.h.
 template <typename C>
 RecurrentBuffers<BufferShape> recurrent_workspace(const RecurrentOptions& options,
-                                                  SequenceShape shape, Pass pass) {
-  const Index B = shape.batch, T = shape.steps, D = options.width;
-  const bool train = pass == Pass::kTrain;
-  const bool hoists = pass != Pass::kDecode && options.kernel == RecurrentKernel::kHoisted;
+                                                  SequenceShape shape, Pass pass, int workers) {
+  using T = typename C::Scalar;
+  const Index B = shape.batch, D = options.width;
+  const bool train = pass == Pass::kTrain, decode = pass == Pass::kDecode;
+  const bool hoists = !decode && options.kernel != RecurrentKernel::kStepwise;
   RecurrentBuffers<BufferShape> workspace;
   workspace.h = workspace.zeros = {B, D};
-  workspace.gates = {B, train || hoists ? T : 1, C::kGates * D};
+  workspace.gates = {B, train || hoists ? shape.steps : 1, C::kGates * D};
   workspace.u = {B, C::kGates * D};
-  if (C::kKept > 0) workspace.kept = {B, train ? T : 1, C::kKept * D};
+  if (C::kKept > 0) workspace.kept = {B, train ? shape.steps : 1, C::kKept * D};
   if (train) workspace.dh = {B, D};
   if (train && C::kCarriesKept) workspace.dkept = {B, D};
+  if (decode || options.kernel != RecurrentKernel::kPersistent) return workspace;
+
+  const LoopPlan plan = plan_loop<T>(B, D, workers);
+  const Index columns = UnitCut<T>{.width = D}.columns();
+  workspace.packed_weights = {C::kGates * D, columns};
+  workspace.packed_bias = {C::kGates * columns};
+  workspace.h = {2, B, state_stride<T>(D)};
+  workspace.u = {plan.unit_shares, B, forward_block_columns<C>()};
+  if (train) workspace.du = {2, B, state_stride<T>(C::kGates * D)};
   return workspace;
 }
 
@@ -60,7 +76,8 @@ inline std::vector<ParameterShape> recurrent_parameters(Index gates, Index width
 
 /// flops: 4·G·B·T·D², thrice for training; for decode one token of each sequence.
 template <typename T, template <typename> class Cell>
-LayerCost recurrent_cost(const RecurrentOptions& options, SequenceShape shape, Pass pass) {
+LayerCost recurrent_cost(const RecurrentOptions& options, SequenceShape shape, Pass pass,
+                         int workers) {
   using C = Cell<T>;
   const double B = double(shape.batch), D = double(options.width);
   const double tokens = pass == Pass::kDecode ? B : B * double(shape.steps);
@@ -72,7 +89,7 @@ LayerCost recurrent_cost(const RecurrentOptions& options, SequenceShape shape, P
     if (pass == Pass::kTrain) cost.workspace_bytes += allocated_bytes<T>(parameter.shape);
   }
   cost.state_bytes = (C::kCarriesKept ? 2 : 1) * B * D * sizeof(T);
-  cost.workspace_bytes += allocated_bytes<T>(recurrent_workspace<C>(options, shape, pass));
+  cost.workspace_bytes += allocated_bytes<T>(recurrent_workspace<C>(options, shape, pass, workers));
   return cost;
 }
 

@@ -11,6 +11,7 @@
 #include "rnn/elman.h"
 #include "rnn/gru.h"
 #include "rnn/lstm.h"
+#include "rnn/persistent_loop.h"
 #include "rnn/recurrent_buffers.h"
 
 namespace seqbench {
@@ -40,13 +41,13 @@ class RecurrentLayer final : public SequenceLayer<T> {
     for (auto& parameter : parameters_) uniform_by_fan_in(random, parameter.value, width());
   }
 
-  LayerCost cost(SequenceShape shape, Pass pass, int) const override {
-    return recurrent_cost<T, Cell>(options_, shape, pass);
+  LayerCost cost(SequenceShape shape, Pass pass, int workers) const override {
+    return recurrent_cost<T, Cell>(options_, shape, pass, workers);
   }
 
-  void reserve(SequenceShape shape, Pass pass, int) override {
+  void reserve(SequenceShape shape, Pass pass, int workers) override {
     for (auto& parameter : parameters_) parameter.gradient = {};
-    allocate_buffers(recurrent_workspace<Cell<T>>(options_, shape, pass), buffers_);
+    allocate_buffers(recurrent_workspace<Cell<T>>(options_, shape, pass, workers), buffers_);
     keeps_steps_ = pass == Pass::kTrain;
     if (!keeps_steps_) return;
     for (auto& parameter : parameters_) {
@@ -58,7 +59,11 @@ class RecurrentLayer final : public SequenceLayer<T> {
                Keep keep) override {
     assert(keep == Keep::kNothing || keeps_steps_);
     (void)keep;  // a layer reserved for training always keeps
-    run_from_zero(team, x, y, options_.kernel == RecurrentKernel::kHoisted);
+    if (options_.kernel == RecurrentKernel::kPersistent) {
+      run_persistent(team, x, y);
+    } else {
+      run_from_zero(team, x, y, options_.kernel == RecurrentKernel::kHoisted);
+    }
   }
 
   void prefill(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y) override {
@@ -68,7 +73,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
   void decode(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y) override {
     const MatrixView<T> gates = sequence_over(buffers_.gates, {x.rows, 1}, G).step(0);
     const MatrixView<T> kept = sequence_over(buffers_.kept, {x.rows, 1}, K).step(0);
-    gemm(team, x, weight_ih(), gates, {.transpose_b = true});
+    gemm(team, x, weight_ih(), gates, {.transpose_b = true}, bias_ih());
     advance(team, gates, kept, kept, y);
   }
 
@@ -76,21 +81,35 @@ class RecurrentLayer final : public SequenceLayer<T> {
 
   void backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
                 SequenceView<const T> dy, SequenceView<T> dx) override {
-    for (auto& parameter : parameters_) std::ranges::fill(parameter.gradient.values(), T{0});
-    std::ranges::fill(buffers_.dh.values(), T{0});
-    std::ranges::fill(buffers_.dkept.values(), T{0});
     const SequenceShape shape{x.batch, x.steps};
     const SequenceView<T> gates = sequence_over(buffers_.gates, shape, G);
     const SequenceView<T> kept = sequence_over(buffers_.kept, shape, K);
-    const MatrixView<T> du = matrix_over(buffers_.u, x.batch, G);
-    const MatrixView<T> dh = matrix_over(buffers_.dh, x.batch, 1);
-    const bool hoists = options_.kernel == RecurrentKernel::kHoisted;
-    for (Index t = x.steps - 1; t >= 0; --t) {
-      retreat(team, t, {.y = y, .dy = dy, .gates = gates, .kept = kept});
-      if (!hoists) add_step_gradients(team, t, {.x = x, .y = y, .gates = gates, .dx = dx});
-      if (t > 0) gemm(team, du, weight_hh(), dh, {.accumulate = true});
+    std::ranges::fill(buffers_.dh.values(), T{0});
+    std::ranges::fill(buffers_.dkept.values(), T{0});
+    switch (options_.kernel) {
+      case RecurrentKernel::kStepwise:
+        for (auto& parameter : parameters_) std::ranges::fill(parameter.gradient.values(), T{0});
+        retreat_all(team, {.y = y, .dy = dy, .gates = gates, .kept = kept}, [&](Index t) {
+          add_step_gradients(team, t, {.x = x, .y = y, .gates = gates, .dx = dx});
+        });
+        return;
+      case RecurrentKernel::kHoisted:
+        retreat_all(team, {.y = y, .dy = dy, .gates = gates, .kept = kept}, [](Index) {});
+        break;
+      case RecurrentKernel::kPersistent:
+        PersistentLoop<Cell<T>>::backward(team, {.weight_hh = weight_hh(),
+                                                 .y = y,
+                                                 .dy = dy,
+                                                 .gates = gates,
+                                                 .kept = kept,
+                                                 .zeros = buffers_.zeros.data(),
+                                                 .packed_weights = buffers_.packed_weights.data(),
+                                                 .du = buffers_.du.data(),
+                                                 .dh = matrix_over(buffers_.dh, x.batch, 1),
+                                                 .dkept = dkept_over(x.batch)});
+        break;
     }
-    if (hoists) assign_gradients(team, {.x = x, .y = y, .gates = gates, .kept = kept, .dx = dx});
+    assign_gradients(team, {.x = x, .y = y, .gates = gates, .kept = kept, .dx = dx});
   }
 
  private:
@@ -103,6 +122,9 @@ class RecurrentLayer final : public SequenceLayer<T> {
   MatrixView<const T> weight_ih() const { return parameters_[kWeightIh].value.matrix(); }
   MatrixView<const T> weight_hh() const { return parameters_[kWeightHh].value.matrix(); }
 
+  const T* bias_ih() const { return parameters_[kBiasIh].value.data(); }
+  const T* bias_hh() const { return parameters_[kBiasHh].value.data(); }
+
   /// The front of a buffer as [B, S, vectors·D], for a shape that may be smaller than reserved.
   SequenceView<T> sequence_over(Tensor<T>& buffer, SequenceShape shape, Index vectors) const {
     assert(shape.batch * shape.steps * vectors * width() <= buffer.size());
@@ -111,6 +133,10 @@ class RecurrentLayer final : public SequenceLayer<T> {
   /// The same as [B, vectors·D].
   MatrixView<T> matrix_over(Tensor<T>& buffer, Index batch, Index vectors) const {
     return sequence_over(buffer, {batch, 1}, vectors).step(0);
+  }
+
+  MatrixView<T> dkept_over(Index batch) {
+    return matrix_over(buffers_.dkept, batch, Cell<T>::kCarriesKept ? 1 : 0);
   }
 
   /// Calls body(b) for each sequence; over the team where the G·D elements of each are worth it.
@@ -122,7 +148,26 @@ class RecurrentLayer final : public SequenceLayer<T> {
     });
   }
 
-  /// The time loop: y from x, both [B, T, D], and the state after the last step.
+  /// y from x, both [B, T, D], by the loop in which the workers stay.
+  void run_persistent(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y) {
+    const SequenceView<T> a = sequence_over(buffers_.gates, {x.batch, x.steps}, G);
+    gemm(team, x.tokens(), weight_ih(), a.tokens(), {.transpose_b = true}, bias_ih());
+    PersistentLoop<Cell<T>>::forward(
+        team, {.weight_hh = weight_hh(),
+               .bias_hh = bias_hh(),
+               .a = a,
+               .kept = sequence_over(buffers_.kept, {x.batch, keeps_steps_ ? x.steps : 1}, K),
+               .y = y,
+               .keeps = keeps_steps_,
+               .zeros = buffers_.zeros.data(),
+               .packed_weights = buffers_.packed_weights.data(),
+               .packed_bias = buffers_.packed_bias.data(),
+               .h = buffers_.h.data(),
+               .u = buffers_.u.data()});
+  }
+
+  /// The time loop of the other kernels: y from x, both [B, T, D], and the state after the last
+  /// step.
   void run_from_zero(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y,
                      bool hoists) {
     std::ranges::fill(buffers_.h.values(), T{0});
@@ -132,31 +177,32 @@ class RecurrentLayer final : public SequenceLayer<T> {
     const SequenceView<T> kept = sequence_over(buffers_.kept, {x.batch, kept_steps}, K);
     MatrixView<T> kept_previous = matrix_over(buffers_.zeros, x.batch, K);
 
-    if (hoists) gemm(team, x.tokens(), weight_ih(), gates.tokens(), {.transpose_b = true});
+    if (hoists)
+      gemm(team, x.tokens(), weight_ih(), gates.tokens(), {.transpose_b = true}, bias_ih());
     for (Index t = 0; t < x.steps; ++t) {
       const MatrixView<T> gates_t = gates.step(std::min(t, gate_steps - 1));
       const MatrixView<T> kept_t = kept.step(std::min(t, kept_steps - 1));
-      if (!hoists) gemm(team, x.step(t), weight_ih(), gates_t, {.transpose_b = true});
+      if (!hoists) gemm(team, x.step(t), weight_ih(), gates_t, {.transpose_b = true}, bias_ih());
       advance(team, gates_t, kept_previous, kept_t, y.step(t));
       kept_previous = kept_t;
     }
   }
 
   /// One step: the state becomes h_t, which is assigned to y_t [B, D] too.
-  ///   gates_t        [B, G·D] in: W_ih·x_t; out: activated gates
+  ///   gates_t        [B, G·D] in: W_ih·x_t + b_ih; out: activated gates
   ///   kept_previous  [B, K·D] of step t−1; may be kept_t
   ///   kept_t         [B, K·D] assigned
   void advance(const ThreadTeam& team, MatrixView<T> gates_t, MatrixView<const T> kept_previous,
                MatrixView<T> kept_t, MatrixView<T> y_t) {
     const MatrixView<T> h = matrix_over(buffers_.h, y_t.rows, 1);
     const MatrixView<T> u = matrix_over(buffers_.u, y_t.rows, G);
-    gemm(team, h, weight_hh(), u, {.transpose_b = true});
+    gemm(team, h, weight_hh(), u, {.transpose_b = true}, bias_hh());
     for_each_sequence(team, y_t.rows, [&](Index b) {
-      Cell<T>::step({.width = width(),
-                     .b_ih = parameters_[kBiasIh].value.data(),
-                     .b_hh = parameters_[kBiasHh].value.data(),
-                     .gates = gates_t.row(b),
-                     .u = u.row(b),
+      Cell<T>::step({.units = width(),
+                     .a = {gates_t.row(b), width()},
+                     .u = {u.row(b), width()},
+                     .gates = {gates_t.row(b), width()},
+                     .h_previous = h.row(b),
                      .h = h.row(b),
                      .kept_previous = kept_previous.row(b),
                      .kept = kept_t.row(b)});
@@ -171,6 +217,18 @@ class RecurrentLayer final : public SequenceLayer<T> {
     SequenceView<T> kept;      // [B, T, K·D] step t as Cell::step_backward says
   };
 
+  /// The loop backward; after_step(t) may use da_t and du_t.
+  template <typename AfterStep>
+  void retreat_all(const ThreadTeam& team, const Retreat& of, const AfterStep& after_step) {
+    const MatrixView<T> du = matrix_over(buffers_.u, of.y.batch, G);
+    const MatrixView<T> dh = matrix_over(buffers_.dh, of.y.batch, 1);
+    for (Index t = of.y.steps - 1; t >= 0; --t) {
+      retreat(team, t, of);
+      after_step(t);
+      if (t > 0) gemm(team, du, weight_hh(), dh, {.accumulate = true});
+    }
+  }
+
   /// The pointwise part of step t backward: da_t and du_t from dh_t, and of dh_{t−1} the part that
   /// does not come through du_t.
   void retreat(const ThreadTeam& team, Index t, const Retreat& of) {
@@ -180,14 +238,14 @@ class RecurrentLayer final : public SequenceLayer<T> {
     const MatrixView<const T> kept_previous = t > 0 ? of.kept.step(t - 1) : zeros;
     const MatrixView<T> du = matrix_over(buffers_.u, B, G);
     const MatrixView<T> dh = matrix_over(buffers_.dh, B, 1);
-    const MatrixView<T> dkept = matrix_over(buffers_.dkept, B, Cell<T>::kCarriesKept ? 1 : 0);
+    const MatrixView<T> dkept = dkept_over(B);
     for_each_sequence(team, B, [&](Index b) {
-      Cell<T>::step_backward({.width = width(),
+      Cell<T>::step_backward({.units = width(),
                               .h = of.y.step(t).row(b),
                               .h_previous = h_previous.row(b),
                               .dy = of.dy.step(t).row(b),
-                              .gates = of.gates.step(t).row(b),
-                              .du = du.row(b),
+                              .gates = {of.gates.step(t).row(b), width()},
+                              .du = {du.row(b), width()},
                               .kept = of.kept.step(t).row(b),
                               .kept_previous = kept_previous.row(b),
                               .dh = dh.row(b),
@@ -233,6 +291,8 @@ class RecurrentLayer final : public SequenceLayer<T> {
     T* const db_hh = parameters_[kBiasHh].gradient.data();
     gemm(team, da, weight_ih(), of.dx.tokens());
     gemm(team, da, of.x.tokens(), parameters_[kWeightIh].gradient.matrix(), {.transpose_a = true});
+    std::fill_n(db_ih, parameters_[kBiasIh].gradient.size(), T{0});
+    std::fill_n(db_hh, parameters_[kBiasHh].gradient.size(), T{0});
     add_column_sums(team, da, db_ih);
     std::copy_n(db_ih, shared, db_hh);
     if constexpr (!kAllShared) add_column_sums(team, of.kept.tokens(), db_hh + shared);
@@ -260,19 +320,20 @@ class RecurrentLayer final : public SequenceLayer<T> {
 
 }  // namespace
 
-#define SEQBENCH_DEFINE(Cell, name)                                                        \
-  template <typename T>                                                                    \
-  std::unique_ptr<SequenceLayer<T>> make_##name(const RecurrentOptions& options) {         \
-    return std::make_unique<RecurrentLayer<T, Cell>>(options);                             \
-  }                                                                                        \
-  template <typename T>                                                                    \
-  LayerCost name##_cost(const RecurrentOptions& options, SequenceShape shape, Pass pass) { \
-    return recurrent_cost<T, Cell>(options, shape, pass);                                  \
-  }                                                                                        \
-  template std::unique_ptr<SequenceLayer<float>> make_##name(const RecurrentOptions&);     \
-  template std::unique_ptr<SequenceLayer<double>> make_##name(const RecurrentOptions&);    \
-  template LayerCost name##_cost<float>(const RecurrentOptions&, SequenceShape, Pass);     \
-  template LayerCost name##_cost<double>(const RecurrentOptions&, SequenceShape, Pass);
+#define SEQBENCH_DEFINE(Cell, name)                                                         \
+  template <typename T>                                                                     \
+  std::unique_ptr<SequenceLayer<T>> make_##name(const RecurrentOptions& options) {          \
+    return std::make_unique<RecurrentLayer<T, Cell>>(options);                              \
+  }                                                                                         \
+  template <typename T>                                                                     \
+  LayerCost name##_cost(const RecurrentOptions& options, SequenceShape shape, Pass pass,    \
+                        int workers) {                                                      \
+    return recurrent_cost<T, Cell>(options, shape, pass, workers);                          \
+  }                                                                                         \
+  template std::unique_ptr<SequenceLayer<float>> make_##name(const RecurrentOptions&);      \
+  template std::unique_ptr<SequenceLayer<double>> make_##name(const RecurrentOptions&);     \
+  template LayerCost name##_cost<float>(const RecurrentOptions&, SequenceShape, Pass, int); \
+  template LayerCost name##_cost<double>(const RecurrentOptions&, SequenceShape, Pass, int);
 SEQBENCH_DEFINE(Elman, elman)
 SEQBENCH_DEFINE(Lstm, lstm)
 SEQBENCH_DEFINE(Gru, gru)

@@ -3,7 +3,7 @@
 //   weight_ih_l0 [G·D, D]    weight_hh_l0 [G·D, D]    bias_ih_l0 [G·D]    bias_hh_l0 [G·D]
 //
 // with G = 1, 4 (i f g o), 3 (r z n). The equations stand in rnn/elman.h, rnn/lstm.h and rnn/gru.h,
-// the time loop that all three share in rnn/recurrent_layer.cc.
+// the time loops that all three share in rnn/recurrent_layer.cc and rnn/persistent_loop.h.
 //
 // Cost of a forward pass: 4·G·B·T·D² FLOPs, half of them in the input products, which need no loop,
 // half in the recurrent ones, which do. Each step reads W_hh (G·D² elements) again: with a small
@@ -21,11 +21,13 @@ enum class RecurrentKernel {
   kStepwise,  // every product inside the time loop, forward and backward
   kHoisted,  // the loop holds W_hh·h_{t−1} and du_t·W_hh alone; input projections before it, dx and
              // weight gradients after it, each one product over all B·T tokens
+  kPersistent,  // the same products outside the loop; inside it the workers stay, with the
+                // recurrent weights packed in their caches (rnn/persistent_loop.h)
 };
 
 struct RecurrentOptions {
   Index width = 1;  // D ≥ 1
-  RecurrentKernel kernel = RecurrentKernel::kHoisted;
+  RecurrentKernel kernel = RecurrentKernel::kPersistent;
 };
 
 /// Layers whose parameters are zero; initialise() draws all of them from U(±1/√D). backward()
@@ -39,13 +41,12 @@ std::unique_ptr<SequenceLayer<T>> make_lstm(const RecurrentOptions& options);
 template <typename T>
 std::unique_ptr<SequenceLayer<T>> make_gru(const RecurrentOptions& options);
 
-/// What SequenceLayer::cost() of such a layer says, without one; it does not depend on the number
-/// of workers.
+/// What SequenceLayer::cost() of such a layer says, without one.
 template <typename T>
-LayerCost elman_cost(const RecurrentOptions& options, SequenceShape shape, Pass pass);
+LayerCost elman_cost(const RecurrentOptions& options, SequenceShape shape, Pass pass, int workers);
 template <typename T>
-LayerCost lstm_cost(const RecurrentOptions& options, SequenceShape shape, Pass pass);
+LayerCost lstm_cost(const RecurrentOptions& options, SequenceShape shape, Pass pass, int workers);
 template <typename T>
-LayerCost gru_cost(const RecurrentOptions& options, SequenceShape shape, Pass pass);
+LayerCost gru_cost(const RecurrentOptions& options, SequenceShape shape, Pass pass, int workers);
 
 }  // namespace seqbench

@@ -8,14 +8,15 @@ import unittest
 
 from program import PROGRAM, ProgramTest, read_csv, run
 
-GRID = ["--width", "16", "--heads", "2", "--length", "8", "--threads", "1,2"]
+GRID = ["--width", "16", "--heads", "2", "--length", "8", "--threads", "1,2",
+        "--kernel", "hoisted,fused"]
 LSTM = "lstm:hoisted:forward:B1:T8:D16:H-:t1"
 
 
 def talk(requests, *options):
     """The answers to `requests` (objects, or text as it is), which are sent at once."""
     lines = [r if isinstance(r, str) else json.dumps(r) for r in requests]
-    process = run("repeat", *GRID, "--kernel", "hoisted,fused", *options,
+    process = run("repeat", *GRID, *options,
                   input="".join(line + "\n" for line in lines))
     assert process.returncode == 0, process.stderr
     return [json.loads(line) for line in process.stdout.splitlines()]

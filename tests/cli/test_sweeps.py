@@ -193,7 +193,7 @@ class Others(ProgramTest):
     def test_list_names_models_kernels_tasks_and_costs(self):
         process = run("list", "--kernel", "naive", "--length", "131072", "--memory-limit", "1GiB")
         self.assertEqual(process.returncode, 0, process.stderr)
-        for word in ["stepwise", "hoisted", "naive", "fused", "first_token", "skipped"]:
+        for word in ["stepwise", "hoisted", "persistent", "naive", "fused", "first_token", "skipped"]:
             self.assertIn(word, process.stdout)
 
 

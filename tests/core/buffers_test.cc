@@ -38,7 +38,8 @@ TEST(Buffers, OfAShapeBeyondAnyMachineAreCounted) {
 
 TEST(Buffers, OfBothContendersGoTogether) {
   const auto recurrent =
-      recurrent_workspace<Elman<float>>({.width = 4}, {.batch = 2, .steps = 3}, Pass::kForward);
+      recurrent_workspace<Elman<float>>({.width = 4, .kernel = RecurrentKernel::kHoisted},
+                                        {.batch = 2, .steps = 3}, Pass::kForward, 1);
   EXPECT_EQ(recurrent.h, (BufferShape{2, 4}));
   const auto naive = naive_workspace({.batch = 2, .steps = 3, .heads = 1}, Pass::kForward, 1);
   EXPECT_EQ(naive.probabilities, (BufferShape{2, 3, 3}));

@@ -20,6 +20,13 @@ TEST(Probe, ReadsSmallWorkingSetsNoSlowerThanLargeOnes) {
   EXPECT_GT(limits.bytes_per_second(32 * 1024), limits.bytes_per_second(128e6));
 }
 
+TEST(Probe, TimesTheBarrierOfATeam) {
+  EXPECT_EQ(probe_barrier_seconds(ThreadTeam(1), 0.001), 0);
+  const double seconds = probe_barrier_seconds(ThreadTeam(2), 0.002);
+  EXPECT_GT(seconds, 1e-9);  // a cache line has to travel
+  EXPECT_LT(seconds, 0.1);
+}
+
 TEST(MachineLimits, InterpolatesTheBandwidthOnALogarithmicAxis) {
   MachineLimits limits;
   limits.bandwidth = {{1024, 100}, {4096, 50}};
@@ -48,6 +55,9 @@ TEST(LimitSeconds, FollowsTheFormula) {
   EXPECT_NEAR(limit_seconds(one, limits), 10 * (512e-9 + 1024e-9), 1e-15);
   one.pass = Pass::kTrain;
   EXPECT_NEAR(limit_seconds(one, limits), 10 * (4 * 512e-9 + 2 * 1024e-9), 1e-15);
+  limits.barrier_seconds = 100e-9;  // once a step of either loop
+  EXPECT_NEAR(limit_seconds(one, limits), 10 * (4 * 512e-9 + 2 * 1124e-9), 1e-15);
+  limits.barrier_seconds = 0;
   one.shape.batch = 4;  // now the FLOPs of a step are the longer part
   EXPECT_NEAR(limit_seconds(one, limits), 10 * 6 * 4 * 512e-9, 1e-15);
   one.layer = {.model = "attention", .kernel = "fused", .width = 8, .heads = 2};

@@ -41,8 +41,8 @@ inline const RecurrentModel kLstm{"lstm",          4, 2, make_lstm<float>, make_
                                   lstm_cost<float>};
 inline const RecurrentModel kGru{"gru", 3, 1, make_gru<float>, make_gru<double>, gru_cost<float>};
 
-inline constexpr RecurrentKernel kRecurrentKernels[] = {RecurrentKernel::kStepwise,
-                                                        RecurrentKernel::kHoisted};
+inline constexpr RecurrentKernel kRecurrentKernels[] = {
+    RecurrentKernel::kStepwise, RecurrentKernel::kHoisted, RecurrentKernel::kPersistent};
 
 /// Base of fixtures over every model and kernel; each file derives its own.
 class RecurrentTest : public testing::TestWithParam<std::tuple<RecurrentModel, RecurrentKernel>> {
@@ -61,8 +61,8 @@ inline auto every_model_and_kernel() {
 }
 
 inline std::string case_name(const testing::TestParamInfo<RecurrentTest::ParamType>& info) {
-  return std::get<0>(info.param).name +
-         (std::get<1>(info.param) == RecurrentKernel::kStepwise ? "_stepwise" : "_hoisted");
+  const char* const kernels[] = {"stepwise", "hoisted", "persistent"};
+  return std::get<0>(info.param).name + "_" + kernels[std::size_t(std::get<1>(info.param))];
 }
 
 /// Bound on the difference that rounding alone makes between two ways of computing an output or a

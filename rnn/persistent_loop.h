@@ -1,0 +1,282 @@
+// The time loop of the `persistent` kernel, one for all cells, forward and backward.
+//
+//   forward    u_t  = W_hh·h_{t−1} + b_hh    then the cell's step            for t = 0, 1, …
+//   backward   dh_t += W_hhᵀ·du_{t+1}        then the cell's step backward   for t = T − 1, …, 0
+//
+// A step takes one block of units after the other: a product of the register block
+// (core/register_block.h) with the lanes along the units, all gates of a unit in the same block,
+// and at once the pointwise rest while the result is in L1. The recurrent weights are packed before
+// the loop in the order in which it reads them. rnn/loop_plan.h says how the work is shared.
+//
+// Blocks are taken in turns forwards and backwards: weights that do not fit the cache would
+// otherwise be evicted just before they are needed again.
+//
+// Cost of a step of n units: 2·G·B·n·D FLOPs; G·n·D elements of weights, once for every
+// core's block of rows (6 to 12), and the rows that rnn/cell.h counts.
+#pragma once
+
+#include <hwy/cache_control.h>
+
+#include <algorithm>
+
+#include "core/register_block.h"
+#include "core/spin_barrier.h"
+#include "core/tensor.h"
+#include "core/thread_team.h"
+#include "core/transpose.h"
+#include "rnn/cell.h"
+#include "rnn/loop_plan.h"
+
+namespace seqbench {
+
+/// Elements between the rows of states that are broadcast: not a power of two, whose multiples
+/// would share a few sets of the L1 cache.
+template <typename T>
+constexpr Index state_stride(Index elements) {
+  return elements + unit_lanes<T>();
+}
+
+/// Vectors of units in a block: forward, with all gates of each, as wide as a few rows need.
+template <typename C>
+constexpr Index forward_block_vectors() {
+  return std::max<Index>(1, widest_block(1) / C::kGates);
+}
+constexpr Index backward_block_vectors() { return widest_block(1); }
+
+/// Columns of the pre-activations of a block.
+template <typename C>
+constexpr Index forward_block_columns() {
+  return C::kGates * forward_block_vectors<C>() * unit_lanes<typename C::Scalar>();
+}
+
+template <typename T>
+struct PersistentForward {
+  MatrixView<const T> weight_hh;  // [G·D, D]
+  const T* bias_hh;               // [G·D]
+  SequenceView<T> a;     // [B, T, G·D] W_ih·x + b_ih; out: activated gates, where `keeps`
+  SequenceView<T> kept;  // [B, T or 1, K·D] assigned
+  SequenceView<T> y;     // [B, T, D] assigned
+  bool keeps;            // for backward
+  const T* zeros;        // [B, D]
+  T* packed_weights;     // [D, G·columns] scratch; columns = D in whole vectors
+  T* packed_bias;        // [G·columns] scratch
+  T* h;                  // [2, B, state_stride(D)] scratch
+  T* u;                  // [unit shares, B, forward_block_columns()] scratch
+};
+
+template <typename T>
+struct PersistentBackward {
+  MatrixView<const T> weight_hh;  // [G·D, D]
+  SequenceView<const T> y;        // [B, T, D]
+  SequenceView<const T> dy;       // [B, T, D]
+  SequenceView<T> gates;          // [B, T, G·D] in: activated gates; out: da
+  SequenceView<T> kept;           // [B, T, K·D] as Cell::step_backward says
+  const T* zeros;                 // [B, D]
+  T* packed_weights;              // [G·D, columns] scratch
+  T* du;                          // [2, B, state_stride(G·D)] scratch
+  MatrixView<T> dh;               // [B, D] in: zero; out: gradient of h_{−1} but for du_0's part
+  MatrixView<T> dkept;            // [B, D] in: zero; where C::kCarriesKept
+};
+
+/// What one worker runs: a share of the units through a group of sequences, or all of one of them.
+struct LoopShare {
+  Index unit_share;
+  Index first_row, rows;
+};
+
+template <typename C>
+class PersistentLoop {
+  using T = typename C::Scalar;
+  static constexpr Index G = C::kGates;
+  static constexpr Index K = C::kKept;
+  static constexpr Index kLines = 64 / Index(sizeof(T));  // elements of a cache line
+
+ public:
+  static void forward(const ThreadTeam& team, const PersistentForward<T>& of) {
+    const Index B = of.y.batch, D = of.y.width;
+    const LoopPlan plan = plan_loop<T>(B, D, team.concurrency());
+    const UnitCut<T> cut{D, plan.unit_shares, forward_block_vectors<C>()};
+    for_each_block(team, cut, [&](const UnitBlock& block) { pack_forward(of, block); });
+    std::fill_n(state(of.h, 1, of.y).data, B * state_stride<T>(D), T{0});  // h_{−1}
+    run(team, plan, B, [&](const LoopShare& share, SpinBarrier& barrier) {
+      for (Index t = 0; t < of.y.steps; ++t) {
+        for_each_block_of_share(cut, share.unit_share, t,
+                                [&](const UnitBlock& block) { advance(of, share, block, t); });
+        barrier.wait();
+      }
+    });
+  }
+
+  static void backward(const ThreadTeam& team, const PersistentBackward<T>& of) {
+    const Index B = of.y.batch, D = of.y.width;
+    const LoopPlan plan = plan_loop<T>(B, D, team.concurrency());
+    const UnitCut<T> cut{D, plan.unit_shares, backward_block_vectors()};
+    for_each_block(team, cut, [&](const UnitBlock& block) { pack_backward(of, block); });
+    run(team, plan, B, [&](const LoopShare& share, SpinBarrier& barrier) {
+      for (Index t = of.y.steps - 1; t >= 0; --t) {
+        for_each_block_of_share(cut, share.unit_share, t,
+                                [&](const UnitBlock& block) { retreat(of, share, block, t); });
+        barrier.wait();
+      }
+    });
+  }
+
+ private:
+  /// Calls body(share, barrier) for every share of the plan, at the same time where they share the
+  /// units.
+  template <typename Body>
+  static void run(const ThreadTeam& team, const LoopPlan& plan, Index batch, const Body& body) {
+    SpinBarrier barrier(static_cast<int>(plan.unit_shares));
+    if (plan.shares_units()) {
+      team.on_every_worker([&](int worker) {
+        if (worker >= plan.unit_shares) return;
+        body({.unit_share = worker, .first_row = 0, .rows = batch}, barrier);
+      });
+    } else {
+      team.for_each_task(plan.sequence_groups, [&](Index group, int) {
+        const Index first = batch * group / plan.sequence_groups;
+        const Index end = batch * (group + 1) / plan.sequence_groups;
+        body({.unit_share = 0, .first_row = first, .rows = end - first}, barrier);
+      });
+    }
+  }
+
+  template <typename Body>
+  static void for_each_block(const ThreadTeam& team, const UnitCut<T>& cut, const Body& body) {
+    for (Index share = 0; share < cut.shares; ++share) {
+      team.for_each_task(cut.blocks(share), [&](Index i, int) { body(cut.block(share, i)); });
+    }
+  }
+
+  /// The blocks of a share; their order turns round with every step.
+  template <typename Body>
+  static void for_each_block_of_share(const UnitCut<T>& cut, Index share, Index t,
+                                      const Body& body) {
+    const Index n = cut.blocks(share);
+    for (Index i = 0; i < n; ++i) body(cut.block(share, t % 2 == 0 ? i : n - 1 - i));
+  }
+
+  /// The state of step t, of which the last two are held, as [B, width]: `width` of `like`, times
+  /// `vectors`.
+  template <typename U>
+  static MatrixView<T> state(T* states, Index t, const SequenceView<U>& like, Index vectors = 1) {
+    const Index stride = state_stride<T>(vectors * like.width);
+    return {states + t % 2 * like.batch * stride, like.batch, vectors * like.width, stride};
+  }
+
+  /// W_hhᵀ of a block's units: [D, G·columns], gate k of unit j in column k·columns + j.
+  static MatrixView<T> packed_forward(const PersistentForward<T>& of, const UnitBlock& block) {
+    const Index D = of.y.width;
+    return {of.packed_weights + block.first * G * D, D, G * block.columns};
+  }
+  static T* packed_bias(const PersistentForward<T>& of, const UnitBlock& block) {
+    return of.packed_bias + block.first * G;
+  }
+  static void pack_forward(const PersistentForward<T>& of, const UnitBlock& block) {
+    const Index D = of.y.width;
+    const MatrixView<T> packed = packed_forward(of, block);
+    T* const bias = packed_bias(of, block);
+    for (Index k = 0; k < G; ++k) {
+      transpose<T>(of.weight_hh.row_block(k * D + block.first, block.count),
+                   packed.column_block(k * block.columns, block.count));
+      std::copy_n(of.bias_hh + k * D + block.first, block.count, bias + k * block.columns);
+      const Index rest = block.columns - block.count;
+      if (rest == 0) continue;
+      as_eigen(packed.column_block(k * block.columns + block.count, rest)).setZero();
+      std::fill_n(bias + k * block.columns + block.count, rest, T{0});
+    }
+  }
+
+  /// W_hh's columns of a block's units: [G·D, count].
+  static MatrixView<T> packed_backward(const PersistentBackward<T>& of, const UnitBlock& block) {
+    const Index GD = G * of.y.width;
+    return {of.packed_weights + block.first * GD, GD, block.count, block.columns};
+  }
+  static void pack_backward(const PersistentBackward<T>& of, const UnitBlock& block) {
+    as_eigen(packed_backward(of, block)) =
+        as_eigen(of.weight_hh.column_block(block.first, block.count));
+  }
+
+  /// Step t of some sequences and units.
+  static void advance(const PersistentForward<T>& of, const LoopShare& share,
+                      const UnitBlock& block, Index t) {
+    const Index B = of.y.batch, T_ = of.y.steps, D = of.y.width, n = block.count;
+    const MatrixView<T> h = state(of.h, t, of.y).row_block(share.first_row, share.rows);
+    const MatrixView<T> h_previous =
+        state(of.h, t + 1, of.y).row_block(share.first_row, share.rows);
+    const MatrixView<T> u(
+        of.u + (share.unit_share * B + share.first_row) * forward_block_columns<C>(), share.rows,
+        G * block.columns);
+    multiply_blocks<T>(MatrixView<const T>(h_previous), packed_forward(of, block), u,
+                       assign_plus<T>(packed_bias(of, block)));
+
+    const Index kept_t = std::min(t, of.kept.steps - 1);
+    for (Index r = 0; r < share.rows; ++r) {
+      const Index b = share.first_row + r;
+      T* const a = of.a.sequence(b).row(t) + block.first;
+      if (t + 1 < T_) prefetch_gates(a + G * D, D, n);
+      T* const kept = K == 0 ? nullptr : of.kept.sequence(b).row(kept_t) + block.first;
+      const T* const kept_previous = K == 0   ? nullptr
+                                     : t == 0 ? of.zeros + b * D + block.first
+                                              : kept - (kept_t > 0 ? K * D : 0);
+      C::step({.units = n,
+               .a = {a, D},
+               .u = {u.row(r), block.columns},
+               .gates = of.keeps ? GateRows<T>{a, D} : GateRows<T>{u.row(r), block.columns},
+               .h_previous = h_previous.row(r) + block.first,
+               .h = h.row(r) + block.first,
+               .kept_previous = kept_previous,
+               .kept = kept});
+      std::copy_n(h.row(r) + block.first, n, of.y.sequence(b).row(t) + block.first);
+    }
+  }
+
+  /// Step t backward of some sequences and units.
+  static void retreat(const PersistentBackward<T>& of, const LoopShare& share,
+                      const UnitBlock& block, Index t) {
+    const Index D = of.y.width, n = block.count;
+    const MatrixView<T> dh =
+        of.dh.row_block(share.first_row, share.rows).column_block(block.first, n);
+    if (t + 1 < of.y.steps) {
+      const MatrixView<const T> du_next =
+          state(of.du, t + 1, of.y, G).row_block(share.first_row, share.rows);
+      multiply_blocks<T>(du_next, packed_backward(of, block), dh, add_to<T>());
+    }
+    const MatrixView<T> du = state(of.du, t, of.y, G).row_block(share.first_row, share.rows);
+    for (Index r = 0; r < share.rows; ++r) {
+      const Index b = share.first_row + r;
+      const T* const y = of.y.sequence(b).row(t) + block.first;
+      const T* const dy = of.dy.sequence(b).row(t) + block.first;
+      T* const gates = of.gates.sequence(b).row(t) + block.first;
+      T* const kept = K == 0 ? nullptr : of.kept.sequence(b).row(t) + block.first;
+      const T* const before = of.zeros + b * D + block.first;
+      if (t > 0) {
+        prefetch_gates(gates - G * D, D, n);
+        prefetch(dy - D, n);
+        if (t > 1) prefetch(y - 2 * D, n);
+        if (K > 0 && t > 1) prefetch(kept - 2 * D, n);
+      }
+      C::step_backward({.units = n,
+                        .h = y,
+                        .h_previous = t > 0 ? y - D : before,
+                        .dy = dy,
+                        .gates = {gates, D},
+                        .du = {du.row(r) + block.first, D},
+                        .kept = kept,
+                        .kept_previous = t > 0 && K > 0 ? kept - D : before,
+                        .dh = dh.row(r),
+                        .dkept = C::kCarriesKept ? of.dkept.row(b) + block.first : nullptr});
+    }
+  }
+
+  /// Asks for what the next step reads once: neighbours in time lie too far apart for the CPU to
+  /// see the pattern.
+  static void prefetch(const T* row, Index count) {
+    for (Index j = 0; j < count; j += kLines) hwy::Prefetch(row + j);
+  }
+  static void prefetch_gates(const T* gates, Index width, Index count) {
+    for (Index k = 0; k < G; ++k) prefetch(gates + k * width, count);
+  }
+};
+
+}  // namespace seqbench
