@@ -43,7 +43,7 @@ Preparation prepare(const Case& one, const PrepareOptions& options) {
     options.make_room(needed + Reference::predicted_bytes(one));
     const bool peak_is_known = reset_peak_resident_bytes();
     const double before = resident_bytes();
-    result.workload = std::make_unique<Workload>(one, options.seed);
+    result.workload = std::make_unique<Workload>(one, options.seed, options.make_layer);
     // A first run touches every page before the reference adds its own memory.
     result.workload->run(team);
     if (peak_is_known) result.peak_bytes = std::max(0.0, peak_resident_bytes() - before);

@@ -15,6 +15,7 @@ namespace seqbench {
 struct PrepareOptions {
   std::uint64_t seed = 1;
   double memory_limit_bytes = 0;
+  LayerFactory make_layer = seqbench::make_layer<float>;
   /// Told how many bytes are allocated next, workload and reference together.
   std::function<void(double)> make_room = [](double) {};
   /// Returns what is wrong with the case's result, "" when nothing is; by default, the comparison

@@ -124,8 +124,9 @@ Json RepeatServer::list() const {
 Json RepeatServer::prepare_case(const Case& one) {
   limits(one.threads);  // a pause for it between repetitions would let the machine cool
   ready_.erase(one.id());
-  Preparation prepared =
-      prepare(one, {.seed = options_.seed, .memory_limit_bytes = options_.memory_limit_bytes});
+  Preparation prepared = prepare(one, {.seed = options_.seed,
+                                       .memory_limit_bytes = options_.memory_limit_bytes,
+                                       .make_layer = make_layer_});
   const bool ready = prepared.workload != nullptr;
   Json reply = {{"case", one.id()}, {"status", ready ? "ready" : prepared.status}};
   if (!ready) reply["reason"] = prepared.reason;
@@ -179,6 +180,19 @@ const MachineLimits& RepeatServer::limits(int threads) {
   return limits_[threads] = probe_limits(make_team(threads));
 }
 
+void add_repeat_options(CommandLine& line) {
+  add_grid_options(line, "512");
+  add_timing_options(line);
+}
+
+std::vector<Case> parse_repeat_cases(const CommandLine& line) {
+  std::vector<Case> cases;
+  for (const CaseGroup& group : expand(parse_grid(line))) {
+    cases.insert(cases.end(), group.cases.begin(), group.cases.end());
+  }
+  return cases;
+}
+
 int repeat_command(const std::vector<std::string>& arguments) {
   CommandLine line(
       "repeat", "[options of a grid]",
@@ -191,17 +205,11 @@ int repeat_command(const std::vector<std::string>& arguments) {
       "\\\n"
       "    '{\"do\":\"repeat\",\"case\":\"gru:hoisted:forward:B1:T64:D256:H-:t1\"}' |\n"
       "    seqbench repeat --model gru --kernel hoisted --length 64\n");
-  add_grid_options(line, "512");
-  add_timing_options(line);
+  add_repeat_options(line);
   if (!line.parse(arguments)) return 0;
   line.refuse_passed_on();
   const MeasureOptions options = parse_timing_options(line);
-  std::vector<Case> cases;
-  for (const CaseGroup& group : expand(parse_grid(line))) {
-    cases.insert(cases.end(), group.cases.begin(), group.cases.end());
-  }
-
-  RepeatServer server(std::move(cases), options);
+  RepeatServer server(parse_repeat_cases(line), options);
   RequestLines requests;
   for (std::string request; requests.next(request);) {
     // A byte that is no UTF-8 came with the request and may stand in the error's text.

@@ -34,8 +34,9 @@ namespace seqbench {
 /// Answers the requests about some cases.
 class RepeatServer {
  public:
-  RepeatServer(std::vector<Case> cases, const MeasureOptions& options)
-      : cases_(std::move(cases)), options_(options) {}
+  RepeatServer(std::vector<Case> cases, const MeasureOptions& options,
+               LayerFactory make = make_layer<float>)
+      : cases_(std::move(cases)), options_(options), make_layer_(std::move(make)) {}
 
   /// The answer to one line. Throws Interrupted.
   nlohmann::ordered_json answer(const std::string& line);
@@ -54,9 +55,16 @@ class RepeatServer {
 
   std::vector<Case> cases_;
   MeasureOptions options_;
+  LayerFactory make_layer_;
   std::map<std::string, Preparation> ready_;  // by case id
   std::map<int, MachineLimits> limits_;       // by number of threads
 };
+
+/// Declares the options of the grid and of the timing.
+void add_repeat_options(CommandLine& line);
+
+/// The cases of those options, in their order. Throws UsageError.
+std::vector<Case> parse_repeat_cases(const CommandLine& line);
 
 /// The command.
 int repeat_command(const std::vector<std::string>& arguments);

@@ -2,8 +2,8 @@
 
 namespace seqbench {
 
-Workload::Workload(const Case& one, std::uint64_t seed)
-    : case_(one), layer_(make_layer<float>(one.layer)) {
+Workload::Workload(const Case& one, std::uint64_t seed, const LayerFactory& make)
+    : case_(one), layer_(make(one.layer)) {
   const Index B = one.shape.batch, T = one.shape.steps, D = one.layer.width;
   Random parameters(seed, kParameterStream);
   layer_->initialise(parameters);

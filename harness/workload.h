@@ -2,17 +2,21 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "harness/case.h"
 
 namespace seqbench {
 
+/// What makes a case's layer: seqbench's registry, or that of another library (scripts/peering).
+using LayerFactory = std::function<std::unique_ptr<SequenceLayer<float>>(const LayerSpec&)>;
+
 class Workload {
  public:
   /// Draws parameters (as PyTorch does), x and dy (standard normal) from `seed`, the same for every
   /// kernel and number of threads; allocates all that run() needs. Throws std::bad_alloc.
-  Workload(const Case& one, std::uint64_t seed);
+  Workload(const Case& one, std::uint64_t seed, const LayerFactory& make = make_layer<float>);
 
   /// The case's pass, once. Allocates nothing.
   void run(const ThreadTeam& team);

@@ -5,7 +5,7 @@ import sys
 
 from peering import driver, run_directory
 from peering.contender import ContenderError
-from peering.contenders import PEERS, start_peer, start_seqbench
+from peering.contenders import PEERS, BuildError, Launch, build_onednn, start_seqbench
 from peering.environment import PythonError, chosen_python, versions
 from peering.options import grid_arguments, parse
 
@@ -22,15 +22,19 @@ def stop(number, _frame):
 def measure(options, seqbench):
     """The run behind the options. Returns the exit code."""
     cases = driver.list_cases(seqbench)
-    python = chosen_python(options.python)
-    facts = {"libraries": versions(python),
+    onednn = build_onednn() if "onednn" in options.peers else None
+    python, libraries = None, {}
+    if any(PEERS[name].module for name in options.peers):
+        python = chosen_python(options.python)
+        libraries = versions(python)
+    facts = {"libraries": libraries,
              "environment": {name: PEERS[name].environment for name in options.peers}}
     directory = run_directory.RunDirectory(options.out or run_directory.default_path(),
                                            driver.case_ids(cases, options.peers))
     machine = run_directory.describe_machine(options.seqbench, options.threads)
     cpus = machine["cpus_usable"]
-    workers = driver.Workers(options.peers, lambda name, threads: start_peer(
-        name, python, threads, cpus, options.min_time))
+    launch = Launch(python, options.min_time, grid_arguments(options), cpus, onednn)
+    workers = driver.Workers(options.peers, launch.start)
     directory.record_command(recorded(options), machine)
     code = 1
     try:
@@ -57,13 +61,14 @@ def main(arguments):
     options = parse(arguments)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    seqbench = start_seqbench(options.seqbench, grid_arguments(options))
+    seqbench = start_seqbench(options.seqbench, grid_arguments(options), options.threads,
+                              options.min_time)
     try:
         return measure(options, seqbench)
     except Stopped as stopped:
         print("peers: interrupted; the cases that are finished are kept", file=sys.stderr)
         return stopped.exit_code
-    except (PythonError, run_directory.RunDirectoryError) as error:
+    except (PythonError, BuildError, run_directory.RunDirectoryError) as error:
         print(f"peers: {error}", file=sys.stderr)
         return 2
     except ContenderError as error:

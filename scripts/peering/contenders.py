@@ -1,17 +1,24 @@
 """The table of peers: how the worker of each is started."""
 
 import os
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from peering.contender import Contender
+from peering.environment import ROOT
 
 SCRIPTS = Path(__file__).resolve().parents[1]
 
 
+class BuildError(Exception):
+    """A contender in C++ cannot be built; the message says why."""
+
+
 @dataclass(frozen=True)
 class Peer:
-    module: str  # of its worker, run by the Python that has the libraries
+    module: str = ""  # of its worker, run by the Python that has the libraries; "": a program
     environment: dict = field(default_factory=dict)
 
 
@@ -23,19 +30,50 @@ PEERS = {
         "GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=4294967296:"
                           "glibc.malloc.trim_threshold=17179869184:glibc.malloc.hugetlb=1"}),
     "onnxruntime": Peer("peering.onnx"),  # has an arena of its own
+    "onednn": Peer(),
 }
 
 
-def start_peer(name, python, threads, cpus, min_time):
-    """The worker of one library for one number of threads, on the first usable CPUs."""
-    peer = PEERS[name]
-    command = [python, "-W", "ignore", "-B", "-m", peer.module,
-               "--threads", threads, "--min-time", min_time]
-    path = os.pathsep.join(filter(None, [str(SCRIPTS), os.environ.get("PYTHONPATH")]))
-    return Contender(name, command, cpus=cpus[:threads],
-                     environment=peer.environment | {"PYTHONPATH": path})
+@dataclass(frozen=True)
+class Launch:
+    """What the workers of a run have in common. `grid` are seqbench's options of the cases."""
+
+    python: str
+    min_time: str
+    grid: list
+    cpus: list
+    onednn_program: Path | None = None
+
+    def start(self, name, threads):
+        """The worker of one library for one number of threads, on the first usable CPUs."""
+        peer = PEERS[name]
+        common = ["--threads", threads, "--min-time", self.min_time]
+        if peer.module:
+            command = [self.python, "-W", "ignore", "-B", "-m", peer.module, *common]
+        else:
+            command = [self.onednn_program, *self.grid, *common]
+        path = os.pathsep.join(filter(None, [str(SCRIPTS), os.environ.get("PYTHONPATH")]))
+        return Contender(name, command, cpus=self.cpus[:threads],
+                         environment=peer.environment | {"PYTHONPATH": path})
 
 
-def start_seqbench(program, grid_arguments):
+def start_seqbench(program, grid, threads, min_time):
     """seqbench itself, which pins its threads."""
-    return Contender("seqbench", [program, "repeat", *grid_arguments])
+    counts = ["--threads", threads] if threads else []
+    return Contender("seqbench", [program, "repeat", *grid, *counts, "--min-time", min_time])
+
+
+def build_onednn():
+    """The program of oneDNN's worker, built when it is not up to date. Raises BuildError."""
+    program = ROOT / "build/peers/peer_onednn"
+    if not program.exists():
+        print("peers: building oneDNN's contender in build/peers, which takes minutes, once",
+              file=sys.stderr)
+    for command in (["cmake", "--preset", "peers", "--log-level=WARNING"],
+                    ["cmake", "--build", "--preset", "peers"]):
+        process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        if process.returncode != 0:
+            output = (process.stderr + process.stdout).strip()
+            raise BuildError(f"--peers: 'onednn' cannot be built; it needs libdnnl-dev: "
+                             f"{' '.join(command)} said\n{output}")
+    return program

@@ -17,8 +17,8 @@ examples:
 `seqbench throughput`, whose fastest kernel of each model takes part.
 """
 
-# Options that `seqbench repeat` checks and expands.
-GRID = ("model", "pass", "batch", "length", "width", "heads", "threads")
+# Options that `seqbench repeat` checks and expands, beside --threads.
+GRID = ("model", "pass", "batch", "length", "width", "heads")
 
 
 class Parser(argparse.ArgumentParser):
@@ -63,12 +63,8 @@ def parse(arguments):
 
 
 def grid_arguments(options):
-    """What `seqbench repeat` is started with."""
-    arguments = ["--min-time", options.min_time]
-    for name in GRID:
-        value = vars(options)[name]
-        if value is not None:
-            arguments += [f"--{name}", value]
+    """The cases of the run but for their threads, as seqbench's options."""
+    arguments = [word for name in GRID for word in (f"--{name}", vars(options)[name])]
     return arguments + (["--causal"] if options.causal else [])
 
 
