@@ -38,18 +38,21 @@ class SpinBarrier {
     const std::uint64_t arrived = arrived_.fetch_add(1, std::memory_order_acq_rel) + 1;
     const std::uint64_t last = (arrived + workers_ - 1) / workers_ * workers_;  // of this round
     for (int looks = 0; arrived_.load(std::memory_order_acquire) < last; ++looks) {
-      if (looks < kSpins) {
-        relax_cpu();
-      } else {
+      if (looks >= kBusyLooks + kRelaxedLooks) {
         sched_yield();
+      } else if (looks >= kBusyLooks) {
+        relax_cpu();
       }
     }
   }
 
  private:
-  // Some 20 to 100 µs, which a step of an imbalanced loop may take; a worker that waits longer has
+  // Some 5 µs of plain looks: a hypervisor takes a run of PAUSE for a CPU that may be lent to others
+  // and stops it for longer than most steps take (8 µs measured, at every step).
+  static constexpr int kBusyLooks = 4000;
+  // Then 20 to 100 µs, which a step of an imbalanced loop may take; a worker that waits longer has
   // probably lost a CPU to another one.
-  static constexpr int kSpins = 2000;
+  static constexpr int kRelaxedLooks = 2000;
 
   const std::uint64_t workers_;
   // Alone on its cache lines: prefetchers fetch them in pairs.

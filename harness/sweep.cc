@@ -41,7 +41,8 @@ const std::vector<std::string> kThroughputColumns = {"run_id",
                                                      "fraction_of_limit",
                                                      "peak_bytes",
                                                      "status",
-                                                     "reason"};
+                                                     "reason",
+                                                     "form"};
 
 const std::vector<std::string> kSamplesColumns = {"run_id",  "case_id",     "repetition",
                                                   "seconds", "peak_gflops", "steal_fraction"};
@@ -83,6 +84,8 @@ CsvRow throughput_row(const Measurement& measurement, const std::string& run_id,
   row["parameters"] = cost.parameters;
   row["flops"] = cost.flops;
   row["state_bytes"] = cost.state_bytes;
+  row["form"] = kernel_form(one.layer, one.shape, one.pass,
+                            std::min(one.threads, static_cast<int>(usable_cpus().size())));
   row["repetitions"] = static_cast<Index>(measurement.samples.size());
   row["status"] = measurement.status;
   row["reason"] = measurement.reason;

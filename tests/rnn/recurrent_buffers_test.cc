@@ -61,7 +61,8 @@ TEST_P(RecurrentBuffersTest, CostIsKnownWithoutALayerHoweverLarge) {
   const SequenceShape shape{.batch = 2147483647, .steps = 2147483647};
   const Index D = 2147483647;
   const double G = double(model().gates), B = double(shape.batch), T = double(shape.steps);
-  const LayerCost cost = model().cost_float({.width = D, .kernel = kernel()}, shape, Pass::kTrain, 2);
+  const LayerCost cost =
+      model().cost_float({.width = D, .kernel = kernel()}, shape, Pass::kTrain, 2);
   EXPECT_EQ(cost.flops, 3 * 4 * G * B * T * double(D) * double(D));
   EXPECT_GE(cost.workspace_bytes, B * T * G * double(D) * sizeof(float));
   EXPECT_TRUE(std::isfinite(cost.workspace_bytes));
