@@ -58,7 +58,7 @@ HWY_NOINLINE void multiply_block(const Block<T>& of) {
   V sum[kRows][kVectors];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) {
       sum[r][v] = access.load(of.start + r * of.start_stride, v);
     }
@@ -69,16 +69,22 @@ HWY_NOINLINE void multiply_block(const Block<T>& of) {
   for (int p = 0; p < kPointers; ++p) a[p] = of.a.data + p * kRowsOfPointer * of.a.row_stride;
   const Index row_stride = of.a.row_stride, depth_stride = of.a.depth_stride;
   const T* b = of.b;
-#pragma GCC unroll 8
+#pragma GCC unroll 4
   for (Index k = 0; k < of.depth; ++k) {
-    V b_k[kVectors];
-#pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) b_k[v] = access.load(b, v);
+    if constexpr (kRows == 1) {  // each vector of B is used once and needs no register of its own
+      const V a_k = hn::Set(d, *a[0]);
 #pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-      const V a_rk = hn::Set(d, a[r / kRowsOfPointer][r % kRowsOfPointer * row_stride]);
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(a_rk, b_k[v], sum[r][v]);
+      for (int v = 0; v < kVectors; ++v) sum[0][v] = hn::MulAdd(a_k, access.load(b, v), sum[0][v]);
+    } else {
+      V b_k[kVectors];
+#pragma GCC unroll 16
+      for (int v = 0; v < kVectors; ++v) b_k[v] = access.load(b, v);
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+        const V a_rk = hn::Set(d, a[r / kRowsOfPointer][r % kRowsOfPointer * row_stride]);
+#pragma GCC unroll 16
+        for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(a_rk, b_k[v], sum[r][v]);
+      }
     }
 #pragma GCC unroll 16
     for (int p = 0; p < kPointers; ++p) a[p] += depth_stride;
@@ -87,7 +93,7 @@ HWY_NOINLINE void multiply_block(const Block<T>& of) {
 
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) access.store(sum[r][v], of.c + r * of.c_stride, v);
   }
 }
@@ -97,7 +103,7 @@ using BlockFunction = void (*)(const Block<T>&);
 
 /// Rows that the widest blocks are made for.
 constexpr Index most_rows(Index vectors) {
-  return vectors <= kBlockVectors ? block_rows(vectors) : 2;
+  return vectors <= kBlockVectors ? block_rows(vectors) : vectors <= widest_block(2) ? 2 : 1;
 }
 
 /// The functions for 1 … most_rows() rows.
@@ -132,9 +138,9 @@ constexpr auto kPartial = functions_by_vectors<T, true>();
 template <typename T>
 void multiply_blocks(const LeftFactor<T>& a, MatrixView<const std::type_identity_t<T>> b,
                      MatrixView<std::type_identity_t<T>> c, BlockStart<T> start) {
-  alignas(64) static constexpr T kZeros[2 * block_columns<T>()] = {};
-  assert(b.cols == c.cols);
   constexpr Index lanes = block_columns<T>() / kBlockVectors;
+  alignas(64) static constexpr T kZeros[widest_block(1) * lanes] = {};
+  assert(b.cols == c.cols);
   const Index stride = start.kind == BlockStart<T>::kDestination ? c.stride : 0;
   // Blocks of nearly equal width and height: one narrow or short block at the end would leave the
   // FMA units waiting for its few chains.

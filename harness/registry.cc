@@ -117,4 +117,9 @@ LayerCost declared_cost(const LayerSpec& spec, SequenceShape shape, Pass pass, i
   return entry_of(spec.model).cost(spec, shape, pass, workers);
 }
 
+std::string kernel_form(const LayerSpec& spec, SequenceShape shape, Pass pass, int workers) {
+  if (!model_info(spec.model).is_recurrent()) return "";
+  return recurrent_form(recurrent_options(spec), shape, pass, workers);
+}
+
 }  // namespace seqbench

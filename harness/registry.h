@@ -47,4 +47,8 @@ std::unique_ptr<SequenceLayer<double>> make_layer(const LayerSpec& spec);
 /// The cost that make_layer<float>(spec) declares, without making it.
 LayerCost declared_cost(const LayerSpec& spec, SequenceShape shape, Pass pass, int workers);
 
+/// What the kernel chose for this shape and so many workers at the same time; "" where it has no
+/// choice.
+std::string kernel_form(const LayerSpec& spec, SequenceShape shape, Pass pass, int workers);
+
 }  // namespace seqbench

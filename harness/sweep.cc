@@ -41,7 +41,8 @@ const std::vector<std::string> kThroughputColumns = {"run_id",
                                                      "fraction_of_limit",
                                                      "peak_bytes",
                                                      "status",
-                                                     "reason"};
+                                                     "reason",
+                                                     "form"};
 
 const std::vector<std::string> kSamplesColumns = {"run_id",  "case_id",     "repetition",
                                                   "seconds", "peak_gflops", "steal_fraction"};
@@ -236,6 +237,8 @@ CsvRow static_cells(const Case& one) {
   row["parameters"] = cost.parameters;
   row["flops"] = cost.flops;
   row["state_bytes"] = cost.state_bytes;
+  row["form"] = kernel_form(one.layer, one.shape, one.pass,
+                            std::min(one.threads, static_cast<int>(usable_cpus().size())));
   return row;
 }
 

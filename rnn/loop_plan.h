@@ -20,9 +20,9 @@
 namespace seqbench {
 
 struct LoopPlan {
-  Index unit_shares;  // workers that share the units
-  Index
-      sequence_groups;  // groups of sequences that run without each other; 1 where units are shared
+  Index unit_shares;      // workers that share the units
+  Index sequence_groups;  // that run without each other; 1 where units are shared
+  Index rows;             // sequences of the largest group
 
   bool shares_units() const { return unit_shares > 1; }
 };
@@ -42,9 +42,10 @@ LoopPlan plan_loop(Index batch, Index width, int workers) {
   const Index n = workers;
   if (n > 1 && batch < kEnoughRows * n) {
     const Index vectors = (width + unit_lanes<T>() - 1) / unit_lanes<T>();
-    return {.unit_shares = std::min(n, vectors), .sequence_groups = 1};
+    return {.unit_shares = std::min(n, vectors), .sequence_groups = 1, .rows = batch};
   }
-  return {.unit_shares = 1, .sequence_groups = n * ((batch + n * kMostRows - 1) / (n * kMostRows))};
+  const Index groups = n * ((batch + n * kMostRows - 1) / (n * kMostRows));
+  return {.unit_shares = 1, .sequence_groups = groups, .rows = (batch + groups - 1) / groups};
 }
 
 /// Some neighbouring units.

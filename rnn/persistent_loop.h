@@ -36,17 +36,20 @@ constexpr Index state_stride(Index elements) {
   return elements + unit_lanes<T>();
 }
 
-/// Vectors of units in a block: forward, with all gates of each, as wide as a few rows need.
+/// Vectors of units in a block, as wide as so many rows need; forward with all gates of each. Many
+/// rows take two of their widest blocks at a time, for fewer and longer pointwise steps.
 template <typename C>
-constexpr Index forward_block_vectors() {
-  return std::max<Index>(1, widest_block(1) / C::kGates);
+constexpr Index forward_block_vectors(Index rows) {
+  return std::max<Index>(1, widest_block(std::min<Index>(rows, 2)) / C::kGates);
 }
-constexpr Index backward_block_vectors() { return widest_block(1); }
+constexpr Index backward_block_vectors(Index rows) {
+  return widest_block(std::min<Index>(rows, 2));
+}
 
-/// Columns of the pre-activations of a block.
+/// Columns of the pre-activations of a block, at most.
 template <typename C>
 constexpr Index forward_block_columns() {
-  return C::kGates * forward_block_vectors<C>() * unit_lanes<typename C::Scalar>();
+  return C::kGates * forward_block_vectors<C>(1) * unit_lanes<typename C::Scalar>();
 }
 
 template <typename T>
@@ -95,11 +98,12 @@ class PersistentLoop {
   static void forward(const ThreadTeam& team, const PersistentForward<T>& of) {
     const Index B = of.y.batch, D = of.y.width;
     const LoopPlan plan = plan_loop<T>(B, D, team.concurrency());
-    const UnitCut<T> cut{D, plan.unit_shares, forward_block_vectors<C>()};
-    for_each_block(team, cut, [&](const UnitBlock& block) { pack_forward(of, block); });
+    const UnitCut<T> cut{D, plan.unit_shares, forward_block_vectors<C>(plan.rows)};
     std::fill_n(state(of.h, 1, of.y).data, B * state_stride<T>(D), T{0});  // h_{−1}
-    run(team, plan, B, [&](const LoopShare& share, SpinBarrier& barrier) {
+    const auto pack = [&](const UnitBlock& block) { pack_forward(of, block); };
+    run(team, plan, B, cut, pack, [&](const LoopShare& share, SpinBarrier& barrier) {
       for (Index t = 0; t < of.y.steps; ++t) {
+        if (plan.shares_units()) prefetch_state(state(of.h, t + 1, of.y));
         for_each_block_of_share(cut, share.unit_share, t,
                                 [&](const UnitBlock& block) { advance(of, share, block, t); });
         barrier.wait();
@@ -110,10 +114,11 @@ class PersistentLoop {
   static void backward(const ThreadTeam& team, const PersistentBackward<T>& of) {
     const Index B = of.y.batch, D = of.y.width;
     const LoopPlan plan = plan_loop<T>(B, D, team.concurrency());
-    const UnitCut<T> cut{D, plan.unit_shares, backward_block_vectors()};
-    for_each_block(team, cut, [&](const UnitBlock& block) { pack_backward(of, block); });
-    run(team, plan, B, [&](const LoopShare& share, SpinBarrier& barrier) {
+    const UnitCut<T> cut{D, plan.unit_shares, backward_block_vectors(plan.rows)};
+    const auto pack = [&](const UnitBlock& block) { pack_backward(of, block); };
+    run(team, plan, B, cut, pack, [&](const LoopShare& share, SpinBarrier& barrier) {
       for (Index t = of.y.steps - 1; t >= 0; --t) {
+        if (plan.shares_units()) prefetch_state(state(of.du, t + 1, of.y, G));
         for_each_block_of_share(cut, share.unit_share, t,
                                 [&](const UnitBlock& block) { retreat(of, share, block, t); });
         barrier.wait();
@@ -122,29 +127,26 @@ class PersistentLoop {
   }
 
  private:
-  /// Calls body(share, barrier) for every share of the plan, at the same time where they share the
-  /// units.
-  template <typename Body>
-  static void run(const ThreadTeam& team, const LoopPlan& plan, Index batch, const Body& body) {
+  /// Calls pack(block) for every block of units, then body(share, barrier) for every share of the
+  /// plan, at the same time where they share the units. A worker that has units of its own packs
+  /// them itself, so that they start in its cache.
+  template <typename Pack, typename Body>
+  static void run(const ThreadTeam& team, const LoopPlan& plan, Index batch, const UnitCut<T>& cut,
+                  const Pack& pack, const Body& body) {
     SpinBarrier barrier(static_cast<int>(plan.unit_shares));
     if (plan.shares_units()) {
       team.on_every_worker([&](int worker) {
         if (worker >= plan.unit_shares) return;
+        for (Index i = 0; i < cut.blocks(worker); ++i) pack(cut.block(worker, i));
         body({.unit_share = worker, .first_row = 0, .rows = batch}, barrier);
       });
     } else {
+      team.for_each_task(cut.blocks(0), [&](Index i, int) { pack(cut.block(0, i)); });
       team.for_each_task(plan.sequence_groups, [&](Index group, int) {
         const Index first = batch * group / plan.sequence_groups;
         const Index end = batch * (group + 1) / plan.sequence_groups;
         body({.unit_share = 0, .first_row = first, .rows = end - first}, barrier);
       });
-    }
-  }
-
-  template <typename Body>
-  static void for_each_block(const ThreadTeam& team, const UnitCut<T>& cut, const Body& body) {
-    for (Index share = 0; share < cut.shares; ++share) {
-      team.for_each_task(cut.blocks(share), [&](Index i, int) { body(cut.block(share, i)); });
     }
   }
 
@@ -207,6 +209,7 @@ class PersistentLoop {
     const MatrixView<T> u(
         of.u + (share.unit_share * B + share.first_row) * forward_block_columns<C>(), share.rows,
         G * block.columns);
+    for (Index r = 0; r < share.rows; ++r) prefetch_to_write(h.row(r) + block.first, n);
     multiply_blocks<T>(MatrixView<const T>(h_previous), packed_forward(of, block), u,
                        assign_plus<T>(packed_bias(of, block)));
 
@@ -237,12 +240,15 @@ class PersistentLoop {
     const Index D = of.y.width, n = block.count;
     const MatrixView<T> dh =
         of.dh.row_block(share.first_row, share.rows).column_block(block.first, n);
+    const MatrixView<T> du = state(of.du, t, of.y, G).row_block(share.first_row, share.rows);
+    for (Index r = 0; r < share.rows; ++r) {
+      for (Index k = 0; k < G; ++k) prefetch_to_write(du.row(r) + k * D + block.first, n);
+    }
     if (t + 1 < of.y.steps) {
       const MatrixView<const T> du_next =
           state(of.du, t + 1, of.y, G).row_block(share.first_row, share.rows);
       multiply_blocks<T>(du_next, packed_backward(of, block), dh, add_to<T>());
     }
-    const MatrixView<T> du = state(of.du, t, of.y, G).row_block(share.first_row, share.rows);
     for (Index r = 0; r < share.rows; ++r) {
       const Index b = share.first_row + r;
       const T* const y = of.y.sequence(b).row(t) + block.first;
@@ -269,6 +275,15 @@ class PersistentLoop {
     }
   }
 
+  /// Asks for all that other workers have just written; the product would fetch it line by line.
+  static void prefetch_state(MatrixView<const T> state) {
+    for (Index b = 0; b < state.rows; ++b) prefetch(state.row(b), state.cols);
+  }
+  /// Takes the lines of a state back from the workers that read it, while the product runs: behind
+  /// it every store, and with them the barrier, would wait for that.
+  static void prefetch_to_write(const T* row, Index count) {
+    for (Index j = 0; j < count; j += kLines) __builtin_prefetch(row + j, 1);
+  }
   /// Asks for what the next step reads once: neighbours in time lie too far apart for the CPU to
   /// see the pattern.
   static void prefetch(const T* row, Index count) {

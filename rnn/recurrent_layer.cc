@@ -320,6 +320,15 @@ class RecurrentLayer final : public SequenceLayer<T> {
 
 }  // namespace
 
+std::string recurrent_form(const RecurrentOptions& options, SequenceShape shape, Pass pass,
+                           int workers) {
+  if (options.kernel != RecurrentKernel::kPersistent || pass == Pass::kDecode) return "";
+  const LoopPlan plan = plan_loop<float>(shape.batch, options.width, workers);
+  const std::string product = plan.rows == 1 ? "matrix-vector" : "register-block";
+  if (plan.shares_units()) return product + " units/" + std::to_string(plan.unit_shares);
+  return product + " sequences/" + std::to_string(plan.sequence_groups);
+}
+
 #define SEQBENCH_DEFINE(Cell, name)                                                         \
   template <typename T>                                                                     \
   std::unique_ptr<SequenceLayer<T>> make_##name(const RecurrentOptions& options) {          \

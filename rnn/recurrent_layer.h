@@ -11,6 +11,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "core/sequence_layer.h"
 
@@ -48,5 +49,10 @@ template <typename T>
 LayerCost lstm_cost(const RecurrentOptions& options, SequenceShape shape, Pass pass, int workers);
 template <typename T>
 LayerCost gru_cost(const RecurrentOptions& options, SequenceShape shape, Pass pass, int workers);
+
+/// How that layer's time loop runs on so many workers at the same time (rnn/loop_plan.h), such as
+/// "matrix-vector units/2" or "register-block sequences/2"; "" for a kernel without a choice.
+std::string recurrent_form(const RecurrentOptions& options, SequenceShape shape, Pass pass,
+                           int workers);
 
 }  // namespace seqbench

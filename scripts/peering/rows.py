@@ -7,7 +7,7 @@ from peering.statistics import LEAST_FOR_INTERVAL, median_interval, paired_ratio
 THROUGHPUT = ("run_id case_id model kernel pass batch seq_len width heads threads causal dtype "
               "parameters flops state_bytes repetitions seconds seconds_low seconds_high "
               "tokens_per_second gflops peak_gflops fraction_of_peak limit_seconds "
-              "fraction_of_limit peak_bytes status reason").split()
+              "fraction_of_limit peak_bytes status reason form").split()
 SAMPLES = "run_id case_id repetition seconds peak_gflops steal_fraction".split()
 PEERS = ("run_id case_id model pass batch seq_len width heads threads causal peer peer_version "
          "ratio ratio_low ratio_high rounds peer_variant").split()
@@ -20,7 +20,8 @@ NOISY_HALF_WIDTH = 0.10
 def throughput_row(outcome, cells, limit_seconds, run_id, cpu_count):
     """The row of one contender. `cells` are seqbench's of the same case; the limit is the machine's
     and so the same for all contenders."""
-    row = {**cells, "kernel": outcome.case.kernel, "run_id": run_id, "case_id": outcome.case.id,
+    own = {} if outcome.case.kernel == cells["kernel"] else {"form": None}  # a peer tells its variant
+    row = {**cells, **own, "kernel": outcome.case.kernel, "run_id": run_id, "case_id": outcome.case.id,
            "repetitions": len(outcome.samples), "status": outcome.status, "reason": outcome.reason}
     if not outcome.samples:
         return row

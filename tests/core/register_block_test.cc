@@ -28,7 +28,7 @@ TYPED_TEST(RegisterBlock, MatchesTheFormulaForEveryBlockShape) {
   Random random(1);
   const Index lanes = block_columns<T>() / kBlockVectors, depth = 11;
   for (Index rows = 1; rows <= block_rows(1) + 1; ++rows) {
-    for (Index cols = 1; cols <= 2 * block_columns<T>() + 1;
+    for (Index cols = 1; cols <= 4 * block_columns<T>() + 1;
          cols += cols % lanes == 1 ? lanes - 2 : 1) {
       const auto a = normal_tensor<T>(random, {rows, depth}),
                  a_t = normal_tensor<T>(random, {depth, rows});

@@ -133,6 +133,20 @@ TEST(ThreadTeam, RefusesASizeThatOpenMpDoesNotGrant) {
   omp_set_max_active_levels(levels);
 }
 
+TEST(ThreadTeam, CountsTheWorkersThatRunAtTheSameTime) {
+  std::thread([] {
+    const int cpu = sched_getcpu();
+    EXPECT_EQ(ThreadTeam(1).concurrency(), 1);
+    EXPECT_EQ(ThreadTeam(3, {cpu}).concurrency(), 1);
+    EXPECT_EQ(ThreadTeam(3, {cpu, cpu}).concurrency(), 2);
+    EXPECT_EQ(ThreadTeam(2, {cpu, cpu, cpu}).concurrency(), 2);
+    const ThreadTeam team(2, {cpu, cpu});
+    std::atomic<int> inside = 0;
+    team.on_every_worker([&](int) { inside += team.concurrency(); });
+    EXPECT_EQ(inside, 2);  // 1 on each
+  }).join();
+}
+
 TEST(ThreadTeam, RefusesToBeEmpty) {
   EXPECT_THROW(ThreadTeam(0), std::invalid_argument);
   EXPECT_THROW(ThreadTeam(-1), std::invalid_argument);

@@ -22,6 +22,16 @@ TEST(Registry, MakesEveryModelAndKernel) {
   }
 }
 
+TEST(Registry, NamesTheFormOfTheLoop) {
+  const LayerSpec lstm{.model = "lstm", .kernel = "persistent", .width = 64};
+  EXPECT_EQ(kernel_form(lstm, {1, 5}, Pass::kForward, 1), "matrix-vector sequences/1");
+  EXPECT_EQ(kernel_form(lstm, {1, 5}, Pass::kTrain, 2), "matrix-vector units/2");
+  EXPECT_EQ(kernel_form(lstm, {16, 5}, Pass::kTrain, 2), "register-block sequences/2");
+  EXPECT_EQ(kernel_form(lstm, {1, 5}, Pass::kDecode, 2), "");
+  EXPECT_EQ(kernel_form({.model = "gru", .kernel = "hoisted"}, {1, 5}, Pass::kTrain, 2), "");
+  EXPECT_EQ(kernel_form({.model = "attention", .kernel = "fused"}, {1, 5}, Pass::kTrain, 2), "");
+}
+
 TEST(Registry, RefusesUnknownNamesAndShapes) {
   EXPECT_THROW(make_layer<float>({.model = "mamba", .kernel = "fused"}), std::invalid_argument);
   EXPECT_THROW(make_layer<float>({.model = "lstm", .kernel = "fused"}), std::invalid_argument);

@@ -1,0 +1,86 @@
+#include "rnn/persistent_loop.h"
+
+#include <gtest/gtest.h>
+#include <sched.h>
+
+#include <thread>
+
+#include "tests/rnn/recurrent_cases.h"
+#include "tests/test_data.h"
+
+namespace seqbench {
+namespace {
+
+/// A training step by the kernel on so many workers, all of them in the loop although they share
+/// one CPU; on a thread of its own, since pinning outlives the team.
+TrainingResult<float> train_on(const RecurrentModel& model, SequenceShape shape, Index width,
+                               int workers) {
+  TrainingResult<float> result;
+  std::thread([&] {
+    const std::vector<int> cpus(static_cast<std::size_t>(workers), sched_getcpu());
+    const auto layer = model.make<float>({.width = width, .kernel = RecurrentKernel::kPersistent});
+    const ThreadTeam team(workers, cpus);
+    EXPECT_EQ(team.concurrency(), workers);
+    result = train_once(*layer, shape, team);
+  }).join();
+  return result;
+}
+
+void expect_bit_equal(const TrainingResult<float>& a, const TrainingResult<float>& b) {
+  EXPECT_TRUE(bit_equal(a.y, b.y));
+  EXPECT_TRUE(bit_equal(a.dx, b.dx));
+  for (std::size_t p = 0; p < a.gradients.size(); ++p) {
+    EXPECT_TRUE(bit_equal(a.gradients[p], b.gradients[p])) << p;
+  }
+}
+
+// One unit; one more and one less than whole vectors and blocks; batches on either side of the
+// choice between sharing units and sequences, and of several groups.
+const std::pair<SequenceShape, Index> kCases[] = {
+    {{1, 1}, 1},  {{1, 9}, 1},   {{2, 5}, 15},  {{1, 7}, 33},   {{3, 4}, 50},
+    {{1, 3}, 65}, {{7, 3}, 130}, {{13, 2}, 31}, {{100, 2}, 17},
+};
+
+TEST(PersistentLoop, MatchesHoistedForOddShapes) {
+  for (const RecurrentModel& model : {kElman, kLstm, kGru}) {
+    for (const auto& [shape, D] : kCases) {
+      const auto persistent = train_on(model, shape, D, 2);
+      const auto hoisted =
+          train_once(*model.make<float>({.width = D, .kernel = RecurrentKernel::kHoisted}), shape);
+      const auto expect_close = [&](const Tensor<float>& a, const Tensor<float>& b,
+                                    const std::string& what) {
+        EXPECT_LE(max_difference(a, b), rounding_bound<float>(shape, D, max_abs(b.values())))
+            << model.name << ' ' << what << " B=" << shape.batch << " T=" << shape.steps
+            << " D=" << D;
+      };
+      expect_close(persistent.y, hoisted.y, "y");
+      expect_close(persistent.dx, hoisted.dx, "dx");
+      for (std::size_t p = 0; p < hoisted.gradients.size(); ++p) {
+        expect_close(persistent.gradients[p], hoisted.gradients[p],
+                     "gradient " + std::to_string(p));
+      }
+    }
+  }
+}
+
+TEST(PersistentLoop, IsBitEqualHoweverTheWorkIsShared) {
+  for (const RecurrentModel& model : {kElman, kLstm, kGru}) {
+    for (const auto& [shape, D] : kCases) {
+      const auto alone = train_on(model, shape, D, 1);
+      for (const int workers : {1, 2, 3, 5}) {
+        SCOPED_TRACE(model.name + " B=" + std::to_string(shape.batch) + " D=" + std::to_string(D) +
+                     " workers=" + std::to_string(workers));
+        expect_bit_equal(train_on(model, shape, D, workers), alone);
+      }
+    }
+  }
+}
+
+TEST(PersistentLoop, AdvancesWithFarMoreWorkersThanCpus) {
+  const SequenceShape shape{.batch = 1, .steps = 10};
+  const Index D = 12 * unit_lanes<float>();  // a vector of units for each worker
+  expect_bit_equal(train_on(kLstm, shape, D, 12), train_on(kLstm, shape, D, 1));
+}
+
+}  // namespace
+}  // namespace seqbench
