@@ -237,8 +237,9 @@ CsvRow static_cells(const Case& one) {
   row["parameters"] = cost.parameters;
   row["flops"] = cost.flops;
   row["state_bytes"] = cost.state_bytes;
-  row["form"] = kernel_form(one.layer, one.shape, one.pass,
-                            std::min(one.threads, static_cast<int>(usable_cpus().size())));
+  const int workers = std::min(one.threads, static_cast<int>(usable_cpus().size()));
+  const std::string form = kernel_form(one.layer, one.shape, one.pass, workers);
+  if (!form.empty()) row["form"] = form;
   return row;
 }
 
