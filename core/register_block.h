@@ -60,8 +60,9 @@ struct LeftFactor {
   LeftFactor(MatrixView<const T> a) : LeftFactor(a.data, a.stride, 1) {}
 
   LeftFactor rows_from(Index i) const { return {data + i * row_stride, row_stride, depth_stride}; }
-  LeftFactor depth_from(Index k) const {
-    return {data + k * depth_stride, row_stride, depth_stride};
+  /// The last of `depth` columns first; with B upside down the same product, summed from its end.
+  LeftFactor reversed(Index depth) const {
+    return {data + (depth - 1) * depth_stride, row_stride, -depth_stride};
   }
 };
 

@@ -33,7 +33,7 @@ struct MatrixView {
   MatrixView(T* data_, Index rows_, Index cols_) : MatrixView(data_, rows_, cols_, cols_) {}
   MatrixView(T* data_, Index rows_, Index cols_, Index stride_)
       : data(data_), rows(rows_), cols(cols_), stride(stride_) {
-    assert(stride >= cols);
+    assert(stride >= cols || -stride >= cols);
   }
   // A view that may write converts to one that may only read.
   operator MatrixView<const T>() const requires(!std::is_const_v<T>) {
@@ -53,6 +53,8 @@ struct MatrixView {
     assert(first >= 0 && first + count <= cols);
     return {data + first, rows, count, stride};
   }
+  /// The last row first.
+  MatrixView upside_down() const { return {row(rows - 1), rows, cols, -stride}; }
 };
 
 /// [rows, blocks·block_cols] in equal blocks of columns, each a matrix of its own: how a projection

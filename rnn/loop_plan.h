@@ -6,8 +6,8 @@
 // weights, and never waits. The second is better once every worker has enough rows to read a
 // weight once for several multiply-adds.
 //
-// Every sum runs in the order of its terms' indices in either form and for any cut, so that the
-// number of workers, from which form and cut follow, leaves no trace in the result.
+// Every sum runs up or down the indices of its terms, the same way in either form and for any cut,
+// so that the number of workers, from which form and cut follow, leaves no trace in the result.
 #pragma once
 
 #include <hwy/highway.h>
@@ -54,28 +54,42 @@ struct UnitBlock {
   Index columns;  // count in whole vectors
 };
 
-/// All units, cut into shares of whole vectors, and each share into blocks.
+/// Neighbouring units in blocks of nearly equal size: the first `larger` have one vector more.
+template <typename T>
+struct UnitShare {
+  Index width;  // D
+  Index first_vector;
+  Index blocks;
+  Index vectors_of_block;
+  Index larger;
+
+  UnitBlock block(Index i) const {
+    const Index vectors = vectors_of_block + (i < larger ? 1 : 0);
+    const Index first =
+        (first_vector + i * vectors_of_block + std::min(i, larger)) * unit_lanes<T>();
+    const Index columns = vectors * unit_lanes<T>();
+    return {first, std::min(columns, width - first), columns};
+  }
+};
+
+/// All units, cut into shares of whole vectors.
 template <typename T>
 struct UnitCut {
   Index width;  // D
   Index shares = 1;
-  Index vectors_of_block = 1;  // at most
+  Index most_vectors = 1;  // of a block
 
   Index vectors() const { return (width + unit_lanes<T>() - 1) / unit_lanes<T>(); }
   Index columns() const { return vectors() * unit_lanes<T>(); }
-  Index blocks(Index share) const {
-    return (share_begin(share + 1) - share_begin(share) + vectors_of_block - 1) / vectors_of_block;
+  UnitShare<T> share(Index i) const {
+    const Index first = vectors() * i / shares, n = vectors() * (i + 1) / shares - first;
+    const Index blocks = (n + most_vectors - 1) / most_vectors;
+    return {.width = width,
+            .first_vector = first,
+            .blocks = blocks,
+            .vectors_of_block = n / blocks,
+            .larger = n % blocks};
   }
-  /// Block i of a share; blocks are of nearly equal size.
-  UnitBlock block(Index share, Index i) const {
-    const Index begin = share_begin(share), n = share_begin(share + 1) - begin;
-    const Index from = begin + n * i / blocks(share), to = begin + n * (i + 1) / blocks(share);
-    const Index first = from * unit_lanes<T>(), columns = (to - from) * unit_lanes<T>();
-    return {first, std::min(columns, width - first), columns};
-  }
-
- private:
-  Index share_begin(Index share) const { return vectors() * share / shares; }
 };
 
 }  // namespace seqbench

@@ -8,14 +8,12 @@
 // and at once the pointwise rest while the result is in L1. The recurrent weights are packed before
 // the loop in the order in which it reads them. rnn/loop_plan.h says how the work is shared.
 //
-// Blocks are taken in turns forwards and backwards: weights that do not fit the cache would
-// otherwise be evicted just before they are needed again.
+// Blocks are taken in turns forwards and backwards, and the rows of weights within each: what does
+// not fit a cache would otherwise be evicted just before it is needed again.
 //
 // Cost of a step of n units: 2·G·B·n·D FLOPs; G·n·D elements of weights, once for every
 // core's block of rows (6 to 12), and the rows that rnn/cell.h counts.
 #pragma once
-
-#include <hwy/cache_control.h>
 
 #include <algorithm>
 
@@ -82,8 +80,10 @@ struct PersistentBackward {
 };
 
 /// What one worker runs: a share of the units through a group of sequences, or all of one of them.
+template <typename T>
 struct LoopShare {
-  Index unit_share;
+  Index index;  // of the share of units
+  UnitShare<T> units;
   Index first_row, rows;
 };
 
@@ -101,11 +101,10 @@ class PersistentLoop {
     const UnitCut<T> cut{D, plan.unit_shares, forward_block_vectors<C>(plan.rows)};
     std::fill_n(state(of.h, 1, of.y).data, B * state_stride<T>(D), T{0});  // h_{−1}
     const auto pack = [&](const UnitBlock& block) { pack_forward(of, block); };
-    run(team, plan, B, cut, pack, [&](const LoopShare& share, SpinBarrier& barrier) {
+    run(team, plan, B, cut, pack, [&](const LoopShare<T>& share, SpinBarrier& barrier) {
       for (Index t = 0; t < of.y.steps; ++t) {
         if (plan.shares_units()) prefetch_state(state(of.h, t + 1, of.y));
-        for_each_block_of_share(cut, share.unit_share, t,
-                                [&](const UnitBlock& block) { advance(of, share, block, t); });
+        for_each_block(share, t, [&](const UnitBlock& block) { advance(of, share, block, t); });
         barrier.wait();
       }
     });
@@ -116,11 +115,10 @@ class PersistentLoop {
     const LoopPlan plan = plan_loop<T>(B, D, team.concurrency());
     const UnitCut<T> cut{D, plan.unit_shares, backward_block_vectors(plan.rows)};
     const auto pack = [&](const UnitBlock& block) { pack_backward(of, block); };
-    run(team, plan, B, cut, pack, [&](const LoopShare& share, SpinBarrier& barrier) {
+    run(team, plan, B, cut, pack, [&](const LoopShare<T>& share, SpinBarrier& barrier) {
       for (Index t = of.y.steps - 1; t >= 0; --t) {
         if (plan.shares_units()) prefetch_state(state(of.du, t + 1, of.y, G));
-        for_each_block_of_share(cut, share.unit_share, t,
-                                [&](const UnitBlock& block) { retreat(of, share, block, t); });
+        for_each_block(share, t, [&](const UnitBlock& block) { retreat(of, share, block, t); });
         barrier.wait();
       }
     });
@@ -137,25 +135,38 @@ class PersistentLoop {
     if (plan.shares_units()) {
       team.on_every_worker([&](int worker) {
         if (worker >= plan.unit_shares) return;
-        for (Index i = 0; i < cut.blocks(worker); ++i) pack(cut.block(worker, i));
-        body({.unit_share = worker, .first_row = 0, .rows = batch}, barrier);
+        const UnitShare<T> units = cut.share(worker);
+        for (Index i = 0; i < units.blocks; ++i) pack(units.block(i));
+        body({.index = worker, .units = units, .first_row = 0, .rows = batch}, barrier);
       });
     } else {
-      team.for_each_task(cut.blocks(0), [&](Index i, int) { pack(cut.block(0, i)); });
+      const UnitShare<T> all = cut.share(0);
+      team.for_each_task(all.blocks, [&](Index i, int) { pack(all.block(i)); });
       team.for_each_task(plan.sequence_groups, [&](Index group, int) {
         const Index first = batch * group / plan.sequence_groups;
         const Index end = batch * (group + 1) / plan.sequence_groups;
-        body({.unit_share = 0, .first_row = first, .rows = end - first}, barrier);
+        body({.index = 0, .units = all, .first_row = first, .rows = end - first}, barrier);
       });
     }
   }
 
   /// The blocks of a share; their order turns round with every step.
   template <typename Body>
-  static void for_each_block_of_share(const UnitCut<T>& cut, Index share, Index t,
-                                      const Body& body) {
-    const Index n = cut.blocks(share);
-    for (Index i = 0; i < n; ++i) body(cut.block(share, t % 2 == 0 ? i : n - 1 - i));
+  static void for_each_block(const LoopShare<T>& share, Index t, const Body& body) {
+    const Index n = share.units.blocks;
+    for (Index i = 0; i < n; ++i) body(share.units.block(goes_up(t) ? i : n - 1 - i));
+  }
+  static bool goes_up(Index t) { return t % 2 == 0; }
+
+  /// One block's product of step t, whose sums run through the depth in turns up and down.
+  static void multiply(Index t, MatrixView<const T> rows, MatrixView<const T> weights,
+                       MatrixView<T> result, BlockStart<T> start) {
+    const LeftFactor<T> left(rows);
+    if (goes_up(t)) {
+      multiply_blocks(left, weights, result, start);
+    } else {
+      multiply_blocks(left.reversed(weights.rows), weights.upside_down(), result, start);
+    }
   }
 
   /// The state of step t, of which the last two are held, as [B, width]: `width` of `like`, times
@@ -200,18 +211,16 @@ class PersistentLoop {
   }
 
   /// Step t of some sequences and units.
-  static void advance(const PersistentForward<T>& of, const LoopShare& share,
+  static void advance(const PersistentForward<T>& of, const LoopShare<T>& share,
                       const UnitBlock& block, Index t) {
     const Index B = of.y.batch, T_ = of.y.steps, D = of.y.width, n = block.count;
     const MatrixView<T> h = state(of.h, t, of.y).row_block(share.first_row, share.rows);
     const MatrixView<T> h_previous =
         state(of.h, t + 1, of.y).row_block(share.first_row, share.rows);
-    const MatrixView<T> u(
-        of.u + (share.unit_share * B + share.first_row) * forward_block_columns<C>(), share.rows,
-        G * block.columns);
+    const MatrixView<T> u(of.u + (share.index * B + share.first_row) * forward_block_columns<C>(),
+                          share.rows, G * block.columns);
     for (Index r = 0; r < share.rows; ++r) prefetch_to_write(h.row(r) + block.first, n);
-    multiply_blocks<T>(MatrixView<const T>(h_previous), packed_forward(of, block), u,
-                       assign_plus<T>(packed_bias(of, block)));
+    multiply(t, h_previous, packed_forward(of, block), u, assign_plus<T>(packed_bias(of, block)));
 
     const Index kept_t = std::min(t, of.kept.steps - 1);
     for (Index r = 0; r < share.rows; ++r) {
@@ -235,7 +244,7 @@ class PersistentLoop {
   }
 
   /// Step t backward of some sequences and units.
-  static void retreat(const PersistentBackward<T>& of, const LoopShare& share,
+  static void retreat(const PersistentBackward<T>& of, const LoopShare<T>& share,
                       const UnitBlock& block, Index t) {
     const Index D = of.y.width, n = block.count;
     const MatrixView<T> dh =
@@ -247,7 +256,7 @@ class PersistentLoop {
     if (t + 1 < of.y.steps) {
       const MatrixView<const T> du_next =
           state(of.du, t + 1, of.y, G).row_block(share.first_row, share.rows);
-      multiply_blocks<T>(du_next, packed_backward(of, block), dh, add_to<T>());
+      multiply(t, du_next, packed_backward(of, block), dh, add_to<T>());
     }
     for (Index r = 0; r < share.rows; ++r) {
       const Index b = share.first_row + r;
@@ -277,17 +286,19 @@ class PersistentLoop {
 
   /// Asks for all that other workers have just written; the product would fetch it line by line.
   static void prefetch_state(MatrixView<const T> state) {
-    for (Index b = 0; b < state.rows; ++b) prefetch(state.row(b), state.cols);
+    for (Index b = 0; b < state.rows; ++b) {
+      for (Index j = 0; j < state.cols; j += kLines) __builtin_prefetch(state.row(b) + j);
+    }
   }
   /// Takes the lines of a state back from the workers that read it, while the product runs: behind
   /// it every store, and with them the barrier, would wait for that.
   static void prefetch_to_write(const T* row, Index count) {
     for (Index j = 0; j < count; j += kLines) __builtin_prefetch(row + j, 1);
   }
-  /// Asks for what the next step reads once: neighbours in time lie too far apart for the CPU to
-  /// see the pattern.
+  /// Asks for what the next step reads once, as far as L2, since L1 serves the weights: neighbours
+  /// in time lie too far apart for the CPU to see the pattern.
   static void prefetch(const T* row, Index count) {
-    for (Index j = 0; j < count; j += kLines) hwy::Prefetch(row + j);
+    for (Index j = 0; j < count; j += kLines) __builtin_prefetch(row + j, 0, 2);
   }
   static void prefetch_gates(const T* gates, Index width, Index count) {
     for (Index k = 0; k < G; ++k) prefetch(gates + k * width, count);

@@ -65,6 +65,20 @@ TYPED_TEST(RegisterBlock, MatchesTheFormulaForEveryBlockShape) {
   }
 }
 
+TYPED_TEST(RegisterBlock, SumsFromTheEndWhenReversed) {
+  using T = TypeParam;
+  const T tiny = std::numeric_limits<T>::epsilon() / 4;  // lost when added to 1
+  Tensor<T> a({1, 3}), b({3, 5}), c({1, 5});
+  std::ranges::fill(b.values(), T(1));
+  a[0] = tiny, a[1] = T(1), a[2] = -T(1);
+  const LeftFactor<T> left(a.matrix());
+  multiply_blocks<T>(left, b.matrix(), c.matrix(), assign<T>());
+  EXPECT_EQ(c[4], T(0));
+  multiply_blocks<T>(left.reversed(3), std::as_const(b).matrix().upside_down(), c.matrix(),
+                     assign<T>());
+  EXPECT_EQ(c[4], tiny);
+}
+
 TYPED_TEST(RegisterBlock, AnElementDoesNotDependOnItsPlace) {
   using T = TypeParam;
   Random random(2);
