@@ -19,7 +19,12 @@ struct Block {
   Index cols;   // of a partial block
   const T* start;
   Index start_stride;  // 0: one row for all
+  const T* ahead;      // two cache lines from here are fetched,
+  Index ahead_step;    // so many elements further at each step
 };
+
+template <typename T>
+constexpr Index kLine = 64 / Index(sizeof(T));  // elements of a cache line
 
 /// Row r of A in units of a third: with its row's stride as an index register, x86 addresses rows
 /// r, r + 1 and r + 2 from one pointer, so that twelve rows need four pointers and not twelve.
@@ -69,6 +74,7 @@ HWY_NOINLINE void multiply_block(const Block<T>& of) {
   for (int p = 0; p < kPointers; ++p) a[p] = of.a.data + p * kRowsOfPointer * of.a.row_stride;
   const Index row_stride = of.a.row_stride, depth_stride = of.a.depth_stride;
   const T* b = of.b;
+  const T* ahead = of.ahead;
 #pragma GCC unroll 4
   for (Index k = 0; k < of.depth; ++k) {
     if constexpr (kRows == 1) {  // each vector of B is used once and needs no register of its own
@@ -85,6 +91,11 @@ HWY_NOINLINE void multiply_block(const Block<T>& of) {
 #pragma GCC unroll 16
         for (int v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(a_rk, b_k[v], sum[r][v]);
       }
+    }
+    if constexpr (kRows >= 3) {
+      __builtin_prefetch(ahead, 0, 2);
+      __builtin_prefetch(ahead + kLine<T>, 0, 2);
+      ahead += of.ahead_step;
     }
 #pragma GCC unroll 16
     for (int p = 0; p < kPointers; ++p) a[p] += depth_stride;
@@ -133,11 +144,18 @@ constexpr auto kWhole = functions_by_vectors<T, false>();
 template <typename T>
 constexpr auto kPartial = functions_by_vectors<T, true>();
 
+/// Elements from one step to the next that fetch all in so many steps, or as much as can be.
+template <typename T>
+Index step_of(const Ahead<T>& ahead, Index steps) {
+  if (ahead.count == 0 || steps == 0) return 0;
+  return std::min(2 * kLine<T>, (ahead.count + steps - 1) / steps);
+}
+
 }  // namespace
 
 template <typename T>
 void multiply_blocks(const LeftFactor<T>& a, MatrixView<const std::type_identity_t<T>> b,
-                     MatrixView<std::type_identity_t<T>> c, BlockStart<T> start) {
+                     MatrixView<std::type_identity_t<T>> c, BlockStart<T> start, Ahead<T> ahead) {
   constexpr Index lanes = block_columns<T>() / kBlockVectors;
   alignas(64) static constexpr T kZeros[widest_block(1) * lanes] = {};
   assert(b.cols == c.cols);
@@ -152,27 +170,31 @@ void multiply_blocks(const LeftFactor<T>& a, MatrixView<const std::type_identity
     const Index col = first_vector * lanes, cols = std::min(vectors * lanes, c.cols - col);
     const auto functions = (cols % lanes == 0 ? kWhole<T> : kPartial<T>)[std::size_t(vectors - 1)];
     const Index row_blocks = (c.rows + block_rows(vectors) - 1) / block_rows(vectors);
+    const Index ahead_step = step_of(ahead, col_blocks * row_blocks * b.rows);
     for (Index block = 0; block < row_blocks; ++block) {
       const Index row = c.rows * block / row_blocks, end = c.rows * (block + 1) / row_blocks;
       const T* const first = start.kind == BlockStart<T>::kDestination ? c.row(row) + col
                              : start.kind == BlockStart<T>::kRow       ? start.row + col
                                                                        : kZeros;
-      functions[std::size_t(end - row - 1)]({.a = a.rows_from(row),
-                                             .b = b.data + col,
-                                             .b_stride = b.stride,
-                                             .c = c.row(row) + col,
-                                             .c_stride = c.stride,
-                                             .depth = b.rows,
-                                             .cols = cols,
-                                             .start = first,
-                                             .start_stride = stride});
+      functions[std::size_t(end - row - 1)](
+          {.a = a.rows_from(row),
+           .b = b.data + col,
+           .b_stride = b.stride,
+           .c = c.row(row) + col,
+           .c_stride = c.stride,
+           .depth = b.rows,
+           .cols = cols,
+           .start = first,
+           .start_stride = stride,
+           .ahead = ahead.data + (col_block * row_blocks + block) * b.rows * ahead_step,
+           .ahead_step = ahead_step});
     }
   }
 }
 
 #define SEQBENCH_INSTANTIATE(T)                                                              \
   template void multiply_blocks<T>(const LeftFactor<T>&, MatrixView<const T>, MatrixView<T>, \
-                                   BlockStart<T>);
+                                   BlockStart<T>, Ahead<T>);
 SEQBENCH_INSTANTIATE(float)
 SEQBENCH_INSTANTIATE(double)
 #undef SEQBENCH_INSTANTIATE

@@ -60,6 +60,9 @@ struct LeftFactor {
   LeftFactor(MatrixView<const T> a) : LeftFactor(a.data, a.stride, 1) {}
 
   LeftFactor rows_from(Index i) const { return {data + i * row_stride, row_stride, depth_stride}; }
+  LeftFactor depth_from(Index k) const {
+    return {data + k * depth_stride, row_stride, depth_stride};
+  }
   /// The last of `depth` columns first; with B upside down the same product, summed from its end.
   LeftFactor reversed(Index depth) const {
     return {data + (depth - 1) * depth_stride, row_stride, -depth_stride};
@@ -94,10 +97,20 @@ BlockStart<T> assign_plus(const T* row) {
   return {.kind = BlockStart<T>::kRow, .row = row};
 }
 
+/// Neighbouring elements to fetch into the L2 cache while a product of three rows or more runs:
+/// what the next product reads. Fetched at the pace of the product, at most two cache lines for
+/// each step of a block.
+template <typename T>
+struct Ahead {
+  const T* data = nullptr;
+  Index count = 0;
+};
+
 /// C [M, N] = start + A [M, K]·B [K, N], on the calling thread; M, N, K ≥ 0. C must not overlap A
 /// or B. Nothing is read or written beyond the N columns.
 template <typename T>
 void multiply_blocks(const LeftFactor<T>& a, MatrixView<const std::type_identity_t<T>> b,
-                     MatrixView<std::type_identity_t<T>> c, BlockStart<T> start);
+                     MatrixView<std::type_identity_t<T>> c, BlockStart<T> start,
+                     Ahead<T> ahead = {});
 
 }  // namespace seqbench

@@ -50,8 +50,8 @@ LoopPlan plan_loop(Index batch, Index width, int workers) {
 
 /// Some neighbouring units.
 struct UnitBlock {
-  Index first, count;
-  Index columns;  // count in whole vectors
+  Index first = 0, count = 0;
+  Index columns = 0;  // count in whole vectors
 };
 
 /// Neighbouring units in blocks of nearly equal size: the first `larger` have one vector more.

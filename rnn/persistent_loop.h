@@ -9,7 +9,8 @@
 // the loop in the order in which it reads them. rnn/loop_plan.h says how the work is shared.
 //
 // Blocks are taken in turns forwards and backwards, and the rows of weights within each: what does
-// not fit a cache would otherwise be evicted just before it is needed again.
+// not fit a cache would otherwise be evicted just before it is needed again. Weights beyond L2 are
+// fetched while the piece before them is at work.
 //
 // Cost of a step of n units: 2·G·B·n·D FLOPs; G·n·D elements of weights, once for every
 // core's block of rows (6 to 12), and the rows that rnn/cell.h counts.
@@ -104,7 +105,9 @@ class PersistentLoop {
     run(team, plan, B, cut, pack, [&](const LoopShare<T>& share, SpinBarrier& barrier) {
       for (Index t = 0; t < of.y.steps; ++t) {
         if (plan.shares_units()) prefetch_state(state(of.h, t + 1, of.y));
-        for_each_block(share, t, [&](const UnitBlock& block) { advance(of, share, block, t); });
+        for_each_block(share, t, [&](const UnitBlock& block, const UnitBlock& next) {
+          advance(of, share, block, next, t);
+        });
         barrier.wait();
       }
     });
@@ -118,7 +121,9 @@ class PersistentLoop {
     run(team, plan, B, cut, pack, [&](const LoopShare<T>& share, SpinBarrier& barrier) {
       for (Index t = of.y.steps - 1; t >= 0; --t) {
         if (plan.shares_units()) prefetch_state(state(of.du, t + 1, of.y, G));
-        for_each_block(share, t, [&](const UnitBlock& block) { retreat(of, share, block, t); });
+        for_each_block(share, t, [&](const UnitBlock& block, const UnitBlock& next) {
+          retreat(of, share, block, next, t);
+        });
         barrier.wait();
       }
     });
@@ -150,22 +155,63 @@ class PersistentLoop {
     }
   }
 
-  /// The blocks of a share; their order turns round with every step.
+  /// Calls body(block, the one after it or an empty one) for the blocks of a share, whose order
+  /// turns round with every step.
   template <typename Body>
   static void for_each_block(const LoopShare<T>& share, Index t, const Body& body) {
     const Index n = share.units.blocks;
-    for (Index i = 0; i < n; ++i) body(share.units.block(goes_up(t) ? i : n - 1 - i));
+    const auto at = [&](Index i) { return share.units.block(goes_up(t) ? i : n - 1 - i); };
+    for (Index i = 0; i < n; ++i) {
+      const UnitBlock next = i + 1 < n ? at(i + 1) : UnitBlock{};
+      body(at(i), next);
+    }
   }
   static bool goes_up(Index t) { return t % 2 == 0; }
 
-  /// One block's product of step t, whose sums run through the depth in turns up and down.
+  /// The packed weights of a block in the pieces in which step t takes them. A piece stays in L2
+  /// until all rows have met it.
+  class Pieces {
+   public:
+    Pieces(MatrixView<const T> weights, Index t)
+        : weights_(weights),
+          up_(goes_up(t)),
+          depth_(std::min(weights.rows, kPiece / std::max<Index>(1, weights.stride))),
+          count_((weights.rows + depth_ - 1) / depth_) {}
+
+    Index count() const { return count_; }
+    /// Where piece i starts in the depth of the product.
+    Index first(Index i) const { return depth_ * (up_ ? i : count_ - 1 - i); }
+    MatrixView<const T> operator[](Index i) const {
+      return weights_.row_block(first(i), std::min(depth_, weights_.rows - first(i)));
+    }
+    Ahead<T> ahead(Index i) const { return {(*this)[i].data, (*this)[i].rows * weights_.stride}; }
+
+   private:
+    static constexpr Index kPiece = (128 << 10) / Index(sizeof(T));
+
+    MatrixView<const T> weights_;
+    bool up_;
+    Index depth_, count_;
+  };
+
+  /// One block's product of step t, whose sums run through the depth in turns up and down. While
+  /// one piece of the weights is at work, the one after it is fetched, at last the first of the
+  /// next block's.
   static void multiply(Index t, MatrixView<const T> rows, MatrixView<const T> weights,
-                       MatrixView<T> result, BlockStart<T> start) {
-    const LeftFactor<T> left(rows);
-    if (goes_up(t)) {
-      multiply_blocks(left, weights, result, start);
-    } else {
-      multiply_blocks(left.reversed(weights.rows), weights.upside_down(), result, start);
+                       MatrixView<const T> next_weights, MatrixView<T> result,
+                       BlockStart<T> start) {
+    const Pieces pieces(weights, t);
+    for (Index i = 0; i < pieces.count(); ++i) {
+      const MatrixView<const T> piece = pieces[i];
+      const LeftFactor<T> left = LeftFactor<T>(rows).depth_from(pieces.first(i));
+      const Ahead<T> ahead =
+          i + 1 < pieces.count() ? pieces.ahead(i + 1) : Pieces(next_weights, t).ahead(0);
+      if (goes_up(t)) {
+        multiply_blocks(left, piece, result, start, ahead);
+      } else {
+        multiply_blocks(left.reversed(piece.rows), piece.upside_down(), result, start, ahead);
+      }
+      start = add_to<T>();
     }
   }
 
@@ -212,7 +258,7 @@ class PersistentLoop {
 
   /// Step t of some sequences and units.
   static void advance(const PersistentForward<T>& of, const LoopShare<T>& share,
-                      const UnitBlock& block, Index t) {
+                      const UnitBlock& block, const UnitBlock& next, Index t) {
     const Index B = of.y.batch, T_ = of.y.steps, D = of.y.width, n = block.count;
     const MatrixView<T> h = state(of.h, t, of.y).row_block(share.first_row, share.rows);
     const MatrixView<T> h_previous =
@@ -220,7 +266,8 @@ class PersistentLoop {
     const MatrixView<T> u(of.u + (share.index * B + share.first_row) * forward_block_columns<C>(),
                           share.rows, G * block.columns);
     for (Index r = 0; r < share.rows; ++r) prefetch_to_write(h.row(r) + block.first, n);
-    multiply(t, h_previous, packed_forward(of, block), u, assign_plus<T>(packed_bias(of, block)));
+    multiply(t, h_previous, packed_forward(of, block), packed_forward(of, next), u,
+             assign_plus<T>(packed_bias(of, block)));
 
     const Index kept_t = std::min(t, of.kept.steps - 1);
     for (Index r = 0; r < share.rows; ++r) {
@@ -245,7 +292,7 @@ class PersistentLoop {
 
   /// Step t backward of some sequences and units.
   static void retreat(const PersistentBackward<T>& of, const LoopShare<T>& share,
-                      const UnitBlock& block, Index t) {
+                      const UnitBlock& block, const UnitBlock& next, Index t) {
     const Index D = of.y.width, n = block.count;
     const MatrixView<T> dh =
         of.dh.row_block(share.first_row, share.rows).column_block(block.first, n);
@@ -256,7 +303,7 @@ class PersistentLoop {
     if (t + 1 < of.y.steps) {
       const MatrixView<const T> du_next =
           state(of.du, t + 1, of.y, G).row_block(share.first_row, share.rows);
-      multiply(t, du_next, packed_backward(of, block), dh, add_to<T>());
+      multiply(t, du_next, packed_backward(of, block), packed_backward(of, next), dh, add_to<T>());
     }
     for (Index r = 0; r < share.rows; ++r) {
       const Index b = share.first_row + r;

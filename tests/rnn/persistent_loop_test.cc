@@ -35,10 +35,10 @@ void expect_bit_equal(const TrainingResult<float>& a, const TrainingResult<float
 }
 
 // One unit; one more and one less than whole vectors and blocks; batches on either side of the
-// choice between sharing units and sequences, and of several groups.
+// choice between sharing units and sequences, and of several groups; weights in several pieces.
 const std::pair<SequenceShape, Index> kCases[] = {
     {{1, 1}, 1},  {{1, 9}, 1},   {{2, 5}, 15},  {{1, 7}, 33},   {{3, 4}, 50},
-    {{1, 3}, 65}, {{7, 3}, 130}, {{13, 2}, 31}, {{100, 2}, 17},
+    {{1, 3}, 65}, {{7, 3}, 130}, {{13, 2}, 31}, {{100, 2}, 17}, {{9, 3}, 260},
 };
 
 TEST(PersistentLoop, MatchesHoistedForOddShapes) {
