@@ -47,12 +47,9 @@ TYPED_TEST(Gemm, MatchesTheNaiveLoopForAllTransposesAndOddShapes) {
           options.transpose_b ? normal_tensor<T>(random, {n, k}) : normal_tensor<T>(random, {k, n});
       auto c = normal_tensor<T>(random, {m, n});
       auto serial = Tensor<T>({m, n});
-      const Tensor<T> before = [&] {
-        Tensor<T> copy({m, n});
-        std::ranges::copy(c.values(), copy.data());
-        std::ranges::copy(c.values(), serial.data());
-        return copy;
-      }();
+      auto before = Tensor<T>({m, n});
+      std::ranges::copy(c.values(), before.data());
+      std::ranges::copy(c.values(), serial.data());
       gemm(ThreadTeam(2), a.matrix(), b.matrix(), c.matrix(), options);
       gemm_serial(a.matrix(), b.matrix(), serial.matrix(), options);
       const double eps = std::numeric_limits<T>::epsilon();

@@ -47,18 +47,7 @@ TEST(PersistentLoop, MatchesHoistedForOddShapes) {
       const auto persistent = train_on(model, shape, D, 2);
       const auto hoisted =
           train_once(*model.make<float>({.width = D, .kernel = RecurrentKernel::kHoisted}), shape);
-      const auto expect_close = [&](const Tensor<float>& a, const Tensor<float>& b,
-                                    const std::string& what) {
-        EXPECT_LE(max_difference(a, b), rounding_bound<float>(shape, D, max_abs(b.values())))
-            << model.name << ' ' << what << " B=" << shape.batch << " T=" << shape.steps
-            << " D=" << D;
-      };
-      expect_close(persistent.y, hoisted.y, "y");
-      expect_close(persistent.dx, hoisted.dx, "dx");
-      for (std::size_t p = 0; p < hoisted.gradients.size(); ++p) {
-        expect_close(persistent.gradients[p], hoisted.gradients[p],
-                     "gradient " + std::to_string(p));
-      }
+      expect_equal_within_rounding(persistent, hoisted, shape, D, model.name);
     }
   }
 }

@@ -83,6 +83,22 @@ struct TrainingResult {
   std::vector<Tensor<T>> gradients;
 };
 
+/// Two kernels' results of the same step differ by no more than rounding_bound().
+template <typename T>
+void expect_equal_within_rounding(const TrainingResult<T>& a, const TrainingResult<T>& b,
+                                  SequenceShape shape, Index width, const std::string& model) {
+  const auto expect_close = [&](const Tensor<T>& left, const Tensor<T>& right,
+                                const std::string& what) {
+    EXPECT_LE(max_difference(left, right), rounding_bound<T>(shape, width, max_abs(right.values())))
+        << model << ' ' << what << " B=" << shape.batch << " T=" << shape.steps << " D=" << width;
+  };
+  expect_close(a.y, b.y, "y");
+  expect_close(a.dx, b.dx, "dx");
+  for (std::size_t p = 0; p < b.gradients.size(); ++p) {
+    expect_close(a.gradients[p], b.gradients[p], "gradient " + std::to_string(p));
+  }
+}
+
 /// One training step from seeded parameters and data, equal for every kernel and team.
 template <typename T>
 TrainingResult<T> train_once(SequenceLayer<T>& layer, SequenceShape shape,

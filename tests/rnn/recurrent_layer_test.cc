@@ -151,17 +151,7 @@ TEST(RecurrentKernels, HoistedMatchesStepwise) {
           train_once(*model.make<float>({.width = D, .kernel = RecurrentKernel::kStepwise}), shape);
       const auto hoisted =
           train_once(*model.make<float>({.width = D, .kernel = RecurrentKernel::kHoisted}), shape);
-      const auto expect_close = [&](const Tensor<float>& a, const Tensor<float>& b,
-                                    const std::string& what) {
-        EXPECT_LE(max_difference(a, b), rounding_bound<float>(shape, D, max_abs(a.values())))
-            << model.name << ' ' << what << " B=" << shape.batch << " T=" << shape.steps
-            << " D=" << D;
-      };
-      expect_close(stepwise.y, hoisted.y, "y");
-      expect_close(stepwise.dx, hoisted.dx, "dx");
-      for (std::size_t p = 0; p < stepwise.gradients.size(); ++p) {
-        expect_close(stepwise.gradients[p], hoisted.gradients[p], "gradient " + std::to_string(p));
-      }
+      expect_equal_within_rounding(stepwise, hoisted, shape, D, model.name);
     }
   }
 }
