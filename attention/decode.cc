@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/gemm.h"
+#include "core/parts.h"
 #include "core/simd.h"
 
 namespace seqbench {
@@ -11,8 +12,6 @@ namespace {
 // Keys of a split: 512 KiB of keys and values at d_k = 64, some tens of µs, long against handing
 // out a task and short against a context that is worth sharing. A multiple of every vector's lanes.
 constexpr Index kSplitKeys = 1024;
-
-Index splits_in(Index tokens) { return (tokens + kSplitKeys - 1) / kSplitKeys; }
 
 template <typename T>
 struct SplitResults {
@@ -66,7 +65,7 @@ void merge_splits(const SplitResults<T>& splits, T scale, MatrixView<T> output) 
 
 DecodeWorkspace<BufferShape> decode_workspace(const AttentionShape& shape, Index capacity,
                                               int workers) {
-  const Index heads = shape.batch * shape.heads, splits = splits_in(capacity);
+  const Index heads = shape.batch * shape.heads, splits = parts_in(capacity, kSplitKeys);
   DecodeWorkspace<BufferShape> workspace;
   workspace.keys = {shape.batch, shape.heads, capacity, shape.head_width};
   workspace.values = workspace.keys;
@@ -93,7 +92,7 @@ template <typename T>
 void decode_attention(const ThreadTeam& team, const KeyValueCache<T>& cache,
                       const DecodeProblem<T>& problem, DecodeWorkspace<Tensor<T>>& workspace) {
   const Index H = cache.heads, d_k = cache.head_width;
-  const Index heads = problem.batch * H, splits = splits_in(problem.context);
+  const Index heads = problem.batch * H, splits = parts_in(problem.context, kSplitKeys);
   const T scale = logit_scale<T>(d_k);
   const auto of_head = [&](auto tensor, Index head) {
     return tensor.block(head % H).row_block(head / H, 1);

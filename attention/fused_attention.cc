@@ -23,7 +23,7 @@ struct ForwardTask {
 template <typename T>
 void attend_queries(const ForwardTask<T>& task, const ForwardScratch<T>& scratch) {
   const RowRange queries = task.queries;
-  const Index tiles = tiles_in(queries.count, kQueryTile<T>);
+  const Index tiles = parts_in(queries.count, kQueryTile<T>);
   const auto tile_rows = [&](Index tile) -> RowRange {
     const Index first = queries.first + tile * kQueryTile<T>;
     return {first, std::min(kQueryTile<T>, queries.end() - first)};
@@ -70,7 +70,7 @@ void fused_forward(const ThreadTeam& team, const AttentionProblem<T>& problem,
   const auto& shape = problem.shape;
   const Index heads = shape.batch * shape.heads;
   const Index task_queries = forward_task_tiles<T>(shape) * kQueryTile<T>;
-  const Index tasks = tiles_in(shape.steps, task_queries);
+  const Index tasks = parts_in(shape.steps, task_queries);
   const Index padded_steps = padded_to_tiles<T>(shape.steps);
   // Head after head, so that the tasks of a head find its keys in cache. The last queries of a
   // causal head see the most keys: they go first, so that the run ends with short tasks.

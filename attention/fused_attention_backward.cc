@@ -75,7 +75,7 @@ void attend_chunk(const ChunkTask<T>& task, const GradientTiles<T>& scratch) {
     for (Index key = task.chunk.first; key < keys_end; key += kKeyTile) {
       const RowRange keys{key, std::min(kKeyTile, keys_end - key)};
       const Index part = (key - task.chunk.first) / kKeyTile;
-      const Index parts = tiles_in(keys_end - task.chunk.first, kKeyTile);
+      const Index parts = parts_in(keys_end - task.chunk.first, kKeyTile);
       for (const auto& rows : {next.q, next.d_output}) prefetch_part(rows, part, parts);
       if (next_query < steps) {
         for (const auto& rows : {next.q_t, next.d_output_t}) prefetch_part(rows, part, parts);
@@ -121,9 +121,9 @@ void fused_backward(const ThreadTeam& team, const AttentionProblem<T>& problem,
                     AttentionWorkspace<Tensor<T>>& workspace) {
   const auto& shape = problem.shape;
   const Index heads = shape.batch * shape.heads, d_k = shape.head_width;
-  const Index tiles = tiles_in(shape.steps, kQueryTile<T>);
+  const Index tiles = parts_in(shape.steps, kQueryTile<T>);
   const Index padded_steps = padded_to_tiles<T>(shape.steps);
-  const Index chunk_keys = workspace.chunk_keys, chunks = tiles_in(shape.steps, chunk_keys);
+  const Index chunk_keys = workspace.chunk_keys, chunks = parts_in(shape.steps, chunk_keys);
   const auto of_head = [&](auto tensor, Index head) {
     return head_of(tensor, shape, head / shape.heads, head % shape.heads);
   };
@@ -170,7 +170,7 @@ void fused_backward(const ThreadTeam& team, const AttentionProblem<T>& problem,
   team.for_each_task(heads * tiles, [&](Index task, int worker) {
     const Index head = task / tiles, tile = task % tiles;
     const RowRange queries = tile_queries(tile);
-    const Index seen = shape.causal ? tiles_in(queries.end(), chunk_keys) : chunks;
+    const Index seen = shape.causal ? parts_in(queries.end(), chunk_keys) : chunks;
     fold_query_gradients<T>(
         {.shares = query_gradients + head * chunks * padded_steps * d_k + queries.first * d_k,
          .stride = padded_steps * d_k,

@@ -15,6 +15,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/parts.h"
 #include "core/register_block.h"
 #include "core/simd.h"
 #include "core/tensor.h"
@@ -31,9 +32,6 @@ constexpr Index kQueryTile = block_columns<T>();
 // L2. With 64 keys it would stay in L1, but a product's start and end would weigh more: forward is
 // 1 %, backward 10 % slower.
 inline constexpr Index kKeyTile = 132;
-
-/// Tiles of `size` that cover `n`.
-inline Index tiles_in(Index n, Index size) { return (n + size - 1) / size; }
 
 /// Consecutive rows of a sequence.
 struct RowRange {

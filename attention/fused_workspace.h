@@ -12,7 +12,7 @@ namespace seqbench {
 /// Steps in whole query tiles: the length of row_max, row_sum and row_delta.
 template <typename T>
 Index padded_to_tiles(Index steps) {
-  return tiles_in(steps, kQueryTile<T>) * kQueryTile<T>;
+  return parts_in(steps, kQueryTile<T>) * kQueryTile<T>;
 }
 
 // Forward: query tiles that share a pass over the keys. Eight use each key tile eight times while
@@ -23,7 +23,7 @@ inline constexpr Index kForwardTasks = 32;
 
 template <typename T>
 Index forward_task_tiles(const AttentionShape& shape) {
-  const Index tiles = shape.batch * shape.heads * tiles_in(shape.steps, kQueryTile<T>);
+  const Index tiles = shape.batch * shape.heads * parts_in(shape.steps, kQueryTile<T>);
   return std::clamp<Index>(tiles / kForwardTasks, 1, kForwardTaskTiles);
 }
 
@@ -58,9 +58,9 @@ inline constexpr Index kBackwardTasks = 16;
 
 /// Keys in one chunk: whole key tiles, as many chunks as bring B·H·chunks to kBackwardTasks.
 inline Index chunk_keys_for(const AttentionShape& shape) {
-  const Index tiles = tiles_in(shape.steps, kKeyTile);
-  const Index chunks = std::min(tiles, tiles_in(kBackwardTasks, shape.batch * shape.heads));
-  return tiles_in(tiles, chunks) * kKeyTile;
+  const Index tiles = parts_in(shape.steps, kKeyTile);
+  const Index chunks = std::min(tiles, parts_in(kBackwardTasks, shape.batch * shape.heads));
+  return parts_in(tiles, chunks) * kKeyTile;
 }
 
 /// One worker's tiles in backward.

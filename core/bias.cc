@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/parts.h"
 #include "core/simd.h"
 
 namespace seqbench {
@@ -20,7 +21,7 @@ constexpr Index kColumnsOfTask = 128;
 template <typename T>
 void assign_bias(const ThreadTeam& team, const std::type_identity_t<T>* bias, MatrixView<T> y) {
   const Index block = y.rows * y.cols < kSerialElements ? std::max<Index>(y.rows, 1) : kRowsOfTask;
-  team.for_each_task((y.rows + block - 1) / block, [&](Index task, int) {
+  team.for_each_task(parts_in(y.rows, block), [&](Index task, int) {
     const Index end = std::min(y.rows, (task + 1) * block);
     for (Index i = task * block; i < end; ++i) std::copy_n(bias, y.cols, y.row(i));
   });
@@ -31,7 +32,7 @@ void add_column_sums(const ThreadTeam& team, MatrixView<const std::type_identity
                      T* dbias) {
   const bool serial = dy.rows * dy.cols < kSerialElements;
   const Index block = serial ? std::max<Index>(dy.cols, 1) : kColumnsOfTask;
-  team.for_each_task((dy.cols + block - 1) / block, [&](Index task, int) {
+  team.for_each_task(parts_in(dy.cols, block), [&](Index task, int) {
     const Index first = task * block, count = std::min(block, dy.cols - first);
     T* const sums = dbias + first;
     for (Index i = 0; i < dy.rows; ++i) {

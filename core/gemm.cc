@@ -5,6 +5,7 @@
 
 #include "core/bias.h"
 #include "core/packed_gemm.h"
+#include "core/parts.h"
 
 #if defined(SEQBENCH_OPENBLAS)
 extern "C" {
@@ -29,12 +30,10 @@ constexpr Index kEnoughTasks = 16;
 constexpr Index kSmallestBlock = 64;
 constexpr double kTaskFlops = 4e6;
 
-Index blocks_in(Index n, Index size) { return (n + size - 1) / size; }
-
 Blocks blocks_for(Index m, Index n, double flops) {
   Blocks block;
   while (block.cols > kSmallestBlock) {
-    const Index tasks = blocks_in(m, block.rows) * blocks_in(n, block.cols);
+    const Index tasks = parts_in(m, block.rows) * parts_in(n, block.cols);
     if (tasks >= kEnoughTasks || flops < 2 * kTaskFlops * double(tasks)) break;
     (block.cols > block.rows ? block.cols : block.rows) /= 2;
   }
@@ -98,8 +97,8 @@ void gemm(const ThreadTeam& team, MatrixView<const std::type_identity_t<T>> a,
   if (flops < kSerialFlops) return gemm_serial(a, b, c, options);
 
   const Blocks block = blocks_for(c.rows, c.cols, flops);
-  const Index col_blocks = blocks_in(c.cols, block.cols);
-  team.for_each_task(blocks_in(c.rows, block.rows) * col_blocks, [&](Index task, int) {
+  const Index col_blocks = parts_in(c.cols, block.cols);
+  team.for_each_task(parts_in(c.rows, block.rows) * col_blocks, [&](Index task, int) {
     const Index row = task / col_blocks * block.rows;
     const Index col = task % col_blocks * block.cols;
     const Index rows = std::min(block.rows, c.rows - row);

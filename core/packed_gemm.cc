@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/parts.h"
 #include "core/register_block.h"
 #include "core/transpose.h"
 
@@ -28,16 +29,6 @@ constexpr Index kEnoughTasks = 8;
 constexpr Index kLeastRows = 32;
 constexpr Index kLeastColumns = 16;
 constexpr Index kLeastDepth = 8;
-
-/// [first, first + count) of n cut into `parts` parts of nearly equal size.
-struct Part {
-  Index first, count;
-};
-Part part_of(Index n, Index part, Index parts) {
-  const Index first = n * part / parts;
-  return {first, n * (part + 1) / parts - first};
-}
-Index parts_in(Index n, Index largest) { return (n + largest - 1) / largest; }
 
 /// How C's columns, and with them op(B)'s, are cut into panels.
 template <typename T>
@@ -129,9 +120,9 @@ template <typename T>
 void multiply_rows(const RowTask<T>& task) {
   alignas(64) T copy[kTaskRows * kPassDepth];
   const PanelGroup<T>& b = task.b;
-  const Index passes = parts_in(b.depth.count, kPassDepth);
-  for (Index pass = 0; pass < passes; ++pass) {
-    const Part ks = part_of(b.depth.count, pass, passes);
+  const EvenParts passes = EvenParts::of_at_most(b.depth.count, kPassDepth);
+  for (Index pass = 0; pass < passes.count(); ++pass) {
+    const Part ks = passes[pass];
     const LeftFactor<T> a = left_factor(task, ks, copy);
     for (Index panel = b.panels.first; panel < b.panels.first + b.panels.count; ++panel) {
       const BlockStart<T> start =
@@ -160,16 +151,16 @@ void packed_gemm(const ThreadTeam& team, MatrixView<const std::type_identity_t<T
   assert(bias == nullptr || !options.accumulate);
   const Index depth = options.transpose_a ? a.rows : a.cols;
   const Panels<T> cut{c.block_cols, c.blocks};
-  const Index depth_groups = parts_in(depth, kGroupDepth);
-  const Index panel_groups = parts_in(cut.count(), kGroupPanels);
+  const EvenParts depth_groups = EvenParts::of_at_most(depth, kGroupDepth);
+  const EvenParts panel_groups = EvenParts::of_at_most(cut.count(), kGroupPanels);
   const Index task_rows = task_rows_for(c.rows);
   T* const buffer = panel_buffer<T>();
 
-  for (Index group = 0; group < panel_groups * depth_groups; ++group) {
-    const Index depth_group = group % depth_groups;
+  for (Index group = 0; group < panel_groups.count() * depth_groups.count(); ++group) {
+    const Index depth_group = group % depth_groups.count();
     const PanelGroup<T> panels{.cut = cut,
-                               .panels = part_of(cut.count(), group / depth_groups, panel_groups),
-                               .depth = part_of(depth, depth_group, depth_groups),
+                               .panels = panel_groups[group / depth_groups.count()],
+                               .depth = depth_groups[depth_group],
                                .data = buffer};
     team.for_each_task(panels.panels.count, [&](Index i, int) {
       const Index panel = panels.panels.first + i;

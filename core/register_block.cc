@@ -5,6 +5,8 @@
 #include <span>
 #include <utility>
 
+#include "core/parts.h"
+
 namespace seqbench {
 namespace {
 
@@ -148,7 +150,7 @@ constexpr auto kPartial = functions_by_vectors<T, true>();
 template <typename T>
 Index step_of(const Ahead<T>& ahead, Index steps) {
   if (ahead.count == 0 || steps == 0) return 0;
-  return std::min(2 * kLine<T>, (ahead.count + steps - 1) / steps);
+  return std::min(2 * kLine<T>, parts_in(ahead.count, steps));
 }
 
 }  // namespace
@@ -160,34 +162,34 @@ void multiply_blocks(const LeftFactor<T>& a, MatrixView<const std::type_identity
   alignas(64) static constexpr T kZeros[widest_block(1) * lanes] = {};
   assert(b.cols == c.cols);
   const Index stride = start.kind == BlockStart<T>::kDestination ? c.stride : 0;
+  if (c.rows == 0 || c.cols == 0) return;
   // Blocks of nearly equal width and height: one narrow or short block at the end would leave the
   // FMA units waiting for its few chains.
-  const Index all_vectors = (c.cols + lanes - 1) / lanes, widest = widest_block(c.rows);
-  const Index col_blocks = (all_vectors + widest - 1) / widest;
-  for (Index col_block = 0; col_block < col_blocks; ++col_block) {
-    const Index first_vector = all_vectors * col_block / col_blocks;
-    const Index vectors = all_vectors * (col_block + 1) / col_blocks - first_vector;
+  const EvenParts widths =
+      EvenParts::of_at_most(parts_in(c.cols, lanes), widest_block(c.rows));  // in vectors
+  for (Index col_block = 0; col_block < widths.count(); ++col_block) {
+    const auto [first_vector, vectors] = widths[col_block];
     const Index col = first_vector * lanes, cols = std::min(vectors * lanes, c.cols - col);
     const auto functions = (cols % lanes == 0 ? kWhole<T> : kPartial<T>)[std::size_t(vectors - 1)];
-    const Index row_blocks = (c.rows + block_rows(vectors) - 1) / block_rows(vectors);
-    const Index ahead_step = step_of(ahead, col_blocks * row_blocks * b.rows);
-    for (Index block = 0; block < row_blocks; ++block) {
-      const Index row = c.rows * block / row_blocks, end = c.rows * (block + 1) / row_blocks;
+    const EvenParts heights = EvenParts::of_at_most(c.rows, block_rows(vectors));
+    const Index ahead_step = step_of(ahead, widths.count() * heights.count() * b.rows);
+    for (Index row_block = 0; row_block < heights.count(); ++row_block) {
+      const auto [row, rows] = heights[row_block];
       const T* const first = start.kind == BlockStart<T>::kDestination ? c.row(row) + col
                              : start.kind == BlockStart<T>::kRow       ? start.row + col
                                                                        : kZeros;
-      functions[std::size_t(end - row - 1)](
-          {.a = a.rows_from(row),
-           .b = b.data + col,
-           .b_stride = b.stride,
-           .c = c.row(row) + col,
-           .c_stride = c.stride,
-           .depth = b.rows,
-           .cols = cols,
-           .start = first,
-           .start_stride = stride,
-           .ahead = ahead.data + (col_block * row_blocks + block) * b.rows * ahead_step,
-           .ahead_step = ahead_step});
+      const Index steps_before = (col_block * heights.count() + row_block) * b.rows;
+      functions[std::size_t(rows - 1)]({.a = a.rows_from(row),
+                                        .b = b.data + col,
+                                        .b_stride = b.stride,
+                                        .c = c.row(row) + col,
+                                        .c_stride = c.stride,
+                                        .depth = b.rows,
+                                        .cols = cols,
+                                        .start = first,
+                                        .start_stride = stride,
+                                        .ahead = ahead.data + steps_before * ahead_step,
+                                        .ahead_step = ahead_step});
     }
   }
 }

@@ -129,6 +129,10 @@ const std::vector<int>& usable_cpus() {
 
 ThreadTeam make_team(int threads) { return ThreadTeam(threads, usable_cpus()); }
 
+int running_workers(int threads) {
+  return std::min(threads, static_cast<int>(usable_cpus().size()));
+}
+
 std::vector<Index> default_thread_counts() {
   const auto all = static_cast<Index>(usable_cpus().size());
   return all == 1 ? std::vector<Index>{1} : std::vector<Index>{1, all};

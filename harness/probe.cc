@@ -82,8 +82,11 @@ HWY_NOINLINE void read_once(const float* data, std::size_t count) {
 double probe_peak_gflops(const ThreadTeam& team, double seconds) {
   constexpr Index kRounds = 2000;  // some 10 µs between looks at the clock
   const double flops_of_call = 2.0 * kChains * double(hn::Lanes(FloatTag())) * double(kRounds);
-  std::vector<double> gflops(static_cast<std::size_t>(team.size()));
+  // One worker on each CPU: others would find it taken, or take turns and each see the whole of it.
+  const int workers = team.concurrency();
+  std::vector<double> gflops(static_cast<std::size_t>(workers));
   team.on_every_worker([&](int worker) {
+    if (worker >= workers) return;
     const Clock::time_point start = Clock::now();
     double calls = 0, elapsed = 0;
     do {
@@ -93,7 +96,7 @@ double probe_peak_gflops(const ThreadTeam& team, double seconds) {
     } while (elapsed < seconds);
     gflops[static_cast<std::size_t>(worker)] = 1e-9 * calls * flops_of_call / elapsed;
   });
-  return double(team.size()) * *std::min_element(gflops.begin(), gflops.end());
+  return double(workers) * *std::min_element(gflops.begin(), gflops.end());
 }
 
 double probe_read_bandwidth(const ThreadTeam& team, std::size_t working_set_bytes, double seconds) {

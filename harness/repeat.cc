@@ -177,7 +177,7 @@ const Case& RepeatServer::case_named_in(const Json& request) const {
 const MachineLimits& RepeatServer::limits(int threads) {
   const auto found = limits_.find(threads);
   if (found != limits_.end()) return found->second;
-  return limits_[threads] = probe_limits(make_team(threads));
+  return limits_[threads] = probe_limits(make_team(running_workers(threads)));
 }
 
 void add_repeat_options(CommandLine& line) {

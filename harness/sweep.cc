@@ -237,8 +237,8 @@ CsvRow static_cells(const Case& one) {
   row["parameters"] = cost.parameters;
   row["flops"] = cost.flops;
   row["state_bytes"] = cost.state_bytes;
-  const int workers = std::min(one.threads, static_cast<int>(usable_cpus().size()));
-  const std::string form = kernel_form(one.layer, one.shape, one.pass, workers);
+  const std::string form =
+      kernel_form(one.layer, one.shape, one.pass, running_workers(one.threads));
   if (!form.empty()) row["form"] = form;
   return row;
 }
@@ -253,7 +253,7 @@ std::map<int, MachineLimits> probe_thread_counts(const std::vector<CaseGroup>& g
   for (const CaseGroup& group : groups) {
     for (const Case& one : group.cases) {
       if (limits.count(one.threads) == 0) {
-        limits[one.threads] = probe_limits(make_team(one.threads));
+        limits[one.threads] = probe_limits(make_team(running_workers(one.threads)));
       }
     }
   }

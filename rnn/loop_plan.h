@@ -14,6 +14,7 @@
 
 #include <algorithm>
 
+#include "core/parts.h"
 #include "core/register_block.h"
 #include "core/tensor.h"
 
@@ -41,11 +42,11 @@ LoopPlan plan_loop(Index batch, Index width, int workers) {
   constexpr Index kMostRows = 48;
   const Index n = workers;
   if (n > 1 && batch < kEnoughRows * n) {
-    const Index vectors = (width + unit_lanes<T>() - 1) / unit_lanes<T>();
+    const Index vectors = parts_in(width, unit_lanes<T>());
     return {.unit_shares = std::min(n, vectors), .sequence_groups = 1, .rows = batch};
   }
-  const Index groups = n * ((batch + n * kMostRows - 1) / (n * kMostRows));
-  return {.unit_shares = 1, .sequence_groups = groups, .rows = (batch + groups - 1) / groups};
+  const Index groups = n * parts_in(batch, n * kMostRows);
+  return {.unit_shares = 1, .sequence_groups = groups, .rows = parts_in(batch, groups)};
 }
 
 /// Some neighbouring units.
@@ -54,20 +55,18 @@ struct UnitBlock {
   Index columns = 0;  // count in whole vectors
 };
 
-/// Neighbouring units in blocks of nearly equal size: the first `larger` have one vector more.
+/// Neighbouring units, cut into blocks.
 template <typename T>
 struct UnitShare {
   Index width;  // D
-  Index first_vector;
-  Index blocks;
-  Index vectors_of_block;
-  Index larger;
+  Part vectors;
+  EvenParts of_block;  // vectors, from the first of these on
 
+  Index columns() const { return vectors.count * unit_lanes<T>(); }
+  Index blocks() const { return of_block.count(); }
   UnitBlock block(Index i) const {
-    const Index vectors = vectors_of_block + (i < larger ? 1 : 0);
-    const Index first =
-        (first_vector + i * vectors_of_block + std::min(i, larger)) * unit_lanes<T>();
-    const Index columns = vectors * unit_lanes<T>();
+    const Index first = (vectors.first + of_block[i].first) * unit_lanes<T>();
+    const Index columns = of_block[i].count * unit_lanes<T>();
     return {first, std::min(columns, width - first), columns};
   }
 };
@@ -77,18 +76,13 @@ template <typename T>
 struct UnitCut {
   Index width;  // D
   Index shares = 1;
-  Index most_vectors = 1;  // of a block
+  Index block_vectors = 1;  // of a block at most
 
-  Index vectors() const { return (width + unit_lanes<T>() - 1) / unit_lanes<T>(); }
+  Index vectors() const { return parts_in(width, unit_lanes<T>()); }
   Index columns() const { return vectors() * unit_lanes<T>(); }
   UnitShare<T> share(Index i) const {
-    const Index first = vectors() * i / shares, n = vectors() * (i + 1) / shares - first;
-    const Index blocks = (n + most_vectors - 1) / most_vectors;
-    return {.width = width,
-            .first_vector = first,
-            .blocks = blocks,
-            .vectors_of_block = n / blocks,
-            .larger = n % blocks};
+    const Part part = EvenParts::into(vectors(), shares)[i];
+    return {width, part, EvenParts::of_at_most(part.count, block_vectors)};
   }
 };
 

@@ -86,6 +86,13 @@ struct LoopShare {
   Index index;  // of the share of units
   UnitShare<T> units;
   Index first_row, rows;
+
+  /// Whether the weights of the units, G·D rows or columns, come from beyond L2 at every step, and
+  /// are met by so many rows that there is time to fetch them ahead.
+  bool fetches_ahead(Index gate_units) const {
+    constexpr Index kKept = (1 << 20) / Index(sizeof(T));  // what any L2 keeps
+    return rows > 2 && units.columns() * gate_units > kKept;
+  }
 };
 
 template <typename C>
@@ -141,16 +148,16 @@ class PersistentLoop {
       team.on_every_worker([&](int worker) {
         if (worker >= plan.unit_shares) return;
         const UnitShare<T> units = cut.share(worker);
-        for (Index i = 0; i < units.blocks; ++i) pack(units.block(i));
+        for (Index i = 0; i < units.blocks(); ++i) pack(units.block(i));
         body({.index = worker, .units = units, .first_row = 0, .rows = batch}, barrier);
       });
     } else {
       const UnitShare<T> all = cut.share(0);
-      team.for_each_task(all.blocks, [&](Index i, int) { pack(all.block(i)); });
+      team.for_each_task(all.blocks(), [&](Index i, int) { pack(all.block(i)); });
+      const EvenParts groups = EvenParts::into(batch, plan.sequence_groups);
       team.for_each_task(plan.sequence_groups, [&](Index group, int) {
-        const Index first = batch * group / plan.sequence_groups;
-        const Index end = batch * (group + 1) / plan.sequence_groups;
-        body({.index = 0, .units = all, .first_row = first, .rows = end - first}, barrier);
+        const auto [first, rows] = groups[group];
+        body({.index = 0, .units = all, .first_row = first, .rows = rows}, barrier);
       });
     }
   }
@@ -159,7 +166,7 @@ class PersistentLoop {
   /// turns round with every step.
   template <typename Body>
   static void for_each_block(const LoopShare<T>& share, Index t, const Body& body) {
-    const Index n = share.units.blocks;
+    const Index n = share.units.blocks();
     const auto at = [&](Index i) { return share.units.block(goes_up(t) ? i : n - 1 - i); };
     for (Index i = 0; i < n; ++i) {
       const UnitBlock next = i + 1 < n ? at(i + 1) : UnitBlock{};
@@ -176,7 +183,7 @@ class PersistentLoop {
         : weights_(weights),
           up_(goes_up(t)),
           depth_(std::min(weights.rows, kPiece / std::max<Index>(1, weights.stride))),
-          count_((weights.rows + depth_ - 1) / depth_) {}
+          count_(parts_in(weights.rows, depth_)) {}
 
     Index count() const { return count_; }
     /// Where piece i starts in the depth of the product.
@@ -194,24 +201,26 @@ class PersistentLoop {
     Index depth_, count_;
   };
 
-  /// One block's product of step t, whose sums run through the depth in turns up and down. While
-  /// one piece of the weights is at work, the one after it is fetched, at last the first of the
-  /// next block's.
-  static void multiply(Index t, MatrixView<const T> rows, MatrixView<const T> weights,
-                       MatrixView<const T> next_weights, MatrixView<T> result,
-                       BlockStart<T> start) {
+  /// One block's product of step t. While one piece of the weights is at work, the one after it is
+  /// fetched, at last the first of the next block's.
+  static void multiply_ahead(Index t, MatrixView<const T> rows, MatrixView<const T> weights,
+                             MatrixView<const T> next_weights, MatrixView<T> result,
+                             BlockStart<T> start) {
     const Pieces pieces(weights, t);
     for (Index i = 0; i < pieces.count(); ++i) {
-      const MatrixView<const T> piece = pieces[i];
       const LeftFactor<T> left = LeftFactor<T>(rows).depth_from(pieces.first(i));
-      const Ahead<T> ahead =
-          i + 1 < pieces.count() ? pieces.ahead(i + 1) : Pieces(next_weights, t).ahead(0);
-      if (goes_up(t)) {
-        multiply_blocks(left, piece, result, start, ahead);
-      } else {
-        multiply_blocks(left.reversed(piece.rows), piece.upside_down(), result, start, ahead);
-      }
-      start = add_to<T>();
+      const bool last = i + 1 == pieces.count();
+      const Ahead<T> ahead = last ? Pieces(next_weights, t).ahead(0) : pieces.ahead(i + 1);
+      multiply(t, left, pieces[i], result, i == 0 ? start : add_to<T>(), ahead);
+    }
+  }
+  /// The product whose sums run through the depth in turns up and down.
+  static void multiply(Index t, const LeftFactor<T>& left, MatrixView<const T> weights,
+                       MatrixView<T> result, BlockStart<T> start, Ahead<T> ahead = {}) {
+    if (goes_up(t)) {
+      multiply_blocks(left, weights, result, start, ahead);
+    } else {
+      multiply_blocks(left.reversed(weights.rows), weights.upside_down(), result, start, ahead);
     }
   }
 
@@ -266,8 +275,12 @@ class PersistentLoop {
     const MatrixView<T> u(of.u + (share.index * B + share.first_row) * forward_block_columns<C>(),
                           share.rows, G * block.columns);
     for (Index r = 0; r < share.rows; ++r) prefetch_to_write(h.row(r) + block.first, n);
-    multiply(t, h_previous, packed_forward(of, block), packed_forward(of, next), u,
-             assign_plus<T>(packed_bias(of, block)));
+    const BlockStart<T> bias = assign_plus<T>(packed_bias(of, block));
+    if (share.fetches_ahead(G * D)) {
+      multiply_ahead(t, h_previous, packed_forward(of, block), packed_forward(of, next), u, bias);
+    } else {
+      multiply(t, MatrixView<const T>(h_previous), packed_forward(of, block), u, bias);
+    }
 
     const Index kept_t = std::min(t, of.kept.steps - 1);
     for (Index r = 0; r < share.rows; ++r) {
@@ -303,7 +316,12 @@ class PersistentLoop {
     if (t + 1 < of.y.steps) {
       const MatrixView<const T> du_next =
           state(of.du, t + 1, of.y, G).row_block(share.first_row, share.rows);
-      multiply(t, du_next, packed_backward(of, block), packed_backward(of, next), dh, add_to<T>());
+      if (share.fetches_ahead(G * D)) {
+        multiply_ahead(t, du_next, packed_backward(of, block), packed_backward(of, next), dh,
+                       add_to<T>());
+      } else {
+        multiply(t, du_next, packed_backward(of, block), dh, add_to<T>());
+      }
     }
     for (Index r = 0; r < share.rows; ++r) {
       const Index b = share.first_row + r;

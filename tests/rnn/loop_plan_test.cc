@@ -37,12 +37,12 @@ TEST(UnitCut, CoversEveryUnitOnceInWholeVectors) {
   for (Index width = 1; width <= 5 * lanes + 1; ++width) {
     for (const Index shares : {1, 2, 3}) {
       for (const Index vectors : {1, 2, 4}) {
-        const UnitCut<float> cut{.width = width, .shares = shares, .most_vectors = vectors};
+        const UnitCut<float> cut{.width = width, .shares = shares, .block_vectors = vectors};
         if (shares > cut.vectors()) continue;
         Index next = 0, columns = 0;
         for (Index share = 0; share < shares; ++share) {
           const UnitShare<float> units = cut.share(share);
-          for (Index i = 0; i < units.blocks; ++i) {
+          for (Index i = 0; i < units.blocks(); ++i) {
             const UnitBlock block = units.block(i);
             ASSERT_EQ(block.first, next);
             ASSERT_EQ(block.columns % lanes, 0);
