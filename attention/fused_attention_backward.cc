@@ -1,8 +1,6 @@
-// Backward of the fused kernel: three passes, each over disjoint outputs.
-//
-//   1. every query tile: rowsum(dO ∘ O), and Qᵀ and dOᵀ for pass 2
-//   2. a task per head and chunk of keys: dK and dV of the chunk, and the chunk's share of dQᵀ
-//   3. dQ: the chunks' shares added up in their order
+// Backward of the fused kernel: a task per head and chunk of keys gets dK and dV of the chunk and
+// its share of dQᵀ. Where a head has several chunks, a second pass adds the shares up in the order
+// of the chunks.
 #include "attention/fused_tile.h"
 #include "attention/fused_workspace.h"
 #include "attention/scaled_dot_product.h"
@@ -10,36 +8,41 @@
 namespace seqbench {
 namespace {
 
-/// delta [T] = rowsum(dO ∘ O).
+/// delta [kQueryTile] = rowsum(dO ∘ O), and 0 behind the last row.
 template <typename T>
 void row_deltas(MatrixView<const T> d_output, MatrixView<const T> output, T* delta) {
   for (Index i = 0; i < output.rows; ++i) {
     delta[i] = as_eigen(d_output).row(i).dot(as_eigen(output).row(i));
   }
+  std::fill(delta + output.rows, delta + kQueryTile<T>, T{0});
 }
 
-/// What pass 2 reads of one head.
+/// What a task reads of its head.
 template <typename T>
 struct HeadTensors {
-  MatrixView<const T> q, k, v, d_output;   // [T, d_k]
-  const T *row_max, *row_sum, *row_delta;  // [T, padded to whole query tiles]
-  const T* query_tiles;                    // Qᵀ and dOᵀ of every query tile
+  MatrixView<const T> q, k, v, output, d_output;  // [T, d_k]
+  const T *row_max, *row_sum;                     // [T, padded to whole query tiles]
   bool causal;
 
-  /// The queries from `first` on, before they have met any keys.
-  BackwardTile<T> tile(Index first, MatrixView<T> dq_t) const {
-    const Index d_k = q.cols, tile_elements = d_k * kQueryTile<T>;
-    const RowRange queries{first, std::min(kQueryTile<T>, q.rows - first)};
-    const T* const q_t = query_tiles + first / kQueryTile<T> * 2 * tile_elements;
-    return {.q = rows_of(q, queries),
-            .d_output = rows_of(d_output, queries),
-            .q_t = {q_t, d_k, kQueryTile<T>},
-            .d_output_t = {q_t + tile_elements, d_k, kQueryTile<T>},
-            .row_max = row_max + first,
-            .row_sum = row_sum + first,
-            .row_delta = row_delta + first,
-            .dq_t = dq_t,
-            .first_keys = true};
+  RowRange tile(Index first) const { return {first, std::min(kQueryTile<T>, q.rows - first)}; }
+
+  /// Some queries before they have met any keys.
+  BackwardTile<T> begin_tile(RowRange queries, const BackwardScratch<T>& scratch,
+                             MatrixView<T> dq_t) const {
+    const Index d_k = q.cols;
+    const BackwardTile<T> tile{.q = rows_of(q, queries),
+                               .d_output = rows_of(d_output, queries),
+                               .q_t = scratch.q_t(d_k),
+                               .d_output_t = scratch.d_output_t(d_k),
+                               .row_max = row_max + queries.first,
+                               .row_sum = row_sum + queries.first,
+                               .row_delta = scratch.row_delta(),
+                               .dq_t = dq_t,
+                               .first_keys = true};
+    transpose_queries<T>(tile.q, scratch.q_t(d_k));
+    transpose_queries<T>(tile.d_output, scratch.d_output_t(d_k));
+    row_deltas<T>(tile.d_output, rows_of(output, queries), scratch.row_delta());
+    return tile;
   }
 };
 
@@ -49,36 +52,39 @@ Index first_query_of(Index key, bool causal) {
   return causal ? key / kQueryTile<T> * kQueryTile<T> : 0;
 }
 
-/// One task of pass 2: the keys of `chunk` against every query that sees them.
+/// The keys of `chunk` against every query that sees them.
 template <typename T>
 struct ChunkTask {
   HeadTensors<T> head;
   MatrixView<T> dk, dv;  // [T, d_k]
-  T* dq_t;               // this chunk's share, a tile [d_k, kQueryTile] after the other
+  MatrixView<T> dq;      // [T, d_k], where the chunk has all keys
+  T* dq_t_share;         // else this chunk's share, a tile [d_k, kQueryTile] after the other
   RowRange chunk;
+
+  bool has_all_keys() const { return dq_t_share == nullptr; }
 };
 
 template <typename T>
-void attend_chunk(const ChunkTask<T>& task, const GradientTiles<T>& scratch) {
+void attend_chunk(const ChunkTask<T>& task, const BackwardScratch<T>& scratch) {
   const HeadTensors<T>& head = task.head;
   const Index steps = head.q.rows, d_k = head.q.cols;
   as_eigen(rows_of(task.dk, task.chunk)).setZero();
   as_eigen(rows_of(task.dv, task.chunk)).setZero();
   for (Index query = first_query_of<T>(task.chunk.first, head.causal); query < steps;
        query += kQueryTile<T>) {
-    const MatrixView<T> dq_t(task.dq_t + query * d_k, d_k, kQueryTile<T>);
-    BackwardTile<T> queries = head.tile(query, dq_t);
-    const Index next_query = std::min(query + kQueryTile<T>, steps);
-    const BackwardTile<T> next = head.tile(next_query, dq_t);
+    const MatrixView<T> dq_t =
+        task.has_all_keys() ? scratch.dq_t(d_k)
+                            : MatrixView<T>(task.dq_t_share + query * d_k, d_k, kQueryTile<T>);
+    BackwardTile<T> queries = head.begin_tile(head.tile(query), scratch, dq_t);
+    const RowRange next = head.tile(std::min(query + kQueryTile<T>, steps));
     const Index keys_end =
         head.causal ? std::min(task.chunk.end(), query + queries.q.rows) : task.chunk.end();
     for (Index key = task.chunk.first; key < keys_end; key += kKeyTile) {
       const RowRange keys{key, std::min(kKeyTile, keys_end - key)};
       const Index part = (key - task.chunk.first) / kKeyTile;
       const Index parts = parts_in(keys_end - task.chunk.first, kKeyTile);
-      for (const auto& rows : {next.q, next.d_output}) prefetch_part(rows, part, parts);
-      if (next_query < steps) {
-        for (const auto& rows : {next.q_t, next.d_output_t}) prefetch_part(rows, part, parts);
+      for (const auto& rows : {head.q, head.d_output, head.output}) {
+        prefetch_part(rows_of(rows, next), part, parts);
       }
       attend_tile_backward<T>(queries,
                               {.k = rows_of(head.k, keys),
@@ -86,14 +92,17 @@ void attend_chunk(const ChunkTask<T>& task, const GradientTiles<T>& scratch) {
                                .dk = rows_of(task.dk, keys),
                                .dv = rows_of(task.dv, keys)},
                               {.causal = head.causal, .query = query, .key = key},
-                              {.p_t = scratch.p_t.row_block(0, keys.count),
-                               .ds_t = scratch.ds_t.row_block(0, keys.count)});
+                              scratch.gradient_tiles(keys.count));
       queries.first_keys = false;
+    }
+    if (task.has_all_keys()) {
+      const MatrixView<T> dq = rows_of(task.dq, head.tile(query));
+      transpose<T>(dq_t.column_block(0, dq.rows), dq);
     }
   }
 }
 
-/// One query tile of pass 3.
+/// One query tile's dQ from the shares of several chunks.
 template <typename T>
 struct QueryGradientSum {
   const T* shares;    // dQᵀ [d_k, kQueryTile] of the tile from the first chunk
@@ -121,62 +130,46 @@ void fused_backward(const ThreadTeam& team, const AttentionProblem<T>& problem,
                     AttentionWorkspace<Tensor<T>>& workspace) {
   const auto& shape = problem.shape;
   const Index heads = shape.batch * shape.heads, d_k = shape.head_width;
-  const Index tiles = parts_in(shape.steps, kQueryTile<T>);
   const Index padded_steps = padded_to_tiles<T>(shape.steps);
   const Index chunk_keys = workspace.chunk_keys, chunks = parts_in(shape.steps, chunk_keys);
   const auto of_head = [&](auto tensor, Index head) {
     return head_of(tensor, shape, head / shape.heads, head % shape.heads);
   };
-  const auto tile_queries = [&](Index tile) -> RowRange {
-    const Index first = tile * kQueryTile<T>;
-    return {first, std::min(kQueryTile<T>, shape.steps - first)};
-  };
-  T* const row_delta = workspace.row_delta.data();
-  T* const query_tiles = workspace.query_tiles.data();
-  T* const query_gradients = workspace.query_gradients.data();
-
-  team.for_each_task(heads * tiles, [&](Index task, int) {
-    const Index head = task / tiles, tile = task % tiles;
-    const RowRange queries = tile_queries(tile);
-    const auto d_output = rows_of(of_head(gradients.d_output, head), queries);
-    row_deltas<T>(d_output,
-                  rows_of(of_head(BlockedMatrixView<const T>(problem.output), head), queries),
-                  row_delta + head * padded_steps + queries.first);
-    T* const q_t = query_tiles + task * 2 * d_k * kQueryTile<T>;
-    transpose_queries<T>(rows_of(of_head(problem.q, head), queries), {q_t, d_k, kQueryTile<T>});
-    transpose_queries<T>(d_output, {q_t + d_k * kQueryTile<T>, d_k, kQueryTile<T>});
-  });
+  T* const shares = chunks == 1 ? nullptr : workspace.query_gradients.data();
 
   // Chunk by chunk over all heads: in a causal problem the first keys are seen by the most queries,
   // so that the run ends with short tasks.
   team.for_each_task(heads * chunks, [&](Index task, int worker) {
     const Index head = task % heads, chunk = task / heads, first = chunk * chunk_keys;
-    attend_chunk<T>({.head = {.q = of_head(problem.q, head),
-                              .k = of_head(problem.k, head),
-                              .v = of_head(problem.v, head),
-                              .d_output = of_head(gradients.d_output, head),
-                              .row_max = workspace.row_max.data() + head * padded_steps,
-                              .row_sum = workspace.row_sum.data() + head * padded_steps,
-                              .row_delta = row_delta + head * padded_steps,
-                              .query_tiles = query_tiles + head * 2 * padded_steps * d_k,
-                              .causal = shape.causal},
-                     .dk = of_head(gradients.dk, head),
-                     .dv = of_head(gradients.dv, head),
-                     .dq_t = query_gradients + (head * chunks + chunk) * padded_steps * d_k,
-                     .chunk = {first, std::min(chunk_keys, shape.steps - first)}},
-                    gradient_tiles(workspace, worker, kKeyTile));
+    attend_chunk<T>(
+        {.head = {.q = of_head(problem.q, head),
+                  .k = of_head(problem.k, head),
+                  .v = of_head(problem.v, head),
+                  .output = of_head(BlockedMatrixView<const T>(problem.output), head),
+                  .d_output = of_head(gradients.d_output, head),
+                  .row_max = workspace.row_max.data() + head * padded_steps,
+                  .row_sum = workspace.row_sum.data() + head * padded_steps,
+                  .causal = shape.causal},
+         .dk = of_head(gradients.dk, head),
+         .dv = of_head(gradients.dv, head),
+         .dq = of_head(gradients.dq, head),
+         .dq_t_share =
+             shares == nullptr ? nullptr : shares + (head * chunks + chunk) * padded_steps * d_k,
+         .chunk = {first, std::min(chunk_keys, shape.steps - first)}},
+        backward_scratch(workspace, worker));
   });
+  if (chunks == 1) return;
 
+  const Index tiles = parts_in(shape.steps, kQueryTile<T>);
   team.for_each_task(heads * tiles, [&](Index task, int worker) {
-    const Index head = task / tiles, tile = task % tiles;
-    const RowRange queries = tile_queries(tile);
+    const Index head = task / tiles, first = task % tiles * kQueryTile<T>;
+    const RowRange queries{first, std::min(kQueryTile<T>, shape.steps - first)};
     const Index seen = shape.causal ? parts_in(queries.end(), chunk_keys) : chunks;
-    fold_query_gradients<T>(
-        {.shares = query_gradients + head * chunks * padded_steps * d_k + queries.first * d_k,
-         .stride = padded_steps * d_k,
-         .chunks = seen,
-         .sum = forward_scratch(workspace, worker).query_tile(0, d_k),
-         .dq = rows_of(of_head(gradients.dq, head), queries)});
+    fold_query_gradients<T>({.shares = shares + head * chunks * padded_steps * d_k + first * d_k,
+                             .stride = padded_steps * d_k,
+                             .chunks = seen,
+                             .sum = backward_scratch(workspace, worker).dq_t(d_k),
+                             .dq = rows_of(of_head(gradients.dq, head), queries)});
   });
 }
 

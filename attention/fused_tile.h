@@ -214,7 +214,7 @@ struct KeyGradientRows {
   MatrixView<T> dk, dv;      // [keys, d_k]
 };
 
-/// Scratch [keys, kQueryTile] each.
+/// Scratch, [keys, kQueryTile] each.
 template <typename T>
 struct GradientTiles {
   MatrixView<T> p_t;   // logits q·k, then Pᵀ

@@ -9,15 +9,13 @@ AttentionWorkspace<BufferShape> fused_workspace(const AttentionShape& shape, Pas
   const Index tiles = parts_in(shape.steps, kQueryTile<T>);
   AttentionWorkspace<BufferShape> workspace;
   workspace.row_max = workspace.row_sum = {heads, padded_to_tiles<T>(shape.steps)};
-  const Index forward = ForwardScratch<T>::elements(d_k), backward = 2 * kKeyTile * kQueryTile<T>;
-  workspace.tile_scratch = {workers, std::max(forward, pass == Pass::kTrain ? backward : 0)};
-  if (pass == Pass::kTrain) {
-    workspace.row_delta = workspace.row_max;
-    workspace.query_tiles = {heads, tiles, 2, d_k, kQueryTile<T>};
-    workspace.chunk_keys = chunk_keys_for(shape);
-    workspace.query_gradients = {heads, parts_in(shape.steps, workspace.chunk_keys), tiles, d_k,
-                                 kQueryTile<T>};
-  }
+  workspace.tile_scratch = {workers, ForwardScratch<T>::elements(d_k)};
+  if (pass != Pass::kTrain) return workspace;
+  workspace.tile_scratch[1] =
+      std::max(workspace.tile_scratch[1], BackwardScratch<T>::elements(d_k));
+  workspace.chunk_keys = chunk_keys_for(shape);
+  const Index chunks = parts_in(shape.steps, workspace.chunk_keys);
+  if (chunks > 1) workspace.query_gradients = {heads, chunks, tiles, d_k, kQueryTile<T>};
   return workspace;
 }
 

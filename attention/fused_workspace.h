@@ -52,8 +52,8 @@ ForwardScratch<T> forward_scratch(AttentionWorkspace<Tensor<T>>& workspace, int 
 }
 
 // Backward should have at least this many tasks: enough for 16 workers to end within a task or two
-// of each other. Each chunk of a head costs a dQ of [T, d_k], so that all of them together stay
-// below 2·kBackwardTasks·T·d_k elements.
+// of each other. Where a head has several chunks, each costs a dQ of [T, d_k], so that all of them
+// together stay below 2·kBackwardTasks·T·d_k elements.
 inline constexpr Index kBackwardTasks = 16;
 
 /// Keys in one chunk: whole key tiles, as many chunks as bring B·H·chunks to kBackwardTasks.
@@ -63,12 +63,32 @@ inline Index chunk_keys_for(const AttentionShape& shape) {
   return parts_in(tiles, chunks) * kKeyTile;
 }
 
-/// One worker's tiles in backward.
+/// One worker's scratch in backward.
 template <typename T>
-GradientTiles<T> gradient_tiles(AttentionWorkspace<Tensor<T>>& workspace, int worker, Index keys) {
-  T* const scratch = workspace.tile_scratch.data() + worker * workspace.tile_scratch.shape()[1];
-  return {.p_t = {scratch, keys, kQueryTile<T>},
-          .ds_t = {scratch + kKeyTile * kQueryTile<T>, keys, kQueryTile<T>}};
+struct BackwardScratch {
+  T* data;
+
+  static Index elements(Index head_width) {
+    return (2 * kKeyTile + 3 * head_width + 1) * kQueryTile<T>;
+  }
+  GradientTiles<T> gradient_tiles(Index keys) const {
+    return {.p_t = {data, keys, kQueryTile<T>}, .ds_t = {row(kKeyTile), keys, kQueryTile<T>}};
+  }
+  T* row_delta() const { return row(2 * kKeyTile); }
+  MatrixView<T> q_t(Index head_width) const { return query_tile(0, head_width); }
+  MatrixView<T> d_output_t(Index head_width) const { return query_tile(1, head_width); }
+  MatrixView<T> dq_t(Index head_width) const { return query_tile(2, head_width); }
+
+ private:
+  T* row(Index i) const { return data + i * kQueryTile<T>; }
+  MatrixView<T> query_tile(Index i, Index head_width) const {
+    return {row(2 * kKeyTile + 1 + i * head_width), head_width, kQueryTile<T>};
+  }
+};
+
+template <typename T>
+BackwardScratch<T> backward_scratch(AttentionWorkspace<Tensor<T>>& workspace, int worker) {
+  return {workspace.tile_scratch.data() + worker * workspace.tile_scratch.shape()[1]};
 }
 
 }  // namespace seqbench

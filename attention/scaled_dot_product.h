@@ -79,15 +79,13 @@ struct AttentionWorkspace {
   // fused; T' is T in whole query tiles, Q the queries of a tile
   Buffer row_max;          // m [B·H, T']
   Buffer row_sum;          // l [B·H, T']
-  Buffer tile_scratch;     // tiles of S, Qᵀ, Oᵀ, dPᵀ [workers, elements]
-  Buffer row_delta;        // train: rowsum(dO ∘ O) [B·H, T']
-  Buffer query_tiles;      // train: Qᵀ and dOᵀ [B·H, T'/Q, 2, d_k, Q]
-  Buffer query_gradients;  // train: dQᵀ of each chunk of keys [B·H, chunks, T'/Q, d_k, Q]
+  Buffer tile_scratch;     // tiles of S, dP, Q, O, dO, dQ [workers, elements]
+  Buffer query_gradients;  // train: dQᵀ of each of several chunks of keys
+                           // [B·H, chunks, T'/Q, d_k, Q]
   Index chunk_keys = 0;    // train: keys whose dK and dV belong to one task of backward
 
-  std::array<Buffer*, 8> buffers() {
-    return {&probabilities, &score_gradients, &row_max,     &row_sum,
-            &tile_scratch,  &row_delta,       &query_tiles, &query_gradients};
+  std::array<Buffer*, 6> buffers() {
+    return {&probabilities, &score_gradients, &row_max, &row_sum, &tile_scratch, &query_gradients};
   }
 };
 

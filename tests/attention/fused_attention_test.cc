@@ -52,7 +52,8 @@ TEST(FusedAttention, MatchesNaiveForOneAndSeveralChunksOfKeys) {
       const AttentionShape shape{batch, 3 * kKeyTile + 1, 1, 8, causal};
       const auto workspace = fused_workspace<float>(shape, Pass::kTrain, 1);
       EXPECT_EQ(workspace.chunk_keys, kKeyTile * (batch == 1 ? 1 : batch == 8 ? 2 : 4));
-      EXPECT_EQ(workspace.query_gradients[1], batch == 1 ? 4 : batch == 8 ? 2 : 1);
+      const BufferShape& shares = workspace.query_gradients;
+      EXPECT_EQ(shares.empty() ? 0 : shares[1], batch == 1 ? 4 : batch == 8 ? 2 : 0);
       expect_kernels_agree(shape);
     }
   }

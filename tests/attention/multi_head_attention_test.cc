@@ -213,10 +213,9 @@ TEST(MultiHeadAttention, FusedMemoryGrowsWithLengthTimesWidthOnly) {
   // scores, and Qᵀ and Oᵀ of eight query tiles.
   const double Q = kQueryTile<float>, scratch = 2 * (double(kKeyTile) * Q + 8 * 2 * 64 * Q);
   EXPECT_EQ(bytes(fused, Pass::kForward), sizeof(float) * (4 * T * D + 2 * 4 * T + scratch));
-  // Train: their gradients too, a third statistic, Qᵀ and dOᵀ, dQ of 16/H = 4 chunks, the
-  // parameters.
-  EXPECT_EQ(bytes(fused, Pass::kTrain), sizeof(float) * (8 * T * D + 3 * 4 * T + 2 * T * D +
-                                                         4 * T * D + scratch + 4 * D * D + 4 * D));
+  // Train: their gradients too, dQ of 16/H = 4 chunks, the parameters.
+  EXPECT_EQ(bytes(fused, Pass::kTrain),
+            sizeof(float) * (8 * T * D + 2 * 4 * T + 4 * T * D + scratch + 4 * D * D + 4 * D));
   EXPECT_GE(bytes(naive, Pass::kForward), sizeof(float) * 4 * T * T);
 }
 
