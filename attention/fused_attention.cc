@@ -15,13 +15,39 @@ struct ForwardTask {
   T* row_sum;                   // likewise
   RowRange queries;             // from the start of a query tile on
   bool causal;
+
+  /// The keys of the tile that starts at `key`, as far as any of the queries sees them.
+  RowRange key_tile(Index key) const {
+    const Index end = causal ? queries.end() : k.rows;
+    return {key, std::clamp<Index>(end - key, 0, kKeyTile)};
+  }
+};
+
+/// What a task fetches while it works on one tile of keys, a part with each of its query tiles: the
+/// next keys, or, with the last ones, what the next task starts with.
+template <typename T>
+struct FetchedAhead {
+  const ForwardTask<T>& from;
+  RowRange keys;
+  bool first_keys;
+
+  Ahead<T> with_scores(Index tile, Index tiles) const {
+    return first_keys ? part_of(rows_of(from.q, from.queries), tile, tiles)
+                      : part_of(rows_of(from.k, keys), tile, tiles);
+  }
+  Ahead<T> with_output(Index tile, Index tiles) const {
+    if (!first_keys) return part_of(rows_of(from.v, keys), tile, tiles);
+    const auto& rows = tile % 2 == 0 ? from.k : from.v;
+    return part_of(rows_of(rows, keys), tile / 2, parts_in(tiles, 2));
+  }
 };
 
 /// The queries go through the keys side by side, so that a tile of keys is fetched once for all of
 /// them: at one query tile a time a long sequence's keys would come from the last cache level for
 /// each.
 template <typename T>
-void attend_queries(const ForwardTask<T>& task, const ForwardScratch<T>& scratch) {
+void attend_queries(const ForwardTask<T>& task, const ForwardTask<T>& next,
+                    const ForwardScratch<T>& scratch) {
   const RowRange queries = task.queries;
   const Index tiles = parts_in(queries.count, kQueryTile<T>);
   const auto tile_rows = [&](Index tile) -> RowRange {
@@ -43,18 +69,18 @@ void attend_queries(const ForwardTask<T>& task, const ForwardScratch<T>& scratch
   }
   const Index keys_end = task.causal ? queries.end() : task.k.rows;
   for (Index key = 0; key < keys_end; key += kKeyTile) {
-    const Index next = std::min(key + kKeyTile, keys_end);
-    const RowRange next_keys{next, std::min(kKeyTile, keys_end - next)};
+    const bool last = key + kKeyTile >= keys_end;
+    const ForwardTask<T>& then = last ? next : task;
+    const FetchedAhead<T> ahead{then, then.key_tile(last ? 0 : key + kKeyTile), last};
     for (Index tile = 0; tile < tiles; ++tile) {
-      prefetch_part(rows_of(task.k, next_keys), tile, tiles);
-      prefetch_part(rows_of(task.v, next_keys), tile, tiles);
       const RowRange rows = tile_rows(tile);
       if (task.causal && rows.end() <= key) continue;  // sees none of these keys
       const Index seen_end = task.causal ? rows.end() : keys_end;
       const RowRange keys{key, std::min(kKeyTile, seen_end - key)};
       attend_tile<T>(tile_state(tile), {.k = rows_of(task.k, keys), .v = rows_of(task.v, keys)},
                      {.causal = task.causal, .query = rows.first, .key = key},
-                     scratch.scores(keys.count));
+                     scratch.scores(keys.count),
+                     {ahead.with_scores(tile, tiles), ahead.with_output(tile, tiles)});
     }
   }
   for (Index tile = 0; tile < tiles; ++tile) {
@@ -74,18 +100,22 @@ void fused_forward(const ThreadTeam& team, const AttentionProblem<T>& problem,
   const Index padded_steps = padded_to_tiles<T>(shape.steps);
   // Head after head, so that the tasks of a head find its keys in cache. The last queries of a
   // causal head see the most keys: they go first, so that the run ends with short tasks.
-  team.for_each_task(heads * tasks, [&](Index task, int worker) {
+  const auto task_of = [&](Index task) -> ForwardTask<T> {
     const Index head = task / tasks, b = head / shape.heads, h = head % shape.heads;
     const Index first = (tasks - 1 - task % tasks) * task_queries;
-    attend_queries<T>({.q = head_of(problem.q, shape, b, h),
-                       .k = head_of(problem.k, shape, b, h),
-                       .v = head_of(problem.v, shape, b, h),
-                       .output = head_of(problem.output, shape, b, h),
-                       .row_max = workspace.row_max.data() + head * padded_steps,
-                       .row_sum = workspace.row_sum.data() + head * padded_steps,
-                       .queries = {first, std::min(task_queries, shape.steps - first)},
-                       .causal = shape.causal},
-                      forward_scratch(workspace, worker));
+    return {.q = head_of(problem.q, shape, b, h),
+            .k = head_of(problem.k, shape, b, h),
+            .v = head_of(problem.v, shape, b, h),
+            .output = head_of(problem.output, shape, b, h),
+            .row_max = workspace.row_max.data() + head * padded_steps,
+            .row_sum = workspace.row_sum.data() + head * padded_steps,
+            .queries = {first, std::min(task_queries, shape.steps - first)},
+            .causal = shape.causal};
+  };
+  team.for_each_task(heads * tasks, [&](Index task, int worker) {
+    // The worker's next one, if all workers are equally fast.
+    const Index next = std::min(task + team.size(), heads * tasks - 1);
+    attend_queries(task_of(task), task_of(next), forward_scratch(workspace, worker));
   });
 }
 

@@ -171,14 +171,28 @@ struct KeyRows {
   MatrixView<const T> k, v;
 };
 
+/// What to fetch while a tile's two products run.
+template <typename T>
+struct AheadOfTile {
+  Ahead<T> with_scores, with_output;
+};
+
+/// Part `part` of `parts` of some rows that lie in one piece; nothing of others.
+template <typename T>
+Ahead<T> part_of(MatrixView<const T> rows, Index part, Index parts) {
+  if (rows.stride != rows.cols) return {};
+  const auto [first, count] = EvenParts::into(rows.rows * rows.cols, parts)[part];
+  return {rows.data + first, count};
+}
+
 /// Forward, one tile. `scores` [keys, kQueryTile] is scratch.
 template <typename T>
 void attend_tile(const ForwardTile<T>& queries, const KeyRows<T>& keys, TilePosition at,
-                 MatrixView<T> scores) {
-  multiply_blocks<T>(keys.k, queries.q_t, scores, assign<T>());
+                 MatrixView<T> scores, const AheadOfTile<T>& ahead) {
+  multiply_blocks<T>(keys.k, queries.q_t, scores, assign<T>(), ahead.with_scores);
   if (at.hides_some_of(keys.k.rows)) hide_later_keys(scores, at);
   exponentiate_tile(scores, queries.softmax, queries.output_t);
-  multiply_blocks<T>(transposed(keys.v), scores, queries.output_t, add_to<T>());
+  multiply_blocks<T>(transposed(keys.v), scores, queries.output_t, add_to<T>(), ahead.with_output);
 }
 
 /// After the last key: output [queries, d_k] = Oᵀᵀ/l. Spoils Oᵀ.
