@@ -46,12 +46,6 @@ struct HeadTensors {
   }
 };
 
-/// The first query of the first tile with one that sees `key`.
-template <typename T>
-Index first_query_of(Index key, bool causal) {
-  return causal ? key / kQueryTile<T> * kQueryTile<T> : 0;
-}
-
 /// The keys of `chunk` against every query that sees them.
 template <typename T>
 struct ChunkTask {
@@ -62,37 +56,59 @@ struct ChunkTask {
   RowRange chunk;
 
   bool has_all_keys() const { return dq_t_share == nullptr; }
+  /// The first query of the first tile with one that sees the chunk.
+  Index first_query() const {
+    return head.causal ? chunk.first / kQueryTile<T> * kQueryTile<T> : 0;
+  }
+};
+
+/// What is fetched while a tile of queries meets the keys, a part with each tile of them: the next
+/// queries, or, with the last ones, what the next task starts with.
+template <typename T>
+struct FetchedAhead {
+  const HeadTensors<T>& head;
+  RowRange queries;
+  RowRange keys;  // none, but for the next task
+
+  AheadOfGradients<T> part(Index i, Index parts) const {
+    return {.with_scores = part_of(rows_of(head.q, queries), i, parts),
+            .with_probability_gradients = part_of(rows_of(head.d_output, queries), i, parts),
+            .with_dv = part_of(rows_of(head.k, keys), i, parts),
+            .with_dk = part_of(rows_of(head.v, keys), i, parts)};
+  }
 };
 
 template <typename T>
-void attend_chunk(const ChunkTask<T>& task, const BackwardScratch<T>& scratch) {
+void attend_chunk(const ChunkTask<T>& task, const ChunkTask<T>& next_task,
+                  const BackwardScratch<T>& scratch) {
   const HeadTensors<T>& head = task.head;
   const Index steps = head.q.rows, d_k = head.q.cols;
   as_eigen(rows_of(task.dk, task.chunk)).setZero();
   as_eigen(rows_of(task.dv, task.chunk)).setZero();
-  for (Index query = first_query_of<T>(task.chunk.first, head.causal); query < steps;
-       query += kQueryTile<T>) {
+  for (Index query = task.first_query(); query < steps; query += kQueryTile<T>) {
     const MatrixView<T> dq_t =
         task.has_all_keys() ? scratch.dq_t(d_k)
                             : MatrixView<T>(task.dq_t_share + query * d_k, d_k, kQueryTile<T>);
     BackwardTile<T> queries = head.begin_tile(head.tile(query), scratch, dq_t);
-    const RowRange next = head.tile(std::min(query + kQueryTile<T>, steps));
+    const bool last = query + kQueryTile<T> >= steps;
+    const FetchedAhead<T> ahead =
+        last ? FetchedAhead<T>{next_task.head, next_task.head.tile(next_task.first_query()),
+                               next_task.chunk}
+             : FetchedAhead<T>{head, head.tile(query + kQueryTile<T>), {}};
     const Index keys_end =
         head.causal ? std::min(task.chunk.end(), query + queries.q.rows) : task.chunk.end();
     for (Index key = task.chunk.first; key < keys_end; key += kKeyTile) {
       const RowRange keys{key, std::min(kKeyTile, keys_end - key)};
       const Index part = (key - task.chunk.first) / kKeyTile;
       const Index parts = parts_in(keys_end - task.chunk.first, kKeyTile);
-      for (const auto& rows : {head.q, head.d_output, head.output}) {
-        prefetch_part(rows_of(rows, next), part, parts);
-      }
+      prefetch_part(rows_of(ahead.head.output, ahead.queries), part, parts);
       attend_tile_backward<T>(queries,
                               {.k = rows_of(head.k, keys),
                                .v = rows_of(head.v, keys),
                                .dk = rows_of(task.dk, keys),
                                .dv = rows_of(task.dv, keys)},
                               {.causal = head.causal, .query = query, .key = key},
-                              scratch.gradient_tiles(keys.count));
+                              scratch.gradient_tiles(keys.count), ahead.part(part, parts));
       queries.first_keys = false;
     }
     if (task.has_all_keys()) {
@@ -139,24 +155,27 @@ void fused_backward(const ThreadTeam& team, const AttentionProblem<T>& problem,
 
   // Chunk by chunk over all heads: in a causal problem the first keys are seen by the most queries,
   // so that the run ends with short tasks.
-  team.for_each_task(heads * chunks, [&](Index task, int worker) {
+  const auto task_of = [&](Index task) -> ChunkTask<T> {
     const Index head = task % heads, chunk = task / heads, first = chunk * chunk_keys;
-    attend_chunk<T>(
-        {.head = {.q = of_head(problem.q, head),
-                  .k = of_head(problem.k, head),
-                  .v = of_head(problem.v, head),
-                  .output = of_head(BlockedMatrixView<const T>(problem.output), head),
-                  .d_output = of_head(gradients.d_output, head),
-                  .row_max = workspace.row_max.data() + head * padded_steps,
-                  .row_sum = workspace.row_sum.data() + head * padded_steps,
-                  .causal = shape.causal},
-         .dk = of_head(gradients.dk, head),
-         .dv = of_head(gradients.dv, head),
-         .dq = of_head(gradients.dq, head),
-         .dq_t_share =
-             shares == nullptr ? nullptr : shares + (head * chunks + chunk) * padded_steps * d_k,
-         .chunk = {first, std::min(chunk_keys, shape.steps - first)}},
-        backward_scratch(workspace, worker));
+    return {.head = {.q = of_head(problem.q, head),
+                     .k = of_head(problem.k, head),
+                     .v = of_head(problem.v, head),
+                     .output = of_head(BlockedMatrixView<const T>(problem.output), head),
+                     .d_output = of_head(gradients.d_output, head),
+                     .row_max = workspace.row_max.data() + head * padded_steps,
+                     .row_sum = workspace.row_sum.data() + head * padded_steps,
+                     .causal = shape.causal},
+            .dk = of_head(gradients.dk, head),
+            .dv = of_head(gradients.dv, head),
+            .dq = of_head(gradients.dq, head),
+            .dq_t_share =
+                shares == nullptr ? nullptr : shares + (head * chunks + chunk) * padded_steps * d_k,
+            .chunk = {first, std::min(chunk_keys, shape.steps - first)}};
+  };
+  team.for_each_task(heads * chunks, [&](Index task, int worker) {
+    // The worker's next one, if all workers are equally fast.
+    const Index next = std::min(task + team.size(), heads * chunks - 1);
+    attend_chunk(task_of(task), task_of(next), backward_scratch(workspace, worker));
   });
   if (chunks == 1) return;
 

@@ -257,21 +257,29 @@ void differentiate_softmax(const GradientTiles<T>& tiles, const BackwardTile<T>&
   }
 }
 
+/// What to fetch while four of the products run.
+template <typename T>
+struct AheadOfGradients {
+  Ahead<T> with_scores, with_probability_gradients, with_dv, with_dk;
+};
+
 /// Backward, one tile, the five products of Dao et al. 2022, alg. 4. Adds to dk, dv and,
 /// but for the first keys, to dq_t.
 template <typename T>
 void attend_tile_backward(const BackwardTile<T>& queries, const KeyGradientRows<T>& keys,
-                          TilePosition at, const GradientTiles<T>& tiles) {
+                          TilePosition at, const GradientTiles<T>& tiles,
+                          const AheadOfGradients<T>& ahead) {
   const auto& [p_t, ds_t] = tiles;
-  multiply_blocks<T>(keys.k, queries.q_t, p_t, assign<T>());
-  multiply_blocks<T>(keys.v, queries.d_output_t, ds_t, assign<T>());
+  multiply_blocks<T>(keys.k, queries.q_t, p_t, assign<T>(), ahead.with_scores);
+  multiply_blocks<T>(keys.v, queries.d_output_t, ds_t, assign<T>(),
+                     ahead.with_probability_gradients);
   if (at.hides_some_of(keys.k.rows)) hide_later_keys(p_t, at);
   differentiate_softmax(tiles, queries);
   const Index count = queries.q.rows;  // columns behind it are padding
   multiply_blocks<T>(MatrixView<const T>(p_t).column_block(0, count), queries.d_output, keys.dv,
-                     add_to<T>());
+                     add_to<T>(), ahead.with_dv);
   multiply_blocks<T>(MatrixView<const T>(ds_t).column_block(0, count), queries.q, keys.dk,
-                     add_to<T>());
+                     add_to<T>(), ahead.with_dk);
   multiply_blocks<T>(transposed(keys.k), ds_t, queries.dq_t,
                      queries.first_keys ? assign<T>() : add_to<T>());
 }
