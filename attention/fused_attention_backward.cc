@@ -83,8 +83,10 @@ void attend_chunk(const ChunkTask<T>& task, const ChunkTask<T>& next_task,
                   const BackwardScratch<T>& scratch) {
   const HeadTensors<T>& head = task.head;
   const Index steps = head.q.rows, d_k = head.q.cols;
-  as_eigen(rows_of(task.dk, task.chunk)).setZero();
-  as_eigen(rows_of(task.dv, task.chunk)).setZero();
+  if (head.causal) {  // the first queries that see some of a tile's keys do not see all
+    as_eigen(rows_of(task.dk, task.chunk)).setZero();
+    as_eigen(rows_of(task.dv, task.chunk)).setZero();
+  }
   for (Index query = task.first_query(); query < steps; query += kQueryTile<T>) {
     const MatrixView<T> dq_t =
         task.has_all_keys() ? scratch.dq_t(d_k)
@@ -106,7 +108,8 @@ void attend_chunk(const ChunkTask<T>& task, const ChunkTask<T>& next_task,
                               {.k = rows_of(head.k, keys),
                                .v = rows_of(head.v, keys),
                                .dk = rows_of(task.dk, keys),
-                               .dv = rows_of(task.dv, keys)},
+                               .dv = rows_of(task.dv, keys),
+                               .first_queries = !head.causal && query == 0},
                               {.causal = head.causal, .query = query, .key = key},
                               scratch.gradient_tiles(keys.count), ahead.part(part, parts));
       queries.first_keys = false;

@@ -226,6 +226,7 @@ template <typename T>
 struct KeyGradientRows {
   MatrixView<const T> k, v;  // [keys, d_k]
   MatrixView<T> dk, dv;      // [keys, d_k]
+  bool first_queries;        // dk and dv are assigned, not added to
 };
 
 /// Scratch, [keys, kQueryTile] each.
@@ -263,8 +264,8 @@ struct AheadOfGradients {
   Ahead<T> with_scores, with_probability_gradients, with_dv, with_dk;
 };
 
-/// Backward, one tile, the five products of Dao et al. 2022, alg. 4. Adds to dk, dv and,
-/// but for the first keys, to dq_t.
+/// Backward, one tile, the five products of Dao et al. 2022, alg. 4. Adds to dk, dv and dq_t, but
+/// for the first that they meet.
 template <typename T>
 void attend_tile_backward(const BackwardTile<T>& queries, const KeyGradientRows<T>& keys,
                           TilePosition at, const GradientTiles<T>& tiles,
@@ -276,10 +277,11 @@ void attend_tile_backward(const BackwardTile<T>& queries, const KeyGradientRows<
   if (at.hides_some_of(keys.k.rows)) hide_later_keys(p_t, at);
   differentiate_softmax(tiles, queries);
   const Index count = queries.q.rows;  // columns behind it are padding
+  const BlockStart<T> start = keys.first_queries ? assign<T>() : add_to<T>();
   multiply_blocks<T>(MatrixView<const T>(p_t).column_block(0, count), queries.d_output, keys.dv,
-                     add_to<T>(), ahead.with_dv);
-  multiply_blocks<T>(MatrixView<const T>(ds_t).column_block(0, count), queries.q, keys.dk,
-                     add_to<T>(), ahead.with_dk);
+                     start, ahead.with_dv);
+  multiply_blocks<T>(MatrixView<const T>(ds_t).column_block(0, count), queries.q, keys.dk, start,
+                     ahead.with_dk);
   multiply_blocks<T>(transposed(keys.k), ds_t, queries.dq_t,
                      queries.first_keys ? assign<T>() : add_to<T>());
 }
