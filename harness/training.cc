@@ -1,7 +1,9 @@
 #include "harness/training.h"
 
+#include <bit>
 #include <chrono>
 #include <cmath>
+#include <map>
 
 #include "core/optimiser.h"
 #include "harness/registry.h"
@@ -12,6 +14,8 @@ namespace {
 enum Stream : std::uint64_t { kParameters, kTrainingData, kTestData, kGradientData };
 
 constexpr Index kStepsPerLearningPoint = 20;
+// One stretch may be a lucky one.
+constexpr Index kStretchesToStop = 2;
 
 class Stopwatch {
  public:
@@ -31,13 +35,40 @@ struct Score {
 
   template <typename T>
   void add(double mean_loss, const SequenceModel<T>& model, const TaskBatch& batch) {
-    const auto count = static_cast<Index>(batch.targets.size());
-    loss += mean_loss * static_cast<double>(count);
-    correct += model.correct();
-    answers += count;
+    loss += mean_loss * static_cast<double>(batch.answers());
+    correct += std::ranges::count(model.right(), true);
+    answers += batch.answers();
   }
   double mean_loss() const { return loss / static_cast<double>(answers); }
   double accuracy() const { return static_cast<double>(correct) / static_cast<double>(answers); }
+};
+
+/// Right answers by gap, counted from one power of two to the next.
+class ScoreByGap {
+ public:
+  void add(const std::vector<bool>& right, const std::vector<Index>& gaps) {
+    for (std::size_t a = 0; a < gaps.size(); ++a) {
+      auto& [answers, correct] = counts_[std::bit_floor(static_cast<std::size_t>(gaps[a]))];
+      ++answers;
+      correct += right[a];
+    }
+  }
+  std::vector<GapScore> scores() const {
+    std::vector<GapScore> list;
+    for (const auto& [first_gap, count] : counts_) {
+      list.push_back({.first_gap = Index(first_gap),
+                      .last_gap = Index(2 * first_gap - 1),
+                      .answers = count.answers,
+                      .accuracy = double(count.correct) / double(count.answers)});
+    }
+    return list;
+  }
+
+ private:
+  struct Count {
+    Index answers = 0, correct = 0;
+  };
+  std::map<std::size_t, Count> counts_;  // by the smallest gap counted
 };
 
 /// Draws sequences as the training wants them.
@@ -51,7 +82,7 @@ void draw(Random& random, const TrainingSettings& settings, Index sequences, Tas
 
 template <typename T>
 void reserve_for(SequenceModel<T>& model, const TaskBatch& batch, const ThreadTeam& team) {
-  model.reserve(batch.shape, static_cast<Index>(batch.targets.size()), team.size());
+  model.reserve(batch.shape, batch.answers(), team.size());
 }
 
 /// Tests where the model was trained.
@@ -60,11 +91,34 @@ TestScore test(const ThreadTeam& team, const TrainingSettings& settings,
   Random random(static_cast<std::uint64_t>(settings.seed), kTestData);
   TaskBatch batch;
   Score score;
+  ScoreByGap by_gap;
   for (Index left = settings.task->defaults.test_sequences; left > 0; left -= batch.shape.batch) {
     draw(random, settings, std::min(left, settings.batch), batch);
     score.add(model.forward(team, batch, Keep::kNothing), model, batch);
+    by_gap.add(model.right(), batch.gaps);
   }
-  return {.distance = settings.distance, .accuracy = score.accuracy(), .loss = score.mean_loss()};
+  return {.distance = settings.distance,
+          .accuracy = score.accuracy(),
+          .loss = score.mean_loss(),
+          .by_gap = by_gap.scores()};
+}
+
+/// Forgets all answers of a sequence but the last.
+void keep_last_answers(TaskBatch& batch) {
+  TaskBatch last;
+  last.start(batch.shape);
+  for (std::size_t a = 0; a < batch.answer_rows.size(); ++a) {
+    const auto sequence_of = [&](std::size_t i) {
+      return batch.answer_rows[i] / batch.shape.steps;
+    };
+    if (a + 1 < batch.answer_rows.size() && sequence_of(a + 1) == sequence_of(a)) continue;
+    last.answer_rows.push_back(batch.answer_rows[a]);
+    if (!batch.targets.empty()) last.targets.push_back(batch.targets[a]);
+    if (!batch.values.empty()) last.values.push_back(batch.values[a]);
+  }
+  last.tokens = std::move(batch.tokens);
+  last.numbers = std::move(batch.numbers);
+  batch = std::move(last);
 }
 
 /// In double, since a vanishing gradient would underflow in float. One batch of sequences;
@@ -77,20 +131,19 @@ std::vector<GradientPoint> gradient_by_distance(const ThreadTeam& team,
   Random random(static_cast<std::uint64_t>(settings.seed), kGradientData);
   TaskBatch batch;
   draw(random, settings, settings.batch, batch);
+  keep_last_answers(batch);
   reserve_for(model, batch, team);
   model.forward(team, batch, Keep::kForBackward);
   model.backward(team, batch);
 
   const auto [B, T] = std::pair(batch.shape.batch, batch.shape.steps);
   const auto gradient = model.embedding_gradient();
-  std::vector<Index> last_answer(static_cast<std::size_t>(B));
-  for (const Index row : batch.answer_rows) last_answer[std::size_t(row / T)] = row % T;
   std::vector<GradientPoint> points;
   for (Index distance = 1; distance < T; ++distance) {
     double sum = 0;
     Index sequences = 0;
     for (Index b = 0; b < B; ++b) {
-      const Index t = last_answer[std::size_t(b)] - distance;
+      const Index t = batch.answer_rows[std::size_t(b)] % T - distance;
       if (t < 0) continue;
       sum += as_eigen(gradient.sequence(b)).row(t).norm();
       ++sequences;
@@ -107,12 +160,16 @@ SequenceModelSpec model_spec(const TrainingSettings& settings) {
   return {.model = settings.model,
           .variant = settings.variant,
           .vocabulary = settings.task->vocabulary,
+          .channels = settings.task->channels,
           .answers = settings.task->answers,
+          .loss = settings.task->loss,
+          .tolerance = settings.task->tolerance,
           .longest = settings.seq_len(),
           .width = settings.width,
-          .layers = settings.layers,
-          .heads = settings.heads,
-          .mlp_expansion = settings.task->defaults.mlp_expansion};
+          .layers = settings.form.layers,
+          .heads = settings.form.heads,
+          .residual = settings.form.residual,
+          .mlp_expansion = settings.form.mlp_expansion};
 }
 
 void initialise(const TrainingSettings& settings, SequenceModel<float>& model) {
@@ -131,17 +188,20 @@ TrainingCost training_cost(const TrainingSettings& settings) {
                                          .causal = spec.causal},
                                         shape, Pass::kTrain, 1);
   const double N = double(shape.batch) * double(shape.steps), D = double(spec.width);
-  const double expansion = info.is_recurrent() ? 0 : double(spec.mlp_expansion);
+  const double expansion = double(spec.mlp_expansion);
   const double mlp_parameters = 2 * expansion * D * D;
   const double layers = double(spec.layers);
 
   const double positions =
       spec.variant.positions == Positions::kLearned ? double(spec.longest) * D : 0;
-  const double parameters = double(spec.vocabulary + spec.answers) * D + positions +
+  const double parameters = double(spec.vocabulary + spec.channels + spec.answers) * D + positions +
                             layers * (layer.parameters + mlp_parameters);
   // A block's states (block.h): its output, and in residual form five more and twice the MLP's.
-  const double block_states = info.is_recurrent() ? 1 : 6 + 2 * expansion;
-  const double states = N * D * (2 + layers * block_states);
+  const double block_states = spec.residual ? 6 + 2 * expansion : 1;
+  const double A = double(shape.batch) * double(settings.task->questions(settings.task_setting()));
+  const double answer_states = A * (3 * D + 2 * double(spec.answers) + 1);
+  const double states =
+      N * (D * (2 + layers * block_states) + 2 * double(spec.channels)) + answer_states;
   const double layer_scalars = layers * layer.workspace_bytes / sizeof(float);
   // In float: value, gradient and two moments of a parameter. In double: value and gradient.
   const double float_bytes = sizeof(float) * (4 * parameters + states + layer_scalars);
@@ -159,7 +219,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   SequenceModel<float> model(model_spec(settings));
   initialise(settings, model);
   AdamW<float> optimiser(model.parameters(), {.weight_decay = defaults.weight_decay});
-  const LearningRateSchedule schedule{.peak = settings.learning_rate,
+  const LearningRateSchedule schedule{.peak = settings.form.learning_rate,
                                       .steps = settings.steps,
                                       .warmup_steps = defaults.warmup_steps};
 
@@ -172,6 +232,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   const Stopwatch stopwatch;
   TaskBatch batch;
   Score stretch;
+  Index solved_stretches = 0;  // in a row
   for (Index step = 0; step < settings.steps; ++step) {
     if (!keep_going(step)) return std::nullopt;
     draw(data_random, settings, settings.batch, batch);
@@ -186,7 +247,8 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
     if (result.steps % kStepsPerLearningPoint == 0 || result.steps == settings.steps) {
       result.learning.push_back(
           {result.steps, stopwatch.seconds(), stretch.mean_loss(), stretch.accuracy()});
-      if (!result.steps_to_solve && stretch.accuracy() >= defaults.solved_accuracy) {
+      solved_stretches = stretch.accuracy() >= defaults.solved_accuracy ? solved_stretches + 1 : 0;
+      if (!result.steps_to_solve && solved_stretches > 0) {
         result.steps_to_solve = result.steps;
         result.seconds_to_solve = result.learning.back().seconds;
       }
@@ -197,6 +259,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
                        "; a lower --learning-rate may help";
       break;
     }
+    if (defaults.stops_when_solved && solved_stretches == kStretchesToStop) break;
   }
   result.train_seconds = stopwatch.seconds();
 
