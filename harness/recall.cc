@@ -6,6 +6,7 @@
 #include <exception>
 #include <map>
 #include <mutex>
+#include <optional>
 
 #include "harness/command_line.h"
 #include "harness/errors.h"
@@ -114,9 +115,11 @@ std::vector<TrainingSettings> trainings_of(const Task& task, const CommandLine& 
 
   std::vector<TrainingSettings> trainings;
   for (const std::string& model : line.names("model", model_names())) {
+    std::vector<std::string> taken;  // two names can mean the same variant
     for (const std::string& name : variants) {
-      const Variant* variant = find_variant(model, name);
-      if (variant == nullptr) continue;
+      const std::optional<Variant> variant = find_variant(model, name);
+      if (!variant || std::ranges::find(taken, variant->name) != taken.end()) continue;
+      taken.push_back(variant->name);
       for (const Index distance : distances) {
         for (Index seed = first_seed; seed < first_seed + seeds; ++seed) {
           TrainingSettings settings;
@@ -161,7 +164,7 @@ std::vector<TrainingSettings> requested_trainings(const CommandLine& line) {
 }
 
 void print_header() {
-  std::printf("%-12s %-10s %-9s %9s %6s %9s %9s %9s %9s  %s\n", "task", "model", "variant",
+  std::printf("%-12s %-10s %-16s %9s %6s %9s %9s %9s %9s  %s\n", "task", "model", "variant",
               "distance", "seed", "accuracy", "loss", "solved at", "seconds", "status");
 }
 
@@ -178,7 +181,7 @@ void print_row(const CsvRow& row) {
     return std::string(formatted);
   };
   const std::string reason = text("reason") == "-" ? "" : ": " + text("reason");
-  std::printf("%-12s %-10s %-9s %9s %6s %9s %9s %9s %9s  %s%s\n", text("task").c_str(),
+  std::printf("%-12s %-10s %-16s %9s %6s %9s %9s %9s %9s  %s%s\n", text("task").c_str(),
               text("model").c_str(), text("variant").c_str(), text("distance").c_str(),
               text("seed").c_str(), number("accuracy", "%.3f").c_str(),
               number("loss", "%.4g").c_str(), text("steps_to_solve").c_str(),
@@ -204,10 +207,10 @@ void print_summary(const RunDirectory& directory, const std::vector<TrainingSett
       distances.push_back(settings.distance);
     }
   }
-  std::printf("\naccuracy, median over seeds, at distance\n%-33s", "");
+  std::printf("\naccuracy, median over seeds, at distance\n%-40s", "");
   for (const Index distance : distances) std::printf("%9td", distance);
   for (const auto& line : lines) {
-    std::printf("\n%-12s %-10s %-9s", line[0].c_str(), line[1].c_str(), line[2].c_str());
+    std::printf("\n%-12s %-10s %-16s", line[0].c_str(), line[1].c_str(), line[2].c_str());
     for (const Index distance : distances) {
       auto key = line;
       key.push_back(std::to_string(distance));

@@ -21,9 +21,10 @@ std::unique_ptr<Block<T>> make_block(const SequenceModelSpec& spec) {
                               .width = spec.width,
                               .heads = info.is_recurrent() ? 1 : spec.heads,
                               .causal = spec.causal});
-  return std::make_unique<Block<T>>(
-      std::move(layer),
-      BlockOptions{.residual = spec.residual, .mlp_expansion = spec.mlp_expansion});
+  return std::make_unique<Block<T>>(std::move(layer),
+                                    BlockOptions{.residual = spec.residual,
+                                                 .mlp_expansion = spec.mlp_expansion,
+                                                 .taps = spec.variant.taps});
 }
 
 template <typename T>
@@ -31,8 +32,14 @@ void initialise_layer(Random& random, SequenceLayer<T>& layer, const SequenceMod
   switch (spec.variant.initialisation) {
     case Initialisation::kPyTorch:
       return layer.initialise(random);
+    case Initialisation::kForgetOne:
+      return initialise_forget_one(random, layer);
     case Initialisation::kChrono:
       return initialise_chrono(random, layer, spec.longest);
+    case Initialisation::kOrthogonal:
+      return initialise_orthogonal(random, layer);
+    case Initialisation::kUniformKeys:
+      return initialise_uniform_keys(random, layer);
   }
 }
 
@@ -54,6 +61,8 @@ SequenceModel<T>::SequenceModel(const SequenceModelSpec& spec)
   if (spec.variant.positions == Positions::kLearned) {
     positions_ = {"positions.weight", Tensor<T>({spec.longest, spec.width}), {}};
     parameters_.push_back(&positions_);
+  } else if (spec.variant.positions == Positions::kSinusoidal) {
+    positions_.value = sinusoidal_positions<T>(spec.longest, spec.width);
   }
   for (Index layer = 0; layer < spec.layers; ++layer) {
     blocks_.push_back(make_block<T>(spec));
@@ -66,18 +75,13 @@ SequenceModel<T>::SequenceModel(const SequenceModelSpec& spec)
 }
 
 template <typename T>
-bool SequenceModel<T>::has_positions() const {
-  return positions_.value.size() > 0;
-}
-
-template <typename T>
 void SequenceModel<T>::initialise(Random& random) {
   if (reads_tokens()) {
     fill_normal(random, embedding_.value.values());
   } else {
     input_.initialise(random);
   }
-  if (has_positions()) fill_normal(random, positions_.value.values(), 0, kPositionDeviation);
+  if (learns_positions()) fill_normal(random, positions_.value.values(), 0, kPositionDeviation);
   for (auto& block : blocks_) {
     initialise_layer(random, block->layer(), spec_);
     block->initialise_rest(random);
@@ -110,7 +114,7 @@ void SequenceModel<T>::reserve(SequenceShape shape, Index answers, int workers) 
     numbers_ = Tensor<T>({shape.batch * shape.steps, spec_.channels});
     dnumbers_ = Tensor<T>(numbers_.shape());
   }
-  if (has_positions()) positions_.gradient = Tensor<T>(positions_.value.shape());
+  if (learns_positions()) positions_.gradient = Tensor<T>(positions_.value.shape());
   final_norm_.reserve(answers, Pass::kTrain);
   readout_.reserve(Pass::kTrain);
   features_ = Tensor<T>({answers, D});
@@ -129,7 +133,7 @@ double SequenceModel<T>::forward(const ThreadTeam& team, const TaskBatch& batch,
   // 1. Tokens or numbers to vectors.
   const SequenceView<T> embedded = view(states_[0], batch);
   embed(team, batch, embedded.tokens());
-  if (has_positions()) add_positions(team, positions_.value.matrix(), embedded);
+  if (positions_.value.size() > 0) add_positions(team, positions_.value.matrix(), embedded);
 
   // 2. Through the blocks.
   for (std::size_t k = 0; k < blocks_.size(); ++k) {
@@ -181,7 +185,7 @@ void SequenceModel<T>::backward(const ThreadTeam& team, const TaskBatch& batch) 
 
   // Undoes 1.
   embedding_gradient_ = view(dstate_, batch);
-  if (has_positions()) {
+  if (learns_positions()) {
     add_positions_backward(team, embedding_gradient_, positions_.gradient.matrix());
   }
   embed_backward(team, batch);

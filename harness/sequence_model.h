@@ -64,7 +64,7 @@ class SequenceModel {
 
  private:
   bool reads_tokens() const { return spec_.vocabulary > 0; }
-  bool has_positions() const;
+  bool learns_positions() const { return spec_.variant.positions == Positions::kLearned; }
   SequenceView<T> view(Tensor<T>& states, const TaskBatch& batch) const;
   void embed(const ThreadTeam& team, const TaskBatch& batch, MatrixView<T> embedded);
   void embed_backward(const ThreadTeam& team, const TaskBatch& batch);
@@ -75,7 +75,7 @@ class SequenceModel {
   SequenceModelSpec spec_;
   Parameter<T> embedding_;  // [V, D]; unused where the input is numbers
   LinearLayer<T> input_;    // [D, channels]; unused where the input is tokens
-  Parameter<T> positions_;  // [longest, D]; empty unless the variant learns them
+  Parameter<T> positions_;  // [longest, D]; empty without, no parameter unless learned
   std::vector<std::unique_ptr<Block<T>>> blocks_;
   NormLayer<T> final_norm_;
   LinearLayer<T> readout_;

@@ -193,11 +193,14 @@ TrainingCost training_cost(const TrainingSettings& settings) {
   const double layers = double(spec.layers);
 
   const double positions =
-      spec.variant.positions == Positions::kLearned ? double(spec.longest) * D : 0;
-  const double parameters = double(spec.vocabulary + spec.channels + spec.answers) * D + positions +
-                            layers * (layer.parameters + mlp_parameters);
-  // A block's states (block.h): its output, and in residual form five more and twice the MLP's.
-  const double block_states = spec.residual ? 6 + 2 * expansion : 1;
+      spec.variant.positions == Positions::kNone ? 0 : double(spec.longest) * D;
+  const double taps = double(spec.variant.taps);
+  const double parameters =
+      double(spec.vocabulary + spec.channels + spec.answers) * D + positions +
+      layers * (layer.parameters + mlp_parameters + (taps > 0 ? (taps + 1) * D : 0));
+  // A block's states (block.h): its output, in residual form five more and twice the MLP's, and two
+  // of a convolution.
+  const double block_states = (spec.residual ? 6 + 2 * expansion : 1) + (taps > 0 ? 2 : 0);
   const double A = double(shape.batch) * double(settings.task->questions(settings.task_setting()));
   const double answer_states = A * (3 * D + 2 * double(spec.answers) + 1);
   const double states =
@@ -207,7 +210,8 @@ TrainingCost training_cost(const TrainingSettings& settings) {
   const double float_bytes = sizeof(float) * (4 * parameters + states + layer_scalars);
   const double double_bytes = sizeof(double) * (2 * parameters + states + layer_scalars);
 
-  return {.flops = double(settings.steps) * layers * (layer.flops + 3 * 2 * N * mlp_parameters),
+  return {.flops = double(settings.steps) * layers *
+                   (layer.flops + 3 * 2 * N * (mlp_parameters + taps * D)),
           .bytes = float_bytes + (settings.measure_gradients ? double_bytes : 0)};
 }
 

@@ -259,6 +259,19 @@ TEST_F(RecallCommand, TellsTheShortestDistanceOfTheTask) {
   }
 }
 
+TEST_F(RecallCommand, TakesAVariantOnceUnderItsFullName) {
+  ASSERT_EQ(run({"--variant", "conv3,default+conv3", "--model", "gru,attention", "--distance", "4",
+                 "--seeds", "1", "--steps", "2"}),
+            0);
+  std::set<std::pair<std::string, std::string>> trainings;
+  for (const auto& row : table("recall.csv")) {
+    trainings.insert({row.at("model"), row.at("variant")});
+  }
+  EXPECT_EQ(trainings, (std::set<std::pair<std::string, std::string>>{
+                           {"gru", "default+conv3"}, {"attention", "learned+conv3"}}));
+  EXPECT_EQ(table("recall.csv").size(), 2u);
+}
+
 TEST_F(RecallCommand, TrainsEveryTask) {
   ASSERT_EQ(run({"--task", "all", "--model", "gru,attention", "--variant", "default,learned",
                  "--distance", "32", "--seeds", "1", "--steps", "3"}),
@@ -292,7 +305,9 @@ TEST_F(RecallCommand, NamesTheVariantsThatTheChosenModelsHave) {
     EXPECT_STREQ(
         error.what(),
         "--variant: 'chrono' is not allowed; expected one that gru,attention has: default, "
-        "learned, noanswer");
+        "forget1, learned, sinusoidal, nopos, meanpool, noanswer, conv3, default+conv3, "
+        "forget1+conv3, learned+conv3, sinusoidal+conv3, nopos+conv3, meanpool+conv3, "
+        "noanswer+conv3");
   }
 }
 
@@ -305,6 +320,9 @@ TEST_F(RecallCommand, RefusesBadOptionsByNameAndWritesNothing) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{"--task", "second_token"}, "--task: 'second_token'"},
       {{"--variant", "choronic"}, "--variant: 'choronic'"},
+      {{"--variant", "conv5"}, "--variant: 'conv5'"},
+      {{"--variant", "conv3+learned"}, "--variant: 'conv3+learned'"},
+      {{"--model", "elman", "--variant", "forget1+conv3"}, "--variant: 'forget1+conv3'"},
       {{"--model", "gru", "--variant", "chrono"}, "--variant: 'chrono'"},
       {{"--model", "transformer"}, "--model: 'transformer'"},
       {{"--distance", "1"}, "--distance: '1'"},

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "harness/registry.h"
 #include "tests/slopes.h"
 #include "tests/test_data.h"
@@ -59,6 +61,35 @@ class EveryModel : public ::testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Models, EveryModel, ::testing::ValuesIn(model_names()),
                          [](const auto& instance) { return instance.param; });
 
+TEST(SequenceModel, AddsSinusoidalPositionsAndLearnsNone) {
+  const ThreadTeam team;
+  SequenceModelSpec spec = small_spec("attention", 5);
+  std::map<std::string, double> losses;
+  for (const std::string name : {"nopos", "sinusoidal"}) {
+    spec.variant = *find_variant("attention", name);
+    SequenceModel<double> model(spec);
+    Random random(8);
+    model.initialise(random);
+    for (const Parameter<double>* parameter : model.parameters()) {
+      EXPECT_NE(parameter->name, "positions.weight");
+    }
+    // One and the same token everywhere: what differs from a shorter sequence are positions.
+    TaskBatch batch;
+    batch.targets = {0};
+    std::vector<double> by_length;
+    for (const Index T : {2, 5}) {
+      batch.shape = {1, T};
+      batch.tokens.assign(std::size_t(T), 3);
+      batch.answer_rows = {T - 1};
+      model.reserve(batch.shape, 1, 1);
+      by_length.push_back(model.forward(team, batch, Keep::kNothing));
+    }
+    losses[name] = std::abs(by_length[1] - by_length[0]);
+  }
+  EXPECT_LT(losses["nopos"], 1e-12);  // rounding of sums over 5 tokens
+  EXPECT_GT(losses["sinusoidal"], 1e-3);
+}
+
 void check_slopes(const SequenceModelSpec& spec, SequenceShape shape,
                   TaskBatch (*draw)(Random&, SequenceShape)) {
   const ThreadTeam team;
@@ -105,6 +136,15 @@ TEST_P(EveryModel, GradientsMatchSlopes) {
 TEST_P(EveryModel, GradientsOfARegressionMatchSlopes) {
   for (const SequenceShape shape : {SequenceShape{1, 1}, {2, 9}}) {
     check_slopes(regression_spec(GetParam(), shape.steps), shape, regression_batch);
+  }
+}
+
+TEST_P(EveryModel, GradientsOfEveryVariantMatchSlopes) {
+  for (const std::string& name : variant_names({GetParam()})) {
+    SCOPED_TRACE(name);
+    SequenceModelSpec spec = small_spec(GetParam(), 5);
+    spec.variant = *find_variant(GetParam(), name);
+    check_slopes(spec, {2, 5}, small_batch);
   }
 }
 
