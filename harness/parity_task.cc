@@ -1,7 +1,8 @@
 // Running parity: at every step, is the number of ones so far odd? One bit of state solves it for
 // any length, while an attention layer's output hardly moves when one of many tokens flips (Hahn
-// 2020). Asked at every step, as for other automata by Liu et al. 2023: the gap of an answer is the
-// bits it sums, so that gap.csv tells up to where a model counts.
+// 2020). Asked at every step in training, as automata are by Liu et al. 2023, and judged by the
+// parity of the whole sequence. The gap of an answer is the bits it sums: gap.csv tells how far a
+// model counts.
 #include <cmath>
 
 #include "harness/task_definitions.h"
@@ -34,6 +35,7 @@ Task parity_task() {
           .distance_meaning = "sequence length",
           .vocabulary = 2,
           .answers = 2,
+          .judged = Judged::kLastAnswer,
           .min_distance = [](Index) { return Index{2}; },
           .sequence_length = [](const TaskSetting& setting) { return setting.distance; },
           .questions = [](const TaskSetting& setting) { return setting.distance; },

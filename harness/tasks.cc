@@ -28,6 +28,11 @@ void TaskBatch::start(SequenceShape new_shape) {
   shape = new_shape;
 }
 
+bool TaskBatch::is_last_answer(Index a) const {
+  const auto sequence_of = [this](Index i) { return answer_rows[std::size_t(i)] / shape.steps; };
+  return a + 1 == answers() || sequence_of(a + 1) != sequence_of(a);
+}
+
 const std::vector<Task>& all_tasks() {
   static const std::vector<Task> tasks = {
       // The published setting, whole: it never stops early.
@@ -84,7 +89,7 @@ const std::vector<Task>& all_tasks() {
                            .solved_accuracy = 0.95,
                            .stops_when_solved = true}),
       with(mqar_task(), {.distances = {64, 128, 256},
-                         .variants = {"default", "learned"},
+                         .variants = {"default", "learned", "conv3"},
                          .seeds = 3,
                          .steps = 2000,
                          .batch = 64,

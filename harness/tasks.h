@@ -32,6 +32,8 @@ struct TaskBatch {
                                    // task's distance tells it
 
   Index answers() const { return static_cast<Index>(answer_rows.size()); }
+  /// Whether answer `a` is the last of its sequence.
+  bool is_last_answer(Index a) const;
   /// Forgets what it holds and takes this shape.
   void start(SequenceShape new_shape);
 };
@@ -58,6 +60,9 @@ enum class LossKind {
   kSquaredError,  // of one number; right is within the task's tolerance
 };
 
+/// Which answers accuracy counts; the loss is the mean over all.
+enum class Judged { kEveryAnswer, kLastAnswer };
+
 /// The form and training of one model on one task.
 struct ModelSettings {
   Index layers = 1;
@@ -81,7 +86,7 @@ struct TaskDefaults {
   double max_gradient_norm = 1;
   Index test_sequences = 1;
   double solved_accuracy = 1;  // from here on a test, or a stretch of training, counts as solved
-  bool stops_when_solved = false;  // training ends at the second stretch in a row that is
+  bool stops_when_solved = false;  // training ends soon after (training.cc says when)
 };
 
 struct Task {
@@ -92,6 +97,7 @@ struct Task {
   Index channels = 0;            // numbers at each step, where the input is no tokens
   Index answers = 1;             // targets lie in [0, answers)
   LossKind loss = LossKind::kCrossEntropy;
+  Judged judged = Judged::kEveryAnswer;
   double tolerance = 0;  // a regression's answer counts as right within it
   /// Key-value pairs of a sequence, from 2 to most_pairs; null for tasks without.
   Index (*pairs)(const TaskSetting& setting) = nullptr;

@@ -14,7 +14,8 @@ namespace {
 enum Stream : std::uint64_t { kParameters, kTrainingData, kTestData, kGradientData };
 
 constexpr Index kStepsPerLearningPoint = 20;
-// One stretch may be a lucky one.
+// A training stops behind so many stretches in a row with at most half of the errors that a solved
+// one may have: one stretch may be a lucky one, and the test must not fall below the mark again.
 constexpr Index kStretchesToStop = 2;
 
 class Stopwatch {
@@ -28,19 +29,27 @@ class Stopwatch {
 };
 
 /// Sums over the answers of one or several batches.
-struct Score {
-  double loss = 0;
-  Index correct = 0;
-  Index answers = 0;
+class Score {
+ public:
+  explicit Score(Judged judged) : judged_(judged) {}
 
   template <typename T>
   void add(double mean_loss, const SequenceModel<T>& model, const TaskBatch& batch) {
-    loss += mean_loss * static_cast<double>(batch.answers());
-    correct += std::ranges::count(model.right(), true);
-    answers += batch.answers();
+    loss_ += mean_loss * static_cast<double>(batch.answers());
+    answers_ += batch.answers();
+    for (Index a = 0; a < batch.answers(); ++a) {
+      if (judged_ == Judged::kLastAnswer && !batch.is_last_answer(a)) continue;
+      ++counted_;
+      correct_ += model.right()[std::size_t(a)];
+    }
   }
-  double mean_loss() const { return loss / static_cast<double>(answers); }
-  double accuracy() const { return static_cast<double>(correct) / static_cast<double>(answers); }
+  double mean_loss() const { return loss_ / static_cast<double>(answers_); }
+  double accuracy() const { return static_cast<double>(correct_) / static_cast<double>(counted_); }
+
+ private:
+  Judged judged_;
+  double loss_ = 0;
+  Index answers_ = 0, counted_ = 0, correct_ = 0;
 };
 
 /// Right answers by gap, counted from one power of two to the next.
@@ -90,7 +99,7 @@ TestScore test(const ThreadTeam& team, const TrainingSettings& settings,
                SequenceModel<float>& model) {
   Random random(static_cast<std::uint64_t>(settings.seed), kTestData);
   TaskBatch batch;
-  Score score;
+  Score score(settings.task->judged);
   ScoreByGap by_gap;
   for (Index left = settings.task->defaults.test_sequences; left > 0; left -= batch.shape.batch) {
     draw(random, settings, std::min(left, settings.batch), batch);
@@ -107,14 +116,12 @@ TestScore test(const ThreadTeam& team, const TrainingSettings& settings,
 void keep_last_answers(TaskBatch& batch) {
   TaskBatch last;
   last.start(batch.shape);
-  for (std::size_t a = 0; a < batch.answer_rows.size(); ++a) {
-    const auto sequence_of = [&](std::size_t i) {
-      return batch.answer_rows[i] / batch.shape.steps;
-    };
-    if (a + 1 < batch.answer_rows.size() && sequence_of(a + 1) == sequence_of(a)) continue;
-    last.answer_rows.push_back(batch.answer_rows[a]);
-    if (!batch.targets.empty()) last.targets.push_back(batch.targets[a]);
-    if (!batch.values.empty()) last.values.push_back(batch.values[a]);
+  for (Index a = 0; a < batch.answers(); ++a) {
+    if (!batch.is_last_answer(a)) continue;
+    const auto i = static_cast<std::size_t>(a);
+    last.answer_rows.push_back(batch.answer_rows[i]);
+    if (!batch.targets.empty()) last.targets.push_back(batch.targets[i]);
+    if (!batch.values.empty()) last.values.push_back(batch.values[i]);
   }
   last.tokens = std::move(batch.tokens);
   last.numbers = std::move(batch.numbers);
@@ -235,8 +242,9 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
 
   const Stopwatch stopwatch;
   TaskBatch batch;
-  Score stretch;
-  Index solved_stretches = 0;  // in a row
+  Score stretch(settings.task->judged);
+  Index good_stretches = 0;  // in a row
+  const double good_accuracy = (1 + defaults.solved_accuracy) / 2;
   for (Index step = 0; step < settings.steps; ++step) {
     if (!keep_going(step)) return std::nullopt;
     draw(data_random, settings, settings.batch, batch);
@@ -251,19 +259,19 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
     if (result.steps % kStepsPerLearningPoint == 0 || result.steps == settings.steps) {
       result.learning.push_back(
           {result.steps, stopwatch.seconds(), stretch.mean_loss(), stretch.accuracy()});
-      solved_stretches = stretch.accuracy() >= defaults.solved_accuracy ? solved_stretches + 1 : 0;
-      if (!result.steps_to_solve && solved_stretches > 0) {
+      good_stretches = stretch.accuracy() >= good_accuracy ? good_stretches + 1 : 0;
+      if (!result.steps_to_solve && stretch.accuracy() >= defaults.solved_accuracy) {
         result.steps_to_solve = result.steps;
         result.seconds_to_solve = result.learning.back().seconds;
       }
-      stretch = {};
+      stretch = Score(settings.task->judged);
     }
     if (!std::isfinite(loss)) {
       result.failure = "the loss is not finite at step " + std::to_string(result.steps) +
                        "; a lower --learning-rate may help";
       break;
     }
-    if (defaults.stops_when_solved && solved_stretches == kStretchesToStop) break;
+    if (defaults.stops_when_solved && good_stretches == kStretchesToStop) break;
   }
   result.train_seconds = stopwatch.seconds();
 

@@ -216,28 +216,41 @@ TEST(Train, AnElmanNetworkLearnsParityAndStopsWhenSolved) {
   const auto result = train(settings, kToTheEnd);
   EXPECT_TRUE(result->tests[0].solves(*settings.task)) << result->tests[0].accuracy;
   ASSERT_TRUE(result->steps_to_solve.has_value());
-  // At the second stretch of 20 steps that counts.
+  // At the second good stretch of 20 steps.
   EXPECT_GE(result->steps, *result->steps_to_solve + 20);
   EXPECT_LT(result->steps, settings.steps);
 }
 
 TEST(Train, ScoresByGapAddUpToTheWhole) {
-  TrainingSettings settings = settings_of("parity", "gru", "default", 21);
+  TrainingSettings settings = settings_of("mqar", "gru", "default", 64);
+  settings.steps = 1;
+  settings.measure_gradients = false;
+  const TestScore test = train(settings, kToTheEnd)->tests[0];
+  Index answers = 0;
+  double right = 0;
+  for (const GapScore& score : test.by_gap) {
+    EXPECT_EQ(score.last_gap, 2 * score.first_gap - 1);
+    answers += score.answers;
+    right += score.accuracy * double(score.answers);
+  }
+  EXPECT_EQ(answers, 4 * settings.task->defaults.test_sequences);
+  EXPECT_NEAR(right, test.accuracy * double(answers), 0.01);
+}
+
+TEST(Train, ParityIsJudgedByTheWholeSequence) {
+  TrainingSettings settings = settings_of("parity", "gru", "default", 16);
   settings.steps = 1;
   settings.measure_gradients = false;
   const TestScore test = train(settings, kToTheEnd)->tests[0];
   const std::vector<std::pair<Index, Index>> expected = {{1, 1}, {2, 3}, {4, 7}, {8, 15}, {16, 31}};
+  const std::vector<Index> answers = {1, 2, 4, 8, 1};  // of a sequence
   ASSERT_EQ(test.by_gap.size(), expected.size());
-  Index answers = 0;
-  double right = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     EXPECT_EQ(test.by_gap[i].first_gap, expected[i].first);
     EXPECT_EQ(test.by_gap[i].last_gap, expected[i].second);
-    answers += test.by_gap[i].answers;
-    right += test.by_gap[i].accuracy * double(test.by_gap[i].answers);
+    EXPECT_EQ(test.by_gap[i].answers, answers[i] * settings.task->defaults.test_sequences);
   }
-  EXPECT_EQ(answers, 21 * settings.task->defaults.test_sequences);
-  EXPECT_NEAR(right, test.accuracy * double(answers), 0.01);
+  EXPECT_EQ(test.accuracy, test.by_gap.back().accuracy);
 }
 
 TEST(TrainingCost, GrowsAsItShouldAndNeverOverflows) {
