@@ -32,7 +32,9 @@ std::string distance_meanings() {
 void add_options(CommandLine& line) {
   line.option("task", "first_token", "tasks, comma list");
   line.option("model", "all", "models, comma list");
-  line.option("variant", "", "variants, each for the models that have it (default: the task's)");
+  line.option("variant", "",
+              "variants, each for the models that have it (" + join(variant_names()) +
+                  "; default: the task's)");
   line.option(
       "distance", "",
       "comma list, on the task's own axis (" + distance_meanings() + "; default: the task's)");

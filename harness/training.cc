@@ -1,9 +1,7 @@
 #include "harness/training.h"
 
-#include <bit>
 #include <chrono>
 #include <cmath>
-#include <map>
 
 #include "core/optimiser.h"
 #include "harness/registry.h"
@@ -26,58 +24,6 @@ class Stopwatch {
 
  private:
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
-
-/// Sums over the answers of one or several batches.
-class Score {
- public:
-  explicit Score(Judged judged) : judged_(judged) {}
-
-  template <typename T>
-  void add(double mean_loss, const SequenceModel<T>& model, const TaskBatch& batch) {
-    loss_ += mean_loss * static_cast<double>(batch.answers());
-    answers_ += batch.answers();
-    for (Index a = 0; a < batch.answers(); ++a) {
-      if (judged_ == Judged::kLastAnswer && !batch.is_last_answer(a)) continue;
-      ++counted_;
-      correct_ += model.right()[std::size_t(a)];
-    }
-  }
-  double mean_loss() const { return loss_ / static_cast<double>(answers_); }
-  double accuracy() const { return static_cast<double>(correct_) / static_cast<double>(counted_); }
-
- private:
-  Judged judged_;
-  double loss_ = 0;
-  Index answers_ = 0, counted_ = 0, correct_ = 0;
-};
-
-/// Right answers by gap, counted from one power of two to the next.
-class ScoreByGap {
- public:
-  void add(const std::vector<bool>& right, const std::vector<Index>& gaps) {
-    for (std::size_t a = 0; a < gaps.size(); ++a) {
-      auto& [answers, correct] = counts_[std::bit_floor(static_cast<std::size_t>(gaps[a]))];
-      ++answers;
-      correct += right[a];
-    }
-  }
-  std::vector<GapScore> scores() const {
-    std::vector<GapScore> list;
-    for (const auto& [first_gap, count] : counts_) {
-      list.push_back({.first_gap = Index(first_gap),
-                      .last_gap = Index(2 * first_gap - 1),
-                      .answers = count.answers,
-                      .accuracy = double(count.correct) / double(count.answers)});
-    }
-    return list;
-  }
-
- private:
-  struct Count {
-    Index answers = 0, correct = 0;
-  };
-  std::map<std::size_t, Count> counts_;  // by the smallest gap counted
 };
 
 /// Draws sequences as the training wants them.
@@ -103,7 +49,8 @@ TestScore test(const ThreadTeam& team, const TrainingSettings& settings,
   ScoreByGap by_gap;
   for (Index left = settings.task->defaults.test_sequences; left > 0; left -= batch.shape.batch) {
     draw(random, settings, std::min(left, settings.batch), batch);
-    score.add(model.forward(team, batch, Keep::kNothing), model, batch);
+    const double loss = model.forward(team, batch, Keep::kNothing);
+    score.add(batch, loss, model.right());
     by_gap.add(model.right(), batch.gaps);
   }
   return {.distance = settings.distance,
@@ -255,7 +202,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
     optimiser.step(schedule.at(step));
     result.steps = step + 1;
 
-    stretch.add(loss, model, batch);
+    stretch.add(batch, loss, model.right());
     if (result.steps % kStepsPerLearningPoint == 0 || result.steps == settings.steps) {
       result.learning.push_back(
           {result.steps, stopwatch.seconds(), stretch.mean_loss(), stretch.accuracy()});

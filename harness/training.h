@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/score.h"
 #include "harness/sequence_model.h"
 #include "harness/tasks.h"
 #include "harness/variants.h"
@@ -46,13 +47,6 @@ struct LearningPoint {
 struct GradientPoint {
   Index distance = 0;
   double norm = 0;  // mean over sequences of ‖∂L/∂e_{T − distance}‖, L the loss of that answer
-};
-
-/// The share of right answers among those that stand between so many steps behind their evidence.
-struct GapScore {
-  Index first_gap = 0, last_gap = 0;
-  Index answers = 0;
-  double accuracy = 0;
 };
 
 /// How well the trained model does on fresh test sequences of one distance.
