@@ -1,5 +1,6 @@
 #include "harness/block.h"
 
+#include "core/causal_convolution.h"
 #include "core/initialisers.h"
 #include "core/layer_norm.h"
 #include "core/linear.h"
@@ -106,21 +107,60 @@ void LinearLayer<T>::backward(const ThreadTeam& team, MatrixView<const T> x, Mat
 }
 
 template <typename T>
+ConvolutionLayer<T>::ConvolutionLayer(const std::string& name, Index taps, Index width)
+    : weight(make_parameter<T>(name + ".weight", {taps, width})),
+      bias(make_parameter<T>(name + ".bias", {width})) {}
+
+template <typename T>
+void ConvolutionLayer<T>::initialise(Random& random) {
+  const Index fan_in = weight.value.shape()[0];
+  uniform_by_fan_in(random, weight.value, fan_in);
+  uniform_by_fan_in(random, bias.value, fan_in);
+}
+
+template <typename T>
+void ConvolutionLayer<T>::reserve(Pass pass) {
+  reserve_gradient(weight, pass);
+  reserve_gradient(bias, pass);
+}
+
+template <typename T>
+void ConvolutionLayer<T>::forward(const ThreadTeam& team, SequenceView<const T> x,
+                                  SequenceView<T> y) const {
+  causal_convolution_forward<T>(
+      team, {.x = x, .weight = weight.value.matrix(), .bias = bias.value.values(), .y = y});
+}
+
+template <typename T>
+void ConvolutionLayer<T>::backward(const ThreadTeam& team, SequenceView<const T> x,
+                                   SequenceView<const T> dy, SequenceView<T> dx) {
+  causal_convolution_backward<T>(team, {.x = x,
+                                        .weight = weight.value.matrix(),
+                                        .dy = dy,
+                                        .dx = dx,
+                                        .dweight = weight.gradient.matrix(),
+                                        .dbias = bias.gradient.values()});
+}
+
+template <typename T>
 Block<T>::Block(std::unique_ptr<SequenceLayer<T>> layer, BlockOptions options)
     : layer_(std::move(layer)),
       options_(options),
       norm1_("norm1", layer_->width()),
       norm2_("norm2", layer_->width()),
       linear1_("linear1", layer_->width(), options.mlp_expansion * layer_->width()),
-      linear2_("linear2", options.mlp_expansion * layer_->width(), layer_->width()) {
+      linear2_("linear2", options.mlp_expansion * layer_->width(), layer_->width()),
+      convolution_("convolution", options.taps, layer_->width()) {
   assert(options.residual || options.mlp_expansion == 0);
 }
 
 template <typename T>
 void Block<T>::initialise_rest(Random& random) {
-  if (options_.mlp_expansion == 0) return;
-  linear1_.initialise(random);
-  linear2_.initialise(random);
+  if (options_.mlp_expansion > 0) {
+    linear1_.initialise(random);
+    linear2_.initialise(random);
+  }
+  if (options_.taps > 0) convolution_.initialise(random);
 }
 
 template <typename T>
@@ -132,6 +172,9 @@ void Block<T>::append_parameters(std::vector<Parameter<T>*>& parameters) {
   if (options_.mlp_expansion > 0) {
     parameters.insert(parameters.end(), {&norm2_.weight, &norm2_.bias, &linear1_.weight,
                                          &linear1_.bias, &linear2_.weight, &linear2_.bias});
+  }
+  if (options_.taps > 0) {
+    parameters.insert(parameters.end(), {&convolution_.weight, &convolution_.bias});
   }
 }
 
@@ -153,6 +196,11 @@ void Block<T>::reserve(SequenceShape shape, Pass pass, int workers) {
     normed2_ = Tensor<T>({N, D});
     hidden_ = Tensor<T>({N, options_.mlp_expansion * D});
   }
+  if (options_.taps > 0) {
+    convolution_.reserve(pass);
+    convolved_ = Tensor<T>({N, D});
+    dconvolved_ = pass == Pass::kTrain ? Tensor<T>({N, D}) : Tensor<T>();
+  }
   const bool backward = options_.residual && pass == Pass::kTrain;
   dnormed_ = backward ? Tensor<T>({N, D}) : Tensor<T>();
   dhidden_ = backward ? Tensor<T>({N, options_.mlp_expansion * D}) : Tensor<T>();
@@ -161,14 +209,14 @@ void Block<T>::reserve(SequenceShape shape, Pass pass, int workers) {
 template <typename T>
 void Block<T>::forward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y,
                        Keep keep) {
-  if (!options_.residual) return layer_->forward(team, x, y, keep);
+  if (!options_.residual) return mix(team, x, y, keep);
   const auto [B, S, D] = std::tuple(x.batch, x.steps, x.width);
   const Index N = B * S;
   const SequenceView<T> normed{normed1_.data(), B, S, D}, mixed{mixed_.data(), B, S, D};
 
   // 1. r = x + L(LN₁(x))
   norm1_.forward(x.tokens(), normed.tokens());
-  layer_->forward(team, normed, mixed, keep);
+  mix(team, normed, mixed, keep);
   const bool has_mlp = options_.mlp_expansion > 0;
   const MatrixView<T> r = has_mlp ? rows_of(residual_, N) : y.tokens();
   as_eigen(r) = as_eigen(x.tokens()) + as_eigen(mixed.tokens());
@@ -180,7 +228,7 @@ void Block<T>::forward(const ThreadTeam& team, SequenceView<const T> x, Sequence
 template <typename T>
 void Block<T>::backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
                         SequenceView<T> dy, SequenceView<T> dx) {
-  if (!options_.residual) return layer_->backward(team, x, y, dy, dx);
+  if (!options_.residual) return mix_backward(team, x, y, dy, dx);
   const auto [B, S, D] = std::tuple(x.batch, x.steps, x.width);
   const SequenceView<T> normed{normed1_.data(), B, S, D}, mixed{mixed_.data(), B, S, D};
   const SequenceView<T> dnormed{dnormed_.data(), B, S, D};
@@ -189,9 +237,28 @@ void Block<T>::backward(const ThreadTeam& team, SequenceView<const T> x, Sequenc
   if (options_.mlp_expansion > 0) mlp_backward(team, rows_of(residual_, B * S), dy.tokens());
 
   // Undoes 1: dx = dr + dLN₁(dL(dr))
-  layer_->backward(team, normed, mixed, dy, dnormed);
+  mix_backward(team, normed, mixed, dy, dnormed);
   norm1_.backward(x.tokens(), dnormed.tokens(), dx.tokens());
   as_eigen(dx.tokens()) += as_eigen(dy.tokens());
+}
+
+/// y = L(x).
+template <typename T>
+void Block<T>::mix(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y, Keep keep) {
+  if (options_.taps == 0) return layer_->forward(team, x, y, keep);
+  const SequenceView<T> convolved{convolved_.data(), x.batch, x.steps, x.width};
+  convolution_.forward(team, x, convolved);
+  layer_->forward(team, convolved, y, keep);
+}
+
+template <typename T>
+void Block<T>::mix_backward(const ThreadTeam& team, SequenceView<const T> x,
+                            SequenceView<const T> y, SequenceView<const T> dy, SequenceView<T> dx) {
+  if (options_.taps == 0) return layer_->backward(team, x, y, dy, dx);
+  const SequenceView<T> convolved{convolved_.data(), x.batch, x.steps, x.width};
+  const SequenceView<T> dconvolved{dconvolved_.data(), x.batch, x.steps, x.width};
+  layer_->backward(team, convolved, y, dy, dconvolved);
+  convolution_.backward(team, x, dconvolved, dx);
 }
 
 template <typename T>
@@ -216,9 +283,10 @@ void Block<T>::mlp_backward(const ThreadTeam& team, MatrixView<const T> r, Matri
   as_eigen(dy) += as_eigen(dnormed);
 }
 
-#define SEQBENCH_INSTANTIATE(T)   \
-  template struct NormLayer<T>;   \
-  template struct LinearLayer<T>; \
+#define SEQBENCH_INSTANTIATE(T)        \
+  template struct NormLayer<T>;        \
+  template struct LinearLayer<T>;      \
+  template struct ConvolutionLayer<T>; \
   template class Block<T>;
 SEQBENCH_INSTANTIATE(float)
 SEQBENCH_INSTANTIATE(double)

@@ -4,6 +4,8 @@
 //   bare       y = L(x)
 //   residual   r = x + L(LN₁(x))
 //              y = r + W₂·relu(W₁·LN₂(r) + b₁) + b₂      (y = r without an MLP)
+//
+// With taps, L is the layer behind a causal convolution of so many steps (Arora et al. 2024).
 #pragma once
 
 #include <memory>
@@ -16,6 +18,7 @@ namespace seqbench {
 struct BlockOptions {
   bool residual = false;
   Index mlp_expansion = 0;  // hidden width of the MLP ÷ D; 0: no MLP. Needs residual.
+  Index taps = 0;           // of a causal convolution before the layer; 0: none
 };
 
 /// A layer norm with the statistics that its backward needs.
@@ -44,12 +47,26 @@ struct LinearLayer {
                 MatrixView<T> dx);
 };
 
+/// y[t] = b + Σ_k w[k]∘x[t − k].
+template <typename T>
+struct ConvolutionLayer {
+  Parameter<T> weight, bias;  // w [K, D], b [D]
+
+  ConvolutionLayer(const std::string& name, Index taps, Index width);
+  /// Both from U(±1/√K), as nn.Conv1d with a group for each channel.
+  void initialise(Random& random);
+  void reserve(Pass pass);
+  void forward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y) const;
+  void backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> dy,
+                SequenceView<T> dx);
+};
+
 template <typename T>
 class Block {
  public:
   Block(std::unique_ptr<SequenceLayer<T>> layer, BlockOptions options);
 
-  /// L, whose parameters are initialised apart.
+  /// The sequence layer, whose parameters are initialised apart.
   SequenceLayer<T>& layer() { return *layer_; }
   /// Norms to 1 and 0, linear maps as PyTorch; the layer is left as it is.
   void initialise_rest(Random& random);
@@ -64,6 +81,9 @@ class Block {
                 SequenceView<T> dy, SequenceView<T> dx);
 
  private:
+  void mix(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y, Keep keep);
+  void mix_backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
+                    SequenceView<const T> dy, SequenceView<T> dx);
   void mlp_forward(const ThreadTeam& team, MatrixView<const T> r, MatrixView<T> y);
   void mlp_backward(const ThreadTeam& team, MatrixView<const T> r, MatrixView<T> dy);
 
@@ -71,13 +91,16 @@ class Block {
   BlockOptions options_;
   NormLayer<T> norm1_, norm2_;
   LinearLayer<T> linear1_, linear2_;
-  Tensor<T> normed1_;   // LN₁(x) [N, D]
-  Tensor<T> mixed_;     // L(LN₁(x)) [N, D]
-  Tensor<T> residual_;  // r [N, D]
-  Tensor<T> normed2_;   // LN₂(r) [N, D]
-  Tensor<T> hidden_;    // relu(…) [N, 4D]
-  Tensor<T> dhidden_;   // [N, 4D]
-  Tensor<T> dnormed_;   // of either norm's output, then of its input [N, D]
+  ConvolutionLayer<T> convolution_;
+  Tensor<T> convolved_;   // the layer's input behind a convolution [N, D]
+  Tensor<T> dconvolved_;  // [N, D]
+  Tensor<T> normed1_;     // LN₁(x) [N, D]
+  Tensor<T> mixed_;       // L(LN₁(x)) [N, D]
+  Tensor<T> residual_;    // r [N, D]
+  Tensor<T> normed2_;     // LN₂(r) [N, D]
+  Tensor<T> hidden_;      // relu(…) [N, 4D]
+  Tensor<T> dhidden_;     // [N, 4D]
+  Tensor<T> dnormed_;     // of either norm's output, then of its input [N, D]
 };
 
 }  // namespace seqbench

@@ -6,6 +6,7 @@
 #include <exception>
 #include <map>
 #include <mutex>
+#include <optional>
 
 #include "harness/command_line.h"
 #include "harness/errors.h"
@@ -21,7 +22,7 @@
 namespace seqbench {
 namespace {
 
-/// "first_token: sequence length".
+/// "first_token: sequence length; …".
 std::string distance_meanings() {
   std::vector<std::string> meanings;
   for (const Task& task : all_tasks()) meanings.push_back(task.name + ": " + task.distance_meaning);
@@ -31,7 +32,9 @@ std::string distance_meanings() {
 void add_options(CommandLine& line) {
   line.option("task", "first_token", "tasks, comma list");
   line.option("model", "all", "models, comma list");
-  line.option("variant", "", "variants, each for the models that have it (default: the task's)");
+  line.option("variant", "",
+              "variants, each for the models that have it (" + join(variant_names()) +
+                  "; default: the task's)");
   line.option(
       "distance", "",
       "comma list, on the task's own axis (" + distance_meanings() + "; default: the task's)");
@@ -57,12 +60,42 @@ Index integer_or(const CommandLine& line, const std::string& name, Index fallbac
   return line.given(name) ? line.integer(name) : fallback;
 }
 
+[[noreturn]] void refuse(const std::string& option, const std::string& value,
+                         const std::string& expected) {
+  throw UsageError("--" + option + ": '" + value + "' is not allowed; expected " + expected);
+}
+
 void check_heads(const CommandLine& line, const TrainingSettings& settings) {
-  if (settings.width % settings.heads == 0) return;
+  const Index heads = settings.form.heads;
+  if (settings.width % heads == 0) return;
   const std::string option = line.given("heads") ? "heads" : "width";
-  throw UsageError("--" + option + ": '" + line.text(option) +
-                   "' is not allowed; expected a width (" + std::to_string(settings.width) +
-                   ") divisible by attention's heads (" + std::to_string(settings.heads) + ")");
+  refuse(option, line.text(option),
+         "a width (" + std::to_string(settings.width) + ") divisible by attention's heads (" +
+             std::to_string(heads) + ")");
+}
+
+/// --pairs, or 0 for the task's own rule.
+Index pairs_of(const Task& task, const CommandLine& line) {
+  if (!line.given("pairs")) return 0;
+  if (task.pairs == nullptr) {
+    refuse("pairs", line.text("pairs"), "a task with pairs, which " + task.name + " is not");
+  }
+  return line.integer("pairs", 2, task.most_pairs);
+}
+
+/// Those asked for, or the task's.
+std::vector<Index> distances_of(const Task& task, const CommandLine& line, Index pairs) {
+  if (!line.given("distance")) return task.defaults.distances;
+  const auto distances = line.integers("distance");
+  const Index least = task.min_distance(pairs);
+  for (const Index distance : distances) {
+    if (distance >= least) continue;
+    const std::string room = pairs > 0 ? " with " + std::to_string(pairs) + " pairs" : "";
+    refuse("distance", std::to_string(distance),
+           "at least " + std::to_string(least) + " (" + task.distance_meaning + ") for task " +
+               task.name + room);
+  }
+  return distances;
 }
 
 /// The memory for all trainings side by side.
@@ -73,13 +106,9 @@ double memory_limit_bytes(const CommandLine& line) {
 
 /// All trainings of one task that the options ask for.
 std::vector<TrainingSettings> trainings_of(const Task& task, const CommandLine& line) {
-  if (line.given("pairs")) {
-    throw UsageError("--pairs: '" + line.text("pairs") + "' is not allowed; task " + task.name +
-                     " has no pairs");
-  }
   const TaskDefaults& defaults = task.defaults;
-  const auto distances =
-      line.given("distance") ? line.integers("distance", task.min_distance) : defaults.distances;
+  const Index pairs = pairs_of(task, line);
+  const auto distances = distances_of(task, line, pairs);
   const auto variants =
       line.given("variant") ? line.names("variant", variant_names()) : defaults.variants;
   const Index first_seed = line.integer("seed", 0);
@@ -88,9 +117,11 @@ std::vector<TrainingSettings> trainings_of(const Task& task, const CommandLine& 
 
   std::vector<TrainingSettings> trainings;
   for (const std::string& model : line.names("model", model_names())) {
+    std::vector<std::string> taken;  // two names can mean the same variant
     for (const std::string& name : variants) {
-      const Variant* variant = find_variant(model, name);
-      if (variant == nullptr) continue;
+      const std::optional<Variant> variant = find_variant(model, name);
+      if (!variant || std::ranges::find(taken, variant->name) != taken.end()) continue;
+      taken.push_back(variant->name);
       for (const Index distance : distances) {
         for (Index seed = first_seed; seed < first_seed + seeds; ++seed) {
           TrainingSettings settings;
@@ -98,15 +129,17 @@ std::vector<TrainingSettings> trainings_of(const Task& task, const CommandLine& 
           settings.model = model;
           settings.variant = *variant;
           settings.distance = distance;
+          settings.pairs = pairs;
           settings.seed = seed;
           settings.steps = integer_or(line, "steps", defaults.steps);
           settings.batch = integer_or(line, "batch", defaults.batch);
           settings.width = integer_or(line, "width", defaults.width);
-          settings.layers = integer_or(line, "layers", defaults.layers.at(model));
-          settings.heads = integer_or(line, "heads", defaults.heads);
-          settings.learning_rate = line.given("learning-rate")
-                                       ? line.number("learning-rate", 1e-12, 1e3)
-                                       : defaults.learning_rate.at(model);
+          settings.form = defaults.models.at(model);
+          settings.form.layers = integer_or(line, "layers", settings.form.layers);
+          settings.form.heads = integer_or(line, "heads", settings.form.heads);
+          if (line.given("learning-rate")) {
+            settings.form.learning_rate = line.number("learning-rate", 1e-12, 1e3);
+          }
           // gradient.csv has one curve for a model, variant and seed: that of the longest distance.
           settings.measure_gradients = distance == longest;
           if (!model_info(model).is_recurrent()) check_heads(line, settings);
@@ -125,15 +158,15 @@ std::vector<TrainingSettings> requested_trainings(const CommandLine& line) {
     trainings.insert(trainings.end(), of_task.begin(), of_task.end());
   }
   if (trainings.empty()) {
-    throw UsageError("--variant: '" + line.text("variant") +
-                     "' is not allowed; expected one that " + line.text("model") +
-                     " has: " + join(variant_names(line.names("model", model_names()))));
+    refuse("variant", line.text("variant"),
+           "one that " + line.text("model") +
+               " has: " + join(variant_names(line.names("model", model_names()))));
   }
   return trainings;
 }
 
 void print_header() {
-  std::printf("%-12s %-10s %-9s %9s %6s %9s %9s %9s %9s  %s\n", "task", "model", "variant",
+  std::printf("%-12s %-10s %-16s %9s %6s %9s %9s %9s %9s  %s\n", "task", "model", "variant",
               "distance", "seed", "accuracy", "loss", "solved at", "seconds", "status");
 }
 
@@ -150,7 +183,7 @@ void print_row(const CsvRow& row) {
     return std::string(formatted);
   };
   const std::string reason = text("reason") == "-" ? "" : ": " + text("reason");
-  std::printf("%-12s %-10s %-9s %9s %6s %9s %9s %9s %9s  %s%s\n", text("task").c_str(),
+  std::printf("%-12s %-10s %-16s %9s %6s %9s %9s %9s %9s  %s%s\n", text("task").c_str(),
               text("model").c_str(), text("variant").c_str(), text("distance").c_str(),
               text("seed").c_str(), number("accuracy", "%.3f").c_str(),
               number("loss", "%.4g").c_str(), text("steps_to_solve").c_str(),
@@ -176,10 +209,10 @@ void print_summary(const RunDirectory& directory, const std::vector<TrainingSett
       distances.push_back(settings.distance);
     }
   }
-  std::printf("\naccuracy, median over seeds, at distance\n%-33s", "");
+  std::printf("\naccuracy, median over seeds, at distance\n%-40s", "");
   for (const Index distance : distances) std::printf("%9td", distance);
   for (const auto& line : lines) {
-    std::printf("\n%-12s %-10s %-9s", line[0].c_str(), line[1].c_str(), line[2].c_str());
+    std::printf("\n%-12s %-10s %-16s", line[0].c_str(), line[1].c_str(), line[2].c_str());
     for (const Index distance : distances) {
       auto key = line;
       key.push_back(std::to_string(distance));
@@ -276,6 +309,7 @@ int recall_command(const std::vector<std::string>& arguments) {
                    "Train on long-range tasks; accuracy and gradient norm against distance.",
                    "  seqbench recall --distance 8..64 --seeds 3 --out results/recall\n"
                    "  seqbench recall --model lstm --variant default,chrono --distance 128\n"
+                   "  seqbench recall --task parity --model lstm,attention\n"
                    "  seqbench recall --variant noanswer --steps 300\n");
   add_options(line);
   if (!line.parse(arguments)) return 0;
@@ -284,7 +318,7 @@ int recall_command(const std::vector<std::string>& arguments) {
   const Index threads = line.given("threads") ? line.integer("threads", 1, kMostThreads)
                                               : static_cast<Index>(usable_cpus().size());
   const double memory_bytes = memory_limit_bytes(line);
-  RunDirectory directory(line, {kRecallFile, kLearningFile, kGradientFile});
+  RunDirectory directory(line, {kRecallFile, kLearningFile, kGradientFile, kGapFile});
   RecallTables tables(directory);
 
   std::vector<TrainingSettings> trainings;

@@ -8,12 +8,12 @@
 namespace seqbench {
 
 const std::vector<std::string> kRecallColumns = {
-    "run_id",   "task",           "setup",          "regime",        "model",
-    "variant",  "train_distance", "distance",       "seq_len",       "width",
-    "layers",   "heads",          "parameters",     "seed",          "learning_rate",
-    "batch",    "steps",          "steps_to_solve", "train_seconds", "seconds_to_solve",
-    "accuracy", "pair_accuracy",  "chance",         "loss",          "baseline_loss",
-    "solved",   "status",         "reason",         "schedule_steps"};
+    "run_id",   "task",           "setup",          "regime",         "model",
+    "variant",  "train_distance", "distance",       "seq_len",        "width",
+    "layers",   "heads",          "parameters",     "seed",           "learning_rate",
+    "batch",    "steps",          "steps_to_solve", "train_seconds",  "seconds_to_solve",
+    "accuracy", "pair_accuracy",  "chance",         "loss",           "baseline_loss",
+    "solved",   "status",         "reason",         "schedule_steps", "pairs"};
 
 const std::vector<std::string> kLearningColumns = {
     "run_id",         "task", "setup", "regime",  "model", "variant",
@@ -23,6 +23,10 @@ const std::vector<std::string> kGradientColumns = {
     "run_id", "model",         "variant",       "stage",
     "seed",   "distance",      "gradient_norm", "relative_gradient_norm",
     "task",   "train_distance"};
+
+const std::vector<std::string> kGapColumns = {
+    "run_id",   "task", "setup",     "regime",   "model",   "variant", "train_distance",
+    "distance", "seed", "first_gap", "last_gap", "answers", "accuracy"};
 
 std::string label(const TrainingSettings& settings) {
   return settings.task->name + " " + settings.model + " " + settings.variant.name + " distance " +
@@ -56,11 +60,14 @@ CsvRow regime_row(const TrainingSettings& settings, const std::string& run_id) {
 CsvRow settings_row(const TrainingSettings& settings, const std::string& run_id) {
   CsvRow row = regime_row(settings, run_id);
   row["width"] = settings.width;
-  row["layers"] = settings.layers;
-  if (!model_info(settings.model).is_recurrent()) row["heads"] = settings.heads;
-  row["learning_rate"] = settings.learning_rate;
+  row["layers"] = settings.form.layers;
+  if (!model_info(settings.model).is_recurrent()) row["heads"] = settings.form.heads;
+  row["learning_rate"] = settings.form.learning_rate;
   row["batch"] = settings.batch;
   row["schedule_steps"] = settings.steps;
+  if (settings.task->pairs != nullptr) {
+    row["pairs"] = settings.task->pairs(settings.task_setting());
+  }
   return row;
 }
 
@@ -130,6 +137,23 @@ std::vector<CsvRow> gradient_rows(const TrainingSettings& settings, const Traini
   return rows;
 }
 
+std::vector<CsvRow> gap_rows(const TrainingSettings& settings, const TrainingResult& result,
+                             const std::string& run_id) {
+  std::vector<CsvRow> rows;
+  for (const TestScore& test : result.tests) {
+    for (const GapScore& score : test.by_gap) {
+      CsvRow row = regime_row(settings, run_id);
+      row["distance"] = test.distance;
+      row["first_gap"] = score.first_gap;
+      row["last_gap"] = score.last_gap;
+      row["answers"] = score.answers;
+      row["accuracy"] = score.accuracy;
+      rows.push_back(row);
+    }
+  }
+  return rows;
+}
+
 /// Throws UsageError when the row's training was run with other settings.
 void check_same_settings(const TrainingSettings& settings, const CsvTable::value_type& row) {
   for (const auto& [column, cell] : settings_row(settings, row.at("run_id"))) {
@@ -146,7 +170,8 @@ TrainingRows finished_rows(const TrainingSettings& settings, const TrainingResul
                            const std::string& run_id) {
   return {.recall = recall_rows(settings, result, run_id),
           .learning = learning_rows(settings, result, run_id),
-          .gradient = gradient_rows(settings, result, run_id)};
+          .gradient = gradient_rows(settings, result, run_id),
+          .gap = gap_rows(settings, result, run_id)};
 }
 
 TrainingRows skipped_rows(const TrainingSettings& settings, const std::string& reason,
@@ -154,13 +179,14 @@ TrainingRows skipped_rows(const TrainingSettings& settings, const std::string& r
   CsvRow row = test_row(settings, settings.distance, run_id);
   row["status"] = "skipped";
   row["reason"] = reason;
-  return {.recall = {row}, .learning = {}, .gradient = {}};
+  return {.recall = {row}, .learning = {}, .gradient = {}, .gap = {}};
 }
 
 RecallTables::RecallTables(const RunDirectory& directory)
     : recall_(directory.file(kRecallFile), kRecallColumns),
       learning_(directory.file(kLearningFile), kLearningColumns),
-      gradient_(directory.file(kGradientFile), kGradientColumns) {
+      gradient_(directory.file(kGradientFile), kGradientColumns),
+      gap_(directory.file(kGapFile), kGapColumns) {
   for (const auto& row : read_csv(recall_.path)) recall_rows_[identity_of(row)].push_back(row);
 }
 
@@ -186,6 +212,7 @@ void RecallTables::write(const TrainingSettings& settings, const TrainingRows& r
   // recall.csv last: by its rows there a training counts as finished.
   learning_.put(training, rows.learning);
   gradient_.put(training, rows.gradient);
+  gap_.put(training, rows.gap);
   recall_.put(training, rows.recall);
   CsvTable& kept = recall_rows_[training];
   kept.clear();

@@ -1,4 +1,4 @@
-// The three tables that `seqbench recall` writes, and what a resumed run finds in them.
+// The four tables that `seqbench recall` writes, and what a resumed run finds in them.
 #pragma once
 
 #include <filesystem>
@@ -16,10 +16,12 @@ namespace seqbench {
 constexpr const char* kRecallFile = "recall.csv";
 constexpr const char* kLearningFile = "learning.csv";
 constexpr const char* kGradientFile = "gradient.csv";
+constexpr const char* kGapFile = "gap.csv";
 
 extern const std::vector<std::string> kRecallColumns;
 extern const std::vector<std::string> kLearningColumns;
 extern const std::vector<std::string> kGradientColumns;
+extern const std::vector<std::string> kGapColumns;
 
 /// "first_token lstm chrono distance 64 seed 1".
 std::string label(const TrainingSettings& settings);
@@ -29,6 +31,7 @@ struct TrainingRows {
   std::vector<CsvRow> recall;  // one for each test
   std::vector<CsvRow> learning;
   std::vector<CsvRow> gradient;
+  std::vector<CsvRow> gap;
 };
 TrainingRows finished_rows(const TrainingSettings& settings, const TrainingResult& result,
                            const std::string& run_id);
@@ -67,7 +70,7 @@ class RecallTables {
     void put(const Identity& training, const std::vector<CsvRow>& rows);
   };
 
-  Table recall_, learning_, gradient_;
+  Table recall_, learning_, gradient_, gap_;
   std::map<Identity, CsvTable> recall_rows_;
 };
 

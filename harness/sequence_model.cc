@@ -1,5 +1,8 @@
 #include "harness/sequence_model.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "attention/positional_encoding.h"
 #include "core/loss.h"
 #include "harness/registry.h"
@@ -18,9 +21,10 @@ std::unique_ptr<Block<T>> make_block(const SequenceModelSpec& spec) {
                               .width = spec.width,
                               .heads = info.is_recurrent() ? 1 : spec.heads,
                               .causal = spec.causal});
-  const BlockOptions options =
-      info.is_recurrent() ? BlockOptions{} : BlockOptions{true, spec.mlp_expansion};
-  return std::make_unique<Block<T>>(std::move(layer), options);
+  return std::make_unique<Block<T>>(std::move(layer),
+                                    BlockOptions{.residual = spec.residual,
+                                                 .mlp_expansion = spec.mlp_expansion,
+                                                 .taps = spec.variant.taps});
 }
 
 template <typename T>
@@ -28,8 +32,14 @@ void initialise_layer(Random& random, SequenceLayer<T>& layer, const SequenceMod
   switch (spec.variant.initialisation) {
     case Initialisation::kPyTorch:
       return layer.initialise(random);
+    case Initialisation::kForgetOne:
+      return initialise_forget_one(random, layer);
     case Initialisation::kChrono:
       return initialise_chrono(random, layer, spec.longest);
+    case Initialisation::kOrthogonal:
+      return initialise_orthogonal(random, layer);
+    case Initialisation::kUniformKeys:
+      return initialise_uniform_keys(random, layer);
   }
 }
 
@@ -39,37 +49,39 @@ template <typename T>
 SequenceModel<T>::SequenceModel(const SequenceModelSpec& spec)
     : spec_(spec),
       embedding_{"embedding.weight", Tensor<T>({spec.vocabulary, spec.width}), {}},
+      input_("input", spec.channels, spec.width),
       final_norm_("final_norm", spec.width),
       readout_("readout", spec.width, spec.answers) {
-  parameters_.push_back(&embedding_);
+  assert((spec.vocabulary > 0) != (spec.channels > 0));
+  if (reads_tokens()) {
+    parameters_.push_back(&embedding_);
+  } else {
+    for (Parameter<T>* parameter : {&input_.weight, &input_.bias}) parameters_.push_back(parameter);
+  }
   if (spec.variant.positions == Positions::kLearned) {
     positions_ = {"positions.weight", Tensor<T>({spec.longest, spec.width}), {}};
     parameters_.push_back(&positions_);
+  } else if (spec.variant.positions == Positions::kSinusoidal) {
+    positions_.value = sinusoidal_positions<T>(spec.longest, spec.width);
   }
   for (Index layer = 0; layer < spec.layers; ++layer) {
     blocks_.push_back(make_block<T>(spec));
     blocks_.back()->append_parameters(parameters_);
   }
-  if (has_final_norm()) {
+  if (spec.residual) {
     parameters_.insert(parameters_.end(), {&final_norm_.weight, &final_norm_.bias});
   }
   parameters_.insert(parameters_.end(), {&readout_.weight, &readout_.bias});
 }
 
 template <typename T>
-bool SequenceModel<T>::has_final_norm() const {
-  return !model_info(spec_.model).is_recurrent();
-}
-
-template <typename T>
-bool SequenceModel<T>::has_positions() const {
-  return positions_.value.size() > 0;
-}
-
-template <typename T>
 void SequenceModel<T>::initialise(Random& random) {
-  fill_normal(random, embedding_.value.values());
-  if (has_positions()) fill_normal(random, positions_.value.values(), 0, kPositionDeviation);
+  if (reads_tokens()) {
+    fill_normal(random, embedding_.value.values());
+  } else {
+    input_.initialise(random);
+  }
+  if (learns_positions()) fill_normal(random, positions_.value.values(), 0, kPositionDeviation);
   for (auto& block : blocks_) {
     initialise_layer(random, block->layer(), spec_);
     block->initialise_rest(random);
@@ -95,8 +107,14 @@ void SequenceModel<T>::reserve(SequenceShape shape, Index answers, int workers) 
   dstate_below_ = Tensor<T>(state_shape);
   for (auto& block : blocks_) block->reserve(shape, Pass::kTrain, workers);
 
-  embedding_.gradient = Tensor<T>(embedding_.value.shape());
-  if (has_positions()) positions_.gradient = Tensor<T>(positions_.value.shape());
+  if (reads_tokens()) {
+    embedding_.gradient = Tensor<T>(embedding_.value.shape());
+  } else {
+    input_.reserve(Pass::kTrain);
+    numbers_ = Tensor<T>({shape.batch * shape.steps, spec_.channels});
+    dnumbers_ = Tensor<T>(numbers_.shape());
+  }
+  if (learns_positions()) positions_.gradient = Tensor<T>(positions_.value.shape());
   final_norm_.reserve(answers, Pass::kTrain);
   readout_.reserve(Pass::kTrain);
   features_ = Tensor<T>({answers, D});
@@ -104,16 +122,18 @@ void SequenceModel<T>::reserve(SequenceShape shape, Index answers, int workers) 
   dfeatures_ = Tensor<T>({answers, D});
   logits_ = Tensor<T>({answers, spec_.answers});
   probabilities_ = Tensor<T>({answers, spec_.answers});
+  values_ = Tensor<T>({answers});
+  right_.reserve(static_cast<std::size_t>(answers));
 }
 
 template <typename T>
 double SequenceModel<T>::forward(const ThreadTeam& team, const TaskBatch& batch, Keep keep) {
-  const Index A = static_cast<Index>(batch.answer_rows.size());
+  const Index A = batch.answers();
 
-  // 1. Tokens to vectors.
+  // 1. Tokens or numbers to vectors.
   const SequenceView<T> embedded = view(states_[0], batch);
-  embedding_forward<T>(batch.tokens, embedding_.value.matrix(), embedded.tokens());
-  if (has_positions()) add_positions(team, positions_.value.matrix(), embedded);
+  embed(team, batch, embedded.tokens());
+  if (positions_.value.size() > 0) add_positions(team, positions_.value.matrix(), embedded);
 
   // 2. Through the blocks.
   for (std::size_t k = 0; k < blocks_.size(); ++k) {
@@ -128,26 +148,26 @@ double SequenceModel<T>::forward(const ThreadTeam& team, const TaskBatch& batch,
   }
 
   // 4. To logits and the loss.
-  const MatrixView<T> normed = has_final_norm() ? normed_.matrix().row_block(0, A) : features;
-  if (has_final_norm()) final_norm_.forward(features, normed);
+  const MatrixView<T> normed = spec_.residual ? normed_.matrix().row_block(0, A) : features;
+  if (spec_.residual) final_norm_.forward(features, normed);
   const MatrixView<T> logits = logits_.matrix().row_block(0, A);
   readout_.forward(team, normed, logits);
-  count_correct(batch);
-  return cross_entropy_forward(logits, batch.targets, probabilities_.matrix().row_block(0, A));
+  judge(batch, logits);
+  return loss_forward(batch, logits);
 }
 
 template <typename T>
 void SequenceModel<T>::backward(const ThreadTeam& team, const TaskBatch& batch) {
-  const Index A = static_cast<Index>(batch.answer_rows.size());
+  const Index A = batch.answers();
 
   // Undoes 4.
   const MatrixView<T> features = features_.matrix().row_block(0, A);
-  const MatrixView<T> normed = has_final_norm() ? normed_.matrix().row_block(0, A) : features;
+  const MatrixView<T> normed = spec_.residual ? normed_.matrix().row_block(0, A) : features;
   const MatrixView<T> dlogits = logits_.matrix().row_block(0, A);
   const MatrixView<T> dfeatures = dfeatures_.matrix().row_block(0, A);
-  cross_entropy_backward(probabilities_.matrix().row_block(0, A), batch.targets, dlogits);
+  loss_backward(batch, dlogits);
   readout_.backward(team, normed, dlogits, dfeatures);
-  if (has_final_norm()) final_norm_.backward(features, dfeatures, dfeatures);
+  if (spec_.residual) final_norm_.backward(features, dfeatures, dfeatures);
 
   // Undoes 3: all other rows have no part in the loss.
   const MatrixView<T> dlast = view(dstate_, batch).tokens();
@@ -165,10 +185,51 @@ void SequenceModel<T>::backward(const ThreadTeam& team, const TaskBatch& batch) 
 
   // Undoes 1.
   embedding_gradient_ = view(dstate_, batch);
-  if (has_positions()) {
+  if (learns_positions()) {
     add_positions_backward(team, embedding_gradient_, positions_.gradient.matrix());
   }
-  embedding_backward(batch.tokens, embedding_gradient_.tokens(), embedding_.gradient.matrix());
+  embed_backward(team, batch);
+}
+
+template <typename T>
+void SequenceModel<T>::embed(const ThreadTeam& team, const TaskBatch& batch,
+                             MatrixView<T> embedded) {
+  if (reads_tokens()) {
+    return embedding_forward<T>(batch.tokens, embedding_.value.matrix(), embedded);
+  }
+  std::ranges::transform(batch.numbers, numbers_.data(), [](double u) { return T(u); });
+  input_.forward(team, numbers_.matrix().row_block(0, embedded.rows), embedded);
+}
+
+template <typename T>
+void SequenceModel<T>::embed_backward(const ThreadTeam& team, const TaskBatch& batch) {
+  const MatrixView<const T> gradient = embedding_gradient_.tokens();
+  if (reads_tokens()) {
+    return embedding_backward<T>(batch.tokens, gradient, embedding_.gradient.matrix());
+  }
+  input_.backward(team, numbers_.matrix().row_block(0, gradient.rows), gradient,
+                  dnumbers_.matrix().row_block(0, gradient.rows));
+}
+
+template <typename T>
+double SequenceModel<T>::loss_forward(const TaskBatch& batch, MatrixView<T> logits) {
+  if (spec_.loss == LossKind::kCrossEntropy) {
+    return cross_entropy_forward(logits, batch.targets,
+                                 probabilities_.matrix().row_block(0, logits.rows));
+  }
+  std::ranges::transform(batch.values, values_.data(), [](double value) { return T(value); });
+  const auto count = static_cast<std::size_t>(logits.rows);
+  return mse_forward<T>({logits.data, count}, values_.values().first(count));
+}
+
+template <typename T>
+void SequenceModel<T>::loss_backward(const TaskBatch& batch, MatrixView<T> dlogits) {
+  if (spec_.loss == LossKind::kCrossEntropy) {
+    return cross_entropy_backward(probabilities_.matrix().row_block(0, dlogits.rows), batch.targets,
+                                  dlogits);
+  }
+  const std::span<T> predictions(dlogits.data, static_cast<std::size_t>(dlogits.rows));
+  mse_backward<T>(predictions, values_.values().first(predictions.size()), predictions);
 }
 
 template <typename T>
@@ -178,12 +239,17 @@ SequenceView<T> SequenceModel<T>::view(Tensor<T>& states, const TaskBatch& batch
 }
 
 template <typename T>
-void SequenceModel<T>::count_correct(const TaskBatch& batch) {
-  correct_ = 0;
-  for (std::size_t a = 0; a < batch.targets.size(); ++a) {
-    Index best = 0;
-    as_eigen(logits_.matrix()).row(Index(a)).maxCoeff(&best);
-    correct_ += best == batch.targets[a];
+void SequenceModel<T>::judge(const TaskBatch& batch, MatrixView<const T> logits) {
+  right_.clear();
+  for (Index a = 0; a < logits.rows; ++a) {
+    if (spec_.loss == LossKind::kCrossEntropy) {
+      Index best = 0;
+      as_eigen(logits).row(a).maxCoeff(&best);
+      right_.push_back(best == batch.targets[std::size_t(a)]);
+    } else {
+      const double error = double(logits(a, 0)) - batch.values[std::size_t(a)];
+      right_.push_back(std::abs(error) < spec_.tolerance);
+    }
   }
 }
 

@@ -1,11 +1,11 @@
 // The models that learn the long-range tasks:
 //
-//   tokens → embedding [+ positions] → blocks → (answer rows only) [layer norm] → linear → loss
+//   tokens → embedding ┐
+//   numbers → linear   ┴ [+ positions] → blocks → (answer rows only) [layer norm] → linear → loss
 //
-// recurrent   bare elman, lstm or gru layers;  readout of the last layer's state
-// attention   + learned positions; pre-norm blocks with MLP; final layer norm
-//
-// Both read the answer at the same position, through the same kind of linear map.
+// The blocks are bare layers, or pre-norm residual blocks with or without an MLP, which end with a
+// layer norm (tasks.cc says which model has which on a task). All read the answer at the same
+// position, through the same kind of linear map. A regression's readout is one number.
 #pragma once
 
 #include <memory>
@@ -21,14 +21,18 @@ namespace seqbench {
 struct SequenceModelSpec {
   std::string model = "lstm";  // any of the registry's
   Variant variant;
-  Index vocabulary = 1;
+  Index vocabulary = 0;  // of an input of tokens
+  Index channels = 0;    // of an input of numbers; one of the two is 0
   Index answers = 1;
-  Index longest = 1;  // sequence: the number of learned positions, and chrono's T
+  LossKind loss = LossKind::kCrossEntropy;
+  double tolerance = 0;  // of a right answer, where the loss is the squared error
+  Index longest = 1;     // sequence: the number of positions, and chrono's T
   Index width = 64;
   Index layers = 1;
   Index heads = 4;          // attention only
   bool causal = true;       // attention only: a token sees itself and earlier ones
-  Index mlp_expansion = 4;  // attention only
+  bool residual = false;    // the blocks' form, with a layer norm behind the last one
+  Index mlp_expansion = 0;  // of residual blocks
 };
 
 template <typename T>
@@ -49,35 +53,42 @@ class SequenceModel {
   /// Allocates for batches of up to this shape with up to `answers` answers in all.
   void reserve(SequenceShape shape, Index answers, int workers);
 
-  /// The mean cross-entropy over the batch's answers.
+  /// The mean loss over the batch's answers.
   double forward(const ThreadTeam& team, const TaskBatch& batch, Keep keep);
-  /// How many answers of the last forward were right, the largest logit being the answer.
-  Index correct() const { return correct_; }
+  /// For each answer of the last forward, whether it was right (LossKind says when).
+  const std::vector<bool>& right() const { return right_; }
   /// Assigns every parameter's gradient; after a forward of the same batch with kForBackward.
   void backward(const ThreadTeam& team, const TaskBatch& batch);
   /// The last backward's gradient with respect to the embedding's output: [B, T, D].
   SequenceView<const T> embedding_gradient() const { return embedding_gradient_; }
 
  private:
-  bool has_positions() const;
-  bool has_final_norm() const;
+  bool reads_tokens() const { return spec_.vocabulary > 0; }
+  bool learns_positions() const { return spec_.variant.positions == Positions::kLearned; }
   SequenceView<T> view(Tensor<T>& states, const TaskBatch& batch) const;
-  void count_correct(const TaskBatch& batch);
+  void embed(const ThreadTeam& team, const TaskBatch& batch, MatrixView<T> embedded);
+  void embed_backward(const ThreadTeam& team, const TaskBatch& batch);
+  double loss_forward(const TaskBatch& batch, MatrixView<T> logits);
+  void loss_backward(const TaskBatch& batch, MatrixView<T> dlogits);
+  void judge(const TaskBatch& batch, MatrixView<const T> logits);
 
   SequenceModelSpec spec_;
-  Parameter<T> embedding_;  // [V, D]
-  Parameter<T> positions_;  // [longest, D]; empty unless the variant learns them
+  Parameter<T> embedding_;  // [V, D]; unused where the input is numbers
+  LinearLayer<T> input_;    // [D, channels]; unused where the input is tokens
+  Parameter<T> positions_;  // [longest, D]; empty without, no parameter unless learned
   std::vector<std::unique_ptr<Block<T>>> blocks_;
   NormLayer<T> final_norm_;
   LinearLayer<T> readout_;
   std::vector<Parameter<T>*> parameters_;
 
+  Tensor<T> numbers_, dnumbers_;      // [N, channels]
   std::vector<Tensor<T>> states_;     // the input of each block, and the last one's output
   Tensor<T> dstate_, dstate_below_;   // gradients of a block's output and of its input
   Tensor<T> features_, normed_;       // [A, D]: the answers' rows, before and after the norm
   Tensor<T> dfeatures_;               // [A, D]
   Tensor<T> logits_, probabilities_;  // [A, answers]
-  Index correct_ = 0;
+  Tensor<T> values_;                  // [A]: the right answers of a regression
+  std::vector<bool> right_;
   SequenceView<const T> embedding_gradient_;
 };
 

@@ -1,65 +1,107 @@
 #include "harness/tasks.h"
 
-#include <cmath>
 #include <stdexcept>
+
+#include "harness/task_definitions.h"
 
 namespace seqbench {
 namespace {
 
-// first_token: symbols 0…15, distractors 16…31, the query mark 32.
-constexpr Index kSymbols = 16;
-constexpr Index kDistractors = 16;
-constexpr Token kQuery = kSymbols + kDistractors;
+Task with(Task task, TaskDefaults defaults) {
+  task.defaults = std::move(defaults);
+  return task;
+}
 
-void draw_first_token(Random& random, const DrawRequest& request, TaskBatch& batch) {
-  const Index T = request.setting.distance;
-  batch.shape = {request.sequences, T};
-  batch.tokens.clear();
-  batch.answer_rows.clear();
-  batch.targets.clear();
-  for (Index b = 0; b < request.sequences; ++b) {
-    const auto answer = static_cast<Token>(random.below(kSymbols));
-    const bool given = request.evidence == Evidence::kGiven;
-    batch.tokens.push_back(given ? answer : static_cast<Token>(random.below(kSymbols)));
-    for (Index t = 1; t < T - 1; ++t) {
-      batch.tokens.push_back(static_cast<Token>(kSymbols + random.below(kDistractors)));
-    }
-    batch.tokens.push_back(kQuery);
-    batch.answer_rows.push_back((b + 1) * T - 1);
-    batch.targets.push_back(answer);
-  }
+// A Transformer's usual block.
+constexpr ModelSettings kTransformer{
+    .layers = 2, .learning_rate = 1e-3, .heads = 4, .residual = true, .mlp_expansion = 4};
+
+/// Zoology's block without MLP, the same around every contender (Arora et al. 2023, app. E).
+constexpr ModelSettings mixing_blocks(double learning_rate) {
+  return {.layers = 2, .learning_rate = learning_rate, .residual = true};
 }
 
 }  // namespace
 
+void TaskBatch::start(SequenceShape new_shape) {
+  *this = {};
+  shape = new_shape;
+}
+
+bool TaskBatch::is_last_answer(Index a) const {
+  const auto sequence_of = [this](Index i) { return answer_rows[std::size_t(i)] / shape.steps; };
+  return a + 1 == answers() || sequence_of(a + 1) != sequence_of(a);
+}
+
 const std::vector<Task>& all_tasks() {
   static const std::vector<Task> tasks = {
-      {.name = "first_token",
-       .setup = "causal",
-       .distance_meaning = "sequence length",
-       .min_distance = 2,
-       .vocabulary = kSymbols + kDistractors + 1,
-       .answers = kSymbols,
-       .sequence_length = [](const TaskSetting& setting) { return setting.distance; },
-       .chance = [](const TaskSetting&) { return 1.0 / kSymbols; },
-       .baseline_loss = [](const TaskSetting&) { return std::log(double(kSymbols)); },
-       .draw = draw_first_token,
-       .defaults =
-           {.distances = {8, 16, 32, 64},
-            .variants = {"default", "chrono", "learned"},
-            .seeds = 3,
-            .steps = 1100,
-            .batch = 64,
-            .width = 64,
-            .layers = {{"elman", 1}, {"lstm", 1}, {"gru", 1}, {"attention", 2}},
-            .learning_rate = {{"elman", 1e-3}, {"lstm", 3e-3}, {"gru", 3e-3}, {"attention", 1e-3}},
-            .heads = 4,
-            .mlp_expansion = 4,
-            .warmup_steps = 0,
-            .weight_decay = 0.01,
-            .max_gradient_norm = 1,
-            .test_sequences = 1000,
-            .solved_accuracy = 0.95}},
+      // The published setting, whole: it never stops early.
+      with(first_token_task(), {.distances = {8, 16, 32, 64},
+                                .variants = {"default", "chrono", "learned"},
+                                .seeds = 3,
+                                .steps = 1100,
+                                .batch = 64,
+                                .width = 64,
+                                .models = {{"elman", {.learning_rate = 1e-3}},
+                                           {"lstm", {.learning_rate = 3e-3}},
+                                           {"gru", {.learning_rate = 3e-3}},
+                                           {"attention", kTransformer}},
+                                .weight_decay = 0.01,
+                                .test_sequences = 1000,
+                                .solved_accuracy = 0.95}),
+      with(adding_task(), {.distances = {50, 100, 200},
+                           .variants = {"default", "learned"},
+                           .seeds = 3,
+                           .steps = 4000,
+                           .batch = 64,
+                           .width = 64,
+                           .models = {{"elman", {.learning_rate = 1e-3}},
+                                      {"lstm", {.learning_rate = 3e-3}},
+                                      {"gru", {.learning_rate = 3e-3}},
+                                      {"attention", kTransformer}},
+                           .test_sequences = 1000,
+                           .solved_accuracy = 0.95,
+                           .stops_when_solved = true}),
+      with(copy_task(), {.distances = {20, 50, 100},
+                         .variants = {"default", "chrono", "learned"},
+                         .seeds = 3,
+                         .steps = 3000,
+                         .batch = 64,
+                         .width = 64,
+                         .models = {{"elman", {.learning_rate = 1e-3}},
+                                    {"lstm", {.learning_rate = 3e-3}},
+                                    {"gru", {.learning_rate = 3e-3}},
+                                    {"attention", kTransformer}},
+                         .test_sequences = 1000,
+                         .solved_accuracy = 0.95,
+                         .stops_when_solved = true}),
+      with(parity_task(), {.distances = {8, 16, 32, 64},
+                           .variants = {"default", "learned"},
+                           .seeds = 3,
+                           .steps = 2000,
+                           .batch = 64,
+                           .width = 64,
+                           .models = {{"elman", {.learning_rate = 1e-3}},
+                                      {"lstm", {.learning_rate = 3e-3}},
+                                      {"gru", {.learning_rate = 3e-3}},
+                                      {"attention", kTransformer}},
+                           .test_sequences = 1000,
+                           .solved_accuracy = 0.95,
+                           .stops_when_solved = true}),
+      with(mqar_task(), {.distances = {64, 128, 256},
+                         .variants = {"default", "learned", "conv3"},
+                         .seeds = 3,
+                         .steps = 2000,
+                         .batch = 64,
+                         .width = 64,
+                         .models = {{"elman", mixing_blocks(3e-3)},
+                                    {"lstm", mixing_blocks(3e-3)},
+                                    {"gru", mixing_blocks(3e-3)},
+                                    {"attention", mixing_blocks(3e-3)}},
+                         .weight_decay = 0.01,
+                         .test_sequences = 1000,
+                         .solved_accuracy = 0.95,
+                         .stops_when_solved = true}),
   };
   return tasks;
 }

@@ -1,8 +1,13 @@
-// Long-range tasks: an answer that depends on a token `distance` away, and nothing else to go by.
+// Long-range tasks: an answer that depends on tokens some way back, and nothing else to go by.
 //
-//   first_token   x₀ d d d … d ?  →  x₀      (the setting of github.com/hurjun/xLSTM, README)
+//   first_token   x₀ d d d … d ?  →  x₀                          first_token_task.cc
+//   adding        (u, marked?) …  →  the sum of the two marked   adding_task.cc
+//   copy          s₀ … s₉ _ _ … _ ! _ … _  →  s₀ … s₉            copy_task.cc
+//   parity        b₀ b₁ b₂ …  →  b₀, b₀⊕b₁, b₀⊕b₁⊕b₂, …          parity_task.cc
+//   mqar          k₁ v₁ k₂ v₂ … _ k₂ _ _ k₁  →  v₂, v₁           mqar_task.cc
 //
-// To add a task: a function that draws its batches, and an entry in tasks.cc's table.
+// To add a task: a file that says what is drawn and asked, declared in task_definitions.h, and an
+// entry with its settings in tasks.cc's table.
 #pragma once
 
 #include <map>
@@ -18,9 +23,19 @@ namespace seqbench {
 /// Sequences and what is asked about them.
 struct TaskBatch {
   SequenceShape shape;             // B, T
-  std::vector<Token> tokens;       // [B, T]
+  std::vector<Token> tokens;       // [B, T]; empty where the input is numbers
+  std::vector<double> numbers;     // [B, T, channels]; empty where the input is tokens
   std::vector<Index> answer_rows;  // where answers are read: rows of the [B·T] tokens, ascending
-  std::vector<Token> targets;      // the right answer at each of them
+  std::vector<Token> targets;      // the right answer at each of them; empty for a regression
+  std::vector<double> values;      // the same of a regression; else empty
+  std::vector<Index> gaps;         // steps from each answer back to its evidence; empty where the
+                                   // task's distance tells it
+
+  Index answers() const { return static_cast<Index>(answer_rows.size()); }
+  /// Whether answer `a` is the last of its sequence.
+  bool is_last_answer(Index a) const;
+  /// Forgets what it holds and takes this shape.
+  void start(SequenceShape new_shape);
 };
 
 /// With the evidence removed, a target is independent of its sequence: whatever then scores above
@@ -30,7 +45,7 @@ enum class Evidence { kGiven, kRemoved };
 /// How far apart things stand in the sequences of a task, and how many.
 struct TaskSetting {
   Index distance = 1;  // on the task's own axis
-  Index pairs = 0;     // key-value pairs, for tasks that have them
+  Index pairs = 0;     // key-value pairs, for tasks that have them; 0: as the task has it
 };
 
 /// What to draw.
@@ -38,6 +53,23 @@ struct DrawRequest {
   Index sequences = 1;
   TaskSetting setting;
   Evidence evidence = Evidence::kGiven;
+};
+
+enum class LossKind {
+  kCrossEntropy,  // in nats; right is the largest logit
+  kSquaredError,  // of one number; right is within the task's tolerance
+};
+
+/// Which answers accuracy counts; the loss is the mean over all.
+enum class Judged { kEveryAnswer, kLastAnswer };
+
+/// The form and training of one model on one task.
+struct ModelSettings {
+  Index layers = 1;
+  double learning_rate = 1e-3;  // the peak
+  Index heads = 1;              // of attention
+  bool residual = false;        // Transformer blocks (block.h) around the layers, not bare ones
+  Index mlp_expansion = 0;      // hidden width of a block's MLP ÷ width
 };
 
 /// The setting a task is run in unless the command line says otherwise.
@@ -48,25 +80,33 @@ struct TaskDefaults {
   Index steps = 1;
   Index batch = 1;
   Index width = 1;
-  std::map<std::string, Index> layers;          // by model
-  std::map<std::string, double> learning_rate;  // by model; the peak
-  Index heads = 1;                              // of attention
-  Index mlp_expansion = 0;                      // hidden width of attention's MLP ÷ width
+  std::map<std::string, ModelSettings> models;
   Index warmup_steps = 0;
   double weight_decay = 0;
   double max_gradient_norm = 1;
   Index test_sequences = 1;
   double solved_accuracy = 1;  // from here on a test, or a stretch of training, counts as solved
+  bool stops_when_solved = false;  // training ends soon after (training.cc says when)
 };
 
 struct Task {
   std::string name;
   std::string setup;             // which of a task's set-ups (one so far for each)
   std::string distance_meaning;  // of --distance
-  Index min_distance = 1;
-  Index vocabulary = 1;  // tokens lie in [0, vocabulary)
-  Index answers = 1;     // targets lie in [0, answers)
+  Index vocabulary = 0;          // tokens lie in [0, vocabulary)
+  Index channels = 0;            // numbers at each step, where the input is no tokens
+  Index answers = 1;             // targets lie in [0, answers)
+  LossKind loss = LossKind::kCrossEntropy;
+  Judged judged = Judged::kEveryAnswer;
+  double tolerance = 0;  // a regression's answer counts as right within it
+  /// Key-value pairs of a sequence, from 2 to most_pairs; null for tasks without.
+  Index (*pairs)(const TaskSetting& setting) = nullptr;
+  Index most_pairs = 0;
+  /// The shortest distance that leaves room for `pairs`.
+  Index (*min_distance)(Index pairs) = nullptr;
   Index (*sequence_length)(const TaskSetting& setting) = nullptr;
+  /// Answers asked for in one sequence.
+  Index (*questions)(const TaskSetting& setting) = nullptr;
   /// The accuracy of the best guess without evidence, and its loss.
   double (*chance)(const TaskSetting& setting) = nullptr;
   double (*baseline_loss)(const TaskSetting& setting) = nullptr;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/score.h"
 #include "harness/sequence_model.h"
 #include "harness/tasks.h"
 #include "harness/variants.h"
@@ -26,9 +27,7 @@ struct TrainingSettings {
   Index steps = 1;
   Index batch = 1;
   Index width = 1;
-  Index layers = 1;
-  Index heads = 1;              // of attention
-  double learning_rate = 1e-3;  // the peak
+  ModelSettings form;
   bool measure_gradients = true;
 
   TaskSetting task_setting() const { return {.distance = distance, .pairs = pairs}; }
@@ -43,10 +42,11 @@ struct LearningPoint {
   double accuracy = 0;
 };
 
-/// How strongly the loss of an answer depends on the embedding `distance` tokens before it.
+/// How strongly the loss of a sequence's last answer depends on the embedding `distance` steps
+/// before it.
 struct GradientPoint {
   Index distance = 0;
-  double norm = 0;  // mean over sequences of ‖∂L/∂e_{T − distance}‖, L the loss of one sequence
+  double norm = 0;  // mean over sequences of ‖∂L/∂e_{T − distance}‖, L the loss of that answer
 };
 
 /// How well the trained model does on fresh test sequences of one distance.
@@ -54,6 +54,8 @@ struct TestScore {
   Index distance = 0;
   double accuracy = 0;
   double loss = 0;
+  std::vector<GapScore> by_gap;  // gaps from one power of two to the next; empty where the task's
+                                 // distance tells the gap
 
   bool solves(const Task& task) const { return accuracy >= task.defaults.solved_accuracy; }
 };

@@ -9,12 +9,23 @@ namespace seqbench {
 namespace {
 
 const std::vector<std::string> kRecurrent = {"elman", "lstm", "gru"};
+const std::string kConvolution = "conv3";
+constexpr Index kTaps = 3;
 
+// A model's first one is its plain form.
 const std::vector<Variant>& all_variants() {
   static const std::vector<Variant> variants = {
       {.name = "default", .models = kRecurrent},
+      {.name = "forget1", .models = {"lstm", "gru"}, .initialisation = Initialisation::kForgetOne},
       {.name = "chrono", .models = {"lstm"}, .initialisation = Initialisation::kChrono},
+      {.name = "orthogonal", .models = {"elman"}, .initialisation = Initialisation::kOrthogonal},
       {.name = "learned", .models = {"attention"}, .positions = Positions::kLearned},
+      {.name = "sinusoidal", .models = {"attention"}, .positions = Positions::kSinusoidal},
+      {.name = "nopos", .models = {"attention"}},
+      {.name = "meanpool",
+       .models = {"attention"},
+       .initialisation = Initialisation::kUniformKeys,
+       .positions = Positions::kLearned},
       {.name = "noanswer", .models = kRecurrent, .evidence = Evidence::kRemoved},
       {.name = "noanswer",
        .models = {"attention"},
@@ -24,14 +35,27 @@ const std::vector<Variant>& all_variants() {
   return variants;
 }
 
+/// The table's entries that a model has.
+std::vector<Variant> variants_of(const std::string& model) {
+  std::vector<Variant> variants = all_variants();
+  std::erase_if(variants, [&](const Variant& variant) {
+    return std::ranges::find(variant.models, model) == variant.models.end();
+  });
+  return variants;
+}
+
 }  // namespace
 
-const Variant* find_variant(const std::string& model, const std::string& name) {
-  for (const Variant& variant : all_variants()) {
-    const bool has_it = std::ranges::find(variant.models, model) != variant.models.end();
-    if (variant.name == name && has_it) return &variant;
+std::optional<Variant> find_variant(const std::string& model, const std::string& name) {
+  for (Variant& variant : variants_of(model)) {
+    if (variant.name == name) return variant;
+    const std::string convolved = variant.name + "+" + kConvolution;
+    if (name != convolved && name != kConvolution) continue;
+    variant.name = convolved;
+    variant.taps = kTaps;
+    return variant;
   }
-  return nullptr;
+  return std::nullopt;
 }
 
 std::vector<std::string> variant_names() {
@@ -39,6 +63,9 @@ std::vector<std::string> variant_names() {
   for (const Variant& variant : all_variants()) {
     if (std::ranges::find(names, variant.name) == names.end()) names.push_back(variant.name);
   }
+  const std::vector<std::string> plain = names;
+  names.push_back(kConvolution);
+  for (const std::string& name : plain) names.push_back(name + "+" + kConvolution);
   return names;
 }
 
@@ -46,9 +73,36 @@ std::vector<std::string> variant_names(const std::vector<std::string>& models) {
   std::vector<std::string> names = variant_names();
   std::erase_if(names, [&](const std::string& name) {
     return std::ranges::none_of(
-        models, [&](const std::string& model) { return find_variant(model, name) != nullptr; });
+        models, [&](const std::string& model) { return find_variant(model, name).has_value(); });
   });
   return names;
+}
+
+template <typename T>
+void initialise_forget_one(Random& random, SequenceLayer<T>& layer) {
+  layer.initialise(random);
+  const auto parameters = layer.parameters();  // weight_ih, weight_hh, bias_ih, bias_hh
+  assert(parameters.size() == 4 && parameters[2].value.size() >= 3 * layer.width());
+  const Index H = layer.width();
+  // The second gate in PyTorch's order of either model: i f g o, r z n.
+  std::fill_n(parameters[2].value.data() + H, H, T(1));
+  std::fill_n(parameters[3].value.data() + H, H, T(0));
+}
+
+template <typename T>
+void initialise_orthogonal(Random& random, SequenceLayer<T>& elman) {
+  elman.initialise(random);
+  orthogonal(random, elman.parameters()[1].value);
+}
+
+template <typename T>
+void initialise_uniform_keys(Random& random, SequenceLayer<T>& attention) {
+  attention.initialise(random);
+  const Index D = attention.width();
+  for (auto& parameter : attention.parameters().first(2)) {  // in_proj: rows of Q, K, V
+    const Index row = parameter.value.size() / (3 * D);
+    std::fill_n(parameter.value.data(), 2 * D * row, T(0));
+  }
 }
 
 template <typename T>
@@ -69,7 +123,13 @@ void initialise_chrono(Random& random, SequenceLayer<T>& lstm, Index longest) {
   }
 }
 
-template void initialise_chrono(Random&, SequenceLayer<float>&, Index);
-template void initialise_chrono(Random&, SequenceLayer<double>&, Index);
+#define SEQBENCH_INSTANTIATE(T)                                      \
+  template void initialise_forget_one(Random&, SequenceLayer<T>&);   \
+  template void initialise_orthogonal(Random&, SequenceLayer<T>&);   \
+  template void initialise_uniform_keys(Random&, SequenceLayer<T>&); \
+  template void initialise_chrono(Random&, SequenceLayer<T>&, Index);
+SEQBENCH_INSTANTIATE(float)
+SEQBENCH_INSTANTIATE(double)
+#undef SEQBENCH_INSTANTIATE
 
 }  // namespace seqbench

@@ -137,7 +137,7 @@ def accuracy_vs_distance(runs):
     layers = lines_with_intervals(
         lines,
         x=length_axis(rows["distance"], "shown_distance", "distance (tokens)"),
-        y=alt.Y("median:Q", title="accuracy (share of test sequences)",
+        y=alt.Y("median:Q", title="accuracy (share of answers)",
                 scale=alt.Scale(domain=[0, 1.05], nice=False), axis=alt.Axis(format=".0%")),
         interval=("low", "high"),
         tooltip=["task", "model", "variant", "distance", "median", "low", "high", "seeds"],
@@ -150,16 +150,43 @@ def accuracy_vs_distance(runs):
     )
 
 
+def accuracy_vs_gap(runs):
+    """Accuracy against the gap between an answer and its evidence, within sequences of one length:
+    median over seeds, bars from least to most."""
+    rows = gather(runs, lambda run: run.table("gap"))
+    keys = ["run", "task", "distance", "model", "variant", "first_gap"]
+    rows = over_seeds(rows, keys, "accuracy")
+    if rows.empty:
+        return None
+    panel = rows["task"] + ", " + rows["distance"].map("{:g} tokens".format)
+    lines = Lines(rows.assign(column_panel=panel, row_panel=rows["run"]), "variant")
+    layers = lines_with_intervals(
+        lines,
+        x=length_axis(rows["first_gap"], "first_gap", "gap (tokens, up to the next tick)"),
+        y=alt.Y("median:Q", title="accuracy (share of answers)",
+                scale=alt.Scale(domain=[0, 1.05], nice=False), axis=alt.Axis(format=".0%")),
+        interval=("low", "high"),
+        tooltip=["task", "model", "variant", "distance", "first_gap", "median", "low", "high",
+                 "seeds"],
+    )  # fmt: skip
+    return titled(
+        in_grid(layers, lines.rows, width=300, height=230),
+        "Accuracy against the gap within a sequence",
+        f"median of {seeds_text(rows)}",
+    )
+
+
 def gradient_vs_distance(runs):
     """Norm of the gradient that reaches a word, against how far back the word stands."""
     rows = gather(runs, lambda run: run.table("gradient"))
-    keys = ["run", "stage", "model", "variant", "distance"]
+    keys = ["run", "task", "stage", "model", "variant", "distance"]
     rows = over_seeds(rows, keys, "gradient_norm")
     rows = rows[(rows["low"] > 0) & at_doublings(rows["distance"])]  # the axis has no zero
     if rows.empty:
         return None
     stage = rows["stage"].replace({"init": "before training", "trained": "after training"})
-    rows = rows.assign(column_panel=stage, row_panel=rows["run"])
+    down = rows["run"] + (", " + rows["task"] if rows["task"].nunique() > 1 else "")
+    rows = rows.assign(column_panel=stage, row_panel=down)
     lines = Lines(rows, "variant")
     layers = lines_with_intervals(
         lines,

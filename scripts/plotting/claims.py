@@ -158,7 +158,7 @@ def gradient_reach(run, attention):
     """Median over seeds of the gradient's norm at the farthest word ÷ at the nearest word, before
     and after training."""
     rows = run.table("gradient")
-    rows = rows[(rows["model"] == "attention") == attention]
+    rows = rows[(rows["task"] == "first_token") & ((rows["model"] == "attention") == attention)]
     table = over_seeds(rows, ["model", "variant", "stage", "distance"], "relative_gradient_norm")
     figures = []
     for (model, variant), group in table.groupby(["model", "variant"]):

@@ -71,12 +71,22 @@ PLOTS = (
     Plot(
         "accuracy-vs-distance",
         "Accuracy against distance",
-        "Each point is a model trained from scratch to answer with a word that stood so many"
-        " tokens back, and tested on fresh sequences. A model that loses the word falls to the"
+        "Each point is a model trained from scratch to answer from words that stood up to so many"
+        " tokens back, and tested on fresh sequences. A model that loses them falls to the"
         " dashed line. With several seeds, bars reach from the worst to the best. Points of one"
         " distance are set slightly apart sideways, so that equal accuracies stay visible.",
         ("recall.csv",),
         charts.accuracy_vs_distance,
+        by_setting=False,
+    ),
+    Plot(
+        "accuracy-vs-gap",
+        "Accuracy against the gap within a sequence",
+        "Where a sequence asks several questions, their answers stand at different gaps behind"
+        " what they depend on. Each point counts the gaps from its tick to just below the double."
+        " mqar: from the question back to the pair; parity: how many bits the answer sums.",
+        ("gap.csv",),
+        charts.accuracy_vs_gap,
         by_setting=False,
     ),
     Plot(

@@ -29,7 +29,10 @@ COLUMNS = {
         "task setup regime model variant train_distance distance seed accuracy chance status reason"
     ).split(),
     "gradient": (
-        "model variant stage seed distance gradient_norm relative_gradient_norm"
+        "task model variant stage seed distance gradient_norm relative_gradient_norm"
+    ).split(),
+    "gap": (
+        "task setup regime model variant train_distance distance seed first_gap answers accuracy"
     ).split(),
 }
 

@@ -52,6 +52,27 @@ class BadOptions(ProgramTest):
                 self.assert_refused(process, 2, f"--{option}", value.strip(","))
                 self.assertEqual(os.listdir(self.folder), [])
 
+    def test_what_a_recall_task_has_no_room_for(self):
+        for options, parts in [
+            (["--task", "first_token", "--distance", "1"], ["--distance", "'1'", "at least 2"]),
+            (["--task", "adding", "--distance", "1"], ["--distance", "'1'", "adding"]),
+            (["--task", "parity", "--distance", "64,1"], ["--distance", "'1'", "parity"]),
+            (["--task", "copy", "--distance", "0"], ["--distance", "'0'"]),
+            (["--task", "mqar", "--distance", "31"], ["--distance", "'31'", "at least 32", "mqar"]),
+            (["--task", "mqar", "--pairs", "8", "--distance", "23"],
+             ["--distance", "'23'", "at least 24", "8 pairs"]),
+            (["--task", "mqar", "--pairs", "128"], ["--pairs", "'128'", "127"]),
+            (["--task", "copy", "--pairs", "4"], ["--pairs", "'4'", "copy"]),
+            (["--task", "copy,chess"], ["--task", "'chess'", "mqar"]),
+            (["--variant", "conv3+conv3"], ["--variant", "'conv3+conv3'", "learned+conv3"]),
+            (["--model", "elman", "--variant", "chrono+conv3"],
+             ["--variant", "'chrono+conv3'", "orthogonal"]),
+        ]:
+            with self.subTest(options=options):
+                process = run("recall", *options, cwd=self.folder)
+                self.assert_refused(process, 2, *parts)
+                self.assertEqual(os.listdir(self.folder), [])
+
     def test_heads_that_do_not_divide_the_width(self):
         process = run("throughput", "--width", "256", "--heads", "3")
         self.assert_refused(process, 2, "--heads", "'3'", "256")

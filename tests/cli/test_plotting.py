@@ -38,7 +38,12 @@ RECALL_HEADER = (
 )
 
 GRADIENT_HEADER = (
-    "run_id,model,variant,stage,seed,distance,gradient_norm,relative_gradient_norm"
+    "run_id,model,variant,stage,seed,distance,gradient_norm,relative_gradient_norm,task"
+)
+
+GAP_HEADER = (
+    "run_id,task,setup,regime,model,variant,train_distance,distance,seed,first_gap,last_gap,"
+    "answers,accuracy"
 )
 
 
@@ -154,9 +159,10 @@ class Claims(RunFolder):
         self.write(
             "gradient.csv",
             GRADIENT_HEADER,
-            "r,lstm,default,init,1,1,0.5,1",
-            "r,lstm,default,init,1,63,0.0005,0.001",
-            "r,lstm,default,trained,1,63,0.1,0.25",
+            "r,lstm,default,init,1,1,0.5,1,first_token",
+            "r,lstm,default,init,1,63,0.0005,0.001,first_token",
+            "r,lstm,default,trained,1,63,0.1,0.25,first_token",
+            "r,lstm,default,trained,1,99,0.1,0.75,parity",
         )
         line = "LSTM, default: gradient 63 tokens back ÷ 1 back: 0.001 before training, 0.25 after"
         self.assertEqual(self.figures(3), line)
@@ -283,6 +289,21 @@ class CommandLine(RunFolder):
             self.assertIn(f"{name}.png", out)
         self.assertTrue((self.folder / "report.html").exists())
         self.assertTrue((self.folder / "claims.txt").exists())
+
+    def test_accuracy_by_gap_has_a_plot(self):
+        self.write(
+            "gap.csv",
+            GAP_HEADER,
+            "r,mqar,causal,single,lstm,default,64,64,1,8,15,100,0.5",
+            "r,mqar,causal,single,lstm,default,64,64,1,16,31,300,0.25",
+            "r,parity,causal,single,lstm,default,16,16,1,1,1,100,1",
+        )
+        code, out, _ = self.plot(self.folder)
+        self.assertEqual(code, 0)
+        self.assertIn("accuracy-vs-gap.png", out)
+        svg = (self.folder / "accuracy-vs-gap.svg").read_text(encoding="utf-8")
+        self.assertIn("mqar, 64 tokens", svg)
+        self.assertIn("parity, 16 tokens", svg)
 
     def test_several_runs_are_drawn_beside_them(self):
         self.write("recall.csv", RECALL_HEADER, recall_row("lstm", "default", 8, 1, 1))

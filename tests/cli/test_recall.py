@@ -41,6 +41,27 @@ class Recall(ProgramTest):
         self.assertEqual({row["stage"] for row in gradient}, {"init", "trained"})
         self.assertEqual({row["distance"] for row in gradient}, {"1", "2", "3"})
 
+    def test_accuracy_by_gap_adds_up_to_the_whole(self):
+        out = self.folder / "run"
+        process = run("recall", "--task", "mqar,parity", "--model", "gru", "--variant", "conv3",
+                      "--distance", "32", "--seeds", "1", "--steps", "20", "--out", out)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        rows = read_csv(out / "gap.csv")
+        for test in read_csv(out / "recall.csv"):
+            self.assertEqual(test["variant"], "default+conv3")
+            self.assertEqual(test["pairs"], {"mqar": "2", "parity": ""}[test["task"]])
+            gaps = [row for row in rows if row["task"] == test["task"]]
+            answers = sum(int(row["answers"]) for row in gaps)
+            self.assertEqual(answers, 1000 * {"mqar": 2, "parity": 32}[test["task"]])
+            right = sum(int(row["answers"]) * float(row["accuracy"]) for row in gaps)
+            if test["task"] == "mqar":
+                self.assertAlmostEqual(right / answers, float(test["accuracy"]))
+            else:  # judged by the last answer, whose gap is the length
+                self.assertEqual(gaps[-1]["first_gap"], "32")
+                self.assertEqual(gaps[-1]["accuracy"], test["accuracy"])
+            for row in gaps:
+                self.assertEqual(int(row["last_gap"]), 2 * int(row["first_gap"]) - 1)
+
     def test_results_do_not_depend_on_threads(self):
         tables = []
         for threads in (1, 2):

@@ -16,7 +16,8 @@ std::unique_ptr<SequenceLayer<T>> make_gru_layer() {
   return make_layer<T>({.model = "gru", .kernel = "hoisted", .width = kWidth});
 }
 
-const BlockOptions kForms[] = {{false, 0}, {true, 0}, {true, 3}};
+const BlockOptions kForms[] = {{false, 0},    {true, 0},    {true, 3},
+                               {false, 0, 3}, {true, 0, 3}, {true, 3, 2}};
 
 TEST(Block, GradientsOfEveryFormMatchSlopes) {
   const ThreadTeam team;
@@ -73,6 +74,27 @@ TEST(Block, TheBareFormIsTheLayerItself) {
   EXPECT_TRUE(bit_equal(y, expected));
 }
 
+TEST(Block, AConvolutionMixesTheLayersInputWithEarlierSteps) {
+  const ThreadTeam team;
+  Random random(4);
+  Block<float> block(make_gru_layer<float>(), {.taps = 2});
+  const auto layer = make_gru_layer<float>();
+  randomise_parameters(random, *layer);
+  copy_parameters(*layer, block.layer());
+  std::vector<Parameter<float>*> parameters;
+  block.append_parameters(parameters);
+  // x[t − 1] in place of x[t]: the layer sees everything a step later.
+  std::ranges::fill(parameters[4]->value.values().last(kWidth), 1.f);
+  const auto x = normal_tensor<float>(random, {1, 5, kWidth});
+  Tensor<float> later({1, 5, kWidth}), y({1, 5, kWidth}), expected({1, 5, kWidth});
+  std::copy(x.data(), x.data() + 4 * kWidth, later.data() + kWidth);
+  block.reserve({1, 5}, Pass::kForward, 1);
+  layer->reserve({1, 5}, Pass::kForward, 1);
+  block.forward(team, x.sequence(), y.sequence(), Keep::kNothing);
+  layer->forward(team, std::as_const(later).sequence(), expected.sequence(), Keep::kNothing);
+  EXPECT_TRUE(bit_equal(y, expected));
+}
+
 TEST(Block, TheResidualFormPassesItsInputOnWhereTheBranchesAreZero) {
   const ThreadTeam team;
   Random random(3);
@@ -85,7 +107,7 @@ TEST(Block, TheResidualFormPassesItsInputOnWhereTheBranchesAreZero) {
 }
 
 TEST(Block, AllocatesGradientsForTrainingOnly) {
-  Block<float> block(make_gru_layer<float>(), {true, 2});
+  Block<float> block(make_gru_layer<float>(), {true, 2, 3});
   std::vector<Parameter<float>*> parameters;
   block.append_parameters(parameters);
   for (const Pass pass : {Pass::kForward, Pass::kTrain, Pass::kForward}) {
@@ -98,8 +120,8 @@ TEST(Block, AllocatesGradientsForTrainingOnly) {
 }
 
 TEST(Block, ListsTheParametersOfItsForm) {
-  const std::size_t expected[] = {4, 6, 12};
-  for (int form = 0; form < 3; ++form) {
+  const std::size_t expected[] = {4, 6, 12, 6, 8, 14};
+  for (std::size_t form = 0; form < std::size(kForms); ++form) {
     Block<float> block(make_gru_layer<float>(), kForms[form]);
     std::vector<Parameter<float>*> parameters;
     block.append_parameters(parameters);

@@ -227,7 +227,7 @@ TEST_F(RecallCommand, ResumingReplacesLeftRowsOfAnUnfinishedTrainingAndKeepsAllO
 TEST_F(RecallCommand, RefusesToResumeFilesOfOtherColumnsAndChangesNothing) {
   const std::vector<std::string> options = {"--model", "gru", "--distance", "4", "--steps", "2",
                                             "--seeds", "1",   "--resume"};
-  for (const std::string name : {"recall.csv", "learning.csv", "gradient.csv"}) {
+  for (const std::string name : {"recall.csv", "learning.csv", "gradient.csv", "gap.csv"}) {
     fs::remove_all(folder_);
     ASSERT_EQ(run(options), 0);
     const std::string foreign = "run_id,colour\r\nrun,blue\r\n";
@@ -248,6 +248,55 @@ TEST_F(RecallCommand, RefusesToResumeFilesOfOtherColumnsAndChangesNothing) {
   }
 }
 
+TEST_F(RecallCommand, TellsTheShortestDistanceOfTheTask) {
+  try {
+    run({"--task", "mqar", "--pairs", "8", "--distance", "23"});
+    FAIL() << "accepted";
+  } catch (const UsageError& error) {
+    EXPECT_STREQ(error.what(),
+                 "--distance: '23' is not allowed; expected at least 24 (sequence length) for task "
+                 "mqar with 8 pairs");
+  }
+}
+
+TEST_F(RecallCommand, TakesAVariantOnceUnderItsFullName) {
+  ASSERT_EQ(run({"--variant", "conv3,default+conv3", "--model", "gru,attention", "--distance", "4",
+                 "--seeds", "1", "--steps", "2"}),
+            0);
+  std::set<std::pair<std::string, std::string>> trainings;
+  for (const auto& row : table("recall.csv")) {
+    trainings.insert({row.at("model"), row.at("variant")});
+  }
+  EXPECT_EQ(trainings, (std::set<std::pair<std::string, std::string>>{
+                           {"gru", "default+conv3"}, {"attention", "learned+conv3"}}));
+  EXPECT_EQ(table("recall.csv").size(), 2u);
+}
+
+TEST_F(RecallCommand, TrainsEveryTask) {
+  ASSERT_EQ(run({"--task", "all", "--model", "gru,attention", "--variant", "default,learned",
+                 "--distance", "32", "--seeds", "1", "--steps", "3"}),
+            0);
+  std::map<std::string, std::string> lengths, chances, pairs;
+  for (const auto& row : table("recall.csv")) {
+    EXPECT_EQ(row.at("status"), "ok");
+    EXPECT_EQ(row.at("distance"), "32");
+    lengths[row.at("task")] = row.at("seq_len");
+    chances[row.at("task")] = row.at("chance");
+    pairs[row.at("task")] = row.at("pairs");
+  }
+  EXPECT_EQ(table("recall.csv").size(), 2u * 5);
+  EXPECT_EQ(lengths["copy"], "52");
+  EXPECT_EQ(lengths["mqar"], "32");
+  EXPECT_EQ(chances["mqar"], "0.5");
+  EXPECT_EQ(chances["parity"], "0.5");
+  EXPECT_EQ(chances["copy"], "0.125");
+  EXPECT_EQ(pairs["mqar"], "2");
+  EXPECT_EQ(pairs["copy"], "");
+  std::set<std::string> by_gap;
+  for (const auto& row : table("gap.csv")) by_gap.insert(row.at("task"));
+  EXPECT_EQ(by_gap, (std::set<std::string>{"mqar", "parity"}));
+}
+
 TEST_F(RecallCommand, NamesTheVariantsThatTheChosenModelsHave) {
   try {
     run({"--model", "gru,attention", "--variant", "chrono"});
@@ -256,7 +305,9 @@ TEST_F(RecallCommand, NamesTheVariantsThatTheChosenModelsHave) {
     EXPECT_STREQ(
         error.what(),
         "--variant: 'chrono' is not allowed; expected one that gru,attention has: default, "
-        "learned, noanswer");
+        "forget1, learned, sinusoidal, nopos, meanpool, noanswer, conv3, default+conv3, "
+        "forget1+conv3, learned+conv3, sinusoidal+conv3, nopos+conv3, meanpool+conv3, "
+        "noanswer+conv3");
   }
 }
 
@@ -269,9 +320,21 @@ TEST_F(RecallCommand, RefusesBadOptionsByNameAndWritesNothing) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{"--task", "second_token"}, "--task: 'second_token'"},
       {{"--variant", "choronic"}, "--variant: 'choronic'"},
+      {{"--variant", "conv5"}, "--variant: 'conv5'"},
+      {{"--variant", "conv3+learned"}, "--variant: 'conv3+learned'"},
+      {{"--model", "elman", "--variant", "forget1+conv3"}, "--variant: 'forget1+conv3'"},
       {{"--model", "gru", "--variant", "chrono"}, "--variant: 'chrono'"},
       {{"--model", "transformer"}, "--model: 'transformer'"},
       {{"--distance", "1"}, "--distance: '1'"},
+      {{"--task", "adding", "--distance", "1"}, "--distance: '1'"},
+      {{"--task", "copy", "--distance", "0"}, "--distance: '0'"},
+      {{"--task", "parity", "--distance", "64,1"}, "--distance: '1'"},
+      {{"--task", "mqar", "--distance", "31"}, "--distance: '31'"},
+      {{"--task", "mqar", "--pairs", "8", "--distance", "23"}, "--distance: '23'"},
+      {{"--task", "mqar", "--pairs", "1"}, "--pairs: '1'"},
+      {{"--task", "mqar", "--pairs", "128"}, "--pairs: '128'"},
+      {{"--task", "copy", "--pairs", "4"}, "--pairs: '4'"},
+      {{"--task", "mqar,parity", "--pairs", "4"}, "--pairs: '4'"},
       {{"--distance", "8..0"}, "--distance: '0'"},
       {{"--seeds", "0"}, "--seeds: '0'"},
       {{"--seed", "-1"}, "--seed: '-1'"},

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "harness/registry.h"
 #include "tests/slopes.h"
 #include "tests/test_data.h"
@@ -19,7 +21,16 @@ SequenceModelSpec small_spec(const std::string& model, Index longest) {
           .width = 4,
           .layers = 2,
           .heads = 2,
-          .mlp_expansion = 2};
+          .residual = model == "attention",
+          .mlp_expansion = model == "attention" ? 2 : 0};
+}
+
+/// The same with two numbers a step as its input and one as its answer.
+SequenceModelSpec regression_spec(const std::string& model, Index longest) {
+  SequenceModelSpec spec = small_spec(model, longest);
+  spec.vocabulary = 0, spec.channels = 2, spec.answers = 1;
+  spec.loss = LossKind::kSquaredError, spec.tolerance = 0.5;
+  return spec;
 }
 
 /// Random tokens; an answer at the end of every sequence and, where there is room, one before.
@@ -37,45 +48,110 @@ TaskBatch small_batch(Random& random, SequenceShape shape) {
   return batch;
 }
 
+TaskBatch regression_batch(Random& random, SequenceShape shape) {
+  TaskBatch batch = small_batch(random, shape);
+  for (std::size_t i = 0; i < 2 * batch.tokens.size(); ++i)
+    batch.numbers.push_back(random.normal());
+  for (std::size_t a = 0; a < batch.targets.size(); ++a) batch.values.push_back(random.normal());
+  batch.tokens.clear(), batch.targets.clear();
+  return batch;
+}
+
 class EveryModel : public ::testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Models, EveryModel, ::testing::ValuesIn(model_names()),
                          [](const auto& instance) { return instance.param; });
 
-TEST_P(EveryModel, GradientsMatchSlopes) {
+TEST(SequenceModel, AddsSinusoidalPositionsAndLearnsNone) {
   const ThreadTeam team;
-  for (const SequenceShape shape : {SequenceShape{1, 1}, {3, 2}, {2, 17}}) {
-    Random random(1);
-    SequenceModel<double> model(small_spec(GetParam(), shape.steps));
+  SequenceModelSpec spec = small_spec("attention", 5);
+  std::map<std::string, double> losses;
+  for (const std::string name : {"nopos", "sinusoidal"}) {
+    spec.variant = *find_variant("attention", name);
+    SequenceModel<double> model(spec);
+    Random random(8);
     model.initialise(random);
-    // Away from the symmetric start, so that no term of an equation is hidden by a 0 or a 1.
-    for (Parameter<double>* parameter : model.parameters()) {
-      for (double& value : parameter->value.values()) value += 0.3 * random.normal();
-    }
-    const TaskBatch batch = small_batch(random, shape);
-    model.reserve(shape, Index(batch.targets.size()), 1);
-    const auto loss = [&] { return model.forward(team, batch, Keep::kForBackward); };
-    loss();
-    for (Parameter<double>* parameter : model.parameters()) {
-      std::ranges::fill(parameter->gradient.values(), std::numeric_limits<double>::quiet_NaN());
-    }
-    model.backward(team, batch);
-    // A loss of about 2 after two layers of sums over at most width·expansion = 8 products and, in
-    // attention or through time, 17 steps, each of some four nested functions.
-    const double error = std::numeric_limits<double>::epsilon() * 2 * (2 * 4 * (8 + 17));
-    std::vector<Tensor<double>> gradients;  // the slopes below need more forwards
     for (const Parameter<double>* parameter : model.parameters()) {
-      gradients.emplace_back(parameter->gradient.shape());
-      std::ranges::copy(parameter->gradient.values(), gradients.back().data());
+      EXPECT_NE(parameter->name, "positions.weight");
     }
-    for (std::size_t k = 0; k < gradients.size(); ++k) {
-      Parameter<double>& parameter = *model.parameters()[k];
-      expect_slopes({.name = parameter.name,
-                     .values = parameter.value.values(),
-                     .gradient = std::as_const(gradients[k]).values(),
-                     .loss_error = error},
-                    loss);
+    // One and the same token everywhere: what differs from a shorter sequence are positions.
+    TaskBatch batch;
+    batch.targets = {0};
+    std::vector<double> by_length;
+    for (const Index T : {2, 5}) {
+      batch.shape = {1, T};
+      batch.tokens.assign(std::size_t(T), 3);
+      batch.answer_rows = {T - 1};
+      model.reserve(batch.shape, 1, 1);
+      by_length.push_back(model.forward(team, batch, Keep::kNothing));
     }
+    losses[name] = std::abs(by_length[1] - by_length[0]);
   }
+  EXPECT_LT(losses["nopos"], 1e-12);  // rounding of sums over 5 tokens
+  EXPECT_GT(losses["sinusoidal"], 1e-3);
+}
+
+void check_slopes(const SequenceModelSpec& spec, SequenceShape shape,
+                  TaskBatch (*draw)(Random&, SequenceShape)) {
+  const ThreadTeam team;
+  Random random(1);
+  SequenceModel<double> model(spec);
+  model.initialise(random);
+  // Away from the symmetric start, so that no term of an equation is hidden by a 0 or a 1.
+  for (Parameter<double>* parameter : model.parameters()) {
+    for (double& value : parameter->value.values()) value += 0.3 * random.normal();
+  }
+  const TaskBatch batch = draw(random, shape);
+  model.reserve(shape, batch.answers(), 1);
+  const auto loss = [&] { return model.forward(team, batch, Keep::kForBackward); };
+  const double start = loss();
+  for (Parameter<double>* parameter : model.parameters()) {
+    std::ranges::fill(parameter->gradient.values(), std::numeric_limits<double>::quiet_NaN());
+  }
+  model.backward(team, batch);
+  // The loss (or, if that is small, a logit of about 1) after two layers of sums over at most
+  // width·expansion = 8 products and, in attention or through time, 17 steps, each of some four
+  // nested functions.
+  const double error = std::numeric_limits<double>::epsilon() * (1 + start) * (2 * 4 * (8 + 17));
+  std::vector<Tensor<double>> gradients;  // the slopes below need more forwards
+  for (const Parameter<double>* parameter : model.parameters()) {
+    gradients.emplace_back(parameter->gradient.shape());
+    std::ranges::copy(parameter->gradient.values(), gradients.back().data());
+  }
+  for (std::size_t k = 0; k < gradients.size(); ++k) {
+    Parameter<double>& parameter = *model.parameters()[k];
+    expect_slopes({.name = parameter.name,
+                   .values = parameter.value.values(),
+                   .gradient = std::as_const(gradients[k]).values(),
+                   .loss_error = error},
+                  loss);
+  }
+}
+
+TEST_P(EveryModel, GradientsMatchSlopes) {
+  for (const SequenceShape shape : {SequenceShape{1, 1}, {3, 2}, {2, 17}}) {
+    check_slopes(small_spec(GetParam(), shape.steps), shape, small_batch);
+  }
+}
+
+TEST_P(EveryModel, GradientsOfARegressionMatchSlopes) {
+  for (const SequenceShape shape : {SequenceShape{1, 1}, {2, 9}}) {
+    check_slopes(regression_spec(GetParam(), shape.steps), shape, regression_batch);
+  }
+}
+
+TEST_P(EveryModel, GradientsOfEveryVariantMatchSlopes) {
+  for (const std::string& name : variant_names({GetParam()})) {
+    SCOPED_TRACE(name);
+    SequenceModelSpec spec = small_spec(GetParam(), 5);
+    spec.variant = *find_variant(GetParam(), name);
+    check_slopes(spec, {2, 5}, small_batch);
+  }
+}
+
+TEST_P(EveryModel, GradientsInResidualBlocksWithoutMlpMatchSlopes) {
+  SequenceModelSpec spec = small_spec(GetParam(), 9);
+  spec.residual = true, spec.mlp_expansion = 0;
+  check_slopes(spec, {2, 9}, small_batch);
 }
 
 // A table with one row a position makes the table's gradient the embedding output's.
@@ -119,13 +195,13 @@ TEST_P(EveryModel, ASmallerBatchAfterALargerOneGivesWhatItGivesAlone) {
   const double alone = model.forward(team, second, Keep::kForBackward);
   model.backward(team, second);
   const std::vector<float> gradients_alone = gradients();
-  const Index correct = model.correct();
+  const std::vector<bool> right = model.right();
 
   model.reserve(large, Index(first.targets.size()), 1);
   model.forward(team, first, Keep::kForBackward);
   model.backward(team, first);
   EXPECT_EQ(model.forward(team, second, Keep::kNothing), alone);
-  EXPECT_EQ(model.correct(), correct);
+  EXPECT_EQ(model.right(), right);
   model.forward(team, second, Keep::kForBackward);
   model.backward(team, second);
   EXPECT_EQ(gradients(), gradients_alone);
@@ -134,7 +210,7 @@ TEST_P(EveryModel, ASmallerBatchAfterALargerOneGivesWhatItGivesAlone) {
 TEST_P(EveryModel, ParametersAreCountedAndStartAsPyTorchs) {
   SequenceModelSpec spec = small_spec(GetParam(), 10);
   spec.vocabulary = 33, spec.answers = 16, spec.width = 64, spec.layers = 1;
-  spec.mlp_expansion = 4;
+  if (spec.residual) spec.mlp_expansion = 4;
   SequenceModel<float> model(spec);
   Random random(4);
   model.initialise(random);
@@ -185,7 +261,29 @@ TEST(SequenceModel, CountsTheLargestLogitAsTheAnswer) {
   batch.targets = {2, 1, 2};
   model.reserve(batch.shape, 3, 1);
   model.forward(team, batch, Keep::kNothing);
-  EXPECT_EQ(model.correct(), 2);
+  EXPECT_EQ(model.right(), (std::vector{true, false, true}));
+}
+
+TEST(SequenceModel, CountsANumberWithinTheToleranceAsRight) {
+  const ThreadTeam team;
+  SequenceModel<float> model(regression_spec("lstm", 4));
+  Random random(5);
+  model.initialise(random);
+  // With a readout of its bias alone the answer is always 1.
+  for (Parameter<float>* parameter : model.parameters()) {
+    if (parameter->name == "readout.weight") std::ranges::fill(parameter->value.values(), 0.f);
+    if (parameter->name == "readout.bias") parameter->value[0] = 1;
+  }
+  TaskBatch batch;
+  batch.shape = {3, 4};
+  batch.numbers.assign(24, 0.5);
+  batch.answer_rows = {3, 7, 11};
+  batch.values = {1.4, 1.75, 0.6};
+  model.reserve(batch.shape, 3, 1);
+  // Errors of ⅖, ¾ and ⅖; the sum of three squares in double, from values rounded to float.
+  EXPECT_NEAR(model.forward(team, batch, Keep::kNothing), (0.16 + 0.5625 + 0.16) / 3,
+              4 * std::numeric_limits<float>::epsilon());
+  EXPECT_EQ(model.right(), (std::vector{true, false, true}));
 }
 
 TEST(SequenceModel, CausalAttentionSeesNothingBehindTheAnswer) {

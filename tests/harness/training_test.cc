@@ -10,8 +10,9 @@ namespace {
 
 const KeepGoing kToTheEnd = [](Index) { return true; };
 
-TrainingSettings first_token(const std::string& model, const std::string& variant, Index distance) {
-  const Task& task = task_by_name("first_token");
+TrainingSettings settings_of(const std::string& task_name, const std::string& model,
+                             const std::string& variant, Index distance) {
+  const Task& task = task_by_name(task_name);
   const TaskDefaults& defaults = task.defaults;
   return {.task = &task,
           .model = model,
@@ -21,9 +22,11 @@ TrainingSettings first_token(const std::string& model, const std::string& varian
           .steps = defaults.steps,
           .batch = defaults.batch,
           .width = defaults.width,
-          .layers = defaults.layers.at(model),
-          .heads = defaults.heads,
-          .learning_rate = defaults.learning_rate.at(model)};
+          .form = defaults.models.at(model)};
+}
+
+TrainingSettings first_token(const std::string& model, const std::string& variant, Index distance) {
+  return settings_of("first_token", model, variant, distance);
 }
 
 TEST(Train, ChronoLstmLearnsTheFirstTokenOfEight) {
@@ -147,7 +150,7 @@ TEST(Train, StopsWhenTold) {
 
 TEST(Train, SaysWhenTheLossIsNotFinite) {
   TrainingSettings settings = first_token("attention", "learned", 8);
-  settings.learning_rate = 1e38;
+  settings.form.learning_rate = 1e38;
   const auto result = train(settings, kToTheEnd);
   EXPECT_NE(result->failure.find("not finite at step"), std::string::npos) << result->failure;
   EXPECT_LT(result->steps, settings.steps);
@@ -177,6 +180,79 @@ TEST(Train, MeasuresNoGradientsUnlessAsked) {
   EXPECT_TRUE(result->trained_gradients.empty());
 }
 
+// The same as a batch in which nothing but the last answers is asked for.
+TEST(Train, GradientsAreThoseOfEachSequencesLastAnswer) {
+  TrainingSettings settings = settings_of("parity", "elman", "default", 5);
+  settings.steps = 1;
+  settings.batch = 3;
+  const auto result = train(settings, kToTheEnd);
+  ASSERT_EQ(result->initial_gradients.size(), 4u);
+
+  SequenceModel<float> model(model_spec(settings));
+  initialise(settings, model);
+  SequenceModel<double> precise(model_spec(settings));
+  copy_parameters(model, precise);
+  Random random(1, 3);  // the stream of gradient probes
+  TaskBatch batch;
+  settings.task->draw(random, {3, settings.task_setting(), Evidence::kGiven}, batch);
+  batch.targets = {batch.targets[4], batch.targets[9], batch.targets[14]};
+  batch.answer_rows = {4, 9, 14};
+  const ThreadTeam team;
+  precise.reserve(batch.shape, 3, 1);
+  precise.forward(team, batch, Keep::kForBackward);
+  precise.backward(team, batch);
+  for (const GradientPoint& point : result->initial_gradients) {
+    double sum = 0;
+    for (const Index row : batch.answer_rows) {
+      sum += as_eigen(precise.embedding_gradient().tokens()).row(row - point.distance).norm();
+    }
+    EXPECT_DOUBLE_EQ(point.norm, sum);  // a mean over 3 of gradients that are a third each
+  }
+}
+
+TEST(Train, AnElmanNetworkLearnsParityAndStopsWhenSolved) {
+  TrainingSettings settings = settings_of("parity", "elman", "default", 8);
+  settings.measure_gradients = false;
+  const auto result = train(settings, kToTheEnd);
+  EXPECT_TRUE(result->tests[0].solves(*settings.task)) << result->tests[0].accuracy;
+  ASSERT_TRUE(result->steps_to_solve.has_value());
+  // At the second good stretch of 20 steps.
+  EXPECT_GE(result->steps, *result->steps_to_solve + 20);
+  EXPECT_LT(result->steps, settings.steps);
+}
+
+TEST(Train, ScoresByGapAddUpToTheWhole) {
+  TrainingSettings settings = settings_of("mqar", "gru", "default", 64);
+  settings.steps = 1;
+  settings.measure_gradients = false;
+  const TestScore test = train(settings, kToTheEnd)->tests[0];
+  Index answers = 0;
+  double right = 0;
+  for (const GapScore& score : test.by_gap) {
+    EXPECT_EQ(score.last_gap, 2 * score.first_gap - 1);
+    answers += score.answers;
+    right += score.accuracy * double(score.answers);
+  }
+  EXPECT_EQ(answers, 4 * settings.task->defaults.test_sequences);
+  EXPECT_NEAR(right, test.accuracy * double(answers), 0.01);
+}
+
+TEST(Train, ParityIsJudgedByTheWholeSequence) {
+  TrainingSettings settings = settings_of("parity", "gru", "default", 16);
+  settings.steps = 1;
+  settings.measure_gradients = false;
+  const TestScore test = train(settings, kToTheEnd)->tests[0];
+  const std::vector<std::pair<Index, Index>> expected = {{1, 1}, {2, 3}, {4, 7}, {8, 15}, {16, 31}};
+  const std::vector<Index> answers = {1, 2, 4, 8, 1};  // of a sequence
+  ASSERT_EQ(test.by_gap.size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_EQ(test.by_gap[i].first_gap, expected[i].first);
+    EXPECT_EQ(test.by_gap[i].last_gap, expected[i].second);
+    EXPECT_EQ(test.by_gap[i].answers, answers[i] * settings.task->defaults.test_sequences);
+  }
+  EXPECT_EQ(test.accuracy, test.by_gap.back().accuracy);
+}
+
 TEST(TrainingCost, GrowsAsItShouldAndNeverOverflows) {
   TrainingSettings settings = first_token("lstm", "default", 8);
   const TrainingCost base = training_cost(settings);
@@ -187,6 +263,7 @@ TEST(TrainingCost, GrowsAsItShouldAndNeverOverflows) {
   EXPECT_GT(training_cost(settings).bytes, 1e18);
   settings.model = "attention";
   settings.width = 30;
+  settings.form.heads = 4;
   EXPECT_THROW(training_cost(settings), std::invalid_argument);
 }
 

@@ -1,0 +1,14 @@
+// What each task draws and asks; its settings stand in the table of tasks.cc.
+#pragma once
+
+#include "harness/tasks.h"
+
+namespace seqbench {
+
+Task first_token_task();
+Task adding_task();
+Task copy_task();
+Task parity_task();
+Task mqar_task();
+
+}  // namespace seqbench
