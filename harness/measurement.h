@@ -1,8 +1,9 @@
 // The timing loop: one group of comparable cases, timed by Google Benchmark on wall time.
 //
-// Google Benchmark draws the order of all repetitions of the group at random, so that drift hits
-// every case alike. Each repetition is bracketed by a probe of the FMA peak with the same threads
-// on the same CPUs: the ratio of the two holds where an absolute time does not.
+// Repetitions are taken in rounds, one of every case, in an order that Google Benchmark draws at
+// random for each round, so that drift hits every case alike. Each repetition is bracketed by a
+// probe of the FMA peak with the same threads on the same CPUs: the ratio of the two holds where an
+// absolute time does not.
 #pragma once
 
 #include <cstdint>
@@ -22,10 +23,19 @@ struct MeasureOptions {
   double memory_limit_bytes = 0;
 };
 
+/// A sample in the moment after its repetition.
+struct TakenSample {
+  const Case& the_case;
+  Index repetition = 0;  // 0, 1, … of this case
+  const Sample& sample;
+};
+
 /// What a caller may watch or replace.
 struct MeasureHooks {
   /// Told what comes next, before each check and each call of a repetition.
   std::function<void(const std::string&)> on_step = [](const std::string&) {};
+  /// Told each sample before the next repetition begins.
+  std::function<void(const TakenSample&)> on_sample = [](const TakenSample&) {};
   /// PrepareOptions::check; by default, the comparison with the reference, one for all kernels and
   /// thread counts of a model.
   std::function<std::string(Workload&, const ThreadTeam&)> check = {};

@@ -14,39 +14,6 @@
 
 namespace seqbench {
 
-const std::vector<std::string> kThroughputColumns = {"run_id",
-                                                     "case_id",
-                                                     "model",
-                                                     "kernel",
-                                                     "pass",
-                                                     "batch",
-                                                     "seq_len",
-                                                     "width",
-                                                     "heads",
-                                                     "threads",
-                                                     "causal",
-                                                     "dtype",
-                                                     "parameters",
-                                                     "flops",
-                                                     "state_bytes",
-                                                     "repetitions",
-                                                     "seconds",
-                                                     "seconds_low",
-                                                     "seconds_high",
-                                                     "tokens_per_second",
-                                                     "gflops",
-                                                     "peak_gflops",
-                                                     "fraction_of_peak",
-                                                     "limit_seconds",
-                                                     "fraction_of_limit",
-                                                     "peak_bytes",
-                                                     "status",
-                                                     "reason",
-                                                     "form"};
-
-const std::vector<std::string> kSamplesColumns = {"run_id",  "case_id",     "repetition",
-                                                  "seconds", "peak_gflops", "steal_fraction"};
-
 namespace {
 
 // A case is noisy when its fraction of peak is known no better than this to either side.
@@ -115,18 +82,13 @@ CsvRow throughput_row(const Measurement& measurement, const std::string& run_id,
   return row;
 }
 
-std::vector<CsvRow> sample_rows(const Measurement& measurement, const std::string& run_id) {
-  std::vector<CsvRow> rows;
-  for (std::size_t i = 0; i < measurement.samples.size(); ++i) {
-    const Sample& sample = measurement.samples[i];
-    rows.push_back({{"run_id", run_id},
-                    {"case_id", measurement.the_case.id()},
-                    {"repetition", static_cast<Index>(i)},
-                    {"seconds", sample.seconds},
-                    {"peak_gflops", sample.peak_gflops},
-                    {"steal_fraction", sample.steal_fraction}});
-  }
-  return rows;
+CsvRow sample_row(const TakenSample& taken, const std::string& run_id) {
+  return {{"run_id", run_id},
+          {"case_id", taken.the_case.id()},
+          {"repetition", taken.repetition},
+          {"seconds", taken.sample.seconds},
+          {"peak_gflops", taken.sample.peak_gflops},
+          {"steal_fraction", taken.sample.steal_fraction}};
 }
 
 void print_header() {
@@ -152,70 +114,6 @@ void print_row(const CsvRow& row) {
   }
   std::fflush(stdout);
 }
-
-/// The two tables of a sweep on disk. Rows of a case that is measured again are replaced in the
-/// moment its new rows are there, never before.
-class SweepTables {
- public:
-  /// Throws FileError when a file is there with other columns.
-  explicit SweepTables(const RunDirectory& directory)
-      : throughput_{directory.file("throughput.csv"), kThroughputColumns},
-        samples_{directory.file("samples.csv"), kSamplesColumns} {
-    for (const CsvTable::value_type& row : rows_of(throughput_)) {
-      status_[row.at("case_id")] = row.at("status");
-    }
-    // Samples of a group that was cut off before its rows were written.
-    CsvTable samples = rows_of(samples_);
-    if (std::erase_if(samples, [&](const auto& row) { return !holds(row.at("case_id")); }) > 0) {
-      rewrite_csv(samples_.path, samples_.columns, samples);
-    }
-  }
-
-  bool holds(const std::string& case_id) const { return status_.count(case_id) != 0; }
-  /// True when every case of the group is there and none failed.
-  bool holds_finished(const CaseGroup& group) const {
-    return std::ranges::all_of(group.cases, [&](const Case& one) {
-      return holds(one.id()) && status_.at(one.id()) != "failed";
-    });
-  }
-
-  /// Samples first: a group counts as finished by its rows in throughput.csv.
-  void write(const CaseGroup& group, const std::vector<CsvRow>& rows,
-             const std::vector<CsvRow>& samples) {
-    put(samples_, group, samples);
-    put(throughput_, group, rows);
-    for (const CsvRow& row : rows) status_[row.at("case_id").text()] = row.at("status").text();
-  }
-
- private:
-  struct Table {
-    std::filesystem::path path;
-    std::vector<std::string> columns;
-  };
-
-  static CsvTable rows_of(const Table& table) {
-    CsvWriter(table.path, table.columns);  // creates the file, or refuses other columns
-    return read_csv(table.path);
-  }
-
-  void put(const Table& table, const CaseGroup& group, const std::vector<CsvRow>& rows) const {
-    const auto is_replaced = [&group](const auto& row) {
-      return std::ranges::any_of(group.cases,
-                                 [&](const Case& one) { return one.id() == row.at("case_id"); });
-    };
-    if (std::ranges::any_of(group.cases, [&](const Case& one) { return holds(one.id()); })) {
-      CsvTable all = read_csv(table.path);
-      std::erase_if(all, is_replaced);
-      for (const CsvRow& row : rows) all.push_back(as_text(row, table.columns));
-      rewrite_csv(table.path, table.columns, all);
-    } else {
-      CsvWriter(table.path, table.columns).append(rows);
-    }
-  }
-
-  Table throughput_, samples_;
-  std::map<std::string, std::string> status_;  // by case_id
-};
 
 }  // namespace
 
@@ -297,6 +195,7 @@ MeasureOptions parse_measure_options(const CommandLine& line) {
 
 int run_sweep(const std::vector<CaseGroup>& groups, const CommandLine& line,
               const MeasureOptions& options, RunDirectory& directory, const std::string& command) {
+  directory.refuse_other_options(command, line, {"throughput", "scaling"});
   SweepTables tables(directory);
   const std::map<int, MachineLimits> limits = probe_thread_counts(groups);
   nlohmann::ordered_json probes = nlohmann::ordered_json::array();
@@ -312,19 +211,22 @@ int run_sweep(const std::vector<CaseGroup>& groups, const CommandLine& line,
   bool any_failed = false;
   for (const CaseGroup& group : groups) {
     if (tables.holds_finished(group)) continue;
-    const MeasureHooks hooks{.on_step = [&](const std::string& what) {
-      progress.update(done, group.label + ": " + what);
-    }};
+    tables.begin(group);
+    const MeasureHooks hooks{
+        .on_step =
+            [&](const std::string& what) { progress.update(done, group.label + ": " + what); },
+        .on_sample =
+            [&](const TakenSample& taken) {
+              tables.add_sample(sample_row(taken, directory.run_id()));
+            }};
     const std::vector<Measurement> measurements = measure_group(group, options, hooks);
     progress.clear();
-    std::vector<CsvRow> rows, repetitions;
+    std::vector<CsvRow> rows;
     for (const Measurement& measurement : measurements) {
       rows.push_back(throughput_row(measurement, directory.run_id(), limits));
-      const std::vector<CsvRow> own = sample_rows(measurement, directory.run_id());
-      repetitions.insert(repetitions.end(), own.begin(), own.end());
       any_failed = any_failed || measurement.status == "failed";
     }
-    tables.write(group, rows, repetitions);
+    tables.finish(rows);
     for (const CsvRow& row : rows) print_row(row);
     done += flops_of(group);
   }
@@ -343,7 +245,7 @@ int throughput_command(const std::vector<std::string>& arguments) {
   const Grid grid = parse_grid(line);
   const MeasureOptions options = parse_measure_options(line);
   const std::vector<CaseGroup> groups = expand(grid);
-  RunDirectory directory(line, {"throughput.csv", "samples.csv"});
+  RunDirectory directory(line, {kThroughputFile, kSamplesFile});
   const int code = run_sweep(groups, line, options, directory, "throughput");
   directory.record_end(code);
   std::printf("\n%s\n", directory.path().c_str());

@@ -43,6 +43,33 @@ TEST(Measurement, TakesEveryRepetitionOfEveryCase) {
   }
 }
 
+TEST(Measurement, TellsEachSampleWhenItIsTakenInRoundsOfAllCases) {
+  std::vector<std::string> ids;
+  std::vector<Index> repetitions;
+  std::string next;
+  const MeasureHooks hooks{.on_step = [&](const std::string& step) { next = step; },
+                           .on_sample =
+                               [&](const TakenSample& taken) {
+                                 EXPECT_EQ(next, taken.the_case.id());
+                                 ids.push_back(taken.the_case.id());
+                                 repetitions.push_back(taken.repetition);
+                               }};
+  measure_group(small_group(Pass::kForward),
+                {.repetitions = 3, .min_seconds = 1e-4, .memory_limit_bytes = 1e9}, hooks);
+  EXPECT_EQ(repetitions, (std::vector<Index>{0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2}));
+  for (int round = 0; round < 3; ++round) {
+    std::sort(ids.begin() + 4 * round, ids.begin() + 4 * round + 4);
+    EXPECT_TRUE(std::equal(ids.begin(), ids.begin() + 4, ids.begin() + 4 * round)) << round;
+  }
+}
+
+TEST(Measurement, EndsWhenASampleCannotBeKept) {
+  const MeasureHooks hooks{.on_sample = [](const TakenSample&) { throw FileError("disk full"); }};
+  const MeasureOptions options{.repetitions = 2, .min_seconds = 1e-5, .memory_limit_bytes = 1e9};
+  EXPECT_THROW(measure_group(small_group(Pass::kForward), options, hooks), FileError);
+  EXPECT_EQ(measure_group(small_group(Pass::kForward), options, {})[0].samples.size(), 2u);
+}
+
 TEST(Measurement, SkipsWhatDoesNotFitAndSaysWhatItNeeds) {
   CaseGroup group;
   group.cases.push_back({.layer = {.model = "attention", .kernel = "naive", .heads = 4},
