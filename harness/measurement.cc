@@ -3,6 +3,7 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <chrono>
 #include <list>
 #include <map>
 #include <memory>
@@ -12,9 +13,12 @@
 #include "harness/machine.h"
 #include "harness/preparation.h"
 #include "harness/reference.h"
+#include "harness/statistics.h"
 
 namespace seqbench {
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 /// The workloads of a group, as many at a time as fit the memory limit; the one used least recently
 /// makes room.
@@ -191,6 +195,12 @@ class Rounds {
   bool is_first_ = true;
 };
 
+bool is_known_to(double precision, const Measurement& measurement) {
+  return measurement.samples.size() >= kLeastForInterval &&
+         median_interval(fractions_of_peak(measurement)).relative_half_width() <= precision;
+}
+
+/// Rounds of all cases, then of those whose fraction of peak is not known as well as asked.
 void take_samples(std::vector<TimedCase>& cases, const MeasureOptions& options,
                   const MeasureHooks& hooks, WorkloadPool& workloads) {
   std::vector<TimedCase*> taking_part;
@@ -199,6 +209,16 @@ void take_samples(std::vector<TimedCase>& cases, const MeasureOptions& options,
   for (int round = 0; round < options.repetitions && !taking_part.empty(); ++round) {
     rounds.take(taking_part);
     std::erase_if(taking_part, [](const TimedCase* one) { return one->iterations == 0; });
+    stop_if_interrupted();
+  }
+  if (options.precision <= 0) return;
+  const auto end = Clock::now() + std::chrono::duration<double>(options.precision_seconds);
+  while (Clock::now() < end) {
+    std::erase_if(taking_part, [&options](const TimedCase* one) {
+      return is_known_to(options.precision, one->measurement);
+    });
+    if (taking_part.empty()) return;
+    rounds.take(taking_part);
     stop_if_interrupted();
   }
 }
@@ -215,6 +235,15 @@ bool initialise_benchmark(const std::vector<std::string>& arguments) {
 }
 
 }  // namespace
+
+std::vector<double> fractions_of_peak(const Measurement& measurement) {
+  const double flops = measurement.the_case.cost().flops;
+  std::vector<double> fractions;
+  for (const Sample& sample : measurement.samples) {
+    fractions.push_back(1e-9 * flops / sample.seconds / sample.peak_gflops);
+  }
+  return fractions;
+}
 
 void pass_to_benchmark(const std::vector<std::string>& arguments) {
   for (const std::string& argument : arguments) {

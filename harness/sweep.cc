@@ -16,11 +16,9 @@ namespace seqbench {
 
 namespace {
 
-// A case is noisy when its fraction of peak is known no better than this to either side.
+// A case is noisy when its fraction of peak is known no better than this to either side, unless
+// --precision says otherwise.
 constexpr double kNoisyHalfWidth = 0.10;
-
-// The fewest repetitions whose range covers the median with 95 % (statistics.h).
-constexpr std::size_t kLeastRepetitions = 6;
 
 double flops_of(const CaseGroup& group) {
   double flops = 0;
@@ -28,12 +26,39 @@ double flops_of(const CaseGroup& group) {
   return flops;
 }
 
+std::string percentage(double share) {
+  char text[16];
+  std::snprintf(text, sizeof(text), "%.3g %%", 100 * share);
+  return text;
+}
+
+/// Why a row is noisy and what helps; empty when it is not.
+std::string noise_of(const Measurement& measurement, const MeasureOptions& options) {
+  if (measurement.samples.size() < kLeastForInterval) {
+    return "no 95 % interval from fewer than " + std::to_string(kLeastForInterval) +
+           " repetitions, low and high are their range; raise --repetitions";
+  }
+  const double known = median_interval(fractions_of_peak(measurement)).relative_half_width();
+  const bool is_asked = options.precision > 0;
+  if (known <= (is_asked ? options.precision : kNoisyHalfWidth)) return "";
+  return "fraction of peak known to ±" + percentage(known) + " only" +
+         (is_asked ? ", asked ±" + percentage(options.precision) +
+                         "; quieten the machine or raise --precision-time"
+                   : "; quieten the machine, raise --repetitions or ask for --precision");
+}
+
+/// What the rows of a sweep share.
+struct RowContext {
+  std::string run_id;
+  const MeasureOptions& options;
+  const std::map<int, MachineLimits>& limits;
+};
+
 /// The row of one measured case.
-CsvRow throughput_row(const Measurement& measurement, const std::string& run_id,
-                      const std::map<int, MachineLimits>& limits) {
+CsvRow throughput_row(const Measurement& measurement, const RowContext& context) {
   const Case& one = measurement.the_case;
   CsvRow row = static_cells(one);
-  row["run_id"] = run_id;
+  row["run_id"] = context.run_id;
   row["case_id"] = one.id();
   row["repetitions"] = static_cast<Index>(measurement.samples.size());
   row["status"] = measurement.status;
@@ -41,23 +66,21 @@ CsvRow throughput_row(const Measurement& measurement, const std::string& run_id,
   if (measurement.samples.empty()) return row;
 
   const double flops = one.cost().flops;
-  std::vector<double> seconds, peaks, fractions;
+  std::vector<double> seconds, peaks;
   for (const Sample& sample : measurement.samples) {
     seconds.push_back(sample.seconds);
     peaks.push_back(sample.peak_gflops);
-    fractions.push_back(1e-9 * flops / sample.seconds / sample.peak_gflops);
   }
   const MedianInterval time = median_interval(seconds);
-  const MedianInterval fraction = median_interval(fractions);
   const double peak = median(peaks);  // of this case's own moments
-  const double limit = limit_seconds_at(one, limits.at(one.threads), peak);
+  const double limit = limit_seconds_at(one, context.limits.at(one.threads), peak);
   row["seconds"] = time.median;
   row["seconds_low"] = time.low;
   row["seconds_high"] = time.high;
   row["tokens_per_second"] = one.tokens() / time.median;
   row["gflops"] = 1e-9 * flops / time.median;
   row["peak_gflops"] = peak;
-  row["fraction_of_peak"] = fraction.median;
+  row["fraction_of_peak"] = median(fractions_of_peak(measurement));
   row["limit_seconds"] = limit;
   row["fraction_of_limit"] = limit / time.median;
   row["peak_bytes"] = measurement.peak_bytes;
@@ -67,17 +90,9 @@ CsvRow throughput_row(const Measurement& measurement, const std::string& run_id,
     reasons.push_back(std::to_string(one.threads) + " threads on " +
                       std::to_string(usable_cpus().size()) + " CPUs");
   }
-  row["status"] = "ok";
-  if (measurement.samples.size() < kLeastRepetitions) {
-    row["status"] = "noisy";
-    reasons.push_back("no 95 % interval from fewer than " + std::to_string(kLeastRepetitions) +
-                      " repetitions, low and high are their range; raise --repetitions");
-  } else if (fraction.relative_half_width() > kNoisyHalfWidth) {
-    row["status"] = "noisy";
-    reasons.push_back("fraction of peak known to ±" +
-                      std::to_string(std::lround(100 * fraction.relative_half_width())) +
-                      " % only; quieten the machine or raise --repetitions");
-  }
+  const std::string noise = noise_of(measurement, context.options);
+  row["status"] = noise.empty() ? "ok" : "noisy";
+  if (!noise.empty()) reasons.push_back(noise);
   row["reason"] = join(reasons, "; ");
   return row;
 }
@@ -180,6 +195,10 @@ MeasureOptions parse_timing_options(const CommandLine& line) {
 void add_sweep_options(CommandLine& line, const std::string& default_lengths) {
   add_grid_options(line, default_lengths);
   line.option("repetitions", "9", "repetitions of each case, interleaved within a group");
+  line.option("precision", "",
+              "add repetitions until a case's fraction of peak is known to this share to either "
+              "side (95 % interval), such as 2%");
+  line.option("precision-time", "60", "most seconds of a group's added repetitions");
   add_timing_options(line);
   line.option("config", "", "file of further options, one name=value a line");
   add_output_options(line);
@@ -189,6 +208,10 @@ void add_sweep_options(CommandLine& line, const std::string& default_lengths) {
 MeasureOptions parse_measure_options(const CommandLine& line) {
   MeasureOptions options = parse_timing_options(line);
   options.repetitions = static_cast<int>(line.integer("repetitions", 1, 100000));
+  if (line.given("precision")) {
+    options.precision = parse_share("precision", line.text("precision"), 0.0001, 1);
+  }
+  options.precision_seconds = line.number("precision-time", 0.001, 86400);
   pass_to_benchmark(line.passed_on());
   return options;
 }
@@ -202,6 +225,7 @@ int run_sweep(const std::vector<CaseGroup>& groups, const CommandLine& line,
   for (const auto& [threads, probed] : limits) probes.push_back(to_json(probed));
   directory.record_command(command, line, probes);
 
+  const RowContext context{.run_id = directory.run_id(), .options = options, .limits = limits};
   double total = 0, done = 0;
   for (const CaseGroup& group : groups) {
     if (!tables.holds_finished(group)) total += flops_of(group);
@@ -223,7 +247,7 @@ int run_sweep(const std::vector<CaseGroup>& groups, const CommandLine& line,
     progress.clear();
     std::vector<CsvRow> rows;
     for (const Measurement& measurement : measurements) {
-      rows.push_back(throughput_row(measurement, directory.run_id(), limits));
+      rows.push_back(throughput_row(measurement, context));
       any_failed = any_failed || measurement.status == "failed";
     }
     tables.finish(rows);
@@ -239,7 +263,8 @@ int throughput_command(const std::vector<std::string>& arguments) {
       "Time every combination of the listed values.",
       "  seqbench throughput --model lstm,attention --length 128..8192\n"
       "  seqbench throughput --kernel stepwise,hoisted,persistent,naive,fused --threads 1\n"
-      "  seqbench throughput --pass decode --length 8192 --batch 1,16 --out results/decode\n");
+      "  seqbench throughput --pass decode --length 8192 --batch 1,16 --out results/decode\n"
+      "  seqbench throughput --length 512 --precision 2% --precision-time 120\n");
   add_sweep_options(line, "512");
   if (!line.parse(arguments)) return 0;
   const Grid grid = parse_grid(line);

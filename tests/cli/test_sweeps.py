@@ -151,6 +151,25 @@ class Throughput(ProgramTest):
             self.assertEqual(row["status"], "noisy")
             self.assertIn("--repetitions", row["reason"])
 
+    def test_precision_adds_repetitions_or_names_what_would_help(self):
+        sweep = ["throughput", "--width", "16", "--heads", "2", "--min-time", "0.0005", "--model",
+                 "gru,attention", "--length", "8", "--pass", "forward", "--threads", "1",
+                 "--repetitions", "1"]
+        out = self.folder / "reached"
+        process = run(*sweep, "--precision", "60%", "--out", out)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        for row in read_csv(out / "throughput.csv"):
+            self.assertEqual((row["status"], row["reason"]), ("ok", ""))
+            self.assertGreaterEqual(int(row["repetitions"]), 6)
+        self.assertEqual(len(read_csv(out / "samples.csv")),
+                         sum(int(row["repetitions"]) for row in read_csv(out / "throughput.csv")))
+        out = self.folder / "missed"
+        run(*sweep, "--precision", "0.01%", "--precision-time", "0.5", "--out", out)
+        for row in read_csv(out / "throughput.csv"):
+            self.assertEqual(row["status"], "noisy")
+            self.assertIn("asked ±0.01 %", row["reason"])
+            self.assertIn("--precision-time", row["reason"])
+
     def test_a_signal_keeps_the_finished_rows(self):
         for number, code in [(signal.SIGINT, 130), (signal.SIGTERM, 143)]:
             with self.subTest(signal=number):
@@ -200,7 +219,7 @@ class Scaling(ProgramTest):
 
 class Others(ProgramTest):
     def test_every_command_has_help_with_examples(self):
-        for command in ["throughput", "scaling", "recall", "conform", "machine", "list"]:
+        for command in ["throughput", "scaling", "recall", "compare", "conform", "machine", "list"]:
             process = run(command, "--help")
             self.assertEqual(process.returncode, 0, process.stderr)
             self.assertIn("Examples:", process.stdout)
