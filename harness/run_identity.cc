@@ -73,10 +73,11 @@ Json options_of(const Json& record) {
 
 }  // namespace
 
-std::string listed(const std::vector<Difference>& differences) {
+std::string listed(const std::vector<Difference>& differences, const Sides& sides) {
   std::vector<std::string> texts;
   for (const Difference& one : differences) {
-    texts.push_back(one.name + ": '" + one.then + "' then, '" + one.now + "' now");
+    texts.push_back(one.name + ": '" + one.then + "' " + sides.first + ", '" + one.now + "' " +
+                    sides.second);
   }
   return join(texts, "; ");
 }

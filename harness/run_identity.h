@@ -14,8 +14,13 @@ struct Difference {
   std::string then, now;
 };
 
+/// What the two sides are called.
+struct Sides {
+  std::string first = "then", second = "now";
+};
+
 /// "--length: '8' then, '8,16' now; …"
-std::string listed(const std::vector<Difference>& differences);
+std::string listed(const std::vector<Difference>& differences, const Sides& sides = {});
 
 /// What differs between two descriptions of a machine and a build (describe_machine(), whatever
 /// else the file machine.json holds besides).
