@@ -43,6 +43,15 @@ std::string compact(double value) {
   return stream.str();
 }
 
+/// The number in [low, high] that `text` spells, nothing when it spells none.
+std::optional<double> number_within(const std::string& text, double low, double high) {
+  double value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || stop != end || !(value >= low && value <= high)) return std::nullopt;
+  return value;
+}
+
 template <typename Value>
 void append_once(std::vector<Value>& values, const Value& value) {
   if (std::find(values.begin(), values.end(), value) == values.end()) values.push_back(value);
@@ -70,13 +79,15 @@ Index parse_integer(const std::string& option, const std::string& text, Index lo
 }
 
 double parse_number(const std::string& option, const std::string& text, double low, double high) {
-  double value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc() || stop != end || !(value >= low && value <= high)) {
-    refuse(option, text, "a number from " + compact(low) + " to " + compact(high));
-  }
-  return value;
+  if (const auto value = number_within(text, low, high)) return *value;
+  refuse(option, text, "a number from " + compact(low) + " to " + compact(high));
+}
+
+double parse_share(const std::string& option, const std::string& text, double low, double high) {
+  const double scale = text.ends_with('%') ? 100 : 1;
+  const std::string number = scale == 1 ? text : text.substr(0, text.size() - 1);
+  if (const auto value = number_within(number, scale * low, scale * high)) return *value / scale;
+  refuse(option, text, "a share from " + compact(100 * low) + "% to " + compact(100 * high) + "%");
 }
 
 std::vector<Index> parse_integer_list(const std::string& option, const std::string& text, Index low,

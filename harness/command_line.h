@@ -29,6 +29,10 @@ Index parse_integer(const std::string& option, const std::string& text, Index lo
 /// A finite number in [low, high]. Throws UsageError naming `option`.
 double parse_number(const std::string& option, const std::string& text, double low, double high);
 
+/// A share in [low, high], as a percentage such as "2%" or as a fraction of 1. Throws UsageError
+/// naming `option`.
+double parse_share(const std::string& option, const std::string& text, double low, double high);
+
 /// Comma list of integers and doubling ranges: "1,64..512" is 1, 64, 128, 256, 512; the end of a
 /// range is included when doubling reaches it exactly. Sorted as given, repeats dropped.
 std::vector<Index> parse_integer_list(const std::string& option, const std::string& text,

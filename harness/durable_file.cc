@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <system_error>
 #include <utility>
 
@@ -16,6 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kDraft = ".new";  // and the process's number behind a temporary name
 constexpr const char* kCannotWrite = "cannot be written";
 
 std::string cause() { return std::generic_category().message(errno); }
@@ -120,7 +122,7 @@ std::size_t AppendedFile::size_in_bytes() const {
 
 NewFile::NewFile(fs::path path, Existing existing)
     : path_(std::move(path)),
-      temporary_(path_.string() + ".new" + std::to_string(::getpid())),
+      temporary_(path_.string() + kDraft + std::to_string(::getpid())),
       existing_(existing),
       descriptor_(-1) {
   if (existing_ == Existing::kRefuse) refuse_existing(path_);
@@ -150,6 +152,17 @@ void replace_file(const fs::path& path, std::string_view text) {
   NewFile file(path);
   file.write(text);
   file.commit();
+}
+
+void remove_drafts(const fs::path& folder) {
+  std::error_code ignored;  // a draft that stays does no harm
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
+    const std::string ending = entry.path().extension().string();
+    const std::string number = ending.starts_with(kDraft) ? ending.substr(std::strlen(kDraft)) : "";
+    if (!number.empty() && number.find_first_not_of("0123456789") == std::string::npos) {
+      fs::remove(entry.path(), ignored);
+    }
+  }
 }
 
 void refuse_existing(const fs::path& path) {

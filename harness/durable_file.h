@@ -79,6 +79,10 @@ class NewFile {
 /// Makes `text` the content of `path`, in one step. Throws as NewFile::commit().
 void replace_file(const std::filesystem::path& path, std::string_view text);
 
+/// Removes from the folder the files of NewFile that a killed process left under their temporary
+/// names; nobody else may be writing there.
+void remove_drafts(const std::filesystem::path& folder);
+
 /// Throws FileError when something of that name exists: a result is never written over.
 void refuse_existing(const std::filesystem::path& path);
 

@@ -17,6 +17,7 @@
 
 #include "core/gemm.h"
 #include "core/simd.h"
+#include "harness/build_id.h"
 #include "harness/build_info.h"
 #include "harness/cgroup.h"
 #include "harness/command_line.h"
@@ -157,11 +158,9 @@ nlohmann::ordered_json describe_machine() {
       static_cast<std::int64_t>(1024 * number_of_key("/proc/meminfo", "MemTotal"));
   machine["simd"] = hwy::TargetName(HWY_TARGET);
   machine["flush_subnormals"] = flushes_subnormals();
-  machine["build"] = {{"version", kVersion},
-                      {"git_commit", kGitCommit},
-                      {"compiler", kCompiler},
-                      {"flags", kCompilerFlags},
-                      {"type", kBuildType}};
+  machine["build"] = {{"version", kVersion},          {"git_commit", kGitCommit},
+                      {"id", or_unknown(build_id())}, {"compiler", kCompiler},
+                      {"flags", kCompilerFlags},      {"type", kBuildType}};
   machine["libraries"] = {{"blas", blas_description()}, {"blas_threads", blas_threads()},
                           {"highway", hwy_version()},   {"benchmark", kBenchmarkVersion},
                           {"boost", BOOST_LIB_VERSION}, {"openmp", _OPENMP}};

@@ -12,6 +12,7 @@
 #include "core/thread_team.h"
 #include "harness/build_info.h"
 #include "harness/command_line.h"
+#include "harness/compare.h"
 #include "harness/conform.h"
 #include "harness/errors.h"
 #include "harness/interrupt.h"
@@ -38,6 +39,8 @@ constexpr Command kCommands[] = {
      "sweep length, width and threads; fit exponents; speedups, crossovers"},
     {"recall", seqbench::recall_command,
      "train on long-range tasks; accuracy and gradient norm against distance"},
+    {"compare", seqbench::compare_command,
+     "two runs or two builds: speed ratios, significance, exit code 3 on a regression"},
     {"conform", seqbench::conform_command,
      "run one layer on tensors from a .safetensors file, forward and backward"},
     {"repeat", seqbench::repeat_command,

@@ -2,6 +2,8 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <chrono>
 #include <list>
 #include <map>
 #include <memory>
@@ -11,9 +13,12 @@
 #include "harness/machine.h"
 #include "harness/preparation.h"
 #include "harness/reference.h"
+#include "harness/statistics.h"
 
 namespace seqbench {
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 /// The workloads of a group, as many at a time as fit the memory limit; the one used least recently
 /// makes room.
@@ -101,29 +106,122 @@ void repeat(benchmark::State& state, const Case& one, WorkloadPool& workloads) {
   state.counters["steal_fraction"] = around.steal_fraction;
 }
 
+/// A case that is timed.
+struct TimedCase {
+  Measurement& measurement;
+  benchmark::IterationCount iterations = 0;  // of a repetition; 0 until the first has found it
+};
+
 /// Takes the samples from Google Benchmark, whose own reporters print or write unparsable CSV.
 class SampleReporter : public benchmark::BenchmarkReporter {
  public:
-  explicit SampleReporter(std::map<std::string, Measurement*> measurements)
-      : measurements_(std::move(measurements)) {}
+  SampleReporter(const std::vector<TimedCase*>& cases, const MeasureHooks& hooks)
+      : cases_(cases), hooks_(hooks) {}
 
   bool ReportContext(const Context&) override { return true; }
 
   void ReportRuns(const std::vector<Run>& runs) override {
     for (const Run& run : runs) {
       if (run.run_type != Run::RT_Iteration) continue;
-      const auto found = measurements_.find(run.run_name.function_name);
-      if (found == measurements_.end()) continue;
-      found->second->samples.push_back(
-          {.seconds = run.real_accumulated_time / double(run.iterations),
-           .peak_gflops = run.counters.at("peak_gflops").value,
-           .steal_fraction = run.counters.at("steal_fraction").value});
+      const auto found = std::ranges::find_if(cases_, [&run](const TimedCase* timed) {
+        return timed->measurement.the_case.id() == run.run_name.function_name;
+      });
+      if (found != cases_.end()) take(run, **found);
     }
   }
 
  private:
-  std::map<std::string, Measurement*> measurements_;
+  void take(const Run& run, TimedCase& timed) const {
+    timed.iterations = run.iterations;
+    std::vector<Sample>& samples = timed.measurement.samples;
+    samples.push_back({.seconds = run.real_accumulated_time / double(run.iterations),
+                       .peak_gflops = run.counters.at("peak_gflops").value,
+                       .steal_fraction = run.counters.at("steal_fraction").value});
+    hooks_.on_sample({.the_case = timed.measurement.the_case,
+                      .repetition = static_cast<Index>(samples.size()) - 1,
+                      .sample = samples.back()});
+  }
+
+  const std::vector<TimedCase*>& cases_;
+  const MeasureHooks& hooks_;
 };
+
+/// Rounds of repetitions.
+class Rounds {
+ public:
+  Rounds(const MeasureOptions& options, const MeasureHooks& hooks, WorkloadPool& workloads)
+      : options_(options), hooks_(hooks), workloads_(workloads) {}
+
+  /// One repetition of each case. Throws Interrupted.
+  void take(const std::vector<TimedCase*>& cases) {
+    const RegisteredBenchmarks registered;
+    for (const TimedCase* timed : cases) add(*timed);
+    SampleReporter reporter(cases, hooks_);
+    if (is_first_) {
+      benchmark::RunSpecifiedBenchmarks(&reporter);
+    } else {
+      // A filter that was passed on has had its say, about the names of the first round.
+      benchmark::RunSpecifiedBenchmarks(&reporter, ".");
+    }
+    is_first_ = false;
+  }
+
+ private:
+  /// Google Benchmark's list of what to run, emptied however a round ends.
+  struct RegisteredBenchmarks {
+    RegisteredBenchmarks() = default;
+    RegisteredBenchmarks(RegisteredBenchmarks&&) = delete;
+    ~RegisteredBenchmarks() { benchmark::ClearRegisteredBenchmarks(); }
+  };
+
+  void add(const TimedCase& timed) const {
+    const Case& one = timed.measurement.the_case;
+    auto* benchmark =
+        benchmark::RegisterBenchmark(one.id().c_str(), [this, &one](benchmark::State& state) {
+          hooks_.on_step(one.id());
+          repeat(state, one, workloads_);
+        });
+    benchmark->UseRealTime();
+    if (timed.iterations == 0) {
+      benchmark->MinTime(options_.min_seconds);
+    } else {
+      benchmark->Iterations(timed.iterations);
+    }
+  }
+
+  const MeasureOptions& options_;
+  const MeasureHooks& hooks_;
+  WorkloadPool& workloads_;
+  bool is_first_ = true;
+};
+
+bool is_known_to(double precision, const Measurement& measurement) {
+  return measurement.samples.size() >= kLeastForInterval &&
+         median_interval(fractions_of_peak(measurement)).relative_half_width() <= precision;
+}
+
+/// Rounds of all cases, then of those whose fraction of peak is not known as well as asked.
+void take_samples(std::vector<TimedCase>& cases, const MeasureOptions& options,
+                  const MeasureHooks& hooks, WorkloadPool& workloads) {
+  std::vector<TimedCase*> taking_part;
+  for (TimedCase& one : cases) taking_part.push_back(&one);
+  Rounds rounds(options, hooks, workloads);
+  for (int round = 0; round < options.repetitions && !taking_part.empty(); ++round) {
+    rounds.take(taking_part);
+    std::erase_if(taking_part, [](const TimedCase* one) { return one->iterations == 0; });
+    stop_if_interrupted();
+  }
+  if (options.precision <= 0) return;
+  const auto end = Clock::now() + std::chrono::duration<double>(options.precision_seconds);
+  while (Clock::now() < end) {
+    std::erase_if(taking_part, [&options](const TimedCase* one) {
+      return is_known_to(options.precision, one->measurement);
+    });
+    if (taking_part.empty()) return;
+    rounds.take(taking_part);
+    stop_if_interrupted();
+  }
+}
 
 /// Hands Google Benchmark a command line; false when it does not know part of it.
 bool initialise_benchmark(const std::vector<std::string>& arguments) {
@@ -137,6 +235,15 @@ bool initialise_benchmark(const std::vector<std::string>& arguments) {
 }
 
 }  // namespace
+
+std::vector<double> fractions_of_peak(const Measurement& measurement) {
+  const double flops = measurement.the_case.cost().flops;
+  std::vector<double> fractions;
+  for (const Sample& sample : measurement.samples) {
+    fractions.push_back(1e-9 * flops / sample.seconds / sample.peak_gflops);
+  }
+  return fractions;
+}
 
 void pass_to_benchmark(const std::vector<std::string>& arguments) {
   for (const std::string& argument : arguments) {
@@ -170,30 +277,15 @@ std::vector<Measurement> measure_group(const CaseGroup& group, const MeasureOpti
     }
   }
 
-  std::map<std::string, Measurement*> timed;
+  std::vector<TimedCase> timed;
   for (Measurement& measurement : measurements) {
-    if (!measurement.status.empty()) continue;
-    const Case& one = measurement.the_case;
-    timed[one.id()] = &measurement;
-    benchmark::RegisterBenchmark(one.id().c_str(),
-                                 [&workloads, &hooks, &one](benchmark::State& state) {
-                                   hooks.on_step(one.id());
-                                   repeat(state, one, workloads);
-                                 })
-        ->Repetitions(options.repetitions)
-        ->MinTime(options.min_seconds)
-        ->UseRealTime();
+    if (measurement.status.empty()) timed.push_back({.measurement = measurement});
   }
-  if (!timed.empty()) {
-    SampleReporter reporter(timed);
-    benchmark::RunSpecifiedBenchmarks(&reporter);
-    benchmark::ClearRegisteredBenchmarks();
-  }
-  stop_if_interrupted();
-  for (auto& [id, measurement] : timed) {
-    if (measurement->samples.empty()) {
-      measurement->status = "skipped";
-      measurement->reason = "left out by the options passed on to Google Benchmark";
+  take_samples(timed, options, hooks, workloads);
+  for (const TimedCase& one : timed) {
+    if (one.measurement.samples.empty()) {
+      one.measurement.status = "skipped";
+      one.measurement.reason = "left out by the options passed on to Google Benchmark";
     }
   }
   return measurements;

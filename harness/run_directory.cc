@@ -1,5 +1,7 @@
 #include "harness/run_directory.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +14,7 @@
 #include "harness/errors.h"
 #include "harness/interrupt.h"
 #include "harness/machine.h"
+#include "harness/run_identity.h"
 
 namespace seqbench {
 namespace {
@@ -33,6 +36,19 @@ fs::path chosen_path(const CommandLine& line) {
   char host[64] = "host";
   ::gethostname(host, sizeof(host) - 1);
   return fs::path("results") / (formatted_time("%Y%m%d-%H%M%S-") + host);
+}
+
+/// The folder, locked until the descriptor is closed or the process ends, however it ends. Throws
+/// FileError.
+FileDescriptor lock_folder(const fs::path& path, const std::string& shown) {
+  FileDescriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder >= 0 && ::flock(folder, LOCK_EX | LOCK_NB) == 0) return folder;
+  if (errno == EWOULDBLOCK) {
+    throw FileError("--out: '" + shown +
+                    "' is being written by another process; wait for its end or choose another "
+                    "folder");
+  }
+  throw FileError("--out: '" + shown + "' cannot be locked: " + std::strerror(errno));
 }
 
 /// True for a list of objects, and for a key that is missing or null.
@@ -87,15 +103,16 @@ RunDirectory::RunDirectory(const CommandLine& line, const std::vector<std::strin
   path_ = fs::weakly_canonical(fs::absolute(chosen), error);
   if (!path_.has_filename()) path_ = path_.parent_path();
 
+  fs::create_directories(path_, error);
+  if (error) {
+    throw FileError("--out: '" + chosen.string() + "' cannot be created: " + error.message());
+  }
+  lock_ = lock_folder(path_, chosen.string());
   for (const std::string& name : files) {
     if (!resuming_ && fs::exists(path_ / name, error)) {
       throw UsageError("--out: '" + chosen.string() + "' already holds " + name +
                        "; expected another folder, or --resume");
     }
-  }
-  fs::create_directories(path_, error);
-  if (error) {
-    throw FileError("--out: '" + chosen.string() + "' cannot be created: " + error.message());
   }
   // Find out now, not after an hour of measuring.
   if (::access(path_.c_str(), W_OK | X_OK) != 0) {
@@ -103,6 +120,32 @@ RunDirectory::RunDirectory(const CommandLine& line, const std::vector<std::strin
   }
 
   machine_ = read_machine(path_ / kMachineFile);
+  described_ = describe_machine();
+  if (!machine_.empty()) {
+    const std::vector<Difference> found = run_differences(machine_, described_);
+    if (!found.empty()) {
+      throw UsageError(std::string(resuming_ ? "--resume" : "--out") + ": '" + chosen.string() +
+                       "' holds what another build or machine wrote: " + listed(found) +
+                       "; expected the same build and machine, or another folder");
+    }
+  }
+  remove_drafts(path_);
+}
+
+void RunDirectory::refuse_other_options(const std::string& command, const CommandLine& line,
+                                        const std::vector<std::string>& commands) const {
+  if (!resuming_) return;
+  const Json earlier = list_in(machine_, "commands");
+  const auto is_listed = [&commands](const Json& record) {
+    return std::ranges::find(commands, record.value("command", "")) != commands.end();
+  };
+  const auto last = std::find_if(earlier.rbegin(), earlier.rend(), is_listed);
+  if (last == earlier.rend()) return;
+  const std::vector<Difference> found = command_differences(*last, command_record(command, line));
+  if (!found.empty()) {
+    throw UsageError("--resume: '" + path_.string() + "' was begun with other options: " +
+                     listed(found) + "; expected the same, or another --out");
+  }
 }
 
 RunDirectory::~RunDirectory() {
@@ -117,16 +160,12 @@ RunDirectory::~RunDirectory() {
 void RunDirectory::record_command(const std::string& command, const CommandLine& line,
                                   const Json& probes) {
   Json commands = list_in(machine_, "commands");
-  Json options = Json::object();
-  for (const auto& [name, value] : line.effective()) {
-    if (name != "out") options[name] = value;  // the folder that this file is in
-  }
-  Json& record = commands.emplace_back(
-      Json{{"command", command}, {"options", options}, {"started", utc_now()}});
+  Json& record = commands.emplace_back(command_record(command, line));
+  record["started"] = utc_now();
   if (!probes.is_null()) record["probes"] = probes;
 
   const Json latest = latest_probes(list_in(machine_, "probes"), probes);
-  machine_ = describe_machine();
+  machine_ = described_;
   machine_["run_id"] = run_id();
   machine_["probes"] = latest;
   machine_["commands"] = commands;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "harness/command_line.h"
+#include "harness/durable_file.h"
 
 namespace seqbench {
 
@@ -15,9 +16,11 @@ void add_output_options(CommandLine& line);
 
 class RunDirectory {
  public:
-  /// Creates the folder that --out names, or results/<time>-<host>/. Throws UsageError when it
-  /// already holds one of `files` and --resume was not given; FileError when it cannot be written,
-  /// or holds a machine.json that is no such file's content, which is left as it is.
+  /// Creates the folder that --out names, or results/<time>-<host>/, and is its only writer from
+  /// then on. Throws UsageError when it already holds one of `files` and --resume was not given, or
+  /// when another build or machine has written there; FileError when another process writes there,
+  /// when it cannot be written, or holds a machine.json that is no such file's content, which is
+  /// left as it is.
   RunDirectory(const CommandLine& line, const std::vector<std::string>& files);
   RunDirectory(RunDirectory&&) = delete;
   /// A command that has not ended, because an exception left its scope, ends here: with 128 +
@@ -29,6 +32,11 @@ class RunDirectory {
   /// The folder's own name, the run_id of every row in it.
   std::string run_id() const { return path_.filename().string(); }
   bool resuming() const { return resuming_; }
+
+  /// When resuming: throws UsageError that lists what differs when the last of these commands in
+  /// the folder is not `command`, or had options that lead to other rows.
+  void refuse_other_options(const std::string& command, const CommandLine& line,
+                            const std::vector<std::string>& commands) const;
 
   /// Adds the command with its effective options and its `probes` (a list, or null) to
   /// machine.json, beside the machine and the latest probe of each number of threads. Throws
@@ -42,9 +50,11 @@ class RunDirectory {
   void write_machine_json() const;
 
   std::filesystem::path path_;
+  FileDescriptor lock_{-1};
   bool resuming_ = false;
   bool command_runs_ = false;
-  nlohmann::ordered_json machine_;
+  nlohmann::ordered_json described_;  // this machine and build
+  nlohmann::ordered_json machine_;    // what machine.json holds
 };
 
 /// Now, as "2026-11-23T17:30:05Z".

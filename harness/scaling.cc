@@ -105,10 +105,10 @@ int scaling_command(const std::vector<std::string>& arguments) {
   const MeasureOptions options = parse_measure_options(line);
   const std::vector<CaseGroup> groups = expand(grid);
   RunDirectory directory(
-      line, {"throughput.csv", "samples.csv", "scaling.csv", "speedup.csv", "crossover.csv"});
+      line, {kThroughputFile, kSamplesFile, "scaling.csv", "speedup.csv", "crossover.csv"});
   const int code = run_sweep(groups, line, options, directory, "scaling");
 
-  const CsvTable throughput = read_csv(directory.file("throughput.csv"));
+  const CsvTable throughput = read_csv(directory.file(kThroughputFile));
   const std::vector<CsvRow> fits = fit_scaling(throughput);
   const std::vector<CsvRow> speedups = compute_speedups(throughput);
   const std::vector<CsvRow> crossovers = find_crossovers(speedups);

@@ -8,6 +8,9 @@
 
 namespace seqbench {
 
+/// The fewest values whose range covers the median with 95 %.
+constexpr std::size_t kLeastForInterval = 6;
+
 /// A median and the interval that covers the true median with at least 95 %.
 struct MedianInterval {
   double median = 0;
@@ -21,7 +24,8 @@ struct MedianInterval {
 double median(std::vector<double> values);
 
 /// Distribution-free interval from order statistics (binomial; Conover, Practical Nonparametric
-/// Statistics, 3.2). Below six values no pair of them reaches 95 %: then smallest and largest.
+/// Statistics, 3.2). Below six values no pair of them reaches 95 % (kLeastForInterval): then
+/// smallest and largest.
 MedianInterval median_interval(std::vector<double> values);
 
 /// y = a·x^exponent by least squares on logarithms.

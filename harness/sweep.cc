@@ -14,46 +14,11 @@
 
 namespace seqbench {
 
-const std::vector<std::string> kThroughputColumns = {"run_id",
-                                                     "case_id",
-                                                     "model",
-                                                     "kernel",
-                                                     "pass",
-                                                     "batch",
-                                                     "seq_len",
-                                                     "width",
-                                                     "heads",
-                                                     "threads",
-                                                     "causal",
-                                                     "dtype",
-                                                     "parameters",
-                                                     "flops",
-                                                     "state_bytes",
-                                                     "repetitions",
-                                                     "seconds",
-                                                     "seconds_low",
-                                                     "seconds_high",
-                                                     "tokens_per_second",
-                                                     "gflops",
-                                                     "peak_gflops",
-                                                     "fraction_of_peak",
-                                                     "limit_seconds",
-                                                     "fraction_of_limit",
-                                                     "peak_bytes",
-                                                     "status",
-                                                     "reason",
-                                                     "form"};
-
-const std::vector<std::string> kSamplesColumns = {"run_id",  "case_id",     "repetition",
-                                                  "seconds", "peak_gflops", "steal_fraction"};
-
 namespace {
 
-// A case is noisy when its fraction of peak is known no better than this to either side.
+// A case is noisy when its fraction of peak is known no better than this to either side, unless
+// --precision says otherwise.
 constexpr double kNoisyHalfWidth = 0.10;
-
-// The fewest repetitions whose range covers the median with 95 % (statistics.h).
-constexpr std::size_t kLeastRepetitions = 6;
 
 double flops_of(const CaseGroup& group) {
   double flops = 0;
@@ -61,12 +26,39 @@ double flops_of(const CaseGroup& group) {
   return flops;
 }
 
+std::string percentage(double share) {
+  char text[16];
+  std::snprintf(text, sizeof(text), "%.3g %%", 100 * share);
+  return text;
+}
+
+/// Why a row is noisy and what helps; empty when it is not.
+std::string noise_of(const Measurement& measurement, const MeasureOptions& options) {
+  if (measurement.samples.size() < kLeastForInterval) {
+    return "no 95 % interval from fewer than " + std::to_string(kLeastForInterval) +
+           " repetitions, low and high are their range; raise --repetitions";
+  }
+  const double known = median_interval(fractions_of_peak(measurement)).relative_half_width();
+  const bool is_asked = options.precision > 0;
+  if (known <= (is_asked ? options.precision : kNoisyHalfWidth)) return "";
+  return "fraction of peak known to ±" + percentage(known) + " only" +
+         (is_asked ? ", asked ±" + percentage(options.precision) +
+                         "; quieten the machine or raise --precision-time"
+                   : "; quieten the machine, raise --repetitions or ask for --precision");
+}
+
+/// What the rows of a sweep share.
+struct RowContext {
+  std::string run_id;
+  const MeasureOptions& options;
+  const std::map<int, MachineLimits>& limits;
+};
+
 /// The row of one measured case.
-CsvRow throughput_row(const Measurement& measurement, const std::string& run_id,
-                      const std::map<int, MachineLimits>& limits) {
+CsvRow throughput_row(const Measurement& measurement, const RowContext& context) {
   const Case& one = measurement.the_case;
   CsvRow row = static_cells(one);
-  row["run_id"] = run_id;
+  row["run_id"] = context.run_id;
   row["case_id"] = one.id();
   row["repetitions"] = static_cast<Index>(measurement.samples.size());
   row["status"] = measurement.status;
@@ -74,23 +66,21 @@ CsvRow throughput_row(const Measurement& measurement, const std::string& run_id,
   if (measurement.samples.empty()) return row;
 
   const double flops = one.cost().flops;
-  std::vector<double> seconds, peaks, fractions;
+  std::vector<double> seconds, peaks;
   for (const Sample& sample : measurement.samples) {
     seconds.push_back(sample.seconds);
     peaks.push_back(sample.peak_gflops);
-    fractions.push_back(1e-9 * flops / sample.seconds / sample.peak_gflops);
   }
   const MedianInterval time = median_interval(seconds);
-  const MedianInterval fraction = median_interval(fractions);
   const double peak = median(peaks);  // of this case's own moments
-  const double limit = limit_seconds_at(one, limits.at(one.threads), peak);
+  const double limit = limit_seconds_at(one, context.limits.at(one.threads), peak);
   row["seconds"] = time.median;
   row["seconds_low"] = time.low;
   row["seconds_high"] = time.high;
   row["tokens_per_second"] = one.tokens() / time.median;
   row["gflops"] = 1e-9 * flops / time.median;
   row["peak_gflops"] = peak;
-  row["fraction_of_peak"] = fraction.median;
+  row["fraction_of_peak"] = median(fractions_of_peak(measurement));
   row["limit_seconds"] = limit;
   row["fraction_of_limit"] = limit / time.median;
   row["peak_bytes"] = measurement.peak_bytes;
@@ -100,33 +90,20 @@ CsvRow throughput_row(const Measurement& measurement, const std::string& run_id,
     reasons.push_back(std::to_string(one.threads) + " threads on " +
                       std::to_string(usable_cpus().size()) + " CPUs");
   }
-  row["status"] = "ok";
-  if (measurement.samples.size() < kLeastRepetitions) {
-    row["status"] = "noisy";
-    reasons.push_back("no 95 % interval from fewer than " + std::to_string(kLeastRepetitions) +
-                      " repetitions, low and high are their range; raise --repetitions");
-  } else if (fraction.relative_half_width() > kNoisyHalfWidth) {
-    row["status"] = "noisy";
-    reasons.push_back("fraction of peak known to ±" +
-                      std::to_string(std::lround(100 * fraction.relative_half_width())) +
-                      " % only; quieten the machine or raise --repetitions");
-  }
+  const std::string noise = noise_of(measurement, context.options);
+  row["status"] = noise.empty() ? "ok" : "noisy";
+  if (!noise.empty()) reasons.push_back(noise);
   row["reason"] = join(reasons, "; ");
   return row;
 }
 
-std::vector<CsvRow> sample_rows(const Measurement& measurement, const std::string& run_id) {
-  std::vector<CsvRow> rows;
-  for (std::size_t i = 0; i < measurement.samples.size(); ++i) {
-    const Sample& sample = measurement.samples[i];
-    rows.push_back({{"run_id", run_id},
-                    {"case_id", measurement.the_case.id()},
-                    {"repetition", static_cast<Index>(i)},
-                    {"seconds", sample.seconds},
-                    {"peak_gflops", sample.peak_gflops},
-                    {"steal_fraction", sample.steal_fraction}});
-  }
-  return rows;
+CsvRow sample_row(const TakenSample& taken, const std::string& run_id) {
+  return {{"run_id", run_id},
+          {"case_id", taken.the_case.id()},
+          {"repetition", taken.repetition},
+          {"seconds", taken.sample.seconds},
+          {"peak_gflops", taken.sample.peak_gflops},
+          {"steal_fraction", taken.sample.steal_fraction}};
 }
 
 void print_header() {
@@ -152,70 +129,6 @@ void print_row(const CsvRow& row) {
   }
   std::fflush(stdout);
 }
-
-/// The two tables of a sweep on disk. Rows of a case that is measured again are replaced in the
-/// moment its new rows are there, never before.
-class SweepTables {
- public:
-  /// Throws FileError when a file is there with other columns.
-  explicit SweepTables(const RunDirectory& directory)
-      : throughput_{directory.file("throughput.csv"), kThroughputColumns},
-        samples_{directory.file("samples.csv"), kSamplesColumns} {
-    for (const CsvTable::value_type& row : rows_of(throughput_)) {
-      status_[row.at("case_id")] = row.at("status");
-    }
-    // Samples of a group that was cut off before its rows were written.
-    CsvTable samples = rows_of(samples_);
-    if (std::erase_if(samples, [&](const auto& row) { return !holds(row.at("case_id")); }) > 0) {
-      rewrite_csv(samples_.path, samples_.columns, samples);
-    }
-  }
-
-  bool holds(const std::string& case_id) const { return status_.count(case_id) != 0; }
-  /// True when every case of the group is there and none failed.
-  bool holds_finished(const CaseGroup& group) const {
-    return std::ranges::all_of(group.cases, [&](const Case& one) {
-      return holds(one.id()) && status_.at(one.id()) != "failed";
-    });
-  }
-
-  /// Samples first: a group counts as finished by its rows in throughput.csv.
-  void write(const CaseGroup& group, const std::vector<CsvRow>& rows,
-             const std::vector<CsvRow>& samples) {
-    put(samples_, group, samples);
-    put(throughput_, group, rows);
-    for (const CsvRow& row : rows) status_[row.at("case_id").text()] = row.at("status").text();
-  }
-
- private:
-  struct Table {
-    std::filesystem::path path;
-    std::vector<std::string> columns;
-  };
-
-  static CsvTable rows_of(const Table& table) {
-    CsvWriter(table.path, table.columns);  // creates the file, or refuses other columns
-    return read_csv(table.path);
-  }
-
-  void put(const Table& table, const CaseGroup& group, const std::vector<CsvRow>& rows) const {
-    const auto is_replaced = [&group](const auto& row) {
-      return std::ranges::any_of(group.cases,
-                                 [&](const Case& one) { return one.id() == row.at("case_id"); });
-    };
-    if (std::ranges::any_of(group.cases, [&](const Case& one) { return holds(one.id()); })) {
-      CsvTable all = read_csv(table.path);
-      std::erase_if(all, is_replaced);
-      for (const CsvRow& row : rows) all.push_back(as_text(row, table.columns));
-      rewrite_csv(table.path, table.columns, all);
-    } else {
-      CsvWriter(table.path, table.columns).append(rows);
-    }
-  }
-
-  Table throughput_, samples_;
-  std::map<std::string, std::string> status_;  // by case_id
-};
 
 }  // namespace
 
@@ -282,6 +195,10 @@ MeasureOptions parse_timing_options(const CommandLine& line) {
 void add_sweep_options(CommandLine& line, const std::string& default_lengths) {
   add_grid_options(line, default_lengths);
   line.option("repetitions", "9", "repetitions of each case, interleaved within a group");
+  line.option("precision", "",
+              "add repetitions until a case's fraction of peak is known to this share to either "
+              "side (95 % interval), such as 2%");
+  line.option("precision-time", "60", "most seconds of a group's added repetitions");
   add_timing_options(line);
   line.option("config", "", "file of further options, one name=value a line");
   add_output_options(line);
@@ -291,18 +208,24 @@ void add_sweep_options(CommandLine& line, const std::string& default_lengths) {
 MeasureOptions parse_measure_options(const CommandLine& line) {
   MeasureOptions options = parse_timing_options(line);
   options.repetitions = static_cast<int>(line.integer("repetitions", 1, 100000));
+  if (line.given("precision")) {
+    options.precision = parse_share("precision", line.text("precision"), 0.0001, 1);
+  }
+  options.precision_seconds = line.number("precision-time", 0.001, 86400);
   pass_to_benchmark(line.passed_on());
   return options;
 }
 
 int run_sweep(const std::vector<CaseGroup>& groups, const CommandLine& line,
               const MeasureOptions& options, RunDirectory& directory, const std::string& command) {
+  directory.refuse_other_options(command, line, {"throughput", "scaling"});
   SweepTables tables(directory);
   const std::map<int, MachineLimits> limits = probe_thread_counts(groups);
   nlohmann::ordered_json probes = nlohmann::ordered_json::array();
   for (const auto& [threads, probed] : limits) probes.push_back(to_json(probed));
   directory.record_command(command, line, probes);
 
+  const RowContext context{.run_id = directory.run_id(), .options = options, .limits = limits};
   double total = 0, done = 0;
   for (const CaseGroup& group : groups) {
     if (!tables.holds_finished(group)) total += flops_of(group);
@@ -312,19 +235,22 @@ int run_sweep(const std::vector<CaseGroup>& groups, const CommandLine& line,
   bool any_failed = false;
   for (const CaseGroup& group : groups) {
     if (tables.holds_finished(group)) continue;
-    const MeasureHooks hooks{.on_step = [&](const std::string& what) {
-      progress.update(done, group.label + ": " + what);
-    }};
+    tables.begin(group);
+    const MeasureHooks hooks{
+        .on_step =
+            [&](const std::string& what) { progress.update(done, group.label + ": " + what); },
+        .on_sample =
+            [&](const TakenSample& taken) {
+              tables.add_sample(sample_row(taken, directory.run_id()));
+            }};
     const std::vector<Measurement> measurements = measure_group(group, options, hooks);
     progress.clear();
-    std::vector<CsvRow> rows, repetitions;
+    std::vector<CsvRow> rows;
     for (const Measurement& measurement : measurements) {
-      rows.push_back(throughput_row(measurement, directory.run_id(), limits));
-      const std::vector<CsvRow> own = sample_rows(measurement, directory.run_id());
-      repetitions.insert(repetitions.end(), own.begin(), own.end());
+      rows.push_back(throughput_row(measurement, context));
       any_failed = any_failed || measurement.status == "failed";
     }
-    tables.write(group, rows, repetitions);
+    tables.finish(rows);
     for (const CsvRow& row : rows) print_row(row);
     done += flops_of(group);
   }
@@ -337,13 +263,14 @@ int throughput_command(const std::vector<std::string>& arguments) {
       "Time every combination of the listed values.",
       "  seqbench throughput --model lstm,attention --length 128..8192\n"
       "  seqbench throughput --kernel stepwise,hoisted,persistent,naive,fused --threads 1\n"
-      "  seqbench throughput --pass decode --length 8192 --batch 1,16 --out results/decode\n");
+      "  seqbench throughput --pass decode --length 8192 --batch 1,16 --out results/decode\n"
+      "  seqbench throughput --length 512 --precision 2% --precision-time 120\n");
   add_sweep_options(line, "512");
   if (!line.parse(arguments)) return 0;
   const Grid grid = parse_grid(line);
   const MeasureOptions options = parse_measure_options(line);
   const std::vector<CaseGroup> groups = expand(grid);
-  RunDirectory directory(line, {"throughput.csv", "samples.csv"});
+  RunDirectory directory(line, {kThroughputFile, kSamplesFile});
   const int code = run_sweep(groups, line, options, directory, "throughput");
   directory.record_end(code);
   std::printf("\n%s\n", directory.path().c_str());

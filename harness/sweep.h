@@ -1,5 +1,5 @@
-// What `throughput` and `scaling` share: their options, the run over all groups, and the files
-// throughput.csv and samples.csv.
+// What `throughput` and `scaling` share: their options, the run over all groups, and the rows that
+// it writes.
 #pragma once
 
 #include <map>
@@ -10,11 +10,9 @@
 #include "harness/measurement.h"
 #include "harness/probe.h"
 #include "harness/run_directory.h"
+#include "harness/sweep_tables.h"
 
 namespace seqbench {
-
-extern const std::vector<std::string> kThroughputColumns;
-extern const std::vector<std::string> kSamplesColumns;
 
 /// Declares --min-time, --seed and --memory-limit.
 void add_timing_options(CommandLine& line);
@@ -37,9 +35,10 @@ MeasureOptions parse_measure_options(const CommandLine& line);
 /// Probes of every number of threads among the cases.
 std::map<int, MachineLimits> probe_thread_counts(const std::vector<CaseGroup>& groups);
 
-/// Measures every group, writing its rows as it finishes and printing them as a table; groups that
-/// a resumed directory holds, none of their cases failed, are passed over. Returns 1 when a case
-/// failed, else 0.
+/// Measures every group, writing each sample as it is taken and its rows as it finishes, and
+/// printing these as a table; groups that a resumed directory holds, none of their cases failed,
+/// are passed over. Returns 1 when a case failed, else 0. Throws UsageError when the directory was
+/// begun with other options.
 int run_sweep(const std::vector<CaseGroup>& groups, const CommandLine& line,
               const MeasureOptions& options, RunDirectory& directory, const std::string& command);
 

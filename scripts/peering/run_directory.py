@@ -1,11 +1,13 @@
 """The folder of a run: CSV files that are appended to, machine.json and peers.json."""
 
 import csv
+import fcntl
 import io
 import json
 import os
 import socket
 import subprocess
+import weakref
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -30,13 +32,14 @@ def utc_now():
 
 class RunDirectory:
     def __init__(self, path, case_ids):
-        """Creates the folder, or takes one that holds none of `case_ids` yet. Raises
-        RunDirectoryError."""
+        """Creates the folder, or takes one that holds none of `case_ids` yet, and is its only writer
+        while it lives. Raises RunDirectoryError."""
         self.path = Path(path).resolve()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunDirectoryError(f"--out: '{path}' cannot be created: {error.strerror}") from error
+        weakref.finalize(self, os.close, lock_folder(self.path, path))
         held = {row["case_id"] for name, columns in TABLES.items()
                 for row in read_table(self.path / name, columns)}
         for case_id in case_ids:
@@ -80,6 +83,18 @@ class RunDirectory:
     def record_end(self, exit_code):
         self._machine["commands"][-1] |= {"ended": utc_now(), "exit_code": exit_code}
         write_json(self.path / "machine.json", self._machine)
+
+
+def lock_folder(folder, shown):
+    """A descriptor that holds the lock of seqbench's own commands (harness/run_directory.cc) until it
+    is closed."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise RunDirectoryError(f"--out: '{shown}' is being written by another process; wait for its "
+                                "end or choose another folder") from error
+    return descriptor
 
 
 def read_table(path, columns):

@@ -173,6 +173,13 @@ class FakeRuns(ProgramTest):
         self.assertTrue((self.folder / "run/throughput.csv").read_bytes().startswith(first))
         self.assertEqual([len(table) for table in self.tables()], [4, 20, 2])
 
+    def test_a_directory_has_one_writer(self):
+        first = RunDirectory(self.folder, [])
+        with self.assertRaisesRegex(RunDirectoryError, "another process"):
+            RunDirectory(self.folder, [])
+        del first
+        RunDirectory(self.folder, [])
+
     def test_files_that_are_no_such_tables_are_refused(self):
         for content, message in [("a,b\r\n1,2\r\n", "other columns"),
                                  (",".join(rows.SAMPLES) + "\r\nrun,x", "ends within a row")]:

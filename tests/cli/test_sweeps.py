@@ -72,13 +72,17 @@ class Throughput(ProgramTest):
 
     def test_resume_takes_only_what_is_missing(self):
         out = self.folder / "run"
-        short = ["throughput", *SMALL, "--threads", "1", "--pass", "forward", "--out", out]
-        run(*short, "--length", "4")
-        first = (out / "throughput.csv").read_bytes()
-        process = run(*short, "--length", "4,8", "--resume")
+        command = ["throughput", *SMALL, "--threads", "1", "--length", "4,8", "--pass", "forward",
+                   "--out", out]
+        run(*command)
+        lines = (out / "throughput.csv").read_bytes().splitlines(keepends=True)
+        first_group = b"".join(lines[:1 + 4])
+        (out / "throughput.csv").write_bytes(first_group)
+        process = run(*command, "--resume", "--no-progress")
         self.assertEqual(process.returncode, 0, process.stderr)
-        self.assertTrue((out / "throughput.csv").read_bytes().startswith(first))
+        self.assertTrue((out / "throughput.csv").read_bytes().startswith(first_group))
         rows = read_csv(out / "throughput.csv")
+        self.assertEqual(len({row["case_id"] for row in rows}), 8)
         self.assertEqual(len(rows), 8)
         self.assertEqual(len(read_csv(out / "samples.csv")), 3 * 8)
 
@@ -96,26 +100,49 @@ class Throughput(ProgramTest):
         self.assertEqual(len(rows), 8)
         self.assertEqual(len(read_csv(out / "samples.csv")), 3 * 8)
 
-    def test_resume_replaces_the_rows_of_a_changed_group_only_when_it_has_new_ones(self):
+    def test_resume_refuses_another_run_and_lists_what_differs(self):
         out = self.folder / "run"
-        short = ["throughput", *SMALL, "--model", "gru", "--length", "8", "--pass", "forward",
-                 "--out", out]
-        run(*short, "--threads", "1")
-        first = read_csv(out / "throughput.csv")
-        process = subprocess.Popen(
-            [PROGRAM, "throughput", "--model", "gru", "--length", "8", "--pass", "forward",
-             "--width", "16", "--threads", "1,2", "--repetitions", "50", "--min-time", "0.2",
-             "--out", str(out), "--resume"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(1.5)  # into the repetitions of the group, which take 20 s
-        process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(timeout=60), 143)
-        self.assertEqual(read_csv(out / "throughput.csv"), first)
-        run(*short, "--threads", "1,2", "--resume")
-        rows = read_csv(out / "throughput.csv")
-        self.assertEqual([row["threads"] for row in rows], ["1", "2"])
-        self.assertNotEqual(rows[0]["seconds"], first[0]["seconds"])
-        self.assertEqual(len(read_csv(out / "samples.csv")), 2 * 3)
+        command = ["throughput", *SMALL, "--model", "gru", "--threads", "1", "--pass", "forward",
+                   "--out", out]
+        run(*command, "--length", "4")
+        before = {path.name: path.read_bytes() for path in out.iterdir()}
+        for arguments, parts in [
+            (["--length", "4,8"], ["--length", "'4' then", "'4,8' now"]),
+            (["--length", "4", "--seed", "2", "--causal"], ["--seed", "'2' now", "--causal"]),
+            (["--length", "4", "--", "--benchmark_filter=x"], ["--benchmark_filter=x"]),
+        ]:
+            with self.subTest(arguments=arguments):
+                process = run(*command, "--resume", *arguments)
+                self.assert_refused(process, 2, "--resume", str(out), *parts)
+        process = run("scaling", *command[1:], "--length", "4", "--resume")
+        self.assert_refused(process, 2, "--resume", "'throughput' then", "'scaling' now")
+        machine = json.loads((out / "machine.json").read_text())
+        machine["build"]["git_commit"] = "another"
+        machine["cpu"] = "abacus"
+        (out / "machine.json").write_text(json.dumps(machine))
+        self.assert_refused(run(*command, "--length", "4", "--resume"), 2, "--resume",
+                            "build.git_commit: 'another' then", "cpu: 'abacus' then")
+        for name in ["throughput.csv", "samples.csv"]:
+            self.assertEqual((out / name).read_bytes(), before[name])
+
+    def test_a_folder_has_one_writer(self):
+        out = self.folder / "run"
+        writer = subprocess.Popen(
+            [PROGRAM, "throughput", "--model", "gru", "--width", "16", "--length", "8",
+             "--repetitions", "1000", "--min-time", "0.05", "--out", out],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        samples = out / "samples.csv"
+        deadline = time.time() + 60
+        # A sample is on disk when it is taken, long before its group is finished.
+        while not (samples.exists() and len(samples.read_bytes().splitlines()) > 2):
+            self.assertLess(time.time(), deadline, "no sample in time")
+            time.sleep(0.02)
+        for command in (["throughput", *SMALL, "--resume"], ["recall", "--steps", "1"]):
+            self.assert_refused(run(*command, "--out", out), 1, "--out", str(out), "another process")
+        writer.send_signal(signal.SIGTERM)
+        _, errors = writer.communicate(timeout=60)
+        self.assertEqual(writer.returncode, 143, errors)
+        self.assertEqual(read_csv(out / "throughput.csv"), [])
 
     def test_few_repetitions_do_not_pass_for_an_interval(self):
         out = self.folder / "run"
@@ -123,6 +150,25 @@ class Throughput(ProgramTest):
         for row in read_csv(out / "throughput.csv"):
             self.assertEqual(row["status"], "noisy")
             self.assertIn("--repetitions", row["reason"])
+
+    def test_precision_adds_repetitions_or_names_what_would_help(self):
+        sweep = ["throughput", "--width", "16", "--heads", "2", "--min-time", "0.0005", "--model",
+                 "gru,attention", "--length", "8", "--pass", "forward", "--threads", "1",
+                 "--repetitions", "1"]
+        out = self.folder / "reached"
+        process = run(*sweep, "--precision", "60%", "--out", out)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        for row in read_csv(out / "throughput.csv"):
+            self.assertEqual((row["status"], row["reason"]), ("ok", ""))
+            self.assertGreaterEqual(int(row["repetitions"]), 6)
+        self.assertEqual(len(read_csv(out / "samples.csv")),
+                         sum(int(row["repetitions"]) for row in read_csv(out / "throughput.csv")))
+        out = self.folder / "missed"
+        run(*sweep, "--precision", "0.01%", "--precision-time", "0.5", "--out", out)
+        for row in read_csv(out / "throughput.csv"):
+            self.assertEqual(row["status"], "noisy")
+            self.assertIn("asked ±0.01 %", row["reason"])
+            self.assertIn("--precision-time", row["reason"])
 
     def test_a_signal_keeps_the_finished_rows(self):
         for number, code in [(signal.SIGINT, 130), (signal.SIGTERM, 143)]:
@@ -173,7 +219,7 @@ class Scaling(ProgramTest):
 
 class Others(ProgramTest):
     def test_every_command_has_help_with_examples(self):
-        for command in ["throughput", "scaling", "recall", "conform", "machine", "list"]:
+        for command in ["throughput", "scaling", "recall", "compare", "conform", "machine", "list"]:
             process = run(command, "--help")
             self.assertEqual(process.returncode, 0, process.stderr)
             self.assertIn("Examples:", process.stdout)

@@ -55,6 +55,15 @@ TEST(Number, RefusesNonFiniteAndOutOfRange) {
   }
 }
 
+TEST(Share, IsAPercentageOrAFraction) {
+  EXPECT_DOUBLE_EQ(parse_share("precision", "2%", 0.001, 1), 0.02);
+  EXPECT_DOUBLE_EQ(parse_share("precision", "0.02", 0.001, 1), 0.02);
+  EXPECT_DOUBLE_EQ(parse_share("precision", "0.5%", 0.001, 1), 0.005);
+  for (const char* text : {"", "%", "2", "0", "0.05%", "-2%", "nan%", "2%%", "2 %", "101%"}) {
+    EXPECT_THROW(parse_share("precision", text, 0.001, 1), UsageError) << '"' << text << '"';
+  }
+}
+
 TEST(NameList, RefusesUnknownNamesAndExpandsAll) {
   const std::vector<std::string> allowed = {"elman", "lstm"};
   EXPECT_EQ(parse_name_list("model", "lstm,elman,lstm", allowed),

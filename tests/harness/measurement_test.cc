@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "harness/errors.h"
+#include "harness/statistics.h"
 
 namespace seqbench {
 namespace {
@@ -41,6 +43,64 @@ TEST(Measurement, TakesEveryRepetitionOfEveryCase) {
       }
     }
   }
+}
+
+TEST(Measurement, TellsEachSampleWhenItIsTakenInRoundsOfAllCases) {
+  std::vector<std::string> ids;
+  std::vector<Index> repetitions;
+  std::string next;
+  const MeasureHooks hooks{.on_step = [&](const std::string& step) { next = step; },
+                           .on_sample =
+                               [&](const TakenSample& taken) {
+                                 EXPECT_EQ(next, taken.the_case.id());
+                                 ids.push_back(taken.the_case.id());
+                                 repetitions.push_back(taken.repetition);
+                               }};
+  measure_group(small_group(Pass::kForward),
+                {.repetitions = 3, .min_seconds = 1e-4, .memory_limit_bytes = 1e9}, hooks);
+  EXPECT_EQ(repetitions, (std::vector<Index>{0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2}));
+  for (int round = 0; round < 3; ++round) {
+    std::sort(ids.begin() + 4 * round, ids.begin() + 4 * round + 4);
+    EXPECT_TRUE(std::equal(ids.begin(), ids.begin() + 4, ids.begin() + 4 * round)) << round;
+  }
+}
+
+TEST(Measurement, AddsRepetitionsUntilEachCaseIsKnownAsWellAsAsked) {
+  for (const Measurement& one : measure_group(small_group(Pass::kForward),
+                                              {.repetitions = 1,
+                                              .min_seconds = 1e-4,
+                                              .precision = 0.5,
+                                              .precision_seconds = 60,
+                                              .memory_limit_bytes = 1e9},
+                                              {})) {
+    EXPECT_GE(one.samples.size(), kLeastForInterval) << one.the_case.id();
+    EXPECT_LE(median_interval(fractions_of_peak(one)).relative_half_width(), 0.5);
+  }
+}
+
+TEST(Measurement, AddsRepetitionsOnlyForALimitedTimeAndOnlyWhenAsked) {
+  MeasureOptions options{.repetitions = 2,
+                         .min_seconds = 1e-4,
+                         .precision = 1e-9,
+                         .precision_seconds = 0.2,
+                         .memory_limit_bytes = 1e9};
+  const auto start = std::chrono::steady_clock::now();
+  const auto limited = measure_group(small_group(Pass::kForward), options, {});
+  // Checks and one round beyond the limit included.
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+  options.precision = 0;
+  const auto unasked = measure_group(small_group(Pass::kForward), options, {});
+  for (std::size_t i = 0; i < limited.size(); ++i) {
+    EXPECT_GT(limited[i].samples.size(), 2u);
+    EXPECT_EQ(unasked[i].samples.size(), 2u);
+  }
+}
+
+TEST(Measurement, EndsWhenASampleCannotBeKept) {
+  const MeasureHooks hooks{.on_sample = [](const TakenSample&) { throw FileError("disk full"); }};
+  const MeasureOptions options{.repetitions = 2, .min_seconds = 1e-5, .memory_limit_bytes = 1e9};
+  EXPECT_THROW(measure_group(small_group(Pass::kForward), options, hooks), FileError);
+  EXPECT_EQ(measure_group(small_group(Pass::kForward), options, {})[0].samples.size(), 2u);
 }
 
 TEST(Measurement, SkipsWhatDoesNotFitAndSaysWhatItNeeds) {

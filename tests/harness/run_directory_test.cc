@@ -135,6 +135,83 @@ TEST_F(RunDirectoryTest, RecordsTheEndOfACommandThatIsTerminated) {
   EXPECT_EQ(machine()["commands"][0]["exit_code"], 143);
 }
 
+TEST_F(RunDirectoryTest, HasOneWriter) {
+  {
+    const RunDirectory first = open();
+    try {
+      open({"--resume"});
+      FAIL();
+    } catch (const FileError& error) {
+      EXPECT_NE(std::string(error.what()).find(root_.string()), std::string::npos) << error.what();
+    }
+  }
+  EXPECT_NO_THROW(open());
+}
+
+TEST_F(RunDirectoryTest, RefusesWhatAnotherBuildOrMachineWrote) {
+  {
+    RunDirectory first = open();
+    first.record_command("throughput", *line_);
+    first.record_end(0);
+  }
+  for (const char* changed : {"/cpu", "/build/git_commit", "/build/id"}) {
+    nlohmann::json other = machine();
+    other[nlohmann::json::json_pointer(changed)] = "another";
+    const nlohmann::json own = machine();
+    std::ofstream(root_ / "machine.json") << other;
+    for (const std::vector<std::string>& more : {std::vector<std::string>{}, {"--resume"}}) {
+      try {
+        open(more);
+        FAIL() << changed;
+      } catch (const UsageError& error) {
+        EXPECT_NE(std::string(error.what()).find("'another' then"), std::string::npos)
+            << error.what();
+      }
+    }
+    EXPECT_EQ(machine(), other);
+    std::ofstream(root_ / "machine.json") << own;
+  }
+  EXPECT_NO_THROW(open());
+}
+
+TEST_F(RunDirectoryTest, RefusesToResumeWithOtherOptions) {
+  const std::vector<std::string> sweeps = {"throughput", "scaling"};
+  const auto line_of_length = [](const std::string& length) {
+    CommandLine line("throughput", "", "", "");
+    line.option("length", "8", "");
+    line.parse({"--length", length});
+    return line;
+  };
+  {
+    RunDirectory first = open();
+    first.record_command("throughput", line_of_length("8"));
+    first.record_command("recall", line_of_length("64"));
+    first.record_end(0);
+    EXPECT_NO_THROW(first.refuse_other_options("throughput", line_of_length("9"), sweeps));
+  }
+  const RunDirectory resumed = open({"--resume"});
+  EXPECT_NO_THROW(resumed.refuse_other_options("throughput", line_of_length("8"), sweeps));
+  EXPECT_THROW(resumed.refuse_other_options("scaling", line_of_length("8"), sweeps), UsageError);
+  try {
+    resumed.refuse_other_options("throughput", line_of_length("9"), sweeps);
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_NE(std::string(error.what()).find("--length: '8' then, '9' now"), std::string::npos)
+        << error.what();
+  }
+}
+
+TEST_F(RunDirectoryTest, RemovesWhatAKilledWriterLeft) {
+  fs::create_directories(root_);
+  for (const char* name : {"machine.json.new123", "notes.new", "notes.newer1"}) {
+    std::ofstream(root_ / name) << "x";
+  }
+  open();
+  EXPECT_FALSE(fs::exists(root_ / "machine.json.new123"));
+  EXPECT_TRUE(fs::exists(root_ / "notes.new"));
+  EXPECT_TRUE(fs::exists(root_ / "notes.newer1"));
+}
+
 TEST_F(RunDirectoryTest, NamesAFolderThatCannotBeCreated) {
   fs::create_directories(root_.parent_path());
   std::ofstream(root_.string()) << "a file in the way";

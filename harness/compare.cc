@@ -1,0 +1,294 @@
+#include "harness/compare.h"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "harness/comparison.h"
+#include "harness/contender.h"
+#include "harness/durable_file.h"
+#include "harness/errors.h"
+#include "harness/progress.h"
+#include "harness/repeat.h"
+#include "harness/run_identity.h"
+#include "harness/sweep.h"
+
+namespace seqbench {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kDefaultRepetitions = "20";  // of each build
+
+double fraction_of_peak(double flops, double seconds, double peak_gflops) {
+  return 1e-9 * flops / seconds / peak_gflops;
+}
+
+/// Takes the comparisons as they are made.
+class CompareReport {
+ public:
+  explicit CompareReport(const CommandLine& line) {
+    if (line.given("csv")) {
+      refuse_existing(line.text("csv"));
+      csv_.emplace(line.text("csv"), kCompareColumns);
+    }
+    print_comparison_header();
+  }
+
+  void add(const Comparison& comparison) {
+    print_comparison(comparison);
+    if (csv_) csv_->append({comparison_row(comparison)});
+    comparisons_.push_back(comparison);
+  }
+
+  int finish() const {
+    print_comparison_summary(comparisons_);
+    return exit_code_of(comparisons_);
+  }
+
+ private:
+  std::optional<CsvWriter> csv_;
+  std::vector<Comparison> comparisons_;
+};
+
+// Two runs
+
+struct Run {
+  Json machine;
+  std::vector<std::string> case_ids;  // in the order of throughput.csv
+  std::map<std::string, SideOfCase> cases;
+};
+
+/// The cells of one row by their columns' names, with an error that says where it stands.
+struct RowReader {
+  const CsvTable::value_type& row;
+  const fs::path& path;
+
+  const std::string& text(const std::string& column) const {
+    const auto cell = row.find(column);
+    if (cell == row.end()) throw FileError(path.string() + ": has no column " + column);
+    return cell->second;
+  }
+  double positive_number(const std::string& column) const {
+    const std::string& cell = text(column);
+    double value = 0;
+    const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
+    if (error != std::errc() || end != cell.data() + cell.size() || !(value > 0)) {
+      throw FileError(path.string() + ": " + text("case_id") + ": " + column + " '" + cell +
+                      "'; expected a number above 0");
+    }
+    return value;
+  }
+};
+
+Run read_run(const fs::path& folder) {
+  Run run;
+  const fs::path machine = folder / "machine.json", throughput = folder / kThroughputFile,
+                 samples = folder / kSamplesFile;
+  run.machine = Json::parse(read_file(machine), nullptr, /*allow_exceptions=*/false);
+  if (!run.machine.is_object()) throw FileError(machine.string() + ": is no JSON object");
+  std::map<std::string, double> flops;
+  for (const auto& row : read_csv(throughput)) {
+    const RowReader reader{row, throughput};
+    const std::string& id = reader.text("case_id");
+    run.case_ids.push_back(id);
+    run.cases[id].status = reader.text("status");
+    flops[id] = reader.positive_number("flops");
+  }
+  for (const auto& row : read_csv(samples)) {
+    const RowReader reader{row, samples};
+    const auto found = run.cases.find(reader.text("case_id"));
+    if (found == run.cases.end()) continue;  // of a group that was cut off
+    found->second.fractions.push_back(fraction_of_peak(flops.at(found->first),
+                                                       reader.positive_number("seconds"),
+                                                       reader.positive_number("peak_gflops")));
+  }
+  return run;
+}
+
+/// The last sweep among a run's commands; an empty object when there is none.
+Json last_sweep(const Json& machine) {
+  Json last = Json::object();
+  const auto commands = machine.find("commands");
+  if (commands == machine.end() || !commands->is_array()) return last;
+  for (const Json& record : *commands) {
+    const std::string name = record.is_object() ? record.value("command", "") : "";
+    if (name == "throughput" || name == "scaling") last = record;
+  }
+  return last;
+}
+
+int compare_runs(const CommandLine& line, const CompareOptions& options) {
+  line.refuse_passed_on();
+  const Run before = read_run(line.text("old")), after = read_run(line.text("new"));
+  const Sides sides{.first = "old", .second = "new"};
+  const auto of_machine = machine_differences(before.machine, after.machine);
+  if (!of_machine.empty() && !line.flag_given("any-machine")) {
+    throw UsageError("'" + line.text("old") + "' and '" + line.text("new") +
+                     "' are of different machines: " + listed(of_machine, sides) +
+                     "; expected runs of one machine, or --any-machine");
+  }
+  std::vector<Difference> differing = run_differences(before.machine, after.machine);
+  for (const Difference& one :
+       command_differences(last_sweep(before.machine), last_sweep(after.machine))) {
+    differing.push_back(one);
+  }
+  for (const Difference& one : differing) std::printf("%s\n", listed({one}, sides).c_str());
+  if (!differing.empty()) std::printf("\n");
+
+  std::vector<std::string> ids = before.case_ids;
+  for (const std::string& id : after.case_ids) {
+    if (!before.cases.contains(id)) ids.push_back(id);
+  }
+  const auto side_of = [](const Run& run, const std::string& id) {
+    const auto found = run.cases.find(id);
+    return found == run.cases.end() ? SideOfCase{} : found->second;
+  };
+  CompareReport report(line);
+  for (const std::string& id : ids) {
+    report.add(compare_case(id, side_of(before, id), side_of(after, id), options));
+  }
+  return report.finish();
+}
+
+// Two builds
+
+/// The options of `throughput` that its cases and repetitions depend on, for `repeat`.
+std::vector<std::string> repeat_options(const CommandLine& sweep) {
+  static const std::set<std::string> kOfTheSweepAlone = {"repetitions", "config", "no-progress"};
+  std::vector<std::string> words;
+  for (const auto& [name, value] : sweep.effective()) {
+    if (!sweep.given(name) || kOfTheSweepAlone.contains(name)) continue;
+    words.push_back(name == "causal" ? "--causal" : "--" + name + "=" + value);
+  }
+  return words;
+}
+
+std::vector<std::string> listed_cases(Contender& contender) {
+  return contender.ask({{"do", "list"}}).at("cases");
+}
+
+/// One build and what it says of the case under way.
+struct Build {
+  Contender& contender;
+  double flops = 0;
+  SideOfCase side = {};
+
+  /// False when the case cannot be timed.
+  bool prepare(const std::string& id) {
+    const Json reply = contender.ask({{"do", "prepare"}, {"case", id}});
+    side = {.status = reply.at("status"), .fractions = {}};
+    flops = std::stod(reply.at("cells").at("flops").get<std::string>());
+    return side.status == "ready";
+  }
+  void repeat(const std::string& id) {
+    const Json reply = contender.ask({{"do", "repeat"}, {"case", id}});
+    side.fractions.push_back(fraction_of_peak(flops, reply.at("seconds"), reply.at("peak_gflops")));
+  }
+};
+
+// OpenMP's threads burn some 4 ms before they sleep (scripts/peering/measuring.py).
+constexpr std::chrono::milliseconds kPauseOfTeams{40};
+
+struct Builds {
+  Build before, after;
+  std::mt19937_64 order;
+
+  /// The case by turns, the order of each round drawn at random: drift hits both alike.
+  void measure(const std::string& id, int rounds) {
+    const bool ready_before = before.prepare(id), ready_after = after.prepare(id);
+    if (ready_before && ready_after) {
+      const bool is_team = !id.ends_with(":t1");
+      for (int round = 0; round < rounds; ++round) {
+        const bool new_first = std::bernoulli_distribution(0.5)(order);
+        for (Build* build : {new_first ? &after : &before, new_first ? &before : &after}) {
+          if (is_team) std::this_thread::sleep_for(kPauseOfTeams);
+          build->repeat(id);
+        }
+      }
+    }
+    for (Build* build : {&before, &after}) {
+      build->contender.ask({{"do", "release"}, {"case", id}});
+    }
+  }
+};
+
+int compare_binaries(const CommandLine& line, const CompareOptions& options) {
+  CommandLine sweep("compare --binaries OLD NEW --", "[options of throughput]",
+                    "The cases that both builds are compared on.",
+                    "  seqbench compare --binaries old/seqbench new/seqbench -- --length 512\n");
+  add_repeat_options(sweep);
+  sweep.option("repetitions", kDefaultRepetitions, "repetitions of each build");
+  sweep.option("config", "", "file of further options, one name=value a line");
+  sweep.flag("no-progress", "no progress line on the terminal");
+  if (!sweep.parse(line.passed_on())) return 0;
+  parse_repeat_cases(sweep);  // wrong options are told once
+  const int rounds = static_cast<int>(sweep.integer("repetitions", 1, 100000));
+  const auto seed = static_cast<std::uint64_t>(parse_timing_options(sweep).seed);
+
+  Contender old_program(line.text("old"), repeat_options(sweep));
+  Contender new_program(line.text("new"), repeat_options(sweep));
+  const std::vector<std::string> of_old = listed_cases(old_program),
+                                 of_new = listed_cases(new_program);
+  Builds builds{.before = {.contender = old_program},
+                .after = {.contender = new_program},
+                .order = std::mt19937_64(seed)};
+  CompareReport report(line);
+  Progress progress(double(of_old.size()), !sweep.flag_given("no-progress"));
+  double done = 0;
+  for (const std::string& id : of_old) {
+    progress.update(done++, id);
+    builds.before.side = builds.after.side = {};
+    if (std::ranges::find(of_new, id) != of_new.end()) builds.measure(id, rounds);
+    progress.clear();
+    report.add(compare_case(id, builds.before.side, builds.after.side, options));
+  }
+  for (const std::string& id : of_new) {
+    if (std::ranges::find(of_old, id) == of_old.end())
+      report.add(compare_case(id, {}, {}, options));
+  }
+  return report.finish();
+}
+
+}  // namespace
+
+int compare_command(const std::vector<std::string>& arguments) {
+  CommandLine line(
+      "compare", "OLD NEW | --binaries OLD NEW [-- options of throughput]",
+      "Did a case get slower? Compares two run folders, or two builds that are run interleaved,\n"
+      "so that the machine's drift hits both alike: the way to judge a change. A difference is "
+      "told\n"
+      "when the Mann-Whitney test on the repetitions' fractions of peak says so. Exit code 3: a "
+      "case\n"
+      "got slower, or fails now.",
+      "  seqbench compare results/before results/after\n"
+      "  seqbench compare --binaries /tmp/old/seqbench build/release/seqbench -- --length 512\n");
+  line.positional("old", "run folder or program");
+  line.positional("new", "run folder or program");
+  line.flag("binaries", "OLD and NEW are programs");
+  line.flag("any-machine", "compare runs of different machines");
+  line.option("alpha", "0.05", "p-value below which a difference is told");
+  line.option("threshold", "1%", "least difference that is told, as a share of the speed");
+  line.option("csv", "", "new file for the table");
+  if (!line.parse(arguments)) return 0;
+  if (!line.given("old") || !line.given("new")) {
+    throw UsageError("compare: '" + line.text("old") +
+                     "' alone is not allowed; expected OLD and NEW (see seqbench compare --help)");
+  }
+  const CompareOptions options{
+      .alpha = line.number("alpha", 1e-6, 0.5),
+      .threshold = parse_share("threshold", line.text("threshold"), 0, 0.5)};
+  return line.flag_given("binaries") ? compare_binaries(line, options)
+                                     : compare_runs(line, options);
+}
+
+}  // namespace seqbench

@@ -1,0 +1,41 @@
+// What makes two runs the same experiment: machine, build, and the options that decide the rows.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "harness/command_line.h"
+
+namespace seqbench {
+
+struct Difference {
+  std::string name;  // "build.git_commit", "--length"
+  std::string then, now;
+};
+
+/// What the two sides are called.
+struct Sides {
+  std::string first = "then", second = "now";
+};
+
+/// "--length: '8' then, '8,16' now; …"
+std::string listed(const std::vector<Difference>& differences, const Sides& sides = {});
+
+/// What differs between two descriptions of a machine and a build (describe_machine(), whatever
+/// else the file machine.json holds besides).
+std::vector<Difference> run_differences(const nlohmann::ordered_json& then,
+                                        const nlohmann::ordered_json& now);
+
+/// The part of it that is the machine's own.
+std::vector<Difference> machine_differences(const nlohmann::ordered_json& then,
+                                            const nlohmann::ordered_json& now);
+
+/// A command with its effective options, as machine.json lists it.
+nlohmann::ordered_json command_record(const std::string& command, const CommandLine& line);
+
+/// What differs between two such records and leads to other rows.
+std::vector<Difference> command_differences(const nlohmann::ordered_json& then,
+                                            const nlohmann::ordered_json& now);
+
+}  // namespace seqbench

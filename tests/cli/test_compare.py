@@ -1,0 +1,144 @@
+"""compare as a user runs it: two run folders, and two builds of which one pretends to be slower."""
+
+import csv
+import json
+import sys
+import unittest
+
+from program import PROGRAM, ProgramTest, read_csv, run
+
+SMALL = ["--model", "gru,lstm", "--length", "8", "--pass", "forward", "--width", "16", "--threads",
+         "1", "--min-time", "0.0005"]
+
+# A build of seqbench whose times of one model are multiplied.
+FAKE_BUILD = """#!{python}
+import json, subprocess, sys
+child = subprocess.Popen([{program!r}, *sys.argv[1:]], stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE, text=True)
+for line in sys.stdin:
+    child.stdin.write(line)
+    child.stdin.flush()
+    answer = child.stdout.readline()
+    if not answer:
+        break
+    answer = json.loads(answer)
+    if "seconds" in answer and {model!r} in json.loads(line)["case"]:
+        answer["seconds"] *= {factor}
+    print(json.dumps(answer), flush=True)
+child.stdin.close()
+sys.exit(child.wait())
+"""
+
+
+class Runs(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.old, self.new = self.folder / "old", self.folder / "new"
+        run("throughput", *SMALL, "--repetitions", "9", "--out", self.old)
+        self.copy_with_times_of("lstm", 1)
+
+    def copy_with_times_of(self, model, factor, machine=None):
+        """`new` is `old` but for the seconds of a model and keys of its machine.json."""
+        self.new.mkdir(exist_ok=True)
+        (self.new / "throughput.csv").write_bytes((self.old / "throughput.csv").read_bytes())
+        samples = read_csv(self.old / "samples.csv")
+        for sample in samples:
+            if sample["case_id"].startswith(model):
+                sample["seconds"] = repr(float(sample["seconds"]) * factor)
+        with open(self.new / "samples.csv", "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, samples[0])
+            writer.writeheader()
+            writer.writerows(samples)
+        content = json.loads((self.old / "machine.json").read_text())
+        (self.new / "machine.json").write_text(json.dumps(content | (machine or {})))
+
+    def test_of_equal_speed_show_no_regression(self):
+        process = run("compare", self.old, self.new)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertIn("2 same", process.stdout)
+        self.assertNotIn(" then", process.stdout)
+
+    def test_a_slower_case_is_named_and_exits_with_3(self):
+        self.copy_with_times_of("lstm", 10)
+        table = self.folder / "table.csv"
+        process = run("compare", self.old, self.new, "--csv", table)
+        self.assertEqual(process.returncode, 3, process.stderr)
+        rows = {row["case_id"].split(":")[0]: row for row in read_csv(table)}
+        self.assertEqual(rows["gru"]["verdict"], "same")
+        self.assertEqual(rows["lstm"]["verdict"], "slower")
+        self.assertLess(float(rows["lstm"]["ratio_high"]), 0.5)
+        self.assertLess(float(rows["lstm"]["p_value"]), 0.001)
+        self.assertEqual(rows["lstm"]["old_repetitions"], "9")
+        self.assertEqual(run("compare", self.new, self.old).returncode, 0)  # faster
+        process = run("compare", self.old, self.new, "--csv", table)
+        self.assert_refused(process, 1, str(table), "exists already")
+
+    def test_of_different_machines_are_refused_unless_told(self):
+        self.copy_with_times_of("lstm", 1, machine={"cpu": "abacus", "memory_bytes": 1,
+                                                    "build": {"git_commit": "another"}})
+        process = run("compare", self.old, self.new)
+        self.assert_refused(process, 2, "'abacus' new", "--any-machine")
+        self.assertNotIn("memory", process.stderr)
+        self.assertNotIn("another", process.stderr)  # builds may differ
+        process = run("compare", self.old, self.new, "--any-machine")
+        self.assertEqual(process.returncode, 0, process.stderr)
+        for difference in ("cpu: ", "'abacus' new", "build.git_commit: ", "'another' new"):
+            self.assertIn(difference, process.stdout)
+
+    def test_a_case_of_one_run_alone_is_missing(self):
+        lines = (self.new / "throughput.csv").read_bytes().splitlines(keepends=True)
+        (self.new / "throughput.csv").write_bytes(b"".join(lines[:-1]))
+        process = run("compare", self.old, self.new)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertIn("1 same, 1 missing", process.stdout)
+
+    def test_files_that_cannot_be_read_are_told(self):
+        self.assert_refused(run("compare", self.old, self.folder / "nowhere"), 1, "nowhere",
+                            "No such file")
+        text = (self.new / "samples.csv").read_text()
+        (self.new / "samples.csv").write_text(text.replace(",0,", ",0,x", 1))
+        self.assert_refused(run("compare", self.old, self.new), 1, "samples.csv", "seconds", "x")
+
+    def test_wrong_use_is_refused(self):
+        self.assert_refused(run("compare", self.old), 2, "OLD and NEW")
+        self.assert_refused(run("compare", self.old, self.new, "--", "--length", "8"), 2, "--")
+        self.assert_refused(run("compare", self.old, self.new, "--alpha", "1"), 2, "--alpha", "'1'")
+        self.assert_refused(run("compare", self.old, self.new, "--threshold", "70%"), 2,
+                            "--threshold", "'70%'")
+
+
+class Binaries(ProgramTest):
+    def fake_build(self, model, factor):
+        path = self.folder / "fake"
+        path.write_text(FAKE_BUILD.format(python=sys.executable, program=PROGRAM, model=model,
+                                          factor=factor))
+        path.chmod(0o755)
+        return path
+
+    def test_a_slower_build_is_found_and_the_same_case_is_not(self):
+        table = self.folder / "table.csv"
+        process = run("compare", "--binaries", PROGRAM, self.fake_build("lstm", 3), "--threshold",
+                      "50%", "--csv", table, "--", *SMALL, "--repetitions", "8")
+        self.assertEqual(process.returncode, 3, process.stderr)
+        self.assertEqual(process.stderr, "")
+        rows = {row["case_id"].split(":")[0]: row for row in read_csv(table)}
+        self.assertEqual(rows["lstm"]["verdict"], "slower")
+        self.assertAlmostEqual(float(rows["lstm"]["ratio"]), 1 / 3, delta=0.1)
+        self.assertEqual(rows["gru"]["verdict"], "same")
+        self.assertEqual(rows["gru"]["new_repetitions"], "8")
+
+    def test_options_of_throughput_are_checked_once(self):
+        for arguments, part in [(["--length", "0"], "--length"), (["--nonsense"], "nonsense"),
+                                (["--repetitions", "0"], "--repetitions")]:
+            process = run("compare", "--binaries", PROGRAM, PROGRAM, "--", *arguments)
+            self.assert_refused(process, 2, part)
+
+    def test_a_program_that_is_no_seqbench_is_told(self):
+        process = run("compare", "--binaries", PROGRAM, "/nowhere", "--", *SMALL)
+        self.assert_refused(process, 1, "'/nowhere'", "No such file")
+        process = run("compare", "--binaries", "/bin/true", PROGRAM, "--", *SMALL)
+        self.assert_refused(process, 1, "'/bin/true'", "repeat")
+
+
+if __name__ == "__main__":
+    unittest.main()
