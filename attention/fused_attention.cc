@@ -16,10 +16,11 @@ struct ForwardTask {
   RowRange queries;             // from the start of a query tile on
   bool causal;
 
+  /// The first key that none of the queries sees.
+  Index keys_end() const { return causal ? queries.end() : k.rows; }
   /// The keys of the tile that starts at `key`, as far as any of the queries sees them.
   RowRange key_tile(Index key) const {
-    const Index end = causal ? queries.end() : k.rows;
-    return {key, std::clamp<Index>(end - key, 0, kKeyTile)};
+    return {key, std::clamp<Index>(keys_end() - key, 0, kKeyTile)};
   }
 };
 
@@ -67,7 +68,7 @@ void attend_queries(const ForwardTask<T>& task, const ForwardTask<T>& next,
     transpose_queries<T>(rows_of(task.q, tile_rows(tile)), scratch.query_tile(tile, task.q.cols));
     begin_tile(tile_state(tile));
   }
-  const Index keys_end = task.causal ? queries.end() : task.k.rows;
+  const Index keys_end = task.keys_end();
   for (Index key = 0; key < keys_end; key += kKeyTile) {
     const bool last = key + kKeyTile >= keys_end;
     const ForwardTask<T>& then = last ? next : task;

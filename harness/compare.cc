@@ -18,6 +18,7 @@
 #include "harness/errors.h"
 #include "harness/progress.h"
 #include "harness/repeat.h"
+#include "harness/repetition.h"
 #include "harness/run_identity.h"
 #include "harness/sweep.h"
 
@@ -28,10 +29,6 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kDefaultRepetitions = "20";  // of each build
-
-double fraction_of_peak(double flops, double seconds, double peak_gflops) {
-  return 1e-9 * flops / seconds / peak_gflops;
-}
 
 /// Takes the comparisons as they are made.
 class CompareReport {

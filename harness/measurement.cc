@@ -240,7 +240,7 @@ std::vector<double> fractions_of_peak(const Measurement& measurement) {
   const double flops = measurement.the_case.cost().flops;
   std::vector<double> fractions;
   for (const Sample& sample : measurement.samples) {
-    fractions.push_back(1e-9 * flops / sample.seconds / sample.peak_gflops);
+    fractions.push_back(fraction_of_peak(flops, sample.seconds, sample.peak_gflops));
   }
   return fractions;
 }

@@ -16,6 +16,11 @@ struct Sample {
   double steal_fraction = 0;  // of these CPUs' time, taken by the hypervisor meanwhile
 };
 
+/// FLOP/s of a pass over the probed peak.
+inline double fraction_of_peak(double flops, double seconds, double peak_gflops) {
+  return 1e-9 * flops / seconds / peak_gflops;
+}
+
 /// The FMA peak of the team, measured as beside every repetition.
 double probe_beside_repetition(const ThreadTeam& team);
 

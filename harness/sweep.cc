@@ -86,7 +86,7 @@ CsvRow throughput_row(const Measurement& measurement, const RowContext& context)
   row["peak_bytes"] = measurement.peak_bytes;
 
   std::vector<std::string> reasons;
-  if (one.threads > static_cast<int>(usable_cpus().size())) {
+  if (one.threads > running_workers(one.threads)) {
     reasons.push_back(std::to_string(one.threads) + " threads on " +
                       std::to_string(usable_cpus().size()) + " CPUs");
   }

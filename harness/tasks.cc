@@ -16,6 +16,14 @@ Task with(Task task, TaskDefaults defaults) {
 constexpr ModelSettings kTransformer{
     .layers = 2, .learning_rate = 1e-3, .heads = 4, .residual = true, .mlp_expansion = 4};
 
+/// One layer of each recurrent model, or a Transformer.
+std::map<std::string, ModelSettings> one_layer_or_transformer() {
+  return {{"elman", {.learning_rate = 1e-3}},
+          {"lstm", {.learning_rate = 3e-3}},
+          {"gru", {.learning_rate = 3e-3}},
+          {"attention", kTransformer}};
+}
+
 /// Zoology's block without MLP, the same around every contender (Arora et al. 2023, app. E).
 constexpr ModelSettings mixing_blocks(double learning_rate) {
   return {.layers = 2, .learning_rate = learning_rate, .residual = true};
@@ -42,10 +50,7 @@ const std::vector<Task>& all_tasks() {
                                 .steps = 1100,
                                 .batch = 64,
                                 .width = 64,
-                                .models = {{"elman", {.learning_rate = 1e-3}},
-                                           {"lstm", {.learning_rate = 3e-3}},
-                                           {"gru", {.learning_rate = 3e-3}},
-                                           {"attention", kTransformer}},
+                                .models = one_layer_or_transformer(),
                                 .weight_decay = 0.01,
                                 .test_sequences = 1000,
                                 .solved_accuracy = 0.95}),
@@ -55,10 +60,7 @@ const std::vector<Task>& all_tasks() {
                            .steps = 4000,
                            .batch = 64,
                            .width = 64,
-                           .models = {{"elman", {.learning_rate = 1e-3}},
-                                      {"lstm", {.learning_rate = 3e-3}},
-                                      {"gru", {.learning_rate = 3e-3}},
-                                      {"attention", kTransformer}},
+                           .models = one_layer_or_transformer(),
                            .test_sequences = 1000,
                            .solved_accuracy = 0.95,
                            .stops_when_solved = true}),
@@ -68,10 +70,7 @@ const std::vector<Task>& all_tasks() {
                          .steps = 3000,
                          .batch = 64,
                          .width = 64,
-                         .models = {{"elman", {.learning_rate = 1e-3}},
-                                    {"lstm", {.learning_rate = 3e-3}},
-                                    {"gru", {.learning_rate = 3e-3}},
-                                    {"attention", kTransformer}},
+                         .models = one_layer_or_transformer(),
                          .test_sequences = 1000,
                          .solved_accuracy = 0.95,
                          .stops_when_solved = true}),
@@ -81,10 +80,7 @@ const std::vector<Task>& all_tasks() {
                            .steps = 2000,
                            .batch = 64,
                            .width = 64,
-                           .models = {{"elman", {.learning_rate = 1e-3}},
-                                      {"lstm", {.learning_rate = 3e-3}},
-                                      {"gru", {.learning_rate = 3e-3}},
-                                      {"attention", kTransformer}},
+                           .models = one_layer_or_transformer(),
                            .test_sequences = 1000,
                            .solved_accuracy = 0.95,
                            .stops_when_solved = true}),
