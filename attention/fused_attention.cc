@@ -1,4 +1,6 @@
 // Forward of the fused kernel: which worker takes which queries through which tiles of keys.
+#include <utility>
+
 #include "attention/fused_tile.h"
 #include "attention/fused_workspace.h"
 #include "attention/scaled_dot_product.h"
@@ -76,12 +78,14 @@ void attend_queries(const ForwardTask<T>& task, const ForwardTask<T>& next,
     for (Index tile = 0; tile < tiles; ++tile) {
       const RowRange rows = tile_rows(tile);
       if (task.causal && rows.end() <= key) continue;  // sees none of these keys
-      const Index seen_end = task.causal ? rows.end() : keys_end;
-      const RowRange keys{key, std::min(kKeyTile, seen_end - key)};
-      attend_tile<T>(tile_state(tile), {.k = rows_of(task.k, keys), .v = rows_of(task.v, keys)},
-                     {.causal = task.causal, .query = rows.first, .key = key},
-                     scratch.scores(keys.count),
-                     {ahead.with_scores(tile, tiles), ahead.with_output(tile, tiles)});
+      AheadOfTile<T> fetched{ahead.with_scores(tile, tiles), ahead.with_output(tile, tiles)};
+      for (const auto& [query, keys] : shares_of<T>(rows, task.key_tile(key), task.causal)) {
+        if (keys.count == 0) continue;
+        const ForwardTile<T> share = tile_state(tile).from(query);
+        attend_tile<T>(share, {.k = rows_of(task.k, keys), .v = rows_of(task.v, keys)},
+                       {.causal = task.causal, .query = rows.first + query, .key = keys.first},
+                       scratch.scores(keys.count, share.q_t.cols), std::exchange(fetched, {}));
+      }
     }
   }
   for (Index tile = 0; tile < tiles; ++tile) {

@@ -1,6 +1,8 @@
 // Backward of the fused kernel: a task per head and chunk of keys gets dK and dV of the chunk and
 // its share of dQᵀ. Where a head has several chunks, a second pass adds the shares up in the order
 // of the chunks.
+#include <utility>
+
 #include "attention/fused_tile.h"
 #include "attention/fused_workspace.h"
 #include "attention/scaled_dot_product.h"
@@ -38,7 +40,8 @@ struct HeadTensors {
                                .row_sum = row_sum + queries.first,
                                .row_delta = scratch.row_delta(),
                                .dq_t = dq_t,
-                               .first_keys = true};
+                               .first_keys = !causal};
+    if (causal) as_eigen(dq_t).setZero();  // the first keys may be seen by the later queries alone
     transpose_queries<T>(tile.q, scratch.q_t(d_k));
     transpose_queries<T>(tile.d_output, scratch.d_output_t(d_k));
     row_deltas<T>(tile.d_output, rows_of(output, queries), scratch.row_delta());
@@ -97,22 +100,27 @@ void attend_chunk(const ChunkTask<T>& task, const ChunkTask<T>& next_task,
         last ? FetchedAhead<T>{next_task.head, next_task.head.tile(next_task.first_query()),
                                next_task.chunk}
              : FetchedAhead<T>{head, head.tile(query + kQueryTile<T>), {}};
-    const Index keys_end =
-        head.causal ? std::min(task.chunk.end(), query + queries.q.rows) : task.chunk.end();
+    const RowRange rows = head.tile(query);
+    const Index keys_end = head.causal ? std::min(task.chunk.end(), rows.end()) : task.chunk.end();
     for (Index key = task.chunk.first; key < keys_end; key += kKeyTile) {
       const RowRange keys{key, std::min(kKeyTile, keys_end - key)};
       const Index part = (key - task.chunk.first) / kKeyTile;
       const Index parts = parts_in(keys_end - task.chunk.first, kKeyTile);
       prefetch_part(rows_of(ahead.head.output, ahead.queries), part, parts);
-      attend_tile_backward<T>(queries,
-                              {.k = rows_of(head.k, keys),
-                               .v = rows_of(head.v, keys),
-                               .dk = rows_of(task.dk, keys),
-                               .dv = rows_of(task.dv, keys),
-                               .first_queries = !head.causal && query == 0},
-                              {.causal = head.causal, .query = query, .key = key},
-                              scratch.gradient_tiles(keys.count), ahead.part(part, parts));
-      queries.first_keys = false;
+      AheadOfGradients<T> fetched = ahead.part(part, parts);
+      for (const auto& [first, met] : shares_of<T>(rows, keys, head.causal)) {
+        if (met.count == 0) continue;
+        attend_tile_backward<T>(queries.from(first),
+                                {.k = rows_of(head.k, met),
+                                 .v = rows_of(head.v, met),
+                                 .dk = rows_of(task.dk, met),
+                                 .dv = rows_of(task.dv, met),
+                                 .first_queries = !head.causal && query == 0},
+                                {.causal = head.causal, .query = query + first, .key = met.first},
+                                scratch.gradient_tiles(met.count).from(first),
+                                std::exchange(fetched, {}));
+        queries.first_keys = false;
+      }
     }
     if (task.has_all_keys()) {
       const MatrixView<T> dq = rows_of(task.dq, head.tile(query));

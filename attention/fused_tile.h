@@ -12,6 +12,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -38,6 +39,11 @@ struct RowRange {
   Index first = 0;
   Index count = 0;
   Index end() const { return first + count; }
+  /// Those of them in [from, to).
+  RowRange between(Index from, Index to) const {
+    const Index start = std::max(first, from);
+    return {start, std::max<Index>(0, std::min(end(), to) - start)};
+  }
 };
 
 template <typename T>
@@ -65,6 +71,23 @@ struct TilePosition {
   bool hides_some_of(Index keys) const { return causal && key + keys - 1 > query; }
 };
 
+/// The queries of a tile from its `first_query`-th on, and keys that they meet.
+struct TileShare {
+  Index first_query;
+  RowRange keys;
+};
+
+/// Which of a tile's queries meet which of some keys. Where causality hides keys, the tile is cut
+/// in two: the earlier half of its queries does not meet what only the later half sees, which saves
+/// a quarter of the products on the diagonal.
+template <typename T>
+std::array<TileShare, 2> shares_of(RowRange queries, RowRange keys, bool causal) {
+  if (!causal) return {{{0, keys}, {0, {}}}};
+  constexpr Index kHalf = kQueryTile<T> / 2;
+  const Index later = std::min(queries.first + kHalf, queries.end());
+  return {{{0, keys.between(0, later)}, {kHalf, keys.between(later, queries.end())}}};
+}
+
 /// to [d_k, kQueryTile] = rowsᵀ, of at most kQueryTile rows; the columns that are left become 0.
 template <typename T>
 void transpose_queries(MatrixView<const T> rows, MatrixView<T> to) {
@@ -89,12 +112,12 @@ void hide_later_keys(MatrixView<T> tile, TilePosition at) {
   }
 }
 
-/// The online softmax of a tile's queries, a vector after the other (Milakov & Gimelshein 2018,
+/// The online softmax of some queries, a vector after the other (Milakov & Gimelshein 2018,
 /// alg. 3).
 template <typename T>
 struct OnlineSoftmax {
-  T* max;    // m [kQueryTile], of the unscaled logits q·k; −∞ before the first key
-  T* sum;    // l [kQueryTile] = Σ e^((s − m)/√d_k); 0 before the first key
+  T* max;    // m of each, of the unscaled logits q·k; −∞ before the first key
+  T* sum;    // l of each = Σ e^((s − m)/√d_k); 0 before the first key
   T factor;  // log₂e/√d_k: e^((s − m)/√d_k) = 2^((s − m)·factor)
 };
 
@@ -103,11 +126,11 @@ T exponent_factor(Index head_width) {
   return static_cast<T>(1.4426950408889634074 / std::sqrt(double(head_width)));
 }
 
-/// One tile in [keys, kQueryTile]: logits become e^((s − m)/√d_k), and m and l take the keys in.
-/// Where an m has moved, Oᵀ [d_k, kQueryTile] is rescaled.
+/// One tile in [keys, queries], kVectors of them: logits become e^((s − m)/√d_k), and m and l take
+/// the keys in. Where an m has moved, Oᵀ [d_k, queries] is rescaled.
 ///
 /// The difference s − m comes first: it is exact near the maximum, however large the logits are.
-template <typename T>
+template <int kVectors, typename T>
 void exponentiate_tile(MatrixView<T> tile, const OnlineSoftmax<T>& rows, MatrixView<T> output) {
   using D = hn::ScalableTag<T>;
   using V = hn::Vec<D>;
@@ -115,17 +138,17 @@ void exponentiate_tile(MatrixView<T> tile, const OnlineSoftmax<T>& rows, MatrixV
   constexpr Index lanes = hn::MaxLanes(D());
   const auto factor = hn::Set(d, rows.factor);
 
-  V m[kBlockVectors], l[kBlockVectors];
+  V m[kVectors], l[kVectors];
 #pragma GCC unroll 4
-  for (int v = 0; v < kBlockVectors; ++v) m[v] = hn::LoadU(d, rows.max + v * lanes);
+  for (int v = 0; v < kVectors; ++v) m[v] = hn::LoadU(d, rows.max + v * lanes);
   for (Index j = 0; j < tile.rows; ++j) {
 #pragma GCC unroll 4
-    for (int v = 0; v < kBlockVectors; ++v) {
+    for (int v = 0; v < kVectors; ++v) {
       m[v] = hn::Max(m[v], hn::LoadU(d, tile.row(j) + v * lanes));
     }
   }
 #pragma GCC unroll 4
-  for (int v = 0; v < kBlockVectors; ++v) {
+  for (int v = 0; v < kVectors; ++v) {
     const auto before = hn::LoadU(d, rows.max + v * lanes);
     l[v] = hn::LoadU(d, rows.sum + v * lanes);
     if (hn::AllTrue(d, hn::Eq(before, m[v]))) continue;
@@ -139,7 +162,7 @@ void exponentiate_tile(MatrixView<T> tile, const OnlineSoftmax<T>& rows, MatrixV
   }
   for (Index j = 0; j < tile.rows; ++j) {
 #pragma GCC unroll 4
-    for (int v = 0; v < kBlockVectors; ++v) {
+    for (int v = 0; v < kVectors; ++v) {
       T* const s = tile.row(j) + v * lanes;
       const auto p = exp2_of_nonpositive(d, hn::Mul(hn::Sub(hn::LoadU(d, s), m[v]), factor));
       hn::StoreU(p, d, s);
@@ -147,15 +170,21 @@ void exponentiate_tile(MatrixView<T> tile, const OnlineSoftmax<T>& rows, MatrixV
     }
   }
 #pragma GCC unroll 4
-  for (int v = 0; v < kBlockVectors; ++v) hn::StoreU(l[v], d, rows.sum + v * lanes);
+  for (int v = 0; v < kVectors; ++v) hn::StoreU(l[v], d, rows.sum + v * lanes);
 }
 
-/// Some queries on their way through the keys.
+/// Some queries on their way through the keys: a tile of them, or the later half of one.
 template <typename T>
 struct ForwardTile {
-  MatrixView<const T> q_t;  // Qᵀ [d_k, kQueryTile]
-  MatrixView<T> output_t;  // Oᵀ [d_k, kQueryTile] = Σ e^((s − m)/√d_k)·v over the keys so far
+  MatrixView<const T> q_t;  // Qᵀ [d_k, queries]
+  MatrixView<T> output_t;   // Oᵀ [d_k, queries] = Σ e^((s − m)/√d_k)·v over the keys so far
   OnlineSoftmax<T> softmax;
+
+  ForwardTile from(Index query) const {
+    return {.q_t = q_t.column_block(query, q_t.cols - query),
+            .output_t = output_t.column_block(query, q_t.cols - query),
+            .softmax = {softmax.max + query, softmax.sum + query, softmax.factor}};
+  }
 };
 
 template <typename T>
@@ -185,13 +214,17 @@ Ahead<T> part_of(MatrixView<const T> rows, Index part, Index parts) {
   return {rows.data + first, count};
 }
 
-/// Forward, one tile. `scores` [keys, kQueryTile] is scratch.
+/// Forward, one tile. `scores` [keys, queries] is scratch.
 template <typename T>
 void attend_tile(const ForwardTile<T>& queries, const KeyRows<T>& keys, TilePosition at,
                  MatrixView<T> scores, const AheadOfTile<T>& ahead) {
   multiply_blocks<T>(keys.k, queries.q_t, scores, assign<T>(), ahead.with_scores);
   if (at.hides_some_of(keys.k.rows)) hide_later_keys(scores, at);
-  exponentiate_tile(scores, queries.softmax, queries.output_t);
+  if (scores.cols == kQueryTile<T>) {
+    exponentiate_tile<kBlockVectors>(scores, queries.softmax, queries.output_t);
+  } else {
+    exponentiate_tile<kBlockVectors / 2>(scores, queries.softmax, queries.output_t);
+  }
   multiply_blocks<T>(transposed(keys.v), scores, queries.output_t, add_to<T>(), ahead.with_output);
 }
 
@@ -210,16 +243,29 @@ void finish_tile(const ForwardTile<T>& tile, MatrixView<T> output) {
   transpose<T>(tile.output_t.column_block(0, output.rows), output);
 }
 
-/// What backward knows of a tile's queries; vectors of kQueryTile.
+/// What backward knows of a tile's queries, or of the later half of them.
 template <typename T>
 struct BackwardTile {
   MatrixView<const T> q, d_output;      // Q, dO [queries, d_k]
-  MatrixView<const T> q_t, d_output_t;  // their transposes [d_k, kQueryTile], padded with zeros
+  MatrixView<const T> q_t, d_output_t;  // their transposes, padded with zeros to kQueryTile columns
   const T* row_max;                     // m, as forward left it
   const T* row_sum;                     // l
   const T* row_delta;                   // rowsum(dO ∘ O)
-  MatrixView<T> dq_t;                   // dQᵀ [d_k, kQueryTile]
+  MatrixView<T> dq_t;                   // dQᵀ, as wide as q_t
   bool first_keys;                      // dq_t is assigned, not added to
+
+  BackwardTile from(Index query) const {
+    const Index columns = q_t.cols - query;
+    return {.q = q.row_block(query, q.rows - query),
+            .d_output = d_output.row_block(query, q.rows - query),
+            .q_t = q_t.column_block(query, columns),
+            .d_output_t = d_output_t.column_block(query, columns),
+            .row_max = row_max + query,
+            .row_sum = row_sum + query,
+            .row_delta = row_delta + query,
+            .dq_t = dq_t.column_block(query, columns),
+            .first_keys = first_keys};
+  }
 };
 
 template <typename T>
@@ -229,11 +275,15 @@ struct KeyGradientRows {
   bool first_queries;        // dk and dv are assigned, not added to
 };
 
-/// Scratch, [keys, kQueryTile] each.
+/// Scratch, [keys, queries] each.
 template <typename T>
 struct GradientTiles {
   MatrixView<T> p_t;   // logits q·k, then Pᵀ
   MatrixView<T> ds_t;  // dPᵀ, then dSᵀ/√d_k
+
+  GradientTiles from(Index query) const {
+    return {p_t.column_block(query, p_t.cols - query), ds_t.column_block(query, p_t.cols - query)};
+  }
 };
 
 /// P = e^((s − m)/√d_k)/l and dS/√d_k = P ∘ (dP − delta)/√d_k.
@@ -244,7 +294,7 @@ void differentiate_softmax(const GradientTiles<T>& tiles, const BackwardTile<T>&
   const Index head_width = rows.q.cols;
   const auto factor = hn::Set(d, exponent_factor<T>(head_width));
   const auto scale = hn::Set(d, 1 / std::sqrt(static_cast<T>(head_width)));
-  for (Index i = 0; i < kQueryTile<T>; i += lanes) {
+  for (Index i = 0; i < tiles.p_t.cols; i += lanes) {
     const auto m = hn::LoadU(d, rows.row_max + i), delta = hn::LoadU(d, rows.row_delta + i);
     const auto inverse_sum = hn::Div(hn::Set(d, T{1}), hn::LoadU(d, rows.row_sum + i));
     for (Index j = 0; j < tiles.p_t.rows; ++j) {

@@ -35,7 +35,7 @@ struct ForwardScratch {
   static Index elements(Index head_width) {
     return kKeyTile * kQueryTile<T> + 2 * kForwardTaskTiles * head_width * kQueryTile<T>;
   }
-  MatrixView<T> scores(Index keys) const { return {data, keys, kQueryTile<T>}; }
+  MatrixView<T> scores(Index keys, Index queries) const { return {data, keys, queries}; }
   MatrixView<T> query_tile(Index tile, Index head_width) const {
     return {data + kKeyTile * kQueryTile<T> + 2 * tile * head_width * kQueryTile<T>, head_width,
             kQueryTile<T>};

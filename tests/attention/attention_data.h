@@ -65,11 +65,15 @@ struct AttentionResult {
   Tensor<T> o, dq, dk, dv;
 };
 
+/// Holds NaN, as if from a use before.
 template <typename T>
 AttentionWorkspace<Tensor<T>> allocate(const AttentionWorkspace<BufferShape>& shapes) {
   AttentionWorkspace<Tensor<T>> tensors;
   allocate_buffers(shapes, tensors);
   tensors.chunk_keys = shapes.chunk_keys;
+  for (Tensor<T>* tensor : tensors.buffers()) {
+    std::ranges::fill(tensor->values(), std::numeric_limits<T>::quiet_NaN());
+  }
   return tensors;
 }
 

@@ -59,6 +59,14 @@ TEST(FusedAttention, MatchesNaiveForOneAndSeveralChunksOfKeys) {
   }
 }
 
+// The last chunk starts in the later half of a tile, whose earlier half sees none of its keys.
+TEST(FusedAttention, MatchesNaiveWhereOnlyTheLaterHalfOfATileSeesAChunk) {
+  constexpr Index kChunks = 9;
+  const AttentionShape shape{1, kChunks * kKeyTile, 1, 8, true};
+  ASSERT_GE((kChunks - 1) * kKeyTile % kQueryTile<float>, kQueryTile<float> / 2);
+  expect_kernels_agree(shape);
+}
+
 TEST(FusedAttention, IsBitEqualForAnyNumberOfThreads) {
   for (const bool causal : {false, true}) {
     const auto data = random_attention<float>({1, 2 * kKeyTile + 5, 1, 12, causal}, 3);
