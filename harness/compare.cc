@@ -91,8 +91,7 @@ Run read_run(const fs::path& folder) {
   Run run;
   const fs::path machine = folder / "machine.json", throughput = folder / kThroughputFile,
                  samples = folder / kSamplesFile;
-  run.machine = Json::parse(read_file(machine), nullptr, /*allow_exceptions=*/false);
-  if (!run.machine.is_object()) throw FileError(machine.string() + ": is no JSON object");
+  run.machine = parse_run(read_file(machine), machine.string());
   std::map<std::string, double> flops;
   for (const auto& row : read_csv(throughput)) {
     const RowReader reader{row, throughput};
@@ -112,18 +111,6 @@ Run read_run(const fs::path& folder) {
   return run;
 }
 
-/// The last sweep among a run's commands; an empty object when there is none.
-Json last_sweep(const Json& machine) {
-  Json last = Json::object();
-  const auto commands = machine.find("commands");
-  if (commands == machine.end() || !commands->is_array()) return last;
-  for (const Json& record : *commands) {
-    const std::string name = record.is_object() ? record.value("command", "") : "";
-    if (name == "throughput" || name == "scaling") last = record;
-  }
-  return last;
-}
-
 int compare_runs(const CommandLine& line, const CompareOptions& options) {
   line.refuse_passed_on();
   const Run before = read_run(line.text("old")), after = read_run(line.text("new"));
@@ -135,8 +122,8 @@ int compare_runs(const CommandLine& line, const CompareOptions& options) {
                      "; expected runs of one machine, or --any-machine");
   }
   std::vector<Difference> differing = run_differences(before.machine, after.machine);
-  for (const Difference& one :
-       command_differences(last_sweep(before.machine), last_sweep(after.machine))) {
+  for (const Difference& one : command_differences(last_record(before.machine, kSweepCommands),
+                                                   last_record(after.machine, kSweepCommands))) {
     differing.push_back(one);
   }
   for (const Difference& one : differing) std::printf("%s\n", listed({one}, sides).c_str());

@@ -51,31 +51,11 @@ FileDescriptor lock_folder(const fs::path& path, const std::string& shown) {
   throw FileError("--out: '" + shown + "' cannot be locked: " + std::strerror(errno));
 }
 
-/// True for a list of objects, and for a key that is missing or null.
-bool lists_objects(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found == object.end() || found->is_null() ||
-         (found->is_array() && std::ranges::all_of(*found, &Json::is_object));
-}
-
 /// What earlier commands left in machine.json; an empty object when there is none.
 Json read_machine(const fs::path& path) {
   std::error_code ignored;  // what cannot be looked at cannot be read either, and says so then
   if (fs::symlink_status(path, ignored).type() == fs::file_type::not_found) return Json::object();
-  Json machine = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
-  if (!machine.is_object() || !lists_objects(machine, "commands") ||
-      !lists_objects(machine, "probes")) {
-    throw FileError(path.string() +
-                    ": is no JSON object with lists of commands and probes; repair it, move it "
-                    "away or choose another --out");
-  }
-  return machine;
-}
-
-/// The list under `key`; empty when there is none.
-Json list_in(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found == object.end() || found->is_null() ? Json::array() : *found;
+  return parse_run(read_file(path), path.string());
 }
 
 /// The last probe of each number of threads.
@@ -135,13 +115,9 @@ RunDirectory::RunDirectory(const CommandLine& line, const std::vector<std::strin
 void RunDirectory::refuse_other_options(const std::string& command, const CommandLine& line,
                                         const std::vector<std::string>& commands) const {
   if (!resuming_) return;
-  const Json earlier = list_in(machine_, "commands");
-  const auto is_listed = [&commands](const Json& record) {
-    return std::ranges::find(commands, record.value("command", "")) != commands.end();
-  };
-  const auto last = std::find_if(earlier.rbegin(), earlier.rend(), is_listed);
-  if (last == earlier.rend()) return;
-  const std::vector<Difference> found = command_differences(*last, command_record(command, line));
+  const Json earlier = last_record(machine_, commands);
+  if (earlier.empty()) return;
+  const std::vector<Difference> found = command_differences(earlier, command_record(command, line));
   if (!found.empty()) {
     throw UsageError("--resume: '" + path_.string() + "' was begun with other options: " +
                      listed(found) + "; expected the same, or another --out");

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "harness/errors.h"
+
 namespace seqbench {
 namespace {
 
@@ -66,12 +68,61 @@ std::vector<Difference> differences(const Pair& pair, const Names& left_out) {
   return found;
 }
 
+/// Deeper than any that this program writes. Functions that call themselves for what is inside a
+/// value would exhaust the stack on a file that nests without end.
+constexpr int kDeepest = 32;
+
+/// True for a list of objects, and for a key that is missing or null.
+bool lists_objects(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found == object.end() || found->is_null() ||
+         (found->is_array() && std::ranges::all_of(*found, &Json::is_object));
+}
+
+bool is_text_or_missing(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found == object.end() || found->is_string();
+}
+
 Json options_of(const Json& record) {
   const auto found = record.find("options");
   return found != record.end() && found->is_object() ? *found : Json::object();
 }
 
 }  // namespace
+
+Json parse_run(std::string_view text, const std::string& name) {
+  const auto check = [&name](bool is_a_run) {
+    if (is_a_run) return;
+    throw FileError(name +
+                    ": is no JSON object with lists of commands and probes; repair it, move it "
+                    "away or choose another folder");
+  };
+  const auto check_depth = [&check](int depth, Json::parse_event_t, const Json&) {
+    check(depth <= kDeepest);
+    return true;
+  };
+  const Json run = Json::parse(text, check_depth, /*allow_exceptions=*/false);
+  check(run.is_object() && lists_objects(run, "commands") && lists_objects(run, "probes"));
+  check(std::ranges::all_of(list_in(run, "commands"), [](const Json& record) {
+    return is_text_or_missing(record, "command") && is_text_or_missing(record, "passed_on");
+  }));
+  return run;
+}
+
+Json list_in(const Json& run, const char* key) {
+  const auto found = run.find(key);
+  return found == run.end() || found->is_null() ? Json::array() : *found;
+}
+
+Json last_record(const Json& run, const std::vector<std::string>& commands) {
+  const Json records = list_in(run, "commands");
+  const auto is_listed = [&commands](const Json& record) {
+    return std::ranges::find(commands, record.value("command", "")) != commands.end();
+  };
+  const auto last = std::find_if(records.rbegin(), records.rend(), is_listed);
+  return last == records.rend() ? Json::object() : *last;
+}
 
 std::string listed(const std::vector<Difference>& differences, const Sides& sides) {
   std::vector<std::string> texts;

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/command_line.h"
@@ -21,6 +22,17 @@ struct Sides {
 
 /// "--length: '8' then, '8,16' now; …"
 std::string listed(const std::vector<Difference>& differences, const Sides& sides = {});
+
+/// The content of a machine.json. Throws FileError, naming it `name`, for anything but a JSON
+/// object with lists of commands and probes.
+nlohmann::ordered_json parse_run(std::string_view text, const std::string& name);
+
+/// The list under `key` of a run; empty when there is none.
+nlohmann::ordered_json list_in(const nlohmann::ordered_json& run, const char* key);
+
+/// The record of the last of these commands in a run; an empty object when there is none.
+nlohmann::ordered_json last_record(const nlohmann::ordered_json& run,
+                                   const std::vector<std::string>& commands);
 
 /// What differs between two descriptions of a machine and a build (describe_machine(), whatever
 /// else the file machine.json holds besides).

@@ -218,7 +218,7 @@ MeasureOptions parse_measure_options(const CommandLine& line) {
 
 int run_sweep(const std::vector<CaseGroup>& groups, const CommandLine& line,
               const MeasureOptions& options, RunDirectory& directory, const std::string& command) {
-  directory.refuse_other_options(command, line, {"throughput", "scaling"});
+  directory.refuse_other_options(command, line, kSweepCommands);
   SweepTables tables(directory);
   const std::map<int, MachineLimits> limits = probe_thread_counts(groups);
   nlohmann::ordered_json probes = nlohmann::ordered_json::array();

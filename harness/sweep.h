@@ -14,6 +14,9 @@
 
 namespace seqbench {
 
+/// Those that write throughput.csv.
+inline const std::vector<std::string> kSweepCommands = {"throughput", "scaling"};
+
 /// Declares --min-time, --seed and --memory-limit.
 void add_timing_options(CommandLine& line);
 

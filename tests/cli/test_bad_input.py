@@ -1,59 +1,93 @@
 """Bad input: exit code, one clear line, nothing written over."""
 
 import os
+import re
 import unittest
 
 from program import ProgramTest, run
 
-WRONG_INTEGERS = ["0", "-1", "1e9", "18446744073709551616", "7x", "", "nan", "99999999999"]
-INTEGER_OPTIONS = {
-    "throughput": ["batch", "length", "width", "heads", "threads", "repetitions", "max-tokens"],
-    "scaling": ["batch", "length", "width", "heads", "threads", "repetitions"],
-    "recall": ["distance", "pairs", "seeds", "steps", "batch", "width", "layers", "threads"],
-    "list": ["batch", "length"],
-    "machine": ["threads"],
+# What no option of a kind takes.
+WRONG = {
+    "integers": ["0", "-1", "1e9", "18446744073709551616", "7x", "", "nan", "99999999999", "8\n9"],
+    "integers from 0": ["-1", "1e9", "18446744073709551616", "7x", "", "nan", "99999999999"],
+    "number": ["0", "-1", "1e9", "18446744073709551616", "7x", "", "nan", "inf"],
+    "share": ["-1", "2", "1e9", "18446744073709551616", "7x", "", "nan", "101%"],
+    "bytes": ["0", "-1", "1e9", "18446744073709551616", "7x", "", "nan", "lots", "2GB"],
+    "names": ["0", "mamba", "", "mamba,", ",", "nan", "LSTM"],
+    "file to read": ["", "/nonexistent.cfg", "/dev/null"],
+    "file to write": [""],
 }
+GRID = {"model": "names", "kernel": "names", "pass": "names", "batch": "integers",
+        "length": "integers", "width": "integers", "heads": "integers", "threads": "integers",
+        "max-tokens": "integers", "min-time": "number", "seed": "integers from 0",
+        "memory-limit": "bytes"}
+SWEEP = GRID | {"repetitions": "integers", "precision": "share", "precision-time": "number",
+                "config": "file to read", "out": "file to write"}
+# Every option with a value, of every command.
+OPTIONS = {
+    "throughput": SWEEP,
+    "scaling": SWEEP,
+    "list": SWEEP,
+    "repeat": GRID,
+    "recall": {"task": "names", "model": "names", "variant": "names", "distance": "integers",
+               "pairs": "integers", "seeds": "integers", "seed": "integers from 0",
+               "steps": "integers", "batch": "integers", "width": "integers",
+               "layers": "integers", "heads": "integers", "learning-rate": "number",
+               "threads": "integers", "memory-limit": "bytes", "config": "file to read",
+               "out": "file to write"},
+    "compare": {"alpha": "share", "threshold": "share", "csv": "file to write"},
+    "conform": {"out": "file to write"},
+    "machine": {"threads": "integers"},
+}
+ARGUMENTS = {"compare": ["a", "b"], "conform": ["a"]}
 
 
 class BadOptions(ProgramTest):
-    def test_wrong_integers(self):
-        for command, options in INTEGER_OPTIONS.items():
-            for option in options:
-                for value in WRONG_INTEGERS:
+    def test_wrong_values(self):
+        for command, options in OPTIONS.items():
+            for option, kind in options.items():
+                for value in WRONG[kind]:
                     with self.subTest(command=command, option=option, value=value):
-                        process = run(command, f"--{option}={value}", cwd=self.folder)
+                        process = run(command, *ARGUMENTS.get(command, []), f"--{option}={value}",
+                                      cwd=self.folder)
                         self.assert_refused(process, 2, option)
                         self.assertEqual(os.listdir(self.folder), [])
 
-    def test_wrong_integers_as_separate_words(self):
+    def test_the_table_has_every_option(self):
+        """Of every command that the program knows, each option that takes a value."""
+        commands = re.findall(r"^  (\w+) ", run("--help").stdout, re.MULTILINE)
+        self.assertEqual(sorted(commands), sorted(OPTIONS))
+        for command in commands:
+            with self.subTest(command=command):
+                text = run(command, "--help").stdout
+                self.assertEqual(set(re.findall(r"^  --([\w-]+) arg", text, re.MULTILINE)),
+                                 set(OPTIONS[command]))
+
+    def test_values_as_separate_words(self):
         self.assert_refused(run("throughput", "--batch", "-1"), 2, "--batch", "'-1'")
         self.assert_refused(run("throughput", "--batch", ""), 2, "batch")
 
-    def test_wrong_numbers_and_names(self):
-        for command, option, value in [
-            ("throughput", "min-time", "nan"),
-            ("throughput", "min-time", "0"),
-            ("throughput", "min-time", "-1"),
-            ("throughput", "memory-limit", "lots"),
-            ("throughput", "precision", "2"),
-            ("throughput", "precision", "0%"),
-            ("throughput", "precision-time", "0"),
-            ("throughput", "seed", "-1"),
-            ("throughput", "model", "mamba"),
-            ("throughput", "model", "lstm,"),
-            ("throughput", "kernel", "quick"),
-            ("throughput", "pass", "backward"),
-            ("recall", "task", "chess"),
-            ("recall", "model", "mamba"),
-            ("recall", "variant", "huge"),
-            ("recall", "learning-rate", "nan"),
-            ("recall", "learning-rate", "-0.1"),
-            ("recall", "distance", "1"),
+    def test_the_line_names_option_value_and_what_is_allowed(self):
+        for command, option, value, allowed in [
+            ("throughput", "min-time", "nan", "1e-06 to 3600"),
+            ("throughput", "memory-limit", "lots", "500M"),
+            ("throughput", "precision", "2", "100%"),
+            ("throughput", "model", "mamba", "gru"),
+            ("throughput", "model", "lstm,", "gru"),
+            ("throughput", "kernel", "quick", "hoisted"),
+            ("throughput", "pass", "backward", "train"),
+            ("recall", "task", "chess", "mqar"),
+            ("recall", "model", "mamba", "gru"),
+            ("recall", "variant", "huge", "chrono"),
+            ("recall", "distance", "1", "2"),
         ]:
             with self.subTest(command=command, option=option, value=value):
                 process = run(command, f"--{option}", value, cwd=self.folder)
-                self.assert_refused(process, 2, f"--{option}", value.strip(","))
-                self.assertEqual(os.listdir(self.folder), [])
+                self.assert_refused(process, 2, f"--{option}", value.strip(","), allowed)
+
+    def test_control_characters_do_not_reach_the_terminal(self):
+        process = run("throughput", "--model", "lstm\x1b[2J\ngru")
+        self.assert_refused(process, 2, r"lstm\x1b[2J\x0agru")
 
     def test_what_a_recall_task_has_no_room_for(self):
         for options, parts in [

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "harness/build_id.h"
+#include "harness/errors.h"
 #include "harness/machine.h"
 
 namespace seqbench {
@@ -69,6 +70,59 @@ TEST(RunIdentity, ComparesTheOptionsThatLeadToOtherRows) {
                 then, sample_record({"--causal", "--memory-limit", "1G", "--", "--filter=x"}))),
             "--length: '8' then, '512' now; --memory-limit: '' then, '1G' now; --causal: 'false' "
             "then, 'true' now; --: '' then, '--filter=x' now");
+}
+
+TEST(RunIdentity, ReadsARunWhateverElseItHolds) {
+  const Json run =
+      parse_run(R"({"host":"vm","probes":null,"commands":[{"command":"recall"}]})", "f");
+  EXPECT_EQ(list_in(run, "commands").size(), 1u);
+  EXPECT_TRUE(list_in(run, "probes").empty());
+  EXPECT_TRUE(list_in(run, "missing").empty());
+}
+
+TEST(RunIdentity, RefusesWhatIsNoRun) {
+  const std::string nested = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  for (const std::string& text :
+       {std::string(), std::string("[]"), std::string("{"), std::string("{\"a\":\"\xff\"}"),
+        std::string(R"({"commands":{}})"), std::string(R"({"commands":[1]})"),
+        std::string(R"({"commands":[{"command":5}]})"),
+        std::string(R"({"commands":[{"passed_on":[]}]})"), std::string(R"({"probes":[[]]})"),
+        std::string("{\"a\":").append(nested).append("}")}) {
+    try {
+      parse_run(text, "run/machine.json");
+      FAIL() << text.substr(0, 80);
+    } catch (const FileError& error) {
+      EXPECT_TRUE(std::string(error.what()).starts_with("run/machine.json: is no JSON object"))
+          << error.what();
+    }
+  }
+}
+
+TEST(RunIdentity, FindsTheLastRecordOfSomeCommands) {
+  const Json run = Json::parse(
+      R"({"commands":[{"command":"scaling","n":1},{"command":"throughput","n":2},
+                      {"command":"recall","n":3},{"n":4}]})");
+  EXPECT_EQ(last_record(run, {"throughput", "scaling"})["n"], 2);
+  EXPECT_EQ(last_record(run, {"recall"})["n"], 3);
+  EXPECT_TRUE(last_record(run, {"machine"}).empty());
+  EXPECT_TRUE(last_record(Json::object(), {"machine"}).empty());
+}
+
+TEST(RunIdentity, ComparesRecordsThatLackTheirOptions) {
+  const Json now = sample_record({"--length", "8"});
+  for (const char* text :
+       {R"({"command":"throughput"})", R"({"command":"throughput","options":5})"}) {
+    const std::string found = listed(command_differences(Json::parse(text), now));
+    EXPECT_NE(found.find("--length: '' then, '8' now"), std::string::npos) << found;
+  }
+}
+
+TEST(RunIdentity, NamesNestedValuesThatOneSideLacks) {
+  const Json then = {{"list", {{{"a", 1}, {"b", {true, nullptr}}}}}};
+  EXPECT_EQ(
+      listed(run_differences(then, Json::object())),
+      "list.0.a: '1' then, 'unknown' now; list.0.b.0: 'true' then, 'unknown' now; list.0.b.1: "
+      "'null' then, 'unknown' now");
 }
 
 TEST(RunIdentity, OfTheBuildIsTheLinkersHash) {
