@@ -42,7 +42,7 @@ bool is_below_folder(int file) {
 /// True when this call is to fail; errno says how.
 template <typename File>
 bool strikes(const char* kind, File file) {
-  static std::atomic<int> calls = 0;
+  static std::atomic<int> calls{0};
   if (std::strcmp(kind, setting("SEQBENCH_FAULT_KIND")) != 0 || !is_below_folder(file))
     return false;
   const int call = ++calls, at = std::atoi(setting("SEQBENCH_FAULT_AT"));

@@ -87,5 +87,18 @@ TEST_F(Cgroup, ReadsVersion2BesideVersion1) {
   EXPECT_EQ(limits_of("1:name=systemd:/box\n0::/box").memory_bytes, 3000);
 }
 
+TEST_F(Cgroup, TakesWhatItCannotReadForNoLimit) {
+  write("mount/cpu.max", "100000 0");
+  write("mount/memory.max", "plenty");
+  write("mount/memory/memory.limit_in_bytes", "");
+  write("mount/cpu/cpu.cfs_quota_us", "100000");
+  write("mount/cpu/cpu.cfs_period_us", "0");
+  for (const char* membership :
+       {"0::/\n1:cpu:/\n2:memory:/", "", "nonsense", "1:cpu", "0::\n::\n:"}) {
+    EXPECT_EQ(limits_of(membership).cpus, HUGE_VAL) << membership;
+    EXPECT_EQ(limits_of(membership).memory_bytes, HUGE_VAL) << membership;
+  }
+}
+
 }  // namespace
 }  // namespace seqbench

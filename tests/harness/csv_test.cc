@@ -114,5 +114,16 @@ TEST_F(CsvTest, RewriteReplacesAllRows) {
   EXPECT_THROW(rewrite_csv(path_, {"a"}, table), std::invalid_argument);
 }
 
+TEST_F(CsvTest, ReadsNothingFromAFileWithoutAWholeHeader) {
+  for (const char* text : {"", "a,b", "\"a\nb\n"}) {
+    std::ofstream(path_, std::ios::binary) << text;
+    EXPECT_TRUE(read_csv(path_).empty()) << text;
+  }
+  std::ofstream(path_, std::ios::binary) << "a\r\n\"";  // a quote is the last that was written
+  EXPECT_TRUE(read_csv(path_).empty());
+  std::ofstream(path_, std::ios::binary) << "a\r\n\"b\"";
+  EXPECT_TRUE(read_csv(path_).empty());
+}
+
 }  // namespace
 }  // namespace seqbench

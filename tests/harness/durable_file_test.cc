@@ -121,5 +121,22 @@ TEST_F(DurableFileTest, NamesPathAndCause) {
   EXPECT_EQ(error_of([&] { read_file(path_); }), path_.string() + ": is not a regular file");
 }
 
+TEST_F(DurableFileTest, TakesANameWithoutAFolder) {
+  const fs::path before = fs::current_path();
+  fs::current_path(folder_);
+  AppendedFile("appended").append("one");
+  replace_file("replaced", "two");
+  fs::current_path(before);
+  EXPECT_EQ(read_file(folder_ / "appended"), "one");
+  EXPECT_EQ(read_file(folder_ / "replaced"), "two");
+}
+
+TEST_F(DurableFileTest, IsMovedWithItsDescriptor) {
+  AppendedFile first(path_), second(folder_ / "other");
+  second = std::move(first);
+  second.append("one");
+  EXPECT_EQ(read_file(path_), "one");
+}
+
 }  // namespace
 }  // namespace seqbench

@@ -212,6 +212,26 @@ TEST_F(RunDirectoryTest, RemovesWhatAKilledWriterLeft) {
   EXPECT_TRUE(fs::exists(root_ / "notes.newer1"));
 }
 
+TEST_F(RunDirectoryTest, OfAPathThatEndsInASlashIsTheFolderBeforeIt) {
+  CommandLine line("sample", "", "", "");
+  add_output_options(line);
+  line.parse({"--out", root_.string() + "/"});
+  EXPECT_EQ(RunDirectory(line, {}).run_id(), "seqbench_run_directory_test");
+}
+
+TEST_F(RunDirectoryTest, HasANameOfItsOwnWhereNoneIsGiven) {
+  fs::create_directories(root_);
+  const fs::path before = fs::current_path();
+  fs::current_path(root_);
+  CommandLine line("sample", "", "", "");
+  add_output_options(line);
+  line.parse({});
+  const fs::path path = RunDirectory(line, {}).path();
+  fs::current_path(before);
+  EXPECT_EQ(path.parent_path(), fs::canonical(root_) / "results");
+  EXPECT_TRUE(fs::is_directory(path));
+}
+
 TEST_F(RunDirectoryTest, NamesAFolderThatCannotBeCreated) {
   fs::create_directories(root_.parent_path());
   std::ofstream(root_.string()) << "a file in the way";

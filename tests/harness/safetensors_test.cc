@@ -182,6 +182,9 @@ TEST(Safetensors, EveryMalformationHasItsError) {
        file_bytes(two_tensors("[0,8]", "[0,8]"), 8),
        {"byte 0", "must be 8", "overlap"}},
       {"bytes left over", file_bytes(kGood, 13), {"end at byte 12", "13"}},
+      {"a long value",
+       file_bytes(one_tensor(std::string("\"").append(1000, 'x').append("\"")), 0),
+       {"xxx..., must be an object"}},
       {"control characters in a name",
        file_bytes("{\"\\u001b[2J\\n\":5}", 0),
        {R"(tensor "\u001b[2J\n" is 5)"}},
@@ -268,6 +271,14 @@ TEST_F(SafetensorsFile, ReadsBackWhatItWrote) {
   EXPECT_EQ(std::memcmp(file.tensor("m", {2, 3}).data(), matrix.data(), 24), 0);
   EXPECT_EQ(std::memcmp(file.tensor("a.v", {1}).data(), vector.data(), 4), 0);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
+}
+
+TEST_F(SafetensorsFile, MayHoldNothing) {
+  const Path path = folder_ / "a.safetensors";
+  write_safetensors(path, {}, {});
+  const TensorFile file = read_safetensors(path);
+  EXPECT_TRUE(file.metadata.empty());
+  EXPECT_TRUE(file.entries.empty());
 }
 
 TEST_F(SafetensorsFile, IsNeverWrittenOver) {

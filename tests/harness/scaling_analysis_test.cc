@@ -73,6 +73,27 @@ TEST(Speedup, TellsANoisyOrMissingSide) {
   EXPECT_EQ(rows[1].count("speedup"), 0u);
 }
 
+TEST(Speedup, LeavesOutWhatNeedsOneThreadWhereThatIsMissing) {
+  const CsvTable table = {measured("attention", 128, 2, 100, 1), measured("lstm", 128, 2, 300, 6),
+                          measured("lstm", 128, 1, 300, 9)};
+  const std::vector<CsvRow> rows = compute_speedups(table);
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_DOUBLE_EQ(value(rows[0], "speedup"), 6);
+  EXPECT_FALSE(rows[0].contains("efficiency_ratio"));
+  EXPECT_FALSE(rows[0].contains("parallel_ratio"));
+}
+
+TEST(Speedup, OfAnAttentionThatWasNotMeasuredIsEmpty) {
+  CsvTable table = {measured("attention", 128, 1, 1, 1), measured("lstm", 128, 1, 1, 1)};
+  table[0]["status"] = "skipped";
+  table[0]["seconds"] = "";
+  const std::vector<CsvRow> rows = compute_speedups(table);
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].at("status").text(), "skipped");
+  EXPECT_TRUE(find_crossovers(rows).empty());
+  EXPECT_TRUE(fit_scaling(table).empty());  // one length and no second
+}
+
 TEST(Scaling, FitsEveryVariableThatVaries) {
   CsvTable table;
   for (const Index length : {64, 128, 256, 512, 1024}) {
@@ -102,6 +123,16 @@ TEST(Crossover, InterpolatesWhereTheLeadIsLost) {
   ASSERT_EQ(rows.size(), 1u);
   EXPECT_NEAR(value(rows[0], "crossover_seq_len"), 256, 1e-9);
   EXPECT_EQ(rows[0].at("status").text(), "ok");
+}
+
+TEST(Crossover, IsTheLastOfSeveral) {
+  // Speedups 1/2, 2, 1/2 at 64, 128, 512: the lead won at 64 is no crossover, its loss at 256 is.
+  const CsvTable table = {measured("attention", 64, 1, 1, 2),  measured("lstm", 64, 1, 1, 1),
+                          measured("attention", 128, 1, 1, 1), measured("lstm", 128, 1, 1, 2),
+                          measured("attention", 512, 1, 1, 2), measured("lstm", 512, 1, 1, 1)};
+  const std::vector<CsvRow> rows = find_crossovers(compute_speedups(table));
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_NEAR(value(rows[0], "crossover_seq_len"), 256, 1e-9);
 }
 
 TEST(Crossover, SaysWhenTheLeadIsNeverLostOrNeverHeld) {
