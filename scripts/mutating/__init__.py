@@ -1,0 +1,1 @@
+"""Faults planted on purpose, which the tests must catch (scripts/mutations)."""
