@@ -9,8 +9,8 @@ Tensor<T> sinusoidal_positions(Index steps, Index width) {
   Tensor<T> e({steps, width});
   for (Index t = 0; t < steps; ++t) {
     for (Index j = 0; j < width; ++j) {
-      const double pair = double(j / 2 * 2) / double(width);
-      const double angle = double(t) * std::pow(10000.0, -pair);
+      const Index even = j / 2 * 2;
+      const double angle = double(t) * std::pow(10000.0, -double(even) / double(width));
       e[t * width + j] = static_cast<T>(j % 2 == 0 ? std::sin(angle) : std::cos(angle));
     }
   }

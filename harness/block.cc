@@ -10,8 +10,8 @@ namespace seqbench {
 namespace {
 
 template <typename T>
-Parameter<T> make_parameter(std::string name, std::vector<Index> shape) {
-  return {.name = std::move(name), .value = Tensor<T>(std::move(shape)), .gradient = {}};
+Parameter<T> make_parameter(const std::string& name, std::vector<Index> shape) {
+  return {.name = name, .value = Tensor<T>(std::move(shape)), .gradient = {}};
 }
 
 template <typename T>

@@ -18,8 +18,8 @@ std::string build_id_in(const char* notes, std::size_t bytes) {
     std::memcpy(&note, notes + offset, sizeof(note));
     const char* name = notes + offset + sizeof(note);
     const char* content = name + filled(note.n_namesz);
-    if (note.n_type == NT_GNU_BUILD_ID &&
-        std::string(name, note.n_namesz) == std::string("GNU", 4)) {
+    if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == sizeof("GNU") &&
+        std::memcmp(name, "GNU", sizeof("GNU")) == 0) {
       for (std::size_t i = 0; i < note.n_descsz; ++i) {
         const auto byte = static_cast<std::uint8_t>(content[i]);
         for (const int digit : {byte >> 4, byte & 15}) id += "0123456789abcdef"[digit];
