@@ -92,12 +92,39 @@ class Runs(ProgramTest):
         self.assertEqual(process.returncode, 0, process.stderr)
         self.assertIn("1 same, 1 missing", process.stdout)
 
+    def test_a_case_of_the_new_run_alone_is_missing_too(self):
+        lines = (self.old / "throughput.csv").read_bytes().splitlines(keepends=True)
+        (self.old / "throughput.csv").write_bytes(b"".join(lines[:-1]))
+        process = run("compare", self.old, self.new)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertIn("1 same, 1 missing", process.stdout)
+
+    def test_options_that_differ_are_listed(self):
+        machine = json.loads((self.new / "machine.json").read_text())
+        machine["commands"][0]["options"]["length"] = "77"
+        self.copy_with_times_of("lstm", 1, machine=machine)
+        self.assertIn("--length: '8' old, '77' new", run("compare", self.old, self.new).stdout)
+
     def test_files_that_cannot_be_read_are_told(self):
         self.assert_refused(run("compare", self.old, self.folder / "nowhere"), 1, "nowhere",
                             "No such file")
         text = (self.new / "samples.csv").read_text()
         (self.new / "samples.csv").write_text(text.replace(",0,", ",0,x", 1))
         self.assert_refused(run("compare", self.old, self.new), 1, "samples.csv", "seconds", "x")
+        for number in ["", "0", "-1", "nan", "1e-3 "]:
+            rows = read_csv(self.old / "samples.csv")
+            rows[0]["seconds"] = number
+            with open(self.new / "samples.csv", "w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, rows[0])
+                writer.writeheader()
+                writer.writerows(rows)
+            self.assert_refused(run("compare", self.old, self.new), 1, "samples.csv", "seconds",
+                                f"'{number}'")
+        (self.new / "samples.csv").write_text("case_id\r\nx\r\n")
+        text = (self.new / "throughput.csv").read_text()
+        (self.new / "throughput.csv").write_text(text.replace("status", "state", 1))
+        self.assert_refused(run("compare", self.old, self.new), 1, "throughput.csv", "no column",
+                            "status")
 
     def test_wrong_use_is_refused(self):
         self.assert_refused(run("compare", self.old), 2, "OLD and NEW")
@@ -132,6 +159,28 @@ class Binaries(ProgramTest):
                                 (["--repetitions", "0"], "--repetitions")]:
             process = run("compare", "--binaries", PROGRAM, PROGRAM, "--", *arguments)
             self.assert_refused(process, 2, part)
+
+    def test_cases_of_one_build_alone_or_that_fail_are_told(self):
+        def with_answers(change):
+            path = self.folder / "changed"
+            path.write_text(FAKE_BUILD.format(python=sys.executable, program=PROGRAM, model="lstm",
+                                              factor=1).replace("    print(json", change + "    print(json"))
+            path.chmod(0o755)
+            return path
+
+        fewer = with_answers("    if 'cases' in answer: answer['cases'].pop()\n")
+        for builds in [(PROGRAM, fewer), (fewer, PROGRAM)]:
+            process = run("compare", "--binaries", *builds, "--", *SMALL, "--repetitions", "2")
+            self.assertEqual(process.returncode, 0, process.stderr)
+            self.assertIn("1 missing", process.stdout)
+        failing = with_answers("    if 'status' in answer: answer['status'] = 'failed'\n")
+        process = run("compare", "--binaries", PROGRAM, failing, "--", *SMALL)
+        self.assertEqual(process.returncode, 3, process.stderr)
+        self.assertIn("2 failed", process.stdout)
+        for change, part in [("    answer = {'error': 'out of order'}\n", "out of order"),
+                             ("    answer = 5\n", "5"), ("    break\n", "repeat")]:
+            process = run("compare", "--binaries", PROGRAM, with_answers(change), "--", *SMALL)
+            self.assert_refused(process, 1, part)
 
     def test_a_program_that_is_no_seqbench_is_told(self):
         process = run("compare", "--binaries", PROGRAM, "/nowhere", "--", *SMALL)
