@@ -188,7 +188,7 @@ std::vector<CsvRow> find_crossovers(const std::vector<CsvRow>& speedups) {
   };
   std::map<std::vector<std::string>, std::vector<Point>> curves;
   for (const CsvRow& row : speedups) {
-    if (row.count("speedup") == 0) continue;
+    if (!row.contains("speedup")) continue;
     std::vector<std::string> key;
     for (const std::string& column : kHeld) key.push_back(row.at(column).text());
     curves[key].push_back({number(row.at("seq_len").text()), number(row.at("speedup").text())});

@@ -119,7 +119,7 @@ void print_row(const CsvRow& row) {
   const std::string& status = row.at("status").text();
   const std::string& reason = row.at("reason").text();
   const std::string verdict = reason.empty() ? status : status + ": " + reason;
-  if (row.count("seconds") == 0) {
+  if (!row.contains("seconds")) {
     std::printf("%-52s %11s %11s %9s %8s %8s  %s\n", id.c_str(), "-", "-", "-", "-", "-",
                 verdict.c_str());
   } else {
@@ -165,7 +165,7 @@ std::map<int, MachineLimits> probe_thread_counts(const std::vector<CaseGroup>& g
   std::map<int, MachineLimits> limits;
   for (const CaseGroup& group : groups) {
     for (const Case& one : group.cases) {
-      if (limits.count(one.threads) == 0) {
+      if (!limits.contains(one.threads)) {
         limits[one.threads] = probe_limits(make_team(running_workers(one.threads)));
       }
     }
