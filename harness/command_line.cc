@@ -22,10 +22,27 @@ std::vector<std::string> split(const std::string& text, char separator) {
   return parts;
 }
 
+/// Boost.Program_options writes what was given into its errors in the place of %value% and its
+/// like, again and again without end where that is in what was given. Throws UsageError for such
+/// text.
+void refuse_placeholders(const std::string& text) {
+  for (std::size_t start = text.find('%'); start != std::string::npos;) {
+    const std::size_t end = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz_", start + 1);
+    if (end == std::string::npos) return;
+    if (text[end] == '%' && end > start + 1) {
+      throw UsageError("'" + text.substr(start, end + 1 - start) +
+                       "' is not allowed in options; expected text without such a placeholder");
+    }
+    start = text.find('%', start + 1);
+  }
+}
+
 /// The config file's text. Throws UsageError.
 std::string read_config(const std::string& path) {
   try {
-    return read_file(path);
+    const std::string text = read_file(path);
+    refuse_placeholders(text);
+    return text;
   } catch (const FileError& error) {
     throw UsageError(std::string("--config: ") + error.what());
   }
@@ -177,6 +194,8 @@ bool CommandLine::parse(const std::vector<std::string>& arguments) {
   const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
   const std::vector<std::string> own(arguments.begin(), dashes);
   if (dashes != arguments.end()) passed_on_.assign(dashes + 1, arguments.end());
+
+  for (const std::string& argument : own) refuse_placeholders(argument);
 
   po::options_description all;
   all.add(options_).add(hidden_);

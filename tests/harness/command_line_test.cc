@@ -108,6 +108,18 @@ TEST(CommandLine, RefusesUnknownRepeatedAbbreviatedAndEmptyOptions) {
   }
 }
 
+TEST(CommandLine, RefusesTextThatBoostWouldSubstituteWithoutEnd) {
+  const std::string path = config_file("causal=%value%\n");
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+           {"--%original_token%"}, {"--causal=%value%"}, {"a%b%c_d%"}, {"--config", path}}) {
+    CommandLine line = sample();
+    EXPECT_THROW(line.parse(arguments), UsageError) << arguments.front();
+  }
+  CommandLine line = sample();
+  ASSERT_TRUE(line.parse({"--rate", "2%", "100%%_of_7%"}));
+  EXPECT_EQ(line.text("file"), "100%%_of_7%");
+}
+
 TEST(CommandLine, TakesConfigValuesThatTheCommandLineDoesNotGive) {
   const std::string path = config_file("length = 64\nrate=0.5\ncausal=true\n");
   CommandLine line = sample();
