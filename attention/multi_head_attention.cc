@@ -22,6 +22,7 @@ void check(const AttentionOptions& options) {
                                 std::to_string(options.width) + ", got " +
                                 std::to_string(options.heads));
   }
+  assert(options.watch == nullptr || options.kernel == AttentionKernel::kNaive);
 }
 
 enum ParameterIndex { kInWeight, kInBias, kOutWeight, kOutBias, kParameters };
@@ -130,6 +131,7 @@ class MultiHeadAttention final : public SequenceLayer<T> {
     project_in(team, x.tokens());
     if (options_.kernel == AttentionKernel::kNaive) {
       naive_forward(team, problem(x.batch, x.steps), buffers_.kernel);
+      keep_maps(problem(x.batch, x.steps));
     } else {
       fused_forward(team, problem(x.batch, x.steps), buffers_.kernel);
     }
@@ -241,7 +243,17 @@ class MultiHeadAttention final : public SequenceLayer<T> {
             .q = qkv.block_range(0, H),
             .k = qkv.block_range(H, H),
             .v = qkv.block_range(2 * H, H),
-            .output = in_blocks(context(B * T_steps), d_k)};
+            .output = in_blocks(context(B * T_steps), d_k),
+            .hidden_keys = options_.watch != nullptr ? &options_.watch->hidden_keys : nullptr};
+  }
+
+  void keep_maps(const AttentionProblem<T>& problem) {
+    if (options_.watch == nullptr || !options_.watch->keeps_maps) return;
+    for (Index b = 0; b < problem.shape.batch; ++b) {
+      for (Index h = 0; h < problem.shape.heads; ++h) {
+        options_.watch->maps.push_back(attention_map(problem, b, h));
+      }
+    }
   }
 
   KeyValueCache<T> cache() {

@@ -14,6 +14,7 @@
 
 #include <memory>
 
+#include "attention/attention_map.h"
 #include "core/sequence_layer.h"
 
 namespace seqbench {
@@ -28,6 +29,7 @@ struct AttentionOptions {
   Index heads = 1;  // H, a divisor of D
   bool causal = false;
   AttentionKernel kernel = AttentionKernel::kFused;
+  AttentionWatch* watch = nullptr;  // outlives the layer, whose kernel must be kNaive; null: none
 };
 
 /// A layer with zero parameters. Throws std::invalid_argument when width or heads is below 1 or

@@ -1,21 +1,10 @@
 // The formula of scaled_dot_product.h, one head after the other, nothing hidden.
-#include <limits>
-
 #include "attention/scaled_dot_product.h"
 #include "core/gemm.h"
 #include "core/softmax.h"
 
 namespace seqbench {
 namespace {
-
-/// S_ij = −∞ for keys j > i, so that softmax gives them probability 0.
-template <typename T>
-void hide_later_keys(MatrixView<T> scores) {
-  for (Index i = 0; i < scores.rows; ++i) {
-    std::fill(scores.row(i) + i + 1, scores.row(i) + scores.cols,
-              -std::numeric_limits<T>::infinity());
-  }
-}
 
 /// P [T, T] of head number `head` = b·H + h.
 template <typename T>
@@ -39,7 +28,7 @@ void forward_head(const AttentionProblem<T>& problem, Index head, MatrixView<T> 
 
   gemm_serial(Q, K, P, {.transpose_b = true});
   as_eigen(P) *= logit_scale<T>(shape.head_width);  // P holds S = Q·Kᵀ/√d_k so far
-  if (shape.causal) hide_later_keys(P);
+  hide_unseen_keys(problem, head / shape.heads, P);
   softmax_forward(P, P);
   gemm_serial(P, V, O);
 }

@@ -21,8 +21,11 @@
 // does 8·B·T²·H·d_k and fused 10 for the recomputed S. Memory: see the workspaces below.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
+#include <vector>
 
 #include "core/buffers.h"
 #include "core/sequence_layer.h"
@@ -48,6 +51,8 @@ struct AttentionProblem {
   BlockedMatrixView<const T> q, k, v;
   BlockedMatrixView<T>
       output;  // O: assigned by forward, read by backward; must not overlap q, k, v
+  const std::vector<bool>* hidden_keys = nullptr;  // [B·T], naive only: true for keys that no query
+                                                   // sees; null or empty: none
 };
 
 /// [B·T, H·d_k] each, as above.
@@ -67,6 +72,20 @@ MatrixView<T> head_of(BlockedMatrixView<T> tensor, const AttentionShape& shape, 
 template <typename T>
 T logit_scale(Index head_width) {
   return 1 / std::sqrt(static_cast<T>(head_width));
+}
+
+/// S_ij = −∞ where query i does not see key j, so that softmax gives it probability 0: later keys,
+/// and those hidden. S [T, T] of a head of sequence b, whose type may differ from the problem's.
+template <typename T, typename Score>
+void hide_unseen_keys(const AttentionProblem<T>& problem, Index b, MatrixView<Score> scores) {
+  constexpr Score kUnseen = -std::numeric_limits<Score>::infinity();
+  const bool hides = problem.hidden_keys != nullptr && !problem.hidden_keys->empty();
+  for (Index i = 0; i < scores.rows; ++i) {
+    if (problem.shape.causal) std::fill(scores.row(i) + i + 1, scores.row(i) + scores.cols, kUnseen);
+    for (Index j = 0; hides && j < scores.cols; ++j) {
+      if ((*problem.hidden_keys)[std::size_t(b * scores.cols + j)]) scores(i, j) = kUnseen;
+    }
+  }
 }
 
 /// What a kernel keeps between forward and backward, and its scratch; `Buffer` as core/buffers.h

@@ -143,8 +143,10 @@ void ConvolutionLayer<T>::backward(const ThreadTeam& team, SequenceView<const T>
 }
 
 template <typename T>
-Block<T>::Block(std::unique_ptr<SequenceLayer<T>> layer, BlockOptions options)
+Block<T>::Block(std::unique_ptr<SequenceLayer<T>> layer, BlockOptions options,
+                std::unique_ptr<SequenceLayer<T>> reversed)
     : layer_(std::move(layer)),
+      reversed_(std::move(reversed)),
       options_(options),
       norm1_("norm1", layer_->width()),
       norm2_("norm2", layer_->width()),
@@ -152,6 +154,13 @@ Block<T>::Block(std::unique_ptr<SequenceLayer<T>> layer, BlockOptions options)
       linear2_("linear2", options.mlp_expansion * layer_->width(), layer_->width()),
       convolution_("convolution", options.taps, layer_->width()) {
   assert(options.residual || options.mlp_expansion == 0);
+}
+
+template <typename T>
+std::vector<SequenceLayer<T>*> Block<T>::layers() {
+  std::vector<SequenceLayer<T>*> list{layer_.get()};
+  if (reversed_) list.push_back(reversed_.get());
+  return list;
 }
 
 template <typename T>
@@ -165,7 +174,9 @@ void Block<T>::initialise_rest(Random& random) {
 
 template <typename T>
 void Block<T>::append_parameters(std::vector<Parameter<T>*>& parameters) {
-  for (Parameter<T>& parameter : layer_->parameters()) parameters.push_back(&parameter);
+  for (SequenceLayer<T>* layer : layers()) {
+    for (Parameter<T>& parameter : layer->parameters()) parameters.push_back(&parameter);
+  }
   if (options_.residual) {
     parameters.insert(parameters.end(), {&norm1_.weight, &norm1_.bias});
   }
@@ -181,7 +192,7 @@ void Block<T>::append_parameters(std::vector<Parameter<T>*>& parameters) {
 template <typename T>
 void Block<T>::reserve(SequenceShape shape, Pass pass, int workers) {
   assert(pass != Pass::kDecode);
-  layer_->reserve(shape, pass, workers);
+  for (SequenceLayer<T>* layer : layers()) layer->reserve(shape, pass, workers);
   const Index N = shape.batch * shape.steps, D = layer_->width();
   if (options_.residual) {
     norm1_.reserve(N, pass);
@@ -200,6 +211,11 @@ void Block<T>::reserve(SequenceShape shape, Pass pass, int workers) {
     convolution_.reserve(pass);
     convolved_ = Tensor<T>({N, D});
     dconvolved_ = pass == Pass::kTrain ? Tensor<T>({N, D}) : Tensor<T>();
+  }
+  if (reversed_) {
+    one_way_ = Tensor<T>({N, D});
+    other_way_ = Tensor<T>({N, D});
+    dother_way_ = pass == Pass::kTrain ? Tensor<T>({N, D}) : Tensor<T>();
   }
   const bool backward = options_.residual && pass == Pass::kTrain;
   dnormed_ = backward ? Tensor<T>({N, D}) : Tensor<T>();
@@ -245,20 +261,44 @@ void Block<T>::backward(const ThreadTeam& team, SequenceView<const T> x, Sequenc
 /// y = L(x).
 template <typename T>
 void Block<T>::mix(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y, Keep keep) {
-  if (options_.taps == 0) return layer_->forward(team, x, y, keep);
+  if (options_.taps == 0) return read(team, x, y, keep);
   const SequenceView<T> convolved{convolved_.data(), x.batch, x.steps, x.width};
   convolution_.forward(team, x, convolved);
-  layer_->forward(team, convolved, y, keep);
+  read(team, convolved, y, keep);
 }
 
 template <typename T>
 void Block<T>::mix_backward(const ThreadTeam& team, SequenceView<const T> x,
                             SequenceView<const T> y, SequenceView<const T> dy, SequenceView<T> dx) {
-  if (options_.taps == 0) return layer_->backward(team, x, y, dy, dx);
+  if (options_.taps == 0) return read_backward(team, x, y, dy, dx);
   const SequenceView<T> convolved{convolved_.data(), x.batch, x.steps, x.width};
   const SequenceView<T> dconvolved{dconvolved_.data(), x.batch, x.steps, x.width};
-  layer_->backward(team, convolved, y, dy, dconvolved);
+  read_backward(team, convolved, y, dy, dconvolved);
   convolution_.backward(team, x, dconvolved, dx);
+}
+
+/// The layer, or the sum of both.
+template <typename T>
+void Block<T>::read(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y, Keep keep) {
+  if (!reversed_) return layer_->forward(team, x, y, keep);
+  const SequenceView<T> one{one_way_.data(), x.batch, x.steps, x.width};
+  const SequenceView<T> other{other_way_.data(), x.batch, x.steps, x.width};
+  layer_->forward(team, x, one, keep);
+  reversed_->forward(team, x, other, keep);
+  as_eigen(y.tokens()) = as_eigen(one.tokens()) + as_eigen(other.tokens());
+}
+
+template <typename T>
+void Block<T>::read_backward(const ThreadTeam& team, SequenceView<const T> x,
+                             SequenceView<const T> y, SequenceView<const T> dy,
+                             SequenceView<T> dx) {
+  if (!reversed_) return layer_->backward(team, x, y, dy, dx);
+  const SequenceView<T> one{one_way_.data(), x.batch, x.steps, x.width};
+  const SequenceView<T> other{other_way_.data(), x.batch, x.steps, x.width};
+  const SequenceView<T> dother{dother_way_.data(), x.batch, x.steps, x.width};
+  layer_->backward(team, x, one, dy, dx);
+  reversed_->backward(team, x, other, dy, dother);
+  as_eigen(dx.tokens()) += as_eigen(dother.tokens());
 }
 
 template <typename T>

@@ -5,6 +5,7 @@
 //   residual   r = x + L(LN₁(x))
 //              y = r + W₂·relu(W₁·LN₂(r) + b₁) + b₂      (y = r without an MLP)
 //
+// A bidirectional L is the sum of two layers, the second in reversed time (core/reversed_layer.h).
 // With taps, L is the layer behind a causal convolution of so many steps (Arora et al. 2024).
 #pragma once
 
@@ -64,10 +65,12 @@ struct ConvolutionLayer {
 template <typename T>
 class Block {
  public:
-  Block(std::unique_ptr<SequenceLayer<T>> layer, BlockOptions options);
+  /// With `reversed`, which reads time backwards, the block is bidirectional.
+  Block(std::unique_ptr<SequenceLayer<T>> layer, BlockOptions options,
+        std::unique_ptr<SequenceLayer<T>> reversed = nullptr);
 
-  /// The sequence layer, whose parameters are initialised apart.
-  SequenceLayer<T>& layer() { return *layer_; }
+  /// The sequence layers, one or two, whose parameters are initialised apart.
+  std::vector<SequenceLayer<T>*> layers();
   /// Norms to 1 and 0, linear maps as PyTorch; the layer is left as it is.
   void initialise_rest(Random& random);
   void append_parameters(std::vector<Parameter<T>*>& parameters);
@@ -84,16 +87,22 @@ class Block {
   void mix(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y, Keep keep);
   void mix_backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
                     SequenceView<const T> dy, SequenceView<T> dx);
+  void read(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y, Keep keep);
+  void read_backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
+                     SequenceView<const T> dy, SequenceView<T> dx);
   void mlp_forward(const ThreadTeam& team, MatrixView<const T> r, MatrixView<T> y);
   void mlp_backward(const ThreadTeam& team, MatrixView<const T> r, MatrixView<T> dy);
 
   std::unique_ptr<SequenceLayer<T>> layer_;
+  std::unique_ptr<SequenceLayer<T>> reversed_;  // null: one direction
   BlockOptions options_;
   NormLayer<T> norm1_, norm2_;
   LinearLayer<T> linear1_, linear2_;
   ConvolutionLayer<T> convolution_;
   Tensor<T> convolved_;   // the layer's input behind a convolution [N, D]
   Tensor<T> dconvolved_;  // [N, D]
+  Tensor<T> one_way_, other_way_;  // what either layer of a bidirectional block says [N, D]
+  Tensor<T> dother_way_;           // of x by the reversed layer [N, D]
   Tensor<T> normed1_;     // LN₁(x) [N, D]
   Tensor<T> mixed_;       // L(LN₁(x)) [N, D]
   Tensor<T> residual_;    // r [N, D]

@@ -25,12 +25,15 @@ namespace {
 /// "first_token: sequence length; …".
 std::string distance_meanings() {
   std::vector<std::string> meanings;
-  for (const Task& task : all_tasks()) meanings.push_back(task.name + ": " + task.distance_meaning);
+  for (const std::string& name : task_names()) {
+    meanings.push_back(name + ": " + task_by_name(name).distance_meaning);
+  }
   return join(meanings, "; ");
 }
 
 void add_options(CommandLine& line) {
   line.option("task", "first_token", "tasks, comma list");
+  line.option("setup", "all", "set-ups of these tasks, comma list (" + join(setup_names()) + ")");
   line.option("model", "all", "models, comma list");
   line.option("variant", "",
               "variants, each for the models that have it (" + join(variant_names()) +
@@ -86,7 +89,7 @@ Index pairs_of(const Task& task, const CommandLine& line) {
 /// Those asked for, or the task's.
 std::vector<Index> distances_of(const Task& task, const CommandLine& line, Index pairs) {
   if (!line.given("distance")) return task.defaults.distances;
-  const auto distances = line.integers("distance");
+  const auto distances = line.integers("distance", 0);
   const Index least = task.min_distance(pairs);
   for (const Index distance : distances) {
     if (distance >= least) continue;
@@ -152,11 +155,19 @@ std::vector<TrainingSettings> trainings_of(const Task& task, const CommandLine& 
 }
 
 std::vector<TrainingSettings> requested_trainings(const CommandLine& line) {
+  const auto tasks = line.names("task", task_names()), setups = line.names("setup", setup_names());
   std::vector<TrainingSettings> trainings;
-  for (const std::string& name : line.names("task", task_names())) {
-    const auto of_task = trainings_of(task_by_name(name), line);
+  bool any_task = false;
+  for (const Task& task : all_tasks()) {
+    const auto asked = [](const auto& names, const std::string& name) {
+      return std::ranges::find(names, name) != names.end();
+    };
+    if (!asked(tasks, task.name) || !asked(setups, task.setup)) continue;
+    any_task = true;
+    const auto of_task = trainings_of(task, line);
     trainings.insert(trainings.end(), of_task.begin(), of_task.end());
   }
+  if (!any_task) refuse("setup", line.text("setup"), "one that " + line.text("task") + " has");
   if (trainings.empty()) {
     refuse("variant", line.text("variant"),
            "one that " + line.text("model") +
@@ -166,8 +177,8 @@ std::vector<TrainingSettings> requested_trainings(const CommandLine& line) {
 }
 
 void print_header() {
-  std::printf("%-12s %-10s %-16s %9s %6s %9s %9s %9s %9s  %s\n", "task", "model", "variant",
-              "distance", "seed", "accuracy", "loss", "solved at", "seconds", "status");
+  std::printf("%-12s %-8s %-10s %-16s %9s %6s %9s %9s %9s %9s  %s\n", "task", "setup", "model",
+              "variant", "distance", "seed", "accuracy", "loss", "solved at", "seconds", "status");
 }
 
 void print_row(const CsvRow& row) {
@@ -183,8 +194,8 @@ void print_row(const CsvRow& row) {
     return std::string(formatted);
   };
   const std::string reason = text("reason") == "-" ? "" : ": " + text("reason");
-  std::printf("%-12s %-10s %-16s %9s %6s %9s %9s %9s %9s  %s%s\n", text("task").c_str(),
-              text("model").c_str(), text("variant").c_str(), text("distance").c_str(),
+  std::printf("%-12s %-8s %-10s %-16s %9s %6s %9s %9s %9s %9s  %s%s\n", text("task").c_str(),
+              text("setup").c_str(), text("model").c_str(), text("variant").c_str(), text("distance").c_str(),
               text("seed").c_str(), number("accuracy", "%.3f").c_str(),
               number("loss", "%.4g").c_str(), text("steps_to_solve").c_str(),
               number("train_seconds", "%.1f").c_str(), text("status").c_str(), reason.c_str());
@@ -196,23 +207,25 @@ void print_summary(const RunDirectory& directory, const std::vector<TrainingSett
   std::map<std::vector<std::string>, std::vector<double>> accuracies;
   for (const auto& row : read_csv(directory.file(kRecallFile))) {
     if (row.at("accuracy").empty()) continue;
-    accuracies[{row.at("task"), row.at("model"), row.at("variant"), row.at("distance")}].push_back(
-        std::stod(row.at("accuracy")));
+    accuracies[{row.at("task"), row.at("setup"), row.at("model"), row.at("variant"),
+                row.at("distance")}]
+        .push_back(std::stod(row.at("accuracy")));
   }
-  std::vector<std::vector<std::string>> lines;  // task, model, variant, in the order asked for
+  std::vector<std::vector<std::string>> lines;  // task to variant, in the order asked for
   std::vector<Index> distances;
   for (const TrainingSettings& settings : trainings) {
-    const std::vector<std::string> line = {settings.task->name, settings.model,
-                                           settings.variant.name};
+    const std::vector<std::string> line = {settings.task->name, settings.task->setup,
+                                           settings.model, settings.variant.name};
     if (std::ranges::find(lines, line) == lines.end()) lines.push_back(line);
     if (std::ranges::find(distances, settings.distance) == distances.end()) {
       distances.push_back(settings.distance);
     }
   }
-  std::printf("\naccuracy, median over seeds, at distance\n%-40s", "");
+  std::printf("\naccuracy, median over seeds, at distance\n%-49s", "");
   for (const Index distance : distances) std::printf("%9td", distance);
   for (const auto& line : lines) {
-    std::printf("\n%-12s %-10s %-16s", line[0].c_str(), line[1].c_str(), line[2].c_str());
+    std::printf("\n%-12s %-8s %-10s %-16s", line[0].c_str(), line[1].c_str(), line[2].c_str(),
+                line[3].c_str());
     for (const Index distance : distances) {
       auto key = line;
       key.push_back(std::to_string(distance));

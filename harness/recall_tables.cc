@@ -22,14 +22,14 @@ const std::vector<std::string> kLearningColumns = {
 const std::vector<std::string> kGradientColumns = {
     "run_id", "model",         "variant",       "stage",
     "seed",   "distance",      "gradient_norm", "relative_gradient_norm",
-    "task",   "train_distance"};
+    "task",   "train_distance", "setup"};
 
 const std::vector<std::string> kGapColumns = {
     "run_id",   "task", "setup",     "regime",   "model",   "variant", "train_distance",
     "distance", "seed", "first_gap", "last_gap", "answers", "accuracy"};
 
 std::string label(const TrainingSettings& settings) {
-  return settings.task->name + " " + settings.model + " " + settings.variant.name + " distance " +
+  return settings.task->name + " " + settings.task->setup + " " + settings.model + " " + settings.variant.name + " distance " +
          std::to_string(settings.distance) + " seed " + std::to_string(settings.seed);
 }
 
@@ -42,6 +42,7 @@ constexpr const char* kRegime = "single";
 CsvRow identity_row(const TrainingSettings& settings, const std::string& run_id) {
   return {{"run_id", run_id},
           {"task", settings.task->name},
+          {"setup", settings.task->setup},
           {"model", settings.model},
           {"variant", settings.variant.name},
           {"train_distance", settings.distance},
@@ -51,7 +52,6 @@ CsvRow identity_row(const TrainingSettings& settings, const std::string& run_id)
 /// Those of recall.csv and learning.csv.
 CsvRow regime_row(const TrainingSettings& settings, const std::string& run_id) {
   CsvRow row = identity_row(settings, run_id);
-  row["setup"] = settings.task->setup;
   row["regime"] = kRegime;
   return row;
 }
@@ -96,6 +96,7 @@ std::vector<CsvRow> recall_rows(const TrainingSettings& settings, const Training
       row["seconds_to_solve"] = *result.seconds_to_solve;
     }
     row["accuracy"] = test.accuracy;
+    if (test.pair_accuracy) row["pair_accuracy"] = *test.pair_accuracy;
     row["loss"] = test.loss;
     row["solved"] = test.solves(*settings.task);
     row["status"] = result.failure.empty() ? "ok" : "failed";
@@ -224,7 +225,7 @@ RecallTables::Identity RecallTables::identity_of(const TrainingSettings& setting
 }
 
 RecallTables::Identity RecallTables::identity_of(const CsvTable::value_type& row) {
-  return {row.at("task"), row.at("model"), row.at("variant"), row.at("train_distance"),
+  return {row.at("task"), row.at("setup"), row.at("model"), row.at("variant"), row.at("train_distance"),
           row.at("seed")};
 }
 

@@ -23,7 +23,7 @@ extern const std::vector<std::string> kLearningColumns;
 extern const std::vector<std::string> kGradientColumns;
 extern const std::vector<std::string> kGapColumns;
 
-/// "first_token lstm chrono distance 64 seed 1".
+/// "first_token causal lstm chrono distance 64 seed 1".
 std::string label(const TrainingSettings& settings);
 
 /// What one training adds to each table.

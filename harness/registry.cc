@@ -30,7 +30,8 @@ AttentionOptions attention_options(const LayerSpec& spec) {
   return {.width = spec.width,
           .heads = spec.heads,
           .causal = spec.causal,
-          .kernel = AttentionKernel(position_of(spec.kernel, model_info(spec.model)))};
+          .kernel = AttentionKernel(position_of(spec.kernel, model_info(spec.model))),
+          .watch = spec.watch};
 }
 
 /// A model: what it is called, and how to make one and to tell its cost.

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "attention/attention_map.h"
 #include "core/sequence_layer.h"
 
 namespace seqbench {
@@ -19,13 +20,14 @@ struct ModelInfo {
   const std::string& fastest_kernel() const { return kernels.back(); }
 };
 
-/// One layer by name. `heads` and `causal` apply to attention only.
+/// One layer by name. `heads`, `causal` and `watch` apply to attention only.
 struct LayerSpec {
   std::string model;
   std::string kernel;
   Index width = 256;
   Index heads = 1;
   bool causal = false;
+  AttentionWatch* watch = nullptr;  // needs kernel naive
 };
 
 const std::vector<ModelInfo>& all_models();

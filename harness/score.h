@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "harness/tasks.h"
@@ -30,14 +31,23 @@ class Score {
       ++counted_;
       correct_ += right[std::size_t(a)];
     }
+    for (std::size_t a = 0; batch.minimal_pairs && a + 1 < right.size(); a += 2) {
+      ++pairs_;
+      correct_pairs_ += right[a] && right[a + 1];
+    }
   }
   double mean_loss() const { return loss_ / static_cast<double>(answers_); }
   double accuracy() const { return static_cast<double>(correct_) / static_cast<double>(counted_); }
+  /// The share of minimal pairs with both answers right; nothing where there were none.
+  std::optional<double> pair_accuracy() const {
+    if (pairs_ == 0) return std::nullopt;
+    return static_cast<double>(correct_pairs_) / static_cast<double>(pairs_);
+  }
 
  private:
   Judged judged_;
   double loss_ = 0;
-  Index answers_ = 0, counted_ = 0, correct_ = 0;
+  Index answers_ = 0, counted_ = 0, correct_ = 0, pairs_ = 0, correct_pairs_ = 0;
 };
 
 /// Right answers by gap, counted from one power of two to the next.

@@ -5,6 +5,7 @@
 
 #include "attention/positional_encoding.h"
 #include "core/loss.h"
+#include "core/reversed_layer.h"
 #include "harness/registry.h"
 
 namespace seqbench {
@@ -16,15 +17,18 @@ constexpr double kPositionDeviation = 0.02;
 template <typename T>
 std::unique_ptr<Block<T>> make_block(const SequenceModelSpec& spec) {
   const ModelInfo& info = model_info(spec.model);
-  auto layer = make_layer<T>({.model = spec.model,
-                              .kernel = info.fastest_kernel(),
-                              .width = spec.width,
-                              .heads = info.is_recurrent() ? 1 : spec.heads,
-                              .causal = spec.causal});
-  return std::make_unique<Block<T>>(std::move(layer),
+  const LayerSpec layer{.model = spec.model,
+                        .kernel = spec.watch != nullptr ? "naive" : info.fastest_kernel(),
+                        .width = spec.width,
+                        .heads = info.is_recurrent() ? 1 : spec.heads,
+                        .causal = spec.causal,
+                        .watch = spec.watch};
+  const bool bidirectional = info.is_recurrent() && !spec.causal;
+  return std::make_unique<Block<T>>(make_layer<T>(layer),
                                     BlockOptions{.residual = spec.residual,
                                                  .mlp_expansion = spec.mlp_expansion,
-                                                 .taps = spec.variant.taps});
+                                                 .taps = spec.variant.taps},
+                                    bidirectional ? make_reversed(make_layer<T>(layer)) : nullptr);
 }
 
 template <typename T>
@@ -64,14 +68,24 @@ SequenceModel<T>::SequenceModel(const SequenceModelSpec& spec)
   } else if (spec.variant.positions == Positions::kSinusoidal) {
     positions_.value = sinusoidal_positions<T>(spec.longest, spec.width);
   }
+  name_parameters("");
   for (Index layer = 0; layer < spec.layers; ++layer) {
     blocks_.push_back(make_block<T>(spec));
     blocks_.back()->append_parameters(parameters_);
+    name_parameters("blocks." + std::to_string(layer) + ".");
   }
   if (spec.residual) {
     parameters_.insert(parameters_.end(), {&final_norm_.weight, &final_norm_.bias});
   }
   parameters_.insert(parameters_.end(), {&readout_.weight, &readout_.bias});
+  name_parameters("");
+}
+
+template <typename T>
+void SequenceModel<T>::name_parameters(const std::string& prefix) {
+  for (std::size_t k = parameter_names_.size(); k < parameters_.size(); ++k) {
+    parameter_names_.push_back(prefix + parameters_[k]->name);
+  }
 }
 
 template <typename T>
@@ -83,7 +97,7 @@ void SequenceModel<T>::initialise(Random& random) {
   }
   if (learns_positions()) fill_normal(random, positions_.value.values(), 0, kPositionDeviation);
   for (auto& block : blocks_) {
-    initialise_layer(random, block->layer(), spec_);
+    for (SequenceLayer<T>* layer : block->layers()) initialise_layer(random, *layer, spec_);
     block->initialise_rest(random);
   }
   readout_.initialise(random);
@@ -123,6 +137,7 @@ void SequenceModel<T>::reserve(SequenceShape shape, Index answers, int workers) 
   logits_ = Tensor<T>({answers, spec_.answers});
   probabilities_ = Tensor<T>({answers, spec_.answers});
   values_ = Tensor<T>({answers});
+  answers_.reserve(static_cast<std::size_t>(answers));
   right_.reserve(static_cast<std::size_t>(answers));
 }
 
@@ -240,11 +255,13 @@ SequenceView<T> SequenceModel<T>::view(Tensor<T>& states, const TaskBatch& batch
 
 template <typename T>
 void SequenceModel<T>::judge(const TaskBatch& batch, MatrixView<const T> logits) {
+  answers_.clear();
   right_.clear();
   for (Index a = 0; a < logits.rows; ++a) {
     if (spec_.loss == LossKind::kCrossEntropy) {
       Index best = 0;
       as_eigen(logits).row(a).maxCoeff(&best);
+      answers_.push_back(static_cast<Token>(best));
       right_.push_back(best == batch.targets[std::size_t(a)]);
     } else {
       const double error = double(logits(a, 0)) - batch.values[std::size_t(a)];

@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "attention/attention_map.h"
 #include "core/sequence_layer.h"
 #include "harness/block.h"
 #include "harness/tasks.h"
@@ -30,9 +31,11 @@ struct SequenceModelSpec {
   Index width = 64;
   Index layers = 1;
   Index heads = 4;          // attention only
-  bool causal = true;       // attention only: a token sees itself and earlier ones
+  bool causal = true;       // a token sees itself and earlier ones; else recurrent blocks read in
+                            // both directions
   bool residual = false;    // the blocks' form, with a layer norm behind the last one
   Index mlp_expansion = 0;  // of residual blocks
+  AttentionWatch* watch = nullptr;  // of all attention layers, outlives the model; null: none
 };
 
 template <typename T>
@@ -47,6 +50,8 @@ class SequenceModel {
   void initialise(Random& random);
   /// All trainable tensors, in the order data flows through them.
   const std::vector<Parameter<T>*>& parameters() { return parameters_; }
+  /// Their names in the same order, each once: those of a block begin with "blocks.0.".
+  const std::vector<std::string>& parameter_names() const { return parameter_names_; }
   /// Trainable scalars.
   Index parameter_count() const;
 
@@ -55,6 +60,9 @@ class SequenceModel {
 
   /// The mean loss over the batch's answers.
   double forward(const ThreadTeam& team, const TaskBatch& batch, Keep keep);
+  /// What the last forward answered to each question: the largest logit's number; empty for a
+  /// regression.
+  const std::vector<Token>& answers() const { return answers_; }
   /// For each answer of the last forward, whether it was right (LossKind says when).
   const std::vector<bool>& right() const { return right_; }
   /// Assigns every parameter's gradient; after a forward of the same batch with kForBackward.
@@ -63,6 +71,8 @@ class SequenceModel {
   SequenceView<const T> embedding_gradient() const { return embedding_gradient_; }
 
  private:
+  /// Those without a name yet.
+  void name_parameters(const std::string& prefix);
   bool reads_tokens() const { return spec_.vocabulary > 0; }
   bool learns_positions() const { return spec_.variant.positions == Positions::kLearned; }
   SequenceView<T> view(Tensor<T>& states, const TaskBatch& batch) const;
@@ -80,6 +90,7 @@ class SequenceModel {
   NormLayer<T> final_norm_;
   LinearLayer<T> readout_;
   std::vector<Parameter<T>*> parameters_;
+  std::vector<std::string> parameter_names_;
 
   Tensor<T> numbers_, dnumbers_;      // [N, channels]
   std::vector<Tensor<T>> states_;     // the input of each block, and the last one's output
@@ -88,6 +99,7 @@ class SequenceModel {
   Tensor<T> dfeatures_;               // [A, D]
   Tensor<T> logits_, probabilities_;  // [A, answers]
   Tensor<T> values_;                  // [A]: the right answers of a regression
+  std::vector<Token> answers_;
   std::vector<bool> right_;
   SequenceView<const T> embedding_gradient_;
 };

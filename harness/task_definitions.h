@@ -10,5 +10,8 @@ Task adding_task();
 Task copy_task();
 Task parity_task();
 Task mqar_task();
+Task coreference_task();
+Task coreference_encoder_task();
+Task hidden_verb_task();
 
 }  // namespace seqbench

@@ -1,5 +1,6 @@
 #include "harness/tasks.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "harness/task_definitions.h"
@@ -24,9 +25,23 @@ std::map<std::string, ModelSettings> one_layer_or_transformer() {
           {"attention", kTransformer}};
 }
 
+/// Small enough to be read: blocks of one head with MLP, or a bidirectional layer.
+std::map<std::string, ModelSettings> encoders(Index layers) {
+  const ModelSettings recurrent{.layers = layers, .learning_rate = 3e-3};
+  return {{"elman", {.layers = layers, .learning_rate = 1e-3}},
+          {"lstm", recurrent},
+          {"gru", recurrent},
+          {"attention",
+           {.layers = layers, .learning_rate = 1e-3, .residual = true, .mlp_expansion = 4}}};
+}
+
 /// Zoology's block without MLP, the same around every contender (Arora et al. 2023, app. E).
 constexpr ModelSettings mixing_blocks(double learning_rate) {
   return {.layers = 2, .learning_rate = learning_rate, .residual = true};
+}
+
+void add_once(std::vector<std::string>& names, const std::string& name) {
+  if (std::ranges::find(names, name) == names.end()) names.push_back(name);
 }
 
 }  // namespace
@@ -98,20 +113,58 @@ const std::vector<Task>& all_tasks() {
                          .test_sequences = 1000,
                          .solved_accuracy = 0.95,
                          .stops_when_solved = true}),
+      with(coreference_task(), {.distances = {0, 8, 32, 128},
+                                .variants = {"default", "learned"},
+                                .seeds = 3,
+                                .steps = 3000,
+                                .batch = 64,
+                                .width = 64,
+                                .models = one_layer_or_transformer(),
+                                .weight_decay = 0.01,
+                                .test_sequences = 1000,
+                                .solved_accuracy = 0.95,
+                                .stops_when_solved = true}),
+      with(coreference_encoder_task(), {.distances = {0, 8, 32},
+                                        .variants = {"default", "learned"},
+                                        .seeds = 5,
+                                        .steps = 3000,
+                                        .batch = 64,
+                                        .width = 64,
+                                        .models = encoders(2),
+                                        .weight_decay = 0.01,
+                                        .test_sequences = 1000,
+                                        .solved_accuracy = 0.95}),
+      with(hidden_verb_task(), {.distances = {0},
+                                .variants = {"default", "learned"},
+                                .seeds = 5,
+                                .steps = 2000,
+                                .batch = 64,
+                                .width = 64,
+                                .models = encoders(1),
+                                .weight_decay = 0.01,
+                                .test_sequences = 1000,
+                                .solved_accuracy = 0.95}),
   };
   return tasks;
 }
 
-const Task& task_by_name(const std::string& name) {
+const Task& task_by_name(const std::string& name, const std::string& setup) {
   for (const Task& task : all_tasks()) {
-    if (task.name == name) return task;
+    if (task.name == name && (setup.empty() || task.setup == setup)) return task;
   }
-  throw std::invalid_argument("there is no task '" + name + "'");
+  throw std::invalid_argument("there is no task '" + name + "'" +
+                              (setup.empty() ? "" : " with set-up '" + setup + "'"));
 }
 
 std::vector<std::string> task_names() {
   std::vector<std::string> names;
-  for (const Task& task : all_tasks()) names.push_back(task.name);
+  for (const Task& task : all_tasks()) add_once(names, task.name);
+  return names;
+}
+
+std::vector<std::string> setup_names() {
+  std::vector<std::string> names;
+  for (const Task& task : all_tasks()) add_once(names, task.setup);
   return names;
 }
 

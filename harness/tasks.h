@@ -5,6 +5,8 @@
 //   copy          s₀ … s₉ _ _ … _ ! _ … _  →  s₀ … s₉            copy_task.cc
 //   parity        b₀ b₁ b₂ …  →  b₀, b₀⊕b₁, b₀⊕b₁⊕b₂, …          parity_task.cc
 //   mqar          k₁ v₁ k₂ v₂ … _ k₂ _ _ k₁  →  v₂, v₁           mqar_task.cc
+//   coreference   the N1 didn't V the N2 because it was too ADJ  →  N1 or N2   coreference_task.cc
+//   hidden_verb   the N1 [hidden] on the N2  →  which verb       hidden_verb_task.cc
 //
 // To add a task: a file that says what is drawn and asked, declared in task_definitions.h, and an
 // entry with its settings in tasks.cc's table.
@@ -30,6 +32,7 @@ struct TaskBatch {
   std::vector<double> values;      // the same of a regression; else empty
   std::vector<Index> gaps;         // steps from each answer back to its evidence; empty where the
                                    // task's distance tells it
+  bool minimal_pairs = false;      // answers 2i and 2i + 1 ask about almost the same sequence
 
   Index answers() const { return static_cast<Index>(answer_rows.size()); }
   /// Whether answer `a` is the last of its sequence.
@@ -42,6 +45,9 @@ struct TaskBatch {
 /// chance is a leak.
 enum class Evidence { kGiven, kRemoved };
 
+/// What some tasks never show in training: tests take nothing else.
+enum class Split { kTraining, kTest };
+
 /// How far apart things stand in the sequences of a task, and how many.
 struct TaskSetting {
   Index distance = 1;  // on the task's own axis
@@ -53,6 +59,7 @@ struct DrawRequest {
   Index sequences = 1;
   TaskSetting setting;
   Evidence evidence = Evidence::kGiven;
+  Split split = Split::kTraining;
 };
 
 enum class LossKind {
@@ -91,12 +98,13 @@ struct TaskDefaults {
 
 struct Task {
   std::string name;
-  std::string setup;             // which of a task's set-ups (one so far for each)
+  std::string setup;             // "causal", or "encoder": sequences are read in both directions
   std::string distance_meaning;  // of --distance
   Index vocabulary = 0;          // tokens lie in [0, vocabulary)
   Index channels = 0;            // numbers at each step, where the input is no tokens
   Index answers = 1;             // targets lie in [0, answers)
   LossKind loss = LossKind::kCrossEntropy;
+  bool causal = true;  // what is read at a step depends on that step and earlier ones alone
   Judged judged = Judged::kEveryAnswer;
   double tolerance = 0;  // a regression's answer counts as right within it
   /// Key-value pairs of a sequence, from 2 to most_pairs; null for tasks without.
@@ -115,9 +123,12 @@ struct Task {
   TaskDefaults defaults;
 };
 
+/// Every task in every set-up.
 const std::vector<Task>& all_tasks();
-/// Throws std::invalid_argument for an unknown name.
-const Task& task_by_name(const std::string& name);
+/// The task in that set-up, or in its first one. Throws std::invalid_argument for an unknown name.
+const Task& task_by_name(const std::string& name, const std::string& setup = "");
+/// Every name, and every set-up's, once.
 std::vector<std::string> task_names();
+std::vector<std::string> setup_names();
 
 }  // namespace seqbench

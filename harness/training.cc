@@ -27,11 +27,13 @@ class Stopwatch {
 };
 
 /// Draws sequences as the training wants them.
-void draw(Random& random, const TrainingSettings& settings, Index sequences, TaskBatch& batch) {
+void draw(Random& random, const TrainingSettings& settings, Index sequences, Split split,
+          TaskBatch& batch) {
   settings.task->draw(random,
                       {.sequences = sequences,
                        .setting = settings.task_setting(),
-                       .evidence = settings.variant.evidence},
+                       .evidence = settings.variant.evidence,
+                       .split = split},
                       batch);
 }
 
@@ -48,7 +50,7 @@ TestScore test(const ThreadTeam& team, const TrainingSettings& settings,
   Score score(settings.task->judged);
   ScoreByGap by_gap;
   for (Index left = settings.task->defaults.test_sequences; left > 0; left -= batch.shape.batch) {
-    draw(random, settings, std::min(left, settings.batch), batch);
+    draw(random, settings, std::min(left, settings.batch), Split::kTest, batch);
     const double loss = model.forward(team, batch, Keep::kNothing);
     score.add(batch, loss, model.right());
     by_gap.add(model.right(), batch.gaps);
@@ -56,6 +58,7 @@ TestScore test(const ThreadTeam& team, const TrainingSettings& settings,
   return {.distance = settings.distance,
           .accuracy = score.accuracy(),
           .loss = score.mean_loss(),
+          .pair_accuracy = score.pair_accuracy(),
           .by_gap = by_gap.scores()};
 }
 
@@ -84,7 +87,7 @@ std::vector<GradientPoint> gradient_by_distance(const ThreadTeam& team,
   copy_parameters(trained, model);
   Random random(static_cast<std::uint64_t>(settings.seed), kGradientData);
   TaskBatch batch;
-  draw(random, settings, settings.batch, batch);
+  draw(random, settings, settings.batch, Split::kTest, batch);
   keep_last_answers(batch);
   reserve_for(model, batch, team);
   model.forward(team, batch, Keep::kForBackward);
@@ -122,6 +125,7 @@ SequenceModelSpec model_spec(const TrainingSettings& settings) {
           .width = settings.width,
           .layers = settings.form.layers,
           .heads = settings.form.heads,
+          .causal = settings.task->causal,
           .residual = settings.form.residual,
           .mlp_expansion = settings.form.mlp_expansion};
 }
@@ -194,7 +198,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   const double good_accuracy = (1 + defaults.solved_accuracy) / 2;
   for (Index step = 0; step < settings.steps; ++step) {
     if (!keep_going(step)) return std::nullopt;
-    draw(data_random, settings, settings.batch, batch);
+    draw(data_random, settings, settings.batch, Split::kTraining, batch);
     if (step == 0) reserve_for(model, batch, team);
     const double loss = model.forward(team, batch, Keep::kForBackward);
     model.backward(team, batch);

@@ -54,6 +54,7 @@ struct TestScore {
   Index distance = 0;
   double accuracy = 0;
   double loss = 0;
+  std::optional<double> pair_accuracy;  // where tests come in minimal pairs
   std::vector<GapScore> by_gap;  // gaps from one power of two to the next; empty where the task's
                                  // distance tells the gap
 

@@ -64,7 +64,7 @@ TEST(Block, TheBareFormIsTheLayerItself) {
   Block<float> block(make_gru_layer<float>(), {});
   const auto layer = make_gru_layer<float>();
   randomise_parameters(random, *layer);
-  copy_parameters(*layer, block.layer());
+  copy_parameters(*layer, *block.layers()[0]);
   const auto x = normal_tensor<float>(random, {3, 5, kWidth});
   Tensor<float> y({3, 5, kWidth}), expected({3, 5, kWidth});
   block.reserve({3, 5}, Pass::kForward, 1);
@@ -80,7 +80,7 @@ TEST(Block, AConvolutionMixesTheLayersInputWithEarlierSteps) {
   Block<float> block(make_gru_layer<float>(), {.taps = 2});
   const auto layer = make_gru_layer<float>();
   randomise_parameters(random, *layer);
-  copy_parameters(*layer, block.layer());
+  copy_parameters(*layer, *block.layers()[0]);
   std::vector<Parameter<float>*> parameters;
   block.append_parameters(parameters);
   // x[t − 1] in place of x[t]: the layer sees everything a step later.
