@@ -23,8 +23,7 @@ AttentionMap attention_map(const AttentionProblem<T>& problem, Index b, Index h)
                    .v = in_double<T>(head_of(problem.v, shape, b, h)),
                    .scores = Tensor<double>({steps, steps}),
                    .weights = Tensor<double>({steps, steps})};
-  as_eigen(map.scores.matrix()) = as_eigen(map.q.matrix()) *
-                                  as_eigen(map.k.matrix()).transpose() *
+  as_eigen(map.scores.matrix()) = as_eigen(map.q.matrix()) * as_eigen(map.k.matrix()).transpose() *
                                   logit_scale<double>(shape.head_width);
   hide_unseen_keys(problem, b, map.scores.matrix());
   softmax_forward(map.scores.matrix(), map.weights.matrix());

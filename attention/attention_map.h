@@ -1,6 +1,7 @@
-// What one attention layer computed, kept for reading: of each sequence and head Q, K, V, the scores
-// S = Q·Kᵀ/√d_k and the weights P = softmax(S), by the formula of scaled_dot_product.h and in double
-// precision. And the means to ask what a weight is worth: keys can be hidden from every query.
+// What one attention layer computed, kept for reading: of each sequence and head Q, K, V, the
+// scores S = Q·Kᵀ/√d_k and the weights P = softmax(S), by the formula of scaled_dot_product.h and
+// in double precision. And the means to ask what a weight is worth: keys can be hidden from every
+// query.
 #pragma once
 
 #include <vector>

@@ -81,7 +81,8 @@ void hide_unseen_keys(const AttentionProblem<T>& problem, Index b, MatrixView<Sc
   constexpr Score kUnseen = -std::numeric_limits<Score>::infinity();
   const bool hides = problem.hidden_keys != nullptr && !problem.hidden_keys->empty();
   for (Index i = 0; i < scores.rows; ++i) {
-    if (problem.shape.causal) std::fill(scores.row(i) + i + 1, scores.row(i) + scores.cols, kUnseen);
+    if (problem.shape.causal)
+      std::fill(scores.row(i) + i + 1, scores.row(i) + scores.cols, kUnseen);
     for (Index j = 0; hides && j < scores.cols; ++j) {
       if ((*problem.hidden_keys)[std::size_t(b * scores.cols + j)]) scores(i, j) = kUnseen;
     }

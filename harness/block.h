@@ -99,17 +99,17 @@ class Block {
   NormLayer<T> norm1_, norm2_;
   LinearLayer<T> linear1_, linear2_;
   ConvolutionLayer<T> convolution_;
-  Tensor<T> convolved_;   // the layer's input behind a convolution [N, D]
-  Tensor<T> dconvolved_;  // [N, D]
+  Tensor<T> convolved_;            // the layer's input behind a convolution [N, D]
+  Tensor<T> dconvolved_;           // [N, D]
   Tensor<T> one_way_, other_way_;  // what either layer of a bidirectional block says [N, D]
   Tensor<T> dother_way_;           // of x by the reversed layer [N, D]
-  Tensor<T> normed1_;     // LN₁(x) [N, D]
-  Tensor<T> mixed_;       // L(LN₁(x)) [N, D]
-  Tensor<T> residual_;    // r [N, D]
-  Tensor<T> normed2_;     // LN₂(r) [N, D]
-  Tensor<T> hidden_;      // relu(…) [N, 4D]
-  Tensor<T> dhidden_;     // [N, 4D]
-  Tensor<T> dnormed_;     // of either norm's output, then of its input [N, D]
+  Tensor<T> normed1_;              // LN₁(x) [N, D]
+  Tensor<T> mixed_;                // L(LN₁(x)) [N, D]
+  Tensor<T> residual_;             // r [N, D]
+  Tensor<T> normed2_;              // LN₂(r) [N, D]
+  Tensor<T> hidden_;               // relu(…) [N, 4D]
+  Tensor<T> dhidden_;              // [N, 4D]
+  Tensor<T> dnormed_;              // of either norm's output, then of its input [N, D]
 };
 
 }  // namespace seqbench

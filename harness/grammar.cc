@@ -86,7 +86,8 @@ std::vector<bool> held_out_pairs() {
 const std::vector<std::string>& grammar_words() {
   static const std::vector<std::string> words = [] {
     std::vector<std::string> list;
-    for (const NounClass& one : kClasses) list.insert(list.end(), one.nouns.begin(), one.nouns.end());
+    for (const NounClass& one : kClasses)
+      list.insert(list.end(), one.nouns.begin(), one.nouns.end());
     for (const NounClass& one : kClasses) {
       list.insert(list.end(), one.adjectives.begin(), one.adjectives.end());
     }

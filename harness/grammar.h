@@ -1,4 +1,5 @@
-// The words and rules of the two families of sentences behind the tasks coreference and hidden_verb:
+// The words and rules of the two families of sentences behind the tasks coreference and
+// hidden_verb:
 //
 //   the N1 didn't V the N2 FILLER… because it was too ADJ     what "it" is follows from ADJ
 //   the N1 [hidden] on the N2 FILLER…                         the verb follows from both nouns
@@ -43,7 +44,7 @@ constexpr Index kNounAt = 1;
 constexpr Index kHiddenVerbAt = 2;
 constexpr Index kOtherNounAt = 5;
 constexpr Index kFillerAt = 6;
-constexpr Index kItFromEnd = 4;  // "it was too ADJ"
+constexpr Index kItFromEnd = 4;          // "it was too ADJ"
 constexpr Index kCoreferenceWords = 11;  // of a sentence without filler
 constexpr Index kHiddenVerbWords = 6;
 

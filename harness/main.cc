@@ -10,6 +10,7 @@
 
 #include "core/gemm.h"
 #include "core/thread_team.h"
+#include "harness/attend.h"
 #include "harness/build_info.h"
 #include "harness/command_line.h"
 #include "harness/compare.h"
@@ -39,6 +40,8 @@ constexpr Command kCommands[] = {
      "sweep length, width and threads; fit exponents; speedups, crossovers"},
     {"recall", seqbench::recall_command,
      "train on long-range tasks; accuracy and gradient norm against distance"},
+    {"attend", seqbench::attend_command,
+     "attention map of a sentence from a model trained on the grammar; what hiding a word costs"},
     {"compare", seqbench::compare_command,
      "two runs or two builds: speed ratios, significance, exit code 3 on a regression"},
     {"conform", seqbench::conform_command,

@@ -12,6 +12,7 @@
 #include "harness/errors.h"
 #include "harness/interrupt.h"
 #include "harness/machine.h"
+#include "harness/model_file.h"
 #include "harness/progress.h"
 #include "harness/recall_tables.h"
 #include "harness/registry.h"
@@ -55,6 +56,7 @@ void add_options(CommandLine& line) {
               "most memory that the trainings side by side may use together, such as 4GiB "
               "(default: three quarters of what is free)");
   line.option("config", "", "file of further options, one name=value a line");
+  line.flag("save-models", "write every trained model to OUT/models/, for attend --model-file");
   add_output_options(line);
   line.flag("no-progress", "no progress line on the terminal");
 }
@@ -195,8 +197,8 @@ void print_row(const CsvRow& row) {
   };
   const std::string reason = text("reason") == "-" ? "" : ": " + text("reason");
   std::printf("%-12s %-8s %-10s %-16s %9s %6s %9s %9s %9s %9s  %s%s\n", text("task").c_str(),
-              text("setup").c_str(), text("model").c_str(), text("variant").c_str(), text("distance").c_str(),
-              text("seed").c_str(), number("accuracy", "%.3f").c_str(),
+              text("setup").c_str(), text("model").c_str(), text("variant").c_str(),
+              text("distance").c_str(), text("seed").c_str(), number("accuracy", "%.3f").c_str(),
               number("loss", "%.4g").c_str(), text("steps_to_solve").c_str(),
               number("train_seconds", "%.1f").c_str(), text("status").c_str(), reason.c_str());
   std::fflush(stdout);
@@ -243,8 +245,13 @@ void print_summary(const RunDirectory& directory, const std::vector<TrainingSett
 /// Runs trainings side by side and writes their rows. Its members are shared by the workers.
 class TrainingRun {
  public:
-  TrainingRun(RecallTables& tables, std::string run_id, Progress& progress)
-      : run_id_(std::move(run_id)), tables_(tables), progress_(progress) {}
+  /// Models are saved into `model_folder`, unless it is empty.
+  TrainingRun(RecallTables& tables, std::string run_id, std::filesystem::path model_folder,
+              Progress& progress)
+      : run_id_(std::move(run_id)),
+        model_folder_(std::move(model_folder)),
+        tables_(tables),
+        progress_(progress) {}
 
   /// Trains the longest first, so that no worker is left alone with a long one at the end. The
   /// workers share `memory_bytes` evenly.
@@ -291,6 +298,9 @@ class TrainingRun {
     });
     if (!result) return;
     credit(cost.flops);
+    if (!model_folder_.empty()) {
+      write_model(model_folder_ / model_file_name(settings), settings, *result->model);
+    }
     write(settings, finished_rows(settings, *result, run_id_));
   }
 
@@ -307,6 +317,7 @@ class TrainingRun {
   }
 
   const std::string run_id_;
+  const std::filesystem::path model_folder_;
   std::mutex mutex_;  // guards what follows, up to the atomics
   RecallTables& tables_;
   Progress& progress_;
@@ -345,7 +356,12 @@ int recall_command(const std::vector<std::string>& arguments) {
   const Index workers = std::clamp<Index>(static_cast<Index>(trainings.size()), 1, threads);
   Progress progress(total_flops, !line.flag_given("no-progress"));
   print_header();
-  TrainingRun(tables, directory.run_id(), progress)
+  std::filesystem::path model_folder;
+  if (line.flag_given("save-models")) {
+    model_folder = directory.file("models");
+    std::filesystem::create_directory(model_folder);
+  }
+  TrainingRun(tables, directory.run_id(), model_folder, progress)
       .run(trainings, static_cast<int>(workers), memory_bytes);
   print_summary(directory, requested);
   const int code = tables.any_failed() ? 1 : 0;

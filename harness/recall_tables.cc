@@ -20,8 +20,8 @@ const std::vector<std::string> kLearningColumns = {
     "train_distance", "seed", "step",  "seconds", "loss",  "accuracy"};
 
 const std::vector<std::string> kGradientColumns = {
-    "run_id", "model",         "variant",       "stage",
-    "seed",   "distance",      "gradient_norm", "relative_gradient_norm",
+    "run_id", "model",          "variant",       "stage",
+    "seed",   "distance",       "gradient_norm", "relative_gradient_norm",
     "task",   "train_distance", "setup"};
 
 const std::vector<std::string> kGapColumns = {
@@ -29,8 +29,9 @@ const std::vector<std::string> kGapColumns = {
     "distance", "seed", "first_gap", "last_gap", "answers", "accuracy"};
 
 std::string label(const TrainingSettings& settings) {
-  return settings.task->name + " " + settings.task->setup + " " + settings.model + " " + settings.variant.name + " distance " +
-         std::to_string(settings.distance) + " seed " + std::to_string(settings.seed);
+  return settings.task->name + " " + settings.task->setup + " " + settings.model + " " +
+         settings.variant.name + " distance " + std::to_string(settings.distance) + " seed " +
+         std::to_string(settings.seed);
 }
 
 namespace {
@@ -225,8 +226,8 @@ RecallTables::Identity RecallTables::identity_of(const TrainingSettings& setting
 }
 
 RecallTables::Identity RecallTables::identity_of(const CsvTable::value_type& row) {
-  return {row.at("task"), row.at("setup"), row.at("model"), row.at("variant"), row.at("train_distance"),
-          row.at("seed")};
+  return {row.at("task"),    row.at("setup"),          row.at("model"),
+          row.at("variant"), row.at("train_distance"), row.at("seed")};
 }
 
 RecallTables::Table::Table(std::filesystem::path file, std::vector<std::string> file_columns)

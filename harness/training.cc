@@ -178,7 +178,8 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   const TaskDefaults& defaults = settings.task->defaults;
   Random data_random(static_cast<std::uint64_t>(settings.seed), kTrainingData);
 
-  SequenceModel<float> model(model_spec(settings));
+  auto owned = std::make_unique<SequenceModel<float>>(model_spec(settings));
+  SequenceModel<float>& model = *owned;
   initialise(settings, model);
   AdamW<float> optimiser(model.parameters(), {.weight_decay = defaults.weight_decay});
   const LearningRateSchedule schedule{.peak = settings.form.learning_rate,
@@ -230,6 +231,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   if (settings.measure_gradients && result.failure.empty()) {
     result.trained_gradients = gradient_by_distance(team, settings, model);
   }
+  result.model = std::move(owned);
   return result;
 }
 

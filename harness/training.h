@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -70,7 +71,8 @@ struct TrainingResult {
   std::vector<TestScore> tests;
   std::vector<LearningPoint> learning;
   std::vector<GradientPoint> initial_gradients, trained_gradients;  // empty unless measured
-  std::string failure;  // why training could not go on; empty when it could
+  std::string failure;                          // why training could not go on; empty when it could
+  std::unique_ptr<SequenceModel<float>> model;  // as trained
 };
 
 /// What a training takes, known before anything is allocated. Doubles, as in LayerCost.

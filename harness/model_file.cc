@@ -1,0 +1,116 @@
+#include "harness/model_file.h"
+
+#include <algorithm>
+
+#include "harness/command_line.h"
+#include "harness/errors.h"
+#include "harness/grammar.h"
+#include "harness/machine.h"
+#include "harness/registry.h"
+
+namespace seqbench {
+namespace {
+
+/// What the tokens mean: the words of the grammar's tasks, or how many there are.
+std::string vocabulary_of(const Task& task) {
+  return task.vocabulary == kGrammarWords ? join(grammar_words(), " ")
+                                          : std::to_string(task.vocabulary);
+}
+
+[[noreturn]] void refuse(const TensorFile& file, const std::string& key,
+                         const std::string& expected) {
+  throw FileError(file.name + ": metadata \"" + key + "\" is '" + file.metadata.at(key) +
+                  "'; expected " + expected);
+}
+
+Index integer(const TensorFile& file, const std::string& key, Index low) {
+  const auto value = integer_within(file.required_metadata(key), low, kLargestInteger);
+  if (!value) refuse(file, key, "an integer from " + std::to_string(low));
+  return *value;
+}
+
+std::string one_of(const TensorFile& file, const std::string& key,
+                   const std::vector<std::string>& allowed) {
+  const std::string& value = file.required_metadata(key);
+  if (std::ranges::find(allowed, value) == allowed.end()) {
+    refuse(file, key, "one of " + join(allowed));
+  }
+  return value;
+}
+
+}  // namespace
+
+std::string model_file_name(const TrainingSettings& settings) {
+  return settings.task->name + "-" + settings.task->setup + "-" + settings.model + "-" +
+         settings.variant.name + "-distance" + std::to_string(settings.distance) + "-seed" +
+         std::to_string(settings.seed) + ".safetensors";
+}
+
+void write_model(const std::filesystem::path& path, const TrainingSettings& settings,
+                 SequenceModel<float>& model) {
+  const auto text = [](Index number) { return std::to_string(number); };
+  const std::map<std::string, std::string> metadata = {
+      {"task", settings.task->name},
+      {"setup", settings.task->setup},
+      {"model", settings.model},
+      {"variant", settings.variant.name},
+      {"distance", text(settings.distance)},
+      {"pairs", text(settings.pairs)},
+      {"seed", text(settings.seed)},
+      {"width", text(settings.width)},
+      {"layers", text(settings.form.layers)},
+      {"heads", text(settings.form.heads)},
+      {"mlp_expansion", text(settings.form.mlp_expansion)},
+      {"residual", settings.form.residual ? "true" : "false"},
+      {"vocabulary", vocabulary_of(*settings.task)},
+  };
+  std::vector<NamedTensor> tensors;
+  for (std::size_t k = 0; k < model.parameters().size(); ++k) {
+    tensors.push_back({model.parameter_names()[k], &model.parameters()[k]->value});
+  }
+  std::filesystem::remove(path);
+  write_safetensors(path, metadata, tensors);
+}
+
+TrainingSettings model_settings(const TensorFile& file) {
+  TrainingSettings settings;
+  const std::string task = one_of(file, "task", task_names());
+  const std::string setup = one_of(file, "setup", setup_names());
+  for (const Task& each : all_tasks()) {
+    if (each.name == task && each.setup == setup) settings.task = &each;
+  }
+  if (settings.task == nullptr) refuse(file, "setup", "one that " + task + " has");
+  settings.model = one_of(file, "model", model_names());
+  settings.variant =
+      *find_variant(settings.model, one_of(file, "variant", variant_names({settings.model})));
+  if (file.required_metadata("vocabulary") != vocabulary_of(*settings.task)) {
+    throw FileError(file.name + ": its vocabulary is not that of task " + task +
+                    "; expected a model trained by this version");
+  }
+  settings.distance = integer(file, "distance", settings.task->min_distance(0));
+  settings.pairs = integer(file, "pairs", 0);
+  settings.seed = integer(file, "seed", 0);
+  settings.width = integer(file, "width", 1);
+  settings.form.layers = integer(file, "layers", 1);
+  settings.form.heads = integer(file, "heads", 1);
+  if (settings.width % settings.form.heads != 0) refuse(file, "heads", "a divisor of the width");
+  settings.form.mlp_expansion = integer(file, "mlp_expansion", 0);
+  settings.form.residual = one_of(file, "residual", {"false", "true"}) == "true";
+  if (!settings.form.residual && settings.form.mlp_expansion > 0) {
+    refuse(file, "mlp_expansion", "0 without residual blocks");
+  }
+  if (training_cost(settings).bytes > usable_memory_bytes()) {
+    throw FileError(file.name + ": a model of the sizes in its metadata does not fit in memory");
+  }
+  return settings;
+}
+
+void load_parameters(const TensorFile& file, SequenceModel<float>& model) {
+  for (std::size_t k = 0; k < model.parameters().size(); ++k) {
+    Tensor<float>& value = model.parameters()[k]->value;
+    std::ranges::copy(file.tensor(model.parameter_names()[k], value.shape()).values(),
+                      value.data());
+  }
+}
+
+}  // namespace seqbench
