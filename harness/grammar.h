@@ -5,8 +5,8 @@
 //   the N1 [hidden] on the N2 FILLER…                         the verb follows from both nouns
 //
 // Nouns come in classes, and an adjective belongs to one of them: an animal gets tired, a street is
-// wide. "it" is the noun of the adjective's class. A verb belongs to the sum of its nouns' classes,
-// modulo their number, so that one noun alone leaves every verb as likely as before.
+// wide. "it" is the noun of the adjective's class. Every two classes have verbs of their own, in
+// either order: one noun alone leaves four kinds of verbs as likely as each other.
 #pragma once
 
 #include <string>
@@ -20,7 +20,7 @@ constexpr Index kNounClasses = 4;
 constexpr Index kNounsInClass = 12;
 constexpr Index kNouns = kNounClasses * kNounsInClass;
 constexpr Index kAdjectivesInClass = 4;
-constexpr Index kVerbClasses = kNounClasses;
+constexpr Index kVerbClasses = kNounClasses * (kNounClasses + 1) / 2;  // unordered pairs
 
 // Tokens. Nouns come first, so that one of them is also the answer's number.
 constexpr Token kFirstAdjective = kNouns;

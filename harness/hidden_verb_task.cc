@@ -1,6 +1,6 @@
-// Which verb is hidden? It follows from both nouns' classes together, and from neither alone. A
-// test takes pairs of nouns that training never saw together. Without evidence the verb is drawn
-// apart from the nouns.
+// Which verb is hidden? It follows from both nouns' classes together; one of them leaves one in
+// four to guess. A test takes pairs of nouns that training never saw together. Without evidence the
+// verb is that of two other nouns.
 #include <cmath>
 
 #include "harness/grammar.h"
@@ -9,26 +9,40 @@
 namespace seqbench {
 namespace {
 
+struct Nouns {
+  Token first, second;
+};
+
+Nouns draw_nouns(Random& random, bool held_out) {
+  Nouns nouns{};
+  do {
+    nouns.first = static_cast<Token>(random.below(kNouns));
+    nouns.second = static_cast<Token>(random.below(kNouns));
+  } while (nouns.first == nouns.second || is_held_out(nouns.first, nouns.second) != held_out);
+  return nouns;
+}
+
 void draw(Random& random, const DrawRequest& request, TaskBatch& batch) {
   const Index T = kHiddenVerbWords + request.setting.distance;
   const bool held_out = request.split == Split::kTest;
   batch.start({request.sequences, T});
   for (Index b = 0; b < request.sequences; ++b) {
-    Token noun = 0, other = 0;
-    do {
-      noun = static_cast<Token>(random.below(kNouns));
-      other = static_cast<Token>(random.below(kNouns));
-    } while (noun == other || is_held_out(noun, other) != held_out);
-    batch.tokens.insert(batch.tokens.end(), {kThe, noun, kHidden, kOn, kThe, other});
+    const Nouns seen = draw_nouns(random, held_out);
+    const bool given = request.evidence == Evidence::kGiven;
+    const Nouns meant = given ? seen : draw_nouns(random, held_out);
+    batch.tokens.insert(batch.tokens.end(), {kThe, seen.first, kHidden, kOn, kThe, seen.second});
     for (Index w = 0; w < request.setting.distance; ++w) {
       batch.tokens.push_back(static_cast<Token>(kFirstNeutral + random.below(kNeutrals)));
     }
-    const bool given = request.evidence == Evidence::kGiven;
     batch.answer_rows.push_back(b * T + kHiddenVerbAt);
-    batch.targets.push_back(
-        static_cast<Token>(given ? verb_class(noun, other) : random.below(kVerbClasses)));
+    batch.targets.push_back(static_cast<Token>(verb_class(meant.first, meant.second)));
   }
 }
+
+// Of the pairs held out, as many for each two classes: two different ones stand for twice as many
+// sentences as one class alone.
+constexpr double kLikelyShare = 2.0 / (kNounClasses * kNounClasses);
+constexpr double kUnlikelyShare = kLikelyShare / 2;
 
 }  // namespace
 
@@ -43,8 +57,12 @@ Task hidden_verb_task() {
           .sequence_length =
               [](const TaskSetting& setting) { return kHiddenVerbWords + setting.distance; },
           .questions = [](const TaskSetting&) { return Index{1}; },
-          .chance = [](const TaskSetting&) { return 1.0 / kVerbClasses; },
-          .baseline_loss = [](const TaskSetting&) { return std::log(double(kVerbClasses)); },
+          .chance = [](const TaskSetting&) { return kLikelyShare; },
+          .baseline_loss =
+              [](const TaskSetting&) {
+                return -(kVerbClasses - kNounClasses) * kLikelyShare * std::log(kLikelyShare) -
+                       kNounClasses * kUnlikelyShare * std::log(kUnlikelyShare);
+              },
           .draw = draw,
           .defaults = {}};
 }

@@ -72,7 +72,7 @@ std::vector<Place> places_of(bool coreference, Index filler) {
   if (coreference) {
     places.insert(places.end(), {one_word(kDidnt), range("a verb", kFirstVerb, kFirstNeutral)});
   } else {
-    const std::string example = verbs_of_class(kVerbClasses - 1).front();
+    const std::string example = verbs_of_class(verb_class(0, kNouns - 1)).front();
     places.push_back({"a verb such as '" + example + "'", one_word(kHidden).allows});
     places.push_back(one_word(kOn));
   }

@@ -9,6 +9,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from plotting import attention
 from plotting.derived import champion_speedups, over_seeds, thread_gains, timed
 from plotting.naming import Lines, plural
 
@@ -179,6 +180,9 @@ def accuracy_vs_gap(runs):
 def gradient_vs_distance(runs):
     """Norm of the gradient that reaches a word, against how far back the word stands."""
     rows = gather(runs, lambda run: run.table("gradient"))
+    # A file of before tasks had set-ups has no such column.
+    setup = rows.get("setup", pd.Series("causal", rows.index))
+    rows = rows.assign(task=rows["task"].where(setup != "encoder", rows["task"] + ", encoder"))
     keys = ["run", "task", "stage", "model", "variant", "distance"]
     rows = over_seeds(rows, keys, "gradient_norm")
     rows = rows[(rows["low"] > 0) & at_doublings(rows["distance"])]  # the axis has no zero
@@ -202,6 +206,18 @@ def gradient_vs_distance(runs):
     )
 
 
+def attention_arcs(runs):
+    return attention.arcs(runs, titled)
+
+
+def attention_maps(runs):
+    return attention.heat_maps(runs, titled)
+
+
+def accuracy_with_word_hidden(runs):
+    return attention.hidden_words(runs, titled)
+
+
 def gather(runs, rows_of):
     """One table of all runs' rows, with the run's name in column `run`."""
     tables = [rows_of(run).assign(run=run.name) for run in runs]
@@ -222,10 +238,12 @@ def length_axis(values, column="seq_len", title="sequence length (tokens)"):
     """A doubling axis with ticks at measured values, eight at most."""
     ticks = sorted(int(value) for value in values.unique())
     ticks = ticks[:: 1 + (len(ticks) - 1) // 8]
+    # A logarithmic axis has no room for 0.
+    scale = {"type": "symlog", "constant": 1} if ticks[0] == 0 else {"type": "log", "base": 2}
     return alt.X(
         f"{column}:Q",
         title=title,
-        scale=alt.Scale(type="log", base=2, padding=12, nice=False),
+        scale=alt.Scale(**scale, padding=12, nice=False),
         axis=alt.Axis(values=ticks, format="d", labelOverlap=True),
     )
 

@@ -100,6 +100,36 @@ PLOTS = (
         charts.gradient_vs_distance,
         by_setting=False,
     ),
+    Plot(
+        "attention-arcs",
+        "What one word attends to",
+        "From the word that asks to every other word, as wide as its weight: how much of that"
+        " word's value the asking word takes over. A small model learned the sentences' grammar"
+        " from its answers alone; nobody told it where to look. The hidden verb is shown as"
+        " itself, but the model sees only that a word is missing.",
+        ("attention.csv",),
+        charts.attention_arcs,
+        by_setting=False,
+    ),
+    Plot(
+        "attention-maps",
+        "Weights of attention",
+        "The same weights of every layer and head, for every word. A line sums to 100 %.",
+        ("attention.csv",),
+        charts.attention_maps,
+        by_setting=False,
+    ),
+    Plot(
+        "accuracy-with-word-hidden",
+        "Accuracy with one word hidden",
+        "What a weight is worth: one word is hidden from attention, from every query in every"
+        " layer, and the answers are counted again. A weight is evidence for what a model uses only"
+        " together with such a loss: a model of one layer answers as well, and its weights prefer"
+        " neither noun.",
+        ("interventions.csv",),
+        charts.accuracy_with_word_hidden,
+        by_setting=False,
+    ),
 )
 
 

@@ -34,11 +34,19 @@ COLUMNS = {
     "gap": (
         "task setup regime model variant train_distance distance seed first_gap answers accuracy"
     ).split(),
+    "attention": (
+        "sentence seed layers layer head query_index query_token key_index key_token score weight "
+        "answer"
+    ).split(),
+    "interventions": (
+        "task setup seed layers distance hidden key_index accuracy noun_weight other_noun_weight "
+        "largest_share outweighs_share"
+    ).split(),
 }
 
 TEXT_COLUMNS = (
     "run_id case_id model kernel pass causal status reason baseline_model baseline_kernel variable "
-    "task setup regime variant stage"
+    "task setup regime variant stage sentence query_token key_token answer hidden"
 ).split()
 
 

@@ -1,0 +1,232 @@
+"""Where attention lies in a sentence, and what hiding a word costs: charts and figures of
+attention.csv and interventions.csv.
+
+Each chart returns None where the runs hold nothing to draw. A sentence is shown as read by the
+model of the lowest seed.
+"""
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from plotting.derived import over_seeds
+from plotting.naming import plural
+
+SENTENCE = ["run", "sentence", "layers"]
+# Words stand side by side in these pixels.
+CELL = 46
+
+
+def heat_maps(runs, titled):
+    """Weights of every layer and head: a row for each word that asks, a column for each read."""
+    rows = shown_readings(runs)
+    if rows.empty:
+        return None
+    charts = [
+        alt.hconcat(*(heat_map(part, panel_name(part)) for _, part in group.groupby(
+            ["layer", "head"])))
+        for _, group in rows.groupby(SENTENCE, sort=False)
+    ]
+    return titled(alt.vconcat(*charts), "Weights of attention", subtitle(rows))
+
+
+def heat_map(rows, title):
+    words = words_of(rows)
+    rows = rows.assign(query=rows["query_index"].map(words), key=rows["key_index"].map(words))
+    labels = list(words.values())
+    base = alt.Chart(rows).encode(
+        x=alt.X("key:N", sort=labels, title="word read",
+                axis=alt.Axis(orient="top", labelAngle=-45)),
+        y=alt.Y("query:N", sort=labels, title="word that asks"),
+        tooltip=["query_token", "key_token", "score", "weight", "layer", "head", "answer"],
+    )  # fmt: skip
+    cells = base.mark_rect().encode(
+        color=alt.Color("weight:Q", title="weight",
+                        scale=alt.Scale(scheme="blues", domain=[0, 1]))
+    )  # fmt: skip
+    percent = base.transform_filter("datum.weight >= 0.1").mark_text(fontSize=9).encode(
+        text=alt.Text("weight:Q", format=".0%"),
+        color=alt.condition("datum.weight > 0.6", alt.value("white"), alt.value("black")),
+    )
+    size = 24 * len(words)
+    return (cells + percent).properties(width=size, height=size, title=title)
+
+
+def arcs(runs, titled):
+    """From the word that asks ("it", or the hidden verb) to every other, as wide as its weight in
+    the last layer, averaged over heads."""
+    rows = shown_readings(runs)
+    if rows.empty:
+        return None
+    rows = rows[(rows["layer"] == rows["layers"]) & (rows["query_index"] == asking_index(rows))]
+    charts = [arcs_of_sentence(group) for _, group in rows.groupby(SENTENCE, sort=False)]
+    return titled(
+        alt.vconcat(*charts).resolve_scale(strokeWidth="shared"),
+        "What one word attends to",
+        f"{subtitle(rows)}; weights of the last layer in percent",
+    )
+
+
+def arcs_of_sentence(rows):
+    keys = ["key_index", "key_token", "query_index"]
+    words = rows.groupby(keys, as_index=False)["weight"].mean()
+    query, last = int(words["query_index"].iloc[0]), int(words["key_index"].max())
+    top = max(query, last - query) / 2
+    x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-0.6, last + 0.6], nice=False))
+    y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-1.3, top * 0.75 + 0.3], nice=False))
+    lines = (
+        alt.Chart(arc_points(words[words["key_index"] != query]))
+        .mark_line(color="#0072B2", strokeCap="round")
+        .encode(
+            x=x,
+            y=y,
+            order="step:Q",
+            detail="key_index:N",
+            strokeWidth=alt.StrokeWidth("weight:Q", legend=None,
+                                        scale=alt.Scale(domain=[0, 1], range=[0.3, 14])),
+            opacity=alt.Opacity("weight:Q", legend=None,
+                                scale=alt.Scale(domain=[0, 1], range=[0.25, 1])),
+            tooltip=["key_token", "weight"],
+        )
+    )  # fmt: skip
+    words = words.assign(x=words["key_index"], y=-0.45, percent_y=-1.05)
+    base = alt.Chart(words).encode(x=x)
+    asks = f"datum.key_index === {query}"
+    names = base.mark_text(fontSize=13).encode(
+        y=y,
+        text="key_token:N",
+        color=alt.condition(asks, alt.value("#D55E00"), alt.value("#1a1a1a")),
+    )
+    percents = base.mark_text(fontSize=10, color="#555555").encode(
+        y=alt.Y("percent_y:Q", axis=None), text=alt.Text("weight:Q", format=".0%")
+    )
+    return (lines + names + percents).properties(
+        width=1.4 * CELL * (last + 1),
+        height=30 * (top * 0.75 + 1.6),
+        title=f"{plural(rows['layers'].iloc[0], 'layer')}; answer: {rows['answer'].iloc[0]}",
+    )
+
+
+def arc_points(words, steps=32):
+    """Half an ellipse from the asking word to each key, in columns x, y and step."""
+    turn = np.linspace(0, np.pi, steps)
+    parts = []
+    for row in words.itertuples():
+        radius = (row.query_index - row.key_index) / 2
+        parts.append(
+            pd.DataFrame(
+                {
+                    "x": row.key_index + radius * (1 - np.cos(turn)),
+                    "y": abs(radius) * 0.75 * np.sin(turn),
+                    "step": range(steps),
+                    "key_index": row.key_index,
+                    "key_token": row.key_token,
+                    "weight": row.weight,
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def hidden_words(runs, titled):
+    """Accuracy with one word hidden from every query in every layer: median over seeds."""
+    rows = gathered(runs, "interventions")
+    if rows.empty:
+        return None
+    rows = rows.assign(
+        word=rows["hidden"] + rows["key_index"].map(
+            lambda index: "" if pd.isna(index) else f" (word {index + 1:.0f})"),
+        place=rows.groupby(["run", "task", "layers", "distance", "seed"]).cumcount(),
+    )  # fmt: skip
+    keys = ["run", "task", "layers", "distance", "word", "place"]
+    table = over_seeds(rows, keys, "accuracy")
+    charts = []
+    for _, group in table.groupby(["run", "task", "layers", "distance"], sort=False):
+        first = group.iloc[0]
+        base = alt.Chart(group).encode(
+            y=alt.Y("word:N", sort=list(group.sort_values("place")["word"]), title="word hidden"),
+            tooltip=["word", "median", "low", "high", "seeds"],
+        )
+        axis = alt.X("median:Q", title="accuracy (share of answers)",
+                     scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%"))  # fmt: skip
+        chart = (
+            base.mark_bar(color="#9ecae1").encode(x=axis)
+            + base.mark_rule(strokeWidth=1.6).encode(x="low:Q", x2="high:Q")
+            + base.mark_tick(color="black", thickness=2).encode(x="median:Q")
+        )
+        title = f"{first['task']}, {plural(first['layers'], 'layer')}"
+        charts.append(chart.properties(width=260, height=190, title=title))
+    return titled(
+        alt.concat(*charts, columns=2),
+        "Accuracy with one word hidden",
+        f"median over {plural(int(table['seeds'].max()), 'model')}; bars from least to most",
+    )
+
+
+def figures(run):
+    """The claim's lines: weights beside what hiding a word costs, and the answers."""
+    lines = []
+    rows = gathered([run], "interventions")
+    for (task, layers), group in rows.groupby(["task", "layers"], sort=False):
+        lines.append(f"{task}, {plural(layers, 'layer')}: {weights_text(task, group)}; "
+                     f"accuracy {hidden_text(task, group)}"
+                     f" ({plural(group['seed'].nunique(), 'model')})")  # fmt: skip
+    readings = gathered([run], "attention")
+    for (sentence, layers), group in readings.groupby(["sentence", "layers"], sort=False):
+        answers = group.groupby("seed")["answer"].first().value_counts()
+        counts = ", ".join(f"{answer} ({count})" for answer, count in answers.items())
+        lines.append(f"“{sentence}”, {plural(layers, 'layer')}: {counts}")
+    return tuple(lines)
+
+
+def weights_text(task, rows):
+    """Medians over models of the weights' statistics."""
+    rows = rows[rows["hidden"] == "nothing"]
+    if task == "coreference":
+        largest, more = rows["largest_share"].median(), rows["outweighs_share"].median()
+        return f"largest weight on the right noun in {largest:.0%}, more than on the other in {more:.0%}"
+    both = (rows["noun_weight"] + rows["other_noun_weight"]).median()
+    return f"both nouns hold {both:.0%} of the weight"
+
+
+def hidden_text(task, rows):
+    """Median accuracy with nothing hidden, then with either noun."""
+    nouns = ["right noun", "other noun"] if task == "coreference" else ["first noun", "second noun"]
+    by_word = rows.groupby("hidden")["accuracy"].median()
+    parts = [f"{by_word['nothing']:.0%}"]
+    parts += [f"{by_word[noun]:.0%} with the {noun} hidden" for noun in nouns if noun in by_word]
+    return ", ".join(parts)
+
+
+def gathered(runs, name):
+    """That table of all runs, with the run's name in column `run`."""
+    return pd.concat([run.table(name).assign(run=run.name) for run in runs], ignore_index=True)
+
+
+def shown_readings(runs):
+    """The rows of attention.csv of the lowest seed that read each sentence."""
+    rows = gathered(runs, "attention")
+    return rows[rows["seed"] == rows.groupby(SENTENCE)["seed"].transform("min")]
+
+
+def asking_index(rows):
+    """Of each row, where the word stands that asks in its sentence: "it", else the third."""
+    asks_it = rows["query_index"].where(rows["query_token"].str.lower() == "it")
+    return asks_it.groupby(rows["sentence"]).transform("max").fillna(2)
+
+
+def words_of(rows):
+    """Label by index. Equal words stay apart by an invisible character."""
+    words = rows.drop_duplicates("key_index").set_index("key_index")["key_token"].sort_index()
+    return {index: word + "\u200b" * int(index) for index, word in words.items()}
+
+
+def panel_name(rows):
+    first = rows.iloc[0]
+    return (f"layer {first['layer']} of {first['layers']}, head {first['head']}; "
+            f"answer: {first['answer']}")  # fmt: skip
+
+
+def subtitle(rows):
+    seeds = ", ".join(str(seed) for seed in sorted(rows["seed"].unique()))
+    return f"small models trained on the grammar; seed {seeds}"
