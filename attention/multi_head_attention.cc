@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "attention/decode.h"
+#include "attention/rotary.h"
 #include "attention/scaled_dot_product.h"
 #include "core/initialisers.h"
 #include "core/linear.h"
@@ -39,11 +40,12 @@ struct LayerBuffers {
   Buffer context;     // [O_1 … O_H] [B, T, D]
   Buffer d_projection;  // train: [dQ dK dV] [B, T, 3D]
   Buffer d_context;     // train: dO, a matrix [B·T, d_k] for each head [D, B, T]
+  Buffer rotary;        // rotary positions: cosines and sines [T + 1, 2·⌊d_k/2⌋]
   AttentionWorkspace<Buffer> kernel;
   DecodeWorkspace<Buffer> decode;  // decode
 
   std::vector<Buffer*> buffers() {
-    std::vector<Buffer*> list{&projection, &context, &d_projection, &d_context};
+    std::vector<Buffer*> list{&projection, &context, &d_projection, &d_context, &rotary};
     std::ranges::copy(kernel.buffers(), std::back_inserter(list));
     std::ranges::copy(decode.buffers(), std::back_inserter(list));
     return list;
@@ -67,6 +69,10 @@ LayerBuffers<BufferShape> buffer_shapes(const AttentionOptions& options, Sequenc
   if (pass == Pass::kTrain) {
     buffers.d_projection = {B, steps, 3 * D};
     buffers.d_context = {D, B, steps};
+  }
+  // One row more than steps, for the token that a decode step appends.
+  if (options.rotary && heads.head_width > 1) {
+    buffers.rotary = {steps + 1, heads.head_width / 2 * 2};
   }
   buffers.kernel = options.kernel == AttentionKernel::kNaive
                        ? naive_workspace(heads, pass, workers)
@@ -117,6 +123,7 @@ class MultiHeadAttention final : public SequenceLayer<T> {
     const auto shapes = buffer_shapes<T>(options_, shape, pass, workers);
     allocate_buffers(shapes, buffers_);
     buffers_.kernel.chunk_keys = shapes.kernel.chunk_keys;
+    if (turns()) fill_rotary_angles(head_width(), buffers_.rotary.matrix());
     if (pass == Pass::kTrain) {
       for (auto& parameter : parameters_) parameter.gradient = Tensor<T>(parameter.value.shape());
     }
@@ -129,6 +136,7 @@ class MultiHeadAttention final : public SequenceLayer<T> {
     assert_reserved(team, x);
     assert(keep == Keep::kNothing || buffers_.d_projection.size() > 0);
     project_in(team, x.tokens());
+    rotate(team, {.batch = x.batch, .steps = x.steps}, queries_and_keys(x.batch * x.steps));
     if (options_.kernel == AttentionKernel::kNaive) {
       naive_forward(team, problem(x.batch, x.steps), buffers_.kernel);
       keep_maps(problem(x.batch, x.steps));
@@ -161,6 +169,8 @@ class MultiHeadAttention final : public SequenceLayer<T> {
     } else {
       fused_backward(team, problem(x.batch, x.steps), gradients, buffers_.kernel);
     }
+    rotate(team, {.batch = x.batch, .steps = x.steps, .turn = Turn::kBack},
+           in_blocks(d_projection.column_block(0, 2 * D), d_k));
     linear_backward<T>(team, {.x = x.tokens(),
                               .weight = value(kInWeight),
                               .dy = d_projection,
@@ -187,6 +197,7 @@ class MultiHeadAttention final : public SequenceLayer<T> {
                               std::to_string(cached_tokens_));
     }
     project_in(team, x);
+    rotate(team, {.batch = x.rows, .first = cached_tokens_}, queries_and_keys(x.rows));
     const AttentionProblem<T> token = problem(x.rows, 1);
     append_to_cache<T>(team, cached,
                        {.shape = token.shape, .k = token.k, .v = token.v, .first = cached_tokens_});
@@ -213,6 +224,12 @@ class MultiHeadAttention final : public SequenceLayer<T> {
     const Index H = options_.heads;
     return blocks_over(buffers_.projection.data(), rows, options_.width / H, 3 * H);
   }
+  /// A head of width 1 has no pair to turn.
+  bool turns() const { return buffers_.rotary.size() > 0; }
+  Index head_width() const { return options_.width / options_.heads; }
+  BlockedMatrixView<T> queries_and_keys(Index rows) {
+    return projection(rows).block_range(0, 2 * options_.heads);
+  }
   MatrixView<T> context(Index rows) { return {buffers_.context.data(), rows, options_.width}; }
 
   /// [Q K V] = x·W_inᵀ + b_in.
@@ -221,6 +238,12 @@ class MultiHeadAttention final : public SequenceLayer<T> {
                              .weight = value(kInWeight),
                              .bias = parameters_[kInBias].value.values(),
                              .y = projection(x.rows)});
+  }
+
+  /// Turns heads of queries and keys, or of their gradients, where the layer has rotary positions.
+  void rotate(const ThreadTeam& team, const RotarySpan& span, BlockedMatrixView<T> heads) {
+    if (!turns()) return;
+    rotate_heads<T>(team, buffers_.rotary.matrix(), span, heads);
   }
 
   /// y = [O_1 … O_H]·W_outᵀ + b_out.

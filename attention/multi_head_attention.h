@@ -5,6 +5,8 @@
 //   O_h     = attention(Q_h, K_h, V_h)                         scaled_dot_product.h
 //   y       = [O_1 … O_H]·W_outᵀ + b_out
 //
+// On request Q and K are turned by their positions before the kernel (rotary.h).
+//
 // Parameters: in_proj_weight [3D, D], in_proj_bias [3D], out_proj.weight [D, D], out_proj.bias [D].
 //
 // Cost by the convention of DESIGN.md: forward 8·B·T·D² + 4·B·T²·D FLOPs, causal
@@ -29,6 +31,7 @@ struct AttentionOptions {
   Index heads = 1;  // H, a divisor of D
   bool causal = false;
   AttentionKernel kernel = AttentionKernel::kFused;
+  bool rotary = false;  // rotary positions
   AttentionWatch* watch = nullptr;  // outlives the layer, whose kernel must be kNaive; null: none
 };
 

@@ -31,6 +31,7 @@ AttentionOptions attention_options(const LayerSpec& spec) {
           .heads = spec.heads,
           .causal = spec.causal,
           .kernel = AttentionKernel(position_of(spec.kernel, model_info(spec.model))),
+          .rotary = spec.rotary,
           .watch = spec.watch};
 }
 

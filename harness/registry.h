@@ -20,13 +20,14 @@ struct ModelInfo {
   const std::string& fastest_kernel() const { return kernels.back(); }
 };
 
-/// One layer by name. `heads`, `causal` and `watch` apply to attention only.
+/// One layer by name. `heads`, `causal`, `rotary` (positions) and `watch` apply to attention only.
 struct LayerSpec {
   std::string model;
   std::string kernel;
   Index width = 256;
   Index heads = 1;
   bool causal = false;
+  bool rotary = false;
   AttentionWatch* watch = nullptr;  // needs kernel naive
 };
 

@@ -65,9 +65,9 @@ TEST(Decode, AfterPrefillEqualsForwardOnTheLongerSequence) {
   }
 }
 
-TEST(Decode, ContinuesTokenByTokenAndRewinds) {
-  const Index B = 2, T = 12, D = 8, context = 5;
-  const auto layer = make_attention<double>({D, 4, true});
+void check_continues_and_rewinds(const AttentionOptions& options) {
+  const Index B = 2, T = 12, D = options.width, context = 5;
+  const auto layer = make_attention<double>(options);
   Random random(2);
   randomise_parameters(random, *layer);
   const auto x = normal_tensor<double>(random, {B, T, D});
@@ -92,6 +92,11 @@ TEST(Decode, ContinuesTokenByTokenAndRewinds) {
   layer->rewind(0);  // an empty context: the token sees itself only
   layer->decode(team, x.sequence().step(0), y.matrix());
   EXPECT_LE(max_difference(y, tokens_of(expected, 0, 1)), tolerance);
+}
+
+TEST(Decode, ContinuesTokenByTokenAndRewinds) {
+  check_continues_and_rewinds({.width = 8, .heads = 4, .causal = true});
+  check_continues_and_rewinds({.width = 8, .heads = 2, .causal = true, .rotary = true});
 }
 
 TEST(Decode, IsBitEqualForAnyNumberOfThreads) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <complex>
 #include <stdexcept>
 
 #include "attention/fused_tile.h"
@@ -25,6 +26,15 @@ TEST(MultiHeadAttention, GradientsEqualFiniteDifferences) {
           }
         }
       }
+    }
+  }
+}
+
+TEST(MultiHeadAttention, GradientsWithRotaryPositionsEqualFiniteDifferences) {
+  for (const AttentionKernel kernel : kKernels) {
+    for (const Index heads : {1, 2, 6}) {
+      const auto layer = make_attention<double>({6, heads, true, kernel, true});
+      for (const Index steps : {1, 2, 17}) check_gradients(*layer, {3, steps}, 1);
     }
   }
 }
@@ -66,6 +76,49 @@ TEST(MultiHeadAttention, EqualsTheDefinitionOfEachHead) {
                                expected.cwiseAbs().maxCoeff();
       EXPECT_LE((expected - as_eigen(y.sequence().sequence(b))).cwiseAbs().maxCoeff(), tolerance);
     }
+  }
+}
+
+// Turned queries and keys from the complex form of the definition: (q₀ + i·q₁)·e^(i·t·θ).
+TEST(MultiHeadAttention, WithRotaryPositionsEqualsTheDefinition) {
+  const Index T = 7, D = 8, H = 2, d_k = 4;
+  for (const AttentionKernel kernel : kKernels) {
+    const auto layer = make_attention<double>({D, H, true, kernel, true});
+    Random random(2);
+    randomise_parameters(random, *layer);
+    const auto x = normal_tensor<double>(random, {1, T, D});
+    Tensor<double> y({1, T, D});
+    layer->reserve({1, T}, Pass::kForward, 1);
+    layer->forward(ThreadTeam(), x.sequence(), y.sequence(), Keep::kNothing);
+
+    const auto p = layer->parameters();
+    const RowMajorMatrix<double> qkv = affine(as_eigen(x.sequence().sequence(0)), p[0], p[1]);
+    const auto turned = [&](Index t, Index first, Index i) {
+      const std::complex<double> pair(qkv(t, first + 2 * i), qkv(t, first + 2 * i + 1));
+      return pair * std::polar(1.0, double(t) * std::pow(10000.0, -2.0 * double(i) / double(d_k)));
+    };
+    RowMajorMatrix<double> context = RowMajorMatrix<double>::Zero(T, D);
+    for (Index h = 0; h < H; ++h) {
+      for (Index t = 0; t < T; ++t) {
+        double sum = 0;
+        for (Index s = 0; s <= t; ++s) {
+          double score = 0;
+          for (Index i = 0; 2 * i < d_k; ++i) {
+            const auto q = turned(t, h * d_k, i), k = turned(s, D + h * d_k, i);
+            score += (q * std::conj(k)).real();
+          }
+          const double weight = std::exp(score / std::sqrt(double(d_k)));
+          sum += weight;
+          context.row(t).segment(h * d_k, d_k) += weight * qkv.row(s).segment(2 * D + h * d_k, d_k);
+        }
+        context.row(t).segment(h * d_k, d_k) /= sum;
+      }
+    }
+    const RowMajorMatrix<double> expected = affine(context, p[2], p[3]);
+    // As for the definition of each head, and angles of up to T whose rounding turns both factors.
+    const double tolerance = 2 * std::numeric_limits<double>::epsilon() * double(4 * D + 4 * T) *
+                             expected.cwiseAbs().maxCoeff();
+    EXPECT_LE((expected - as_eigen(y.sequence().sequence(0))).cwiseAbs().maxCoeff(), tolerance);
   }
 }
 
@@ -159,8 +212,9 @@ TEST(MultiHeadAttention, DeclaresTheFlopsOfTheConvention) {
 TEST(MultiHeadAttention, ReserveAllocatesWhatCostDeclares) {
   // Every buffer of these shapes is a whole number of 64-byte lines, to which Tensor rounds up.
   const SequenceShape shape{4, 192};
-  for (const AttentionKernel kernel : kKernels) {
-    const AttentionOptions options{64, 4, false, kernel};
+  for (const AttentionOptions& options :
+       {AttentionOptions{64, 4, false, AttentionKernel::kNaive}, AttentionOptions{64, 4},
+        AttentionOptions{64, 4, false, AttentionKernel::kFused, true}}) {
     const auto layer = make_attention<float>(options);
     for (const Pass pass : {Pass::kForward, Pass::kTrain, Pass::kDecode}) {
       for (const int workers : {1, 3}) {
