@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from plotting import attention
-from plotting.derived import champion_speedups, over_seeds, thread_gains, timed
+from plotting.derived import champion_speedups, layers_told, over_seeds, thread_gains, timed
 from plotting.naming import Lines, plural
 
 THEME = {
@@ -124,42 +124,162 @@ def thread_gain_vs_length(runs, setting):
 
 
 def accuracy_vs_distance(runs):
-    """Accuracy of trained models against distance: median over seeds, bars from least to most."""
-    rows = gather(runs, lambda run: run.table("recall"))
-    experiment = ["run", "task", "setup", "regime"]
+    """Accuracy of trained models against distance: median over seeds, bars from least to most.
+
+    Panels with a single distance have a column for each model and variant instead."""
+    rows = layers_told(gather(runs, lambda run: run.table("recall")))
+    experiment = ["run", "task", "setup", "regime", "preset"]
     rows = over_seeds(rows, [*experiment, "model", "variant", "distance", "chance"], "accuracy")
     if rows.empty:
         return None
-    several = rows[["setup", "regime"]].drop_duplicates().shape[0] > 1
-    panel = rows[["task", "setup", "regime"] if several else ["task"]].agg(" ".join, axis=1)
-    rows = rows.assign(column_panel=panel, row_panel=rows["run"], reference=rows["chance"])
+    rows = rows.assign(
+        column_panel=experiment_names(rows), row_panel=rows["run"], reference=rows["chance"]
+    )
+    panels = rows.groupby(["row_panel", "column_panel"])["distance"]
+    single = panels.transform("nunique") == 1
     lines = Lines(rows, "variant")
-    rows = set_apart(lines.rows)
-    layers = lines_with_intervals(
-        lines,
-        x=length_axis(rows["distance"], "shown_distance", "distance (tokens)"),
-        y=alt.Y("median:Q", title="accuracy (share of answers)",
-                scale=alt.Scale(domain=[0, 1.05], nice=False), axis=alt.Axis(format=".0%")),
-        interval=("low", "high"),
-        tooltip=["task", "model", "variant", "distance", "median", "low", "high", "seeds"],
-        reference=alt.X("distance:Q"),
-    )  # fmt: skip
+    y = alt.Y("median:Q", title="accuracy (share of answers)",
+              scale=alt.Scale(domain=[0, 1.05], nice=False), axis=alt.Axis(format=".0%"))  # fmt: skip
+    tooltip = ["task", "model", "variant", "distance", "median", "low", "high", "seeds"]
+    charts = []
+    if not single.all():
+        shown = set_apart(lines.rows[~single])
+        layers = lines_with_intervals(
+            lines,
+            x=length_axis(shown["distance"], "shown_distance", "distance (tokens)"),
+            y=y,
+            interval=("low", "high"),
+            tooltip=tooltip,
+            reference=alt.X("distance:Q"),
+        )
+        chart = in_grid(layers, shown, width=460, height=270)
+        names = shown["column_panel"].unique()
+        if single.any() and len(names) == 1:
+            chart = chart.properties(title=panel_title(names[0]))
+        charts.append(chart)
+    if single.any():
+        shown = lines.rows[single]
+        at = ", distance " + shown["distance"].map("{:g}".format)
+        shown = shown.assign(column_panel=shown["column_panel"] + at)
+        charts += columns_of_models(lines, shown, y, tooltip)
     return titled(
-        in_grid(layers, rows, width=460, height=270),
+        alt.vconcat(*charts) if single.any() else charts[0],  # whose panels have titles of their own
         "Accuracy against distance",
         f"median of {seeds_text(rows)}; dashed line: guessing",
     )
 
 
-def accuracy_vs_gap(runs):
-    """Accuracy against the gap between an answer and its evidence, within sequences of one length:
-    median over seeds, bars from least to most."""
-    rows = gather(runs, lambda run: run.table("gap"))
-    keys = ["run", "task", "distance", "model", "variant", "first_gap"]
+def columns_of_models(lines, rows, y, tooltip):
+    """A chart for each panel: a column for each model and variant, a bar from least to most over
+    each point, the guess as a dashed line across."""
+    charts = []
+    for _, panel in rows.groupby(["row_panel", "column_panel"], sort=False):
+        panel = panel.assign(column=panel["line_model"] + ", " + panel["variant"])
+        order = [f"{model}, {variant}" for model in lines.models for variant in lines.varieties]
+        base = alt.Chart(panel).encode(
+            x=alt.X("column:N", sort=order, title=None, axis=alt.Axis(labelAngle=-40, labelLimit=0)),
+            color=alt.Color(
+                "line_model:N", scale=alt.Scale(domain=lines.models, range=lines.colours)
+            ),
+        )
+        guess = alt.Chart(panel).mark_rule(strokeDash=[4, 3], color="#777777", strokeWidth=1.2)
+        points = base.mark_point(size=60, strokeWidth=1.5, filled=True, opacity=1).encode(
+            y=y,
+            shape=alt.Shape(
+                "line_model:N", scale=alt.Scale(domain=lines.models, range=lines.shapes)
+            ),
+            tooltip=tooltip,
+        )
+        bars = base.mark_rule(strokeWidth=1.4).encode(y="low:Q", y2="high:Q")
+        name = " — ".join(panel[["row_panel", "column_panel"]].iloc[0])
+        charts.append(
+            alt.layer(guess.encode(y="mean(reference):Q"), bars, points).properties(
+                width=alt.Step(34), height=270, title=panel_title(name)
+            )
+        )
+    return charts
+
+
+def panel_title(name):
+    return alt.Title(name, fontSize=12, offset=6)
+
+
+def learning_curves(runs):
+    """Accuracy on training batches against optimiser steps, at up to three distances of each task:
+    median over the seeds still training."""
+    rows = layers_told(gather(runs, lambda run: run.table("learning")))
+    experiment = ["run", "task", "setup", "regime", "preset"]
+    keys = [*experiment, "model", "variant", "train_distance", "step"]
     rows = over_seeds(rows, keys, "accuracy")
     if rows.empty:
         return None
-    panel = rows["task"] + ", " + rows["distance"].map("{:g} tokens".format)
+    rows = rows.assign(experiment=experiment_names(rows))
+    rows = pd.concat(
+        [few_distances(group) for _, group in rows.groupby(["run", "experiment"], sort=False)],
+        ignore_index=True,
+    )
+    trained_at = ", trained at " + rows["train_distance"].map("{:g}".format)
+    rows = rows.assign(
+        column_panel=rows["place"],
+        row_panel=rows["run"] + ": " + rows["experiment"],
+        panel=rows["experiment"] + trained_at,
+    )
+    lines = Lines(rows, "variant")
+    legend = alt.Legend(orient="bottom", symbolType="stroke", symbolSize=500)
+    curve = alt.Chart().mark_line(strokeWidth=1.5).encode(
+        x=alt.X("step:Q", title="optimiser steps", axis=alt.Axis(tickCount=4)),
+        y=alt.Y("median:Q", title="accuracy in training",
+                scale=alt.Scale(domain=[0, 1.05], nice=False), axis=alt.Axis(format=".0%")),
+        color=alt.Color(
+            "line_model:N", scale=alt.Scale(domain=lines.models, range=lines.colours)
+        ),
+        strokeDash=alt.StrokeDash(
+            "line_variety:N",
+            scale=alt.Scale(domain=lines.varieties, range=lines.dashes),
+            legend=legend if lines.has_varieties else None,
+        ),
+        tooltip=["panel:N", "model:N", "variant:N", "step:Q", "median:Q", "seeds:Q"],
+    )  # fmt: skip
+    chart = in_grid([curve], lines.rows, width=250, height=150)
+    return titled(
+        chart.resolve_scale(x="independent"),
+        "Learning curves",
+        f"median of {seeds_text(rows)}; shortest, middle and longest distance of training",
+    )
+
+
+def few_distances(rows):
+    """The rows of the shortest, the middle and the longest distance of training, with its place
+    among them."""
+    distances = sorted(rows["train_distance"].unique())
+    chosen = {
+        distances[-1]: "longest distance",
+        distances[len(distances) // 2]: "middle distance",
+        distances[0]: "shortest distance",
+    }
+    if len(distances) == 1:
+        chosen = {distances[0]: "longest distance"}
+    rows = rows[rows["train_distance"].isin(list(chosen))]
+    return rows.assign(place=rows["train_distance"].map(chosen))
+
+
+def experiment_names(rows):
+    """The task of each row, with its preset, and with set-up and regime where there are several."""
+    names = rows["task"].where(rows["preset"] == "", rows["preset"])
+    if rows[["setup", "regime"]].drop_duplicates().shape[0] > 1:
+        names = names + " " + rows["setup"] + " " + rows["regime"]
+    return names
+
+
+def accuracy_vs_gap(runs):
+    """Accuracy against the gap between an answer and its evidence, within sequences of one length:
+    median over seeds, bars from least to most."""
+    rows = layers_told(gather(runs, lambda run: run.table("gap")))
+    keys = ["run", "task", "setup", "regime", "preset", "distance", "model", "variant", "first_gap"]
+    rows = over_seeds(rows, keys, "accuracy")
+    if rows.empty:
+        return None
+    panel = experiment_names(rows) + ", " + rows["distance"].map("{:g} tokens".format)
     lines = Lines(rows.assign(column_panel=panel, row_panel=rows["run"]), "variant")
     layers = lines_with_intervals(
         lines,
@@ -179,17 +299,17 @@ def accuracy_vs_gap(runs):
 
 def gradient_vs_distance(runs):
     """Norm of the gradient that reaches a word, against how far back the word stands."""
-    rows = gather(runs, lambda run: run.table("gradient"))
-    # A file of before tasks had set-ups has no such column.
-    setup = rows.get("setup", pd.Series("causal", rows.index))
-    rows = rows.assign(task=rows["task"].where(setup != "encoder", rows["task"] + ", encoder"))
-    keys = ["run", "task", "stage", "model", "variant", "distance"]
+    rows = layers_told(gather(runs, lambda run: run.table("gradient")))
+    rows = rows[rows["preset"] == ""]
+    rows = rows.assign(task=rows["task"].where(rows["setup"] != "encoder", rows["task"] + ", encoder"))
+    keys = ["run", "task", "regime", "stage", "model", "variant", "distance"]
     rows = over_seeds(rows, keys, "gradient_norm")
     rows = rows[(rows["low"] > 0) & at_doublings(rows["distance"])]  # the axis has no zero
     if rows.empty:
         return None
     stage = rows["stage"].replace({"init": "before training", "trained": "after training"})
-    down = rows["run"] + (", " + rows["task"] if rows["task"].nunique() > 1 else "")
+    several = rows[["task", "regime"]].drop_duplicates().shape[0] > 1
+    down = rows["run"] + (", " + rows["task"] + " " + rows["regime"] if several else "")
     rows = rows.assign(column_panel=stage, row_panel=down)
     lines = Lines(rows, "variant")
     layers = lines_with_intervals(

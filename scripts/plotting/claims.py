@@ -4,7 +4,14 @@ import textwrap
 from dataclasses import dataclass
 
 from plotting import attention
-from plotting.derived import champion_speedups, over_seeds, thread_gains, timed
+from plotting.derived import (
+    champion_speedups,
+    layers_told,
+    one_distance,
+    over_seeds,
+    thread_gains,
+    timed,
+)
 from plotting.naming import MODELS, champions, model_name, plural, rank
 from plotting.settings import settings_of
 
@@ -137,8 +144,9 @@ def remembering(run, attention):
 
 def accuracy(run, attention):
     """Median accuracy over seeds at each distance of first_token, one line a model and variant."""
-    rows = run.table("recall")
+    rows = one_distance(run.table("recall"))
     rows = rows[(rows["task"] == "first_token") & ((rows["model"] == "attention") == attention)]
+    rows = layers_told(rows)
     table = over_seeds(rows, ["model", "variant", "distance"], "accuracy")
     if table.empty:
         return ()
@@ -158,8 +166,9 @@ def accuracy(run, attention):
 def gradient_reach(run, attention):
     """Median over seeds of the gradient's norm at the farthest word ÷ at the nearest word, before
     and after training."""
-    rows = run.table("gradient")
+    rows = one_distance(run.table("gradient"))
     rows = rows[(rows["task"] == "first_token") & ((rows["model"] == "attention") == attention)]
+    rows = layers_told(rows)
     table = over_seeds(rows, ["model", "variant", "stage", "distance"], "relative_gradient_norm")
     figures = []
     for (model, variant), group in table.groupby(["model", "variant"]):

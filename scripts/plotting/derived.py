@@ -73,6 +73,21 @@ def over_seeds(rows, keys, value):
     )
 
 
+def layers_told(rows):
+    """The rows with the number of layers behind the variant's name, where a model of a task has
+    several."""
+    if rows.empty:
+        return rows
+    several = rows.groupby(["task", "model"])["layers"].transform("nunique") > 1
+    layers = ", " + rows["layers"].map("{:g} layers".format).replace("1 layers", "1 layer")
+    return rows.assign(variant=rows["variant"] + layers.where(several, ""))
+
+
+def one_distance(rows):
+    """The rows of models that were trained at one distance, in the task's own setting."""
+    return rows[(rows["regime"] == "single") & (rows["preset"] == "")]
+
+
 def not_ok(run):
     """Rows of throughput.csv and recall.csv that are not `ok`: file, case, status, reason."""
     tables = []

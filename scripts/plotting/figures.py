@@ -74,9 +74,20 @@ PLOTS = (
         "Each point is a model trained from scratch to answer from words that stood up to so many"
         " tokens back, and tested on fresh sequences. A model that loses them falls to the"
         " dashed line. With several seeds, bars reach from the worst to the best. Points of one"
-        " distance are set slightly apart sideways, so that equal accuracies stay visible.",
+        " distance are set slightly apart sideways, so that equal accuracies stay visible. A task with a"
+        " single distance has a column for each model and variant.",
         ("recall.csv",),
         charts.accuracy_vs_distance,
+        by_setting=False,
+    ),
+    Plot(
+        "learning-curves",
+        "Learning curves",
+        "Accuracy on the batches of training, as training goes on. A curve that ends early belongs"
+        " to trainings that were solved and stopped; one that stays level has found nothing to"
+        " go by. Shown at the shortest, the middle and the longest distance that was trained.",
+        ("learning.csv",),
+        charts.learning_curves,
         by_setting=False,
     ),
     Plot(

@@ -26,7 +26,11 @@ COLUMNS = {
         "exponent_low exponent_high r2"
     ).split(),
     "recall": (
-        "task setup regime model variant train_distance distance seed accuracy chance status reason"
+        "task setup regime model variant layers train_distance distance seed accuracy chance status "
+        "reason"
+    ).split(),
+    "learning": (
+        "task setup regime model variant train_distance seed step loss accuracy"
     ).split(),
     "gradient": (
         "task model variant stage seed distance gradient_norm relative_gradient_norm"
@@ -44,9 +48,17 @@ COLUMNS = {
     ).split(),
 }
 
+# Columns that files of earlier versions lack, and what their rows would have there.
+ADDED_LATER = {
+    "recall": {"preset": ""},
+    "learning": {"preset": "", "layers": 1},
+    "gradient": {"preset": "", "layers": 1, "regime": "single", "setup": "causal"},
+    "gap": {"preset": "", "layers": 1},
+}
+
 TEXT_COLUMNS = (
     "run_id case_id model kernel pass causal status reason baseline_model baseline_kernel variable "
-    "task setup regime variant stage sentence query_token key_token answer hidden"
+    "task setup regime variant stage preset mixture sentence query_token key_token answer hidden"
 ).split()
 
 
@@ -67,7 +79,8 @@ class Run:
 
     def table(self, name):
         """The named table, or an empty one with its columns."""
-        return self.tables.get(name, pd.DataFrame(columns=COLUMNS[name]))
+        columns = COLUMNS[name] + list(ADDED_LATER.get(name, ()))
+        return self.tables.get(name, pd.DataFrame(columns=columns))
 
 
 def read_run(folder):
@@ -86,7 +99,10 @@ def read_run(folder):
         if table.empty:
             run.missing[path.name] = "holds no rows"
         else:
-            run.tables[name] = table
+            later = ADDED_LATER.get(name, {}).items()
+            run.tables[name] = table.assign(
+                **{column: value for column, value in later if column not in table.columns}
+            )
     if not any((folder / f"{name}.csv").exists() for name in COLUMNS):
         names = ", ".join(f"{name}.csv" for name in COLUMNS)
         raise RunError(f"{folder}: no file of a run; expected one or more of {names}")

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import io
+import re
 import sys
 import tempfile
 import unittest
@@ -33,12 +34,16 @@ CROSSOVER_HEADER = (
     "crossover_seq_len,status"
 )
 RECALL_HEADER = (
-    "run_id,task,setup,regime,model,variant,train_distance,distance,seed,accuracy,chance,status,"
-    "reason"
+    "run_id,task,setup,regime,model,variant,layers,train_distance,distance,seed,accuracy,chance,"
+    "status,reason"
 )
 
 GRADIENT_HEADER = (
     "run_id,model,variant,stage,seed,distance,gradient_norm,relative_gradient_norm,task"
+)
+
+LEARNING_HEADER = (
+    "run_id,task,setup,regime,model,variant,train_distance,seed,step,loss,accuracy"
 )
 
 GAP_HEADER = (
@@ -79,7 +84,7 @@ RACE = [
 
 def recall_row(model, variant, distance, seed, accuracy):
     return (
-        f"r,first_token,causal,single,{model},{variant},{distance},{distance},{seed},{accuracy},"
+        f"r,first_token,causal,single,{model},{variant},1,{distance},{distance},{seed},{accuracy},"
         "0.0625,ok,"
     )
 
@@ -290,6 +295,51 @@ class CommandLine(RunFolder):
         self.assertTrue((self.folder / "report.html").exists())
         self.assertTrue((self.folder / "claims.txt").exists())
 
+    def test_a_single_distance_has_a_column_for_each_variant(self):
+        rows = [recall_row(model, variant, 64, 1, accuracy).replace("first_token", "mqar")
+                for model, variant, accuracy in (
+                    ("attention", "learned", 0.3), ("attention", "learned+conv3", 1),
+                    ("lstm", "default", 0.3), ("lstm", "default+conv3", 0.3))]  # fmt: skip
+        several = [recall_row("lstm", "default", distance, 1, 1) for distance in (8, 16)]
+        for name, lines in (("alone", rows), ("beside another task", [*several, *rows])):
+            with self.subTest(name):
+                self.write("recall.csv", RECALL_HEADER, *lines)
+                code, _, _ = self.plot(self.folder)
+                self.assertEqual(code, 0)
+                svg = (self.folder / "accuracy-vs-distance.svg").read_text(encoding="utf-8")
+                for label in ("attention, learned+conv3", "LSTM, default+conv3",
+                              "mqar, distance 64"):  # fmt: skip
+                    self.assertTrue(label in svg, label)
+                # The guess spans the panel: columns of 34 points each.
+                guess = re.search(r'Mean of reference: 0.0625"[^>]* x2="(-?\d+)"[^>]*dasharray', svg)
+                self.assertEqual(abs(int(guess[1])), 136)
+
+    def test_layers_regimes_and_presets_are_told_apart(self):
+        header = RECALL_HEADER + ",preset"
+        row = recall_row("lstm", "default", 8, 1, 1)
+        rows = [row + ",", row.replace("default,1,", "default,2,") + ",",
+                row.replace("single", "mixed") + ",", row + ",published"]
+        self.write("recall.csv", header, *rows)
+        self.assertIn("LSTM, default, 2 layers: 100.0 % at 8", self.figures(3))
+        self.assertEqual(self.figures(3).count("LSTM, default"), 2)
+        code, _, _ = self.plot(self.folder)
+        self.assertEqual(code, 0)
+        svg = (self.folder / "accuracy-vs-distance.svg").read_text(encoding="utf-8")
+        for name in ("first_token causal single", "first_token causal mixed", "published"):
+            self.assertTrue(name in svg, name)
+
+    def test_learning_has_a_plot(self):
+        rows = [f"r,first_token,causal,single,lstm,default,{distance},{seed},{step},1,0.5"
+                for distance in (8, 16, 32, 64) for seed in (1, 2) for step in (20, 40)]
+        self.write("learning.csv", LEARNING_HEADER, *rows)
+        code, out, _ = self.plot(self.folder)
+        self.assertEqual(code, 0)
+        self.assertIn("learning-curves.png", out)
+        svg = (self.folder / "learning-curves.svg").read_text(encoding="utf-8")
+        for place in ("shortest", "middle", "longest"):
+            self.assertIn(f"{place} distance", svg)
+        self.assertIn("median of 2 seeds", svg)
+
     def test_accuracy_by_gap_has_a_plot(self):
         self.write(
             "gap.csv",
@@ -322,7 +372,7 @@ class CommandLine(RunFolder):
             "nothing": ({}, "no file of a run"),
             "column": ({"recall.csv": "run_id,task\nr,x\n"}, "column(s) setup, regime"),
             "number": (
-                {"recall.csv": f"{RECALL_HEADER}\nr,t,c,s,lstm,default,8,eight,1,1,0,ok,\n"},
+                {"recall.csv": f"{RECALL_HEADER}\nr,t,c,s,lstm,default,1,8,eight,1,1,0,ok,\n"},
                 "column distance holds text",
             ),
             "json": (
