@@ -43,6 +43,31 @@ void AdamW<T>::step(double learning_rate) {
 }
 
 template <typename T>
+RmsProp<T>::RmsProp(std::vector<Parameter<T>*> parameters, RmsPropOptions options)
+    : parameters_(std::move(parameters)), options_(options) {
+  for (const Parameter<T>* parameter : parameters_) {
+    second_moments_.emplace_back(parameter->value.shape());
+  }
+}
+
+template <typename T>
+void RmsProp<T>::step(double learning_rate) {
+  const T keep = T(options_.alpha), take = T(1 - options_.alpha);
+  const T rate = T(learning_rate), eps = T(options_.epsilon);
+  for (std::size_t k = 0; k < parameters_.size(); ++k) {
+    assert(parameters_[k]->gradient.size() == parameters_[k]->value.size());
+    T* theta = parameters_[k]->value.data();
+    const T* g = parameters_[k]->gradient.data();
+    T* v = second_moments_[k].data();
+    const Index n = parameters_[k]->value.size();
+    for (Index i = 0; i < n; ++i) {
+      v[i] = keep * v[i] + take * g[i] * g[i];
+      theta[i] -= rate * g[i] / (std::sqrt(v[i]) + eps);
+    }
+  }
+}
+
+template <typename T>
 double clip_global_norm(const std::vector<Parameter<T>*>& parameters, double max_norm) {
   double sum = 0;
   for (const Parameter<T>* parameter : parameters) {
@@ -64,11 +89,20 @@ double LearningRateSchedule::at(Index t) const {
   }
   const double progress =
       static_cast<double>(t - warmup_steps) / static_cast<double>(steps - warmup_steps);
-  return peak * (1 + std::cos(std::numbers::pi * progress)) / 2;
+  switch (decay) {
+    case Decay::kCosine:
+      return peak * (1 + std::cos(std::numbers::pi * progress)) / 2;
+    case Decay::kLinear:
+      return peak * (1 - progress);
+    case Decay::kConstant:
+      break;
+  }
+  return peak;
 }
 
 #define SEQBENCH_INSTANTIATE(T) \
   template class AdamW<T>;      \
+  template class RmsProp<T>;    \
   template double clip_global_norm<T>(const std::vector<Parameter<T>*>&, double);
 SEQBENCH_INSTANTIATE(float)
 SEQBENCH_INSTANTIATE(double)

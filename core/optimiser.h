@@ -1,4 +1,5 @@
-// AdamW, gradient clipping and the learning-rate schedule, each exactly as PyTorch computes it.
+// AdamW, RMSprop, gradient clipping and the learning-rate schedule, each exactly as PyTorch
+// computes it.
 //
 // AdamW (Loshchilov & Hutter 2019, algorithm 2; torch.optim.AdamW), step t = 1, 2, …:
 //
@@ -7,7 +8,12 @@
 //   v ← β₂·v + (1 − β₂)·g²
 //   θ ← θ − η/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + ε)
 //
-// Cost: some 12 FLOPs and 7 memory accesses a parameter; bound by memory.
+// RMSprop (Tieleman & Hinton 2012, lecture 6e; torch.optim.RMSprop with its defaults):
+//
+//   v ← α·v + (1 − α)·g²
+//   θ ← θ − η·g/(√v + ε)
+//
+// Cost of either: some 12 FLOPs and 7 memory accesses a parameter at most; bound by memory.
 #pragma once
 
 #include <vector>
@@ -41,16 +47,44 @@ class AdamW {
   int steps_taken_ = 0;                    // t
 };
 
+struct RmsPropOptions {
+  double alpha = 0.99;    // α
+  double epsilon = 1e-8;  // ε
+};
+
+template <typename T>
+class RmsProp {
+ public:
+  /// As AdamW's.
+  explicit RmsProp(std::vector<Parameter<T>*> parameters, RmsPropOptions options = {});
+
+  /// One update with learning rate η.
+  void step(double learning_rate);
+
+ private:
+  std::vector<Parameter<T>*> parameters_;
+  RmsPropOptions options_;
+  std::vector<Tensor<T>> second_moments_;  // v, one tensor a parameter
+};
+
 /// Scales all gradients by min(1, max_norm/(‖g‖ + 1e-6)), where ‖g‖ is the norm over all of them
 /// (torch.nn.utils.clip_grad_norm_). Returns ‖g‖ before scaling.
 template <typename T>
 double clip_global_norm(const std::vector<Parameter<T>*>& parameters, double max_norm);
 
-/// Linear warm-up to the peak, then half a cosine down to 0.
+/// What follows the warm-up.
+enum class Decay {
+  kCosine,    // half a cosine down to 0; torch's CosineAnnealingLR(T_max=steps) without a warm-up
+  kLinear,    // a line down to 0
+  kConstant,  // the peak
+};
+
+/// Linear warm-up to the peak, then a decay.
 struct LearningRateSchedule {
   double peak = 1e-3;
-  Index steps = 1;         // of the whole training
-  Index warmup_steps = 0;  // 0: the cosine alone, torch's CosineAnnealingLR(T_max=steps)
+  Index steps = 1;  // of the whole training
+  Index warmup_steps = 0;
+  Decay decay = Decay::kCosine;
 
   /// The learning rate of step t in [0, steps).
   double at(Index t) const;

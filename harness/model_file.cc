@@ -41,9 +41,12 @@ std::string one_of(const TensorFile& file, const std::string& key,
 }  // namespace
 
 std::string model_file_name(const TrainingSettings& settings) {
-  return settings.task->name + "-" + settings.task->setup + "-" + settings.model + "-" +
-         settings.variant.name + "-distance" + std::to_string(settings.distance) + "-seed" +
-         std::to_string(settings.seed) + ".safetensors";
+  const std::string regime = settings.mixture.empty() ? "" : "-" + settings.regime();
+  const std::string preset = settings.preset == nullptr ? "" : "-" + settings.preset->name;
+  return settings.task->name + "-" + settings.task->setup + regime + preset + "-" + settings.model +
+         "-" + settings.variant.name + "-layers" + std::to_string(settings.form.layers) +
+         "-distance" + std::to_string(settings.distance) + "-seed" + std::to_string(settings.seed) +
+         ".safetensors";
 }
 
 void write_model(const std::filesystem::path& path, const TrainingSettings& settings,

@@ -1,4 +1,4 @@
-// The four tables that `seqbench recall` writes, and what a resumed run finds in them.
+// The five tables that `seqbench recall` writes, and what a resumed run finds in them.
 #pragma once
 
 #include <filesystem>
@@ -16,14 +16,16 @@ namespace seqbench {
 constexpr const char* kRecallFile = "recall.csv";
 constexpr const char* kLearningFile = "learning.csv";
 constexpr const char* kGradientFile = "gradient.csv";
+constexpr const char* kDecayFile = "decay.csv";
 constexpr const char* kGapFile = "gap.csv";
 
 extern const std::vector<std::string> kRecallColumns;
 extern const std::vector<std::string> kLearningColumns;
 extern const std::vector<std::string> kGradientColumns;
+extern const std::vector<std::string> kDecayColumns;
 extern const std::vector<std::string> kGapColumns;
 
-/// "first_token causal lstm chrono distance 64 seed 1".
+/// "first_token causal single lstm chrono 1 layer distance 64 seed 1".
 std::string label(const TrainingSettings& settings);
 
 /// What one training adds to each table.
@@ -31,6 +33,7 @@ struct TrainingRows {
   std::vector<CsvRow> recall;  // one for each test
   std::vector<CsvRow> learning;
   std::vector<CsvRow> gradient;
+  std::vector<CsvRow> decay;
   std::vector<CsvRow> gap;
 };
 TrainingRows finished_rows(const TrainingSettings& settings, const TrainingResult& result,
@@ -70,7 +73,7 @@ class RecallTables {
     void put(const Identity& training, const std::vector<CsvRow>& rows);
   };
 
-  Table recall_, learning_, gradient_, gap_;
+  Table recall_, learning_, gradient_, decay_, gap_;
   std::map<Identity, CsvTable> recall_rows_;
 };
 

@@ -27,7 +27,7 @@ class Score {
     loss_ += mean_loss * static_cast<double>(batch.answers());
     answers_ += batch.answers();
     for (Index a = 0; a < batch.answers(); ++a) {
-      if (judged_ == Judged::kLastAnswer && !batch.is_last_answer(a)) continue;
+      if (!counts(batch, a)) continue;
       ++counted_;
       correct_ += right[std::size_t(a)];
     }
@@ -45,6 +45,18 @@ class Score {
   }
 
  private:
+  bool counts(const TaskBatch& batch, Index a) const {
+    switch (judged_) {
+      case Judged::kEveryAnswer:
+        return true;
+      case Judged::kLastAnswer:
+        return batch.is_last_answer(a);
+      case Judged::kLastTen:
+        return batch.is_among_last(a, 10);
+    }
+    return true;
+  }
+
   Judged judged_;
   double loss_ = 0;
   Index answers_ = 0, counted_ = 0, correct_ = 0, pairs_ = 0, correct_pairs_ = 0;

@@ -22,6 +22,7 @@ std::unique_ptr<Block<T>> make_block(const SequenceModelSpec& spec) {
                         .width = spec.width,
                         .heads = info.is_recurrent() ? 1 : spec.heads,
                         .causal = spec.causal,
+                        .rotary = spec.variant.positions == Positions::kRotary,
                         .watch = spec.watch};
   const bool bidirectional = info.is_recurrent() && !spec.causal;
   return std::make_unique<Block<T>>(make_layer<T>(layer),
@@ -39,7 +40,7 @@ void initialise_layer(Random& random, SequenceLayer<T>& layer, const SequenceMod
     case Initialisation::kForgetOne:
       return initialise_forget_one(random, layer);
     case Initialisation::kChrono:
-      return initialise_chrono(random, layer, spec.longest);
+      return initialise_chrono(random, layer, spec.time_scale > 0 ? spec.time_scale : spec.longest);
     case Initialisation::kOrthogonal:
       return initialise_orthogonal(random, layer);
     case Initialisation::kUniformKeys:
@@ -74,7 +75,7 @@ SequenceModel<T>::SequenceModel(const SequenceModelSpec& spec)
     blocks_.back()->append_parameters(parameters_);
     name_parameters("blocks." + std::to_string(layer) + ".");
   }
-  if (spec.residual) {
+  if (has_final_norm()) {
     parameters_.insert(parameters_.end(), {&final_norm_.weight, &final_norm_.bias});
   }
   parameters_.insert(parameters_.end(), {&readout_.weight, &readout_.bias});
@@ -163,8 +164,8 @@ double SequenceModel<T>::forward(const ThreadTeam& team, const TaskBatch& batch,
   }
 
   // 4. To logits and the loss.
-  const MatrixView<T> normed = spec_.residual ? normed_.matrix().row_block(0, A) : features;
-  if (spec_.residual) final_norm_.forward(features, normed);
+  const MatrixView<T> normed = has_final_norm() ? normed_.matrix().row_block(0, A) : features;
+  if (has_final_norm()) final_norm_.forward(features, normed);
   const MatrixView<T> logits = logits_.matrix().row_block(0, A);
   readout_.forward(team, normed, logits);
   judge(batch, logits);
@@ -172,17 +173,18 @@ double SequenceModel<T>::forward(const ThreadTeam& team, const TaskBatch& batch,
 }
 
 template <typename T>
-void SequenceModel<T>::backward(const ThreadTeam& team, const TaskBatch& batch) {
+void SequenceModel<T>::backward(const ThreadTeam& team, const TaskBatch& batch, double loss_scale) {
   const Index A = batch.answers();
 
   // Undoes 4.
   const MatrixView<T> features = features_.matrix().row_block(0, A);
-  const MatrixView<T> normed = spec_.residual ? normed_.matrix().row_block(0, A) : features;
+  const MatrixView<T> normed = has_final_norm() ? normed_.matrix().row_block(0, A) : features;
   const MatrixView<T> dlogits = logits_.matrix().row_block(0, A);
   const MatrixView<T> dfeatures = dfeatures_.matrix().row_block(0, A);
   loss_backward(batch, dlogits);
+  if (loss_scale != 1) as_eigen(dlogits) *= T(loss_scale);
   readout_.backward(team, normed, dlogits, dfeatures);
-  if (spec_.residual) final_norm_.backward(features, dfeatures, dfeatures);
+  if (has_final_norm()) final_norm_.backward(features, dfeatures, dfeatures);
 
   // Undoes 3: all other rows have no part in the loss.
   const MatrixView<T> dlast = view(dstate_, batch).tokens();

@@ -27,13 +27,15 @@ struct SequenceModelSpec {
   Index answers = 1;
   LossKind loss = LossKind::kCrossEntropy;
   double tolerance = 0;  // of a right answer, where the loss is the squared error
-  Index longest = 1;     // sequence: the number of positions, and chrono's T
+  Index longest = 1;     // sequence: the number of positions
+  Index time_scale = 0;  // chrono's T; 0: longest
   Index width = 64;
   Index layers = 1;
   Index heads = 4;          // attention only
   bool causal = true;       // a token sees itself and earlier ones; else recurrent blocks read in
                             // both directions
   bool residual = false;    // the blocks' form, with a layer norm behind the last one
+  bool final_norm = false;  // that norm behind bare layers too
   Index mlp_expansion = 0;  // of residual blocks
   AttentionWatch* watch = nullptr;  // of all attention layers, outlives the model; null: none
 };
@@ -65,14 +67,16 @@ class SequenceModel {
   const std::vector<Token>& answers() const { return answers_; }
   /// For each answer of the last forward, whether it was right (LossKind says when).
   const std::vector<bool>& right() const { return right_; }
-  /// Assigns every parameter's gradient; after a forward of the same batch with kForBackward.
-  void backward(const ThreadTeam& team, const TaskBatch& batch);
+  /// Assigns every parameter's gradient of `loss_scale` times the loss; after a forward of the same
+  /// batch with kForBackward.
+  void backward(const ThreadTeam& team, const TaskBatch& batch, double loss_scale = 1);
   /// The last backward's gradient with respect to the embedding's output: [B, T, D].
   SequenceView<const T> embedding_gradient() const { return embedding_gradient_; }
 
  private:
   /// Those without a name yet.
   void name_parameters(const std::string& prefix);
+  bool has_final_norm() const { return spec_.residual || spec_.final_norm; }
   bool reads_tokens() const { return spec_.vocabulary > 0; }
   bool learns_positions() const { return spec_.variant.positions == Positions::kLearned; }
   SequenceView<T> view(Tensor<T>& states, const TaskBatch& batch) const;
@@ -104,7 +108,8 @@ class SequenceModel {
   SequenceView<const T> embedding_gradient_;
 };
 
-/// Gives `to` the parameters of `from`, a model of the same specification.
+/// Gives `to` the parameters of `from`, a model of the same specification but for its longest
+/// sequence: positions that `from` does not have stay as they are.
 template <typename From, typename To>
 void copy_parameters(SequenceModel<From>& from, SequenceModel<To>& to) {
   for (std::size_t k = 0; k < from.parameters().size(); ++k) {

@@ -28,33 +28,46 @@ MedianInterval median_interval(std::vector<double> values) {
   return {median(values), values[cut], values[values.size() - 1 - cut]};
 }
 
-PowerFit fit_power(std::span<const double> x, std::span<const double> y) {
+LineFit fit_line(std::span<const double> x, std::span<const double> y) {
   assert(x.size() == y.size() && x.size() >= 2);
   const double n = double(x.size());
   double mean_x = 0, mean_y = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
-    mean_x += std::log(x[i]) / n;
-    mean_y += std::log(y[i]) / n;
+    mean_x += x[i] / n;
+    mean_y += y[i] / n;
   }
   double sxx = 0, sxy = 0, syy = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
-    const double dx = std::log(x[i]) - mean_x, dy = std::log(y[i]) - mean_y;
+    const double dx = x[i] - mean_x, dy = y[i] - mean_y;
     sxx += dx * dx;
     sxy += dx * dy;
     syy += dy * dy;
   }
-  PowerFit fit;
-  fit.exponent = sxy / sxx;
+  LineFit fit;
+  fit.slope = sxy / sxx;
   fit.r2 = syy > 0 ? sxy * sxy / (sxx * syy) : 1.0;
-  fit.exponent_low = fit.exponent_high = std::numeric_limits<double>::quiet_NaN();
+  fit.slope_low = fit.slope_high = std::numeric_limits<double>::quiet_NaN();
   if (x.size() >= 3) {
-    const double residual = std::max(0.0, syy - fit.exponent * sxy);
+    const double residual = std::max(0.0, syy - fit.slope * sxy);
     const double error = std::sqrt(residual / (n - 2) / sxx);
     const double t = boost::math::quantile(boost::math::students_t(n - 2), 0.975);
-    fit.exponent_low = fit.exponent - t * error;
-    fit.exponent_high = fit.exponent + t * error;
+    fit.slope_low = fit.slope - t * error;
+    fit.slope_high = fit.slope + t * error;
   }
   return fit;
+}
+
+PowerFit fit_power(std::span<const double> x, std::span<const double> y) {
+  const auto logarithms = [](std::span<const double> values) {
+    std::vector<double> logs(values.size());
+    std::ranges::transform(values, logs.begin(), [](double value) { return std::log(value); });
+    return logs;
+  };
+  const LineFit line = fit_line(logarithms(x), logarithms(y));
+  return {.exponent = line.slope,
+          .exponent_low = line.slope_low,
+          .exponent_high = line.slope_high,
+          .r2 = line.r2};
 }
 
 }  // namespace seqbench

@@ -28,6 +28,17 @@ double median(std::vector<double> values);
 /// smallest and largest.
 MedianInterval median_interval(std::vector<double> values);
 
+/// y = a + slope·x by least squares.
+struct LineFit {
+  double slope = 0;
+  double slope_low = 0;  // 95 % by Student's t; not a number with fewer than three points
+  double slope_high = 0;
+  double r2 = 0;
+};
+
+/// Two points or more, not all x equal.
+LineFit fit_line(std::span<const double> x, std::span<const double> y);
+
 /// y = a·x^exponent by least squares on logarithms.
 struct PowerFit {
   double exponent = 0;

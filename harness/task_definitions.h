@@ -13,5 +13,9 @@ Task mqar_task();
 Task coreference_task();
 Task coreference_encoder_task();
 Task hidden_verb_task();
+Task mqar_8k_task();
+Task first_symbol_task();
+Task copy_all_task();
+Task associative_recall_task();
 
 }  // namespace seqbench

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "harness/presets.h"
 #include "harness/task_definitions.h"
 
 namespace seqbench {
@@ -51,9 +52,9 @@ void TaskBatch::start(SequenceShape new_shape) {
   shape = new_shape;
 }
 
-bool TaskBatch::is_last_answer(Index a) const {
+bool TaskBatch::is_among_last(Index a, Index count) const {
   const auto sequence_of = [this](Index i) { return answer_rows[std::size_t(i)] / shape.steps; };
-  return a + 1 == answers() || sequence_of(a + 1) != sequence_of(a);
+  return a + count >= answers() || sequence_of(a + count) != sequence_of(a);
 }
 
 const std::vector<Task>& all_tasks() {
@@ -144,6 +145,11 @@ const std::vector<Task>& all_tasks() {
                                 .weight_decay = 0.01,
                                 .test_sequences = 1000,
                                 .solved_accuracy = 0.95}),
+      // As others have posed them, in their settings.
+      with(first_symbol_task(), preset_by_name("first-token").settings),
+      with(copy_all_task(), preset_by_name("copy-10k").settings),
+      with(mqar_8k_task(), preset_by_name("mqar-64-4").settings),
+      with(associative_recall_task(), preset_by_name("associative-recall").settings),
   };
   return tasks;
 }

@@ -7,6 +7,8 @@
 //   mqar          k₁ v₁ k₂ v₂ … _ k₂ _ _ k₁  →  v₂, v₁           mqar_task.cc
 //   coreference   the N1 didn't V the N2 because it was too ADJ  →  N1 or N2   coreference_task.cc
 //   hidden_verb   the N1 [hidden] on the N2  →  which verb       hidden_verb_task.cc
+//   first_symbol, copy_all, mqar_8k, associative_recall: as others have posed them in published
+//   settings (presets.h)                                         published_tasks.cc, mqar_task.cc
 //
 // To add a task: a file that says what is drawn and asked, declared in task_definitions.h, and an
 // entry with its settings in tasks.cc's table.
@@ -17,6 +19,7 @@
 #include <vector>
 
 #include "core/embedding.h"
+#include "core/optimiser.h"
 #include "core/random.h"
 #include "core/sequence_layer.h"
 
@@ -36,7 +39,9 @@ struct TaskBatch {
 
   Index answers() const { return static_cast<Index>(answer_rows.size()); }
   /// Whether answer `a` is the last of its sequence.
-  bool is_last_answer(Index a) const;
+  bool is_last_answer(Index a) const { return is_among_last(a, 1); }
+  /// Whether it is one of the last `count`.
+  bool is_among_last(Index a, Index count) const;
   /// Forgets what it holds and takes this shape.
   void start(SequenceShape new_shape);
 };
@@ -68,7 +73,9 @@ enum class LossKind {
 };
 
 /// Which answers accuracy counts; the loss is the mean over all.
-enum class Judged { kEveryAnswer, kLastAnswer };
+enum class Judged { kEveryAnswer, kLastAnswer, kLastTen };
+
+enum class OptimiserKind { kAdamW, kRmsProp };
 
 /// The form and training of one model on one task.
 struct ModelSettings {
@@ -76,24 +83,31 @@ struct ModelSettings {
   double learning_rate = 1e-3;  // the peak
   Index heads = 1;              // of attention
   bool residual = false;        // Transformer blocks (block.h) around the layers, not bare ones
+  bool final_norm = false;      // a layer norm behind the last layer; blocks always have one
   Index mlp_expansion = 0;      // hidden width of a block's MLP ÷ width
+  Index width = 0;              // 0: the task's
 };
 
 /// The setting a task is run in unless the command line says otherwise.
 struct TaskDefaults {
-  std::vector<Index> distances;
-  std::vector<std::string> variants;
+  std::vector<Index> distances = {};
+  std::vector<std::string> variants = {};
   Index seeds = 1;
   Index steps = 1;
   Index batch = 1;
   Index width = 1;
   std::map<std::string, ModelSettings> models;
   Index warmup_steps = 0;
+  Decay decay = Decay::kCosine;
+  OptimiserKind optimiser = OptimiserKind::kAdamW;
   double weight_decay = 0;
   double max_gradient_norm = 1;
+  Index training_sequences = 0;  // shown again and again in the same batches; 0: always fresh ones
   Index test_sequences = 1;
+  std::vector<Index> test_distances = {};  // besides that of training
   double solved_accuracy = 1;  // from here on a test, or a stretch of training, counts as solved
   bool stops_when_solved = false;  // training ends soon after (training.cc says when)
+  Index gradient_steps = 512;      // how far back gradients are measured
 };
 
 struct Task {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <memory>
 
 #include "core/optimiser.h"
 #include "harness/registry.h"
@@ -26,92 +27,125 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-/// Draws sequences as the training wants them.
-void draw(Random& random, const TrainingSettings& settings, Index sequences, Split split,
-          TaskBatch& batch) {
+/// The shape of the largest of batches at these distances, and its answers.
+struct Largest {
+  SequenceShape shape;
+  Index answers = 0;  // of the whole batch
+};
+Largest largest_batch(const TrainingSettings& settings, const std::vector<Index>& distances) {
+  Largest largest{{settings.batch, 0}, 0};
+  for (const Index distance : distances) {
+    const TaskSetting setting = settings.task_setting(distance);
+    Index& steps = largest.shape.steps;
+    steps = std::max(steps, settings.task->sequence_length(setting));
+    largest.answers = std::max(largest.answers, settings.batch * settings.task->questions(setting));
+  }
+  return largest;
+}
+
+void reserve_for(SequenceModel<float>& model, const TrainingSettings& settings,
+                 const std::vector<Index>& distances, const ThreadTeam& team) {
+  const Largest largest = largest_batch(settings, distances);
+  model.reserve(largest.shape, largest.answers, team.size());
+}
+
+/// Draws sequences of one distance as the training wants them.
+void draw(Random& random, const TrainingSettings& settings, Index distance, Index sequences,
+          Split split, TaskBatch& batch) {
   settings.task->draw(random,
                       {.sequences = sequences,
-                       .setting = settings.task_setting(),
+                       .setting = settings.task_setting(distance),
                        .evidence = settings.variant.evidence,
                        .split = split},
                       batch);
 }
 
-template <typename T>
-void reserve_for(SequenceModel<T>& model, const TaskBatch& batch, const ThreadTeam& team) {
-  model.reserve(batch.shape, batch.answers(), team.size());
-}
+/// The batches of a training.
+class TrainingData {
+ public:
+  explicit TrainingData(const TrainingSettings& settings)
+      : settings_(settings),
+        distances_(settings.trained_distances()),
+        random_(static_cast<std::uint64_t>(settings.seed), kTrainingData) {}
 
-/// Tests where the model was trained.
-TestScore test(const ThreadTeam& team, const TrainingSettings& settings,
-               SequenceModel<float>& model) {
+  /// A mixture draws a distance for each batch.
+  void draw_next(TaskBatch& batch) {
+    const Index sequences = settings_.defaults().training_sequences;
+    if (sequences > 0 && drawn_ >= sequences) {
+      random_ = Random(static_cast<std::uint64_t>(settings_.seed), kTrainingData);
+      drawn_ = 0;
+    }
+    const bool mixed = distances_.size() > 1;
+    const Index choice = mixed ? random_.below(static_cast<Index>(distances_.size())) : 0;
+    draw(random_, settings_, distances_[std::size_t(choice)], settings_.batch, Split::kTraining,
+         batch);
+    drawn_ += settings_.batch;
+  }
+
+ private:
+  const TrainingSettings& settings_;
+  std::vector<Index> distances_;
+  Random random_;
+  Index drawn_ = 0;  // sequences, since the first was
+};
+
+TestScore test_at(const ThreadTeam& team, const TrainingSettings& settings, Index distance,
+                  SequenceModel<float>& model) {
   Random random(static_cast<std::uint64_t>(settings.seed), kTestData);
   TaskBatch batch;
   Score score(settings.task->judged);
   ScoreByGap by_gap;
-  for (Index left = settings.task->defaults.test_sequences; left > 0; left -= batch.shape.batch) {
-    draw(random, settings, std::min(left, settings.batch), Split::kTest, batch);
+  for (Index left = settings.defaults().test_sequences; left > 0; left -= batch.shape.batch) {
+    draw(random, settings, distance, std::min(left, settings.batch), Split::kTest, batch);
     const double loss = model.forward(team, batch, Keep::kNothing);
     score.add(batch, loss, model.right());
     by_gap.add(model.right(), batch.gaps);
   }
-  return {.distance = settings.distance,
+  return {.distance = distance,
           .accuracy = score.accuracy(),
           .loss = score.mean_loss(),
           .pair_accuracy = score.pair_accuracy(),
           .by_gap = by_gap.scores()};
 }
 
-/// Forgets all answers of a sequence but the last.
-void keep_last_answers(TaskBatch& batch) {
-  TaskBatch last;
-  last.start(batch.shape);
-  for (Index a = 0; a < batch.answers(); ++a) {
-    if (!batch.is_last_answer(a)) continue;
-    const auto i = static_cast<std::size_t>(a);
-    last.answer_rows.push_back(batch.answer_rows[i]);
-    if (!batch.targets.empty()) last.targets.push_back(batch.targets[i]);
-    if (!batch.values.empty()) last.values.push_back(batch.values[i]);
+/// One update of the model's parameters with a learning rate.
+std::function<void(double)> make_optimiser(const TaskDefaults& defaults,
+                                           SequenceModel<float>& model) {
+  if (defaults.optimiser == OptimiserKind::kRmsProp) {
+    const auto rms_prop = std::make_shared<RmsProp<float>>(model.parameters());
+    return [rms_prop](double learning_rate) { rms_prop->step(learning_rate); };
   }
-  last.tokens = std::move(batch.tokens);
-  last.numbers = std::move(batch.numbers);
-  batch = std::move(last);
+  const auto adam = std::make_shared<AdamW<float>>(
+      model.parameters(), AdamWOptions{.weight_decay = defaults.weight_decay});
+  return [adam](double learning_rate) { adam->step(learning_rate); };
 }
 
-/// In double, since a vanishing gradient would underflow in float. One batch of sequences;
-/// distances count back from each sequence's last answer.
-std::vector<GradientPoint> gradient_by_distance(const ThreadTeam& team,
-                                                const TrainingSettings& settings,
-                                                SequenceModel<float>& trained) {
-  SequenceModel<double> model(model_spec(settings));
-  copy_parameters(trained, model);
-  Random random(static_cast<std::uint64_t>(settings.seed), kGradientData);
-  TaskBatch batch;
-  draw(random, settings, settings.batch, Split::kTest, batch);
-  keep_last_answers(batch);
-  reserve_for(model, batch, team);
-  model.forward(team, batch, Keep::kForBackward);
-  model.backward(team, batch);
-
-  const auto [B, T] = std::pair(batch.shape.batch, batch.shape.steps);
-  const auto gradient = model.embedding_gradient();
-  std::vector<GradientPoint> points;
-  for (Index distance = 1; distance < T; ++distance) {
-    double sum = 0;
-    Index sequences = 0;
-    for (Index b = 0; b < B; ++b) {
-      const Index t = batch.answer_rows[std::size_t(b)] % T - distance;
-      if (t < 0) continue;
-      sum += as_eigen(gradient.sequence(b)).row(t).norm();
-      ++sequences;
-    }
-    // The loss is a mean over B sequences; that of one alone has B times the gradient.
-    if (sequences > 0) points.push_back({distance, sum * double(B) / double(sequences)});
-  }
-  return points;
+GradientProbe gradient_probe(const TrainingSettings& settings) {
+  return {.task = settings.task,
+          .setting = settings.task_setting(),
+          .evidence = settings.variant.evidence,
+          .spec = model_spec(settings),
+          .sequences = settings.batch,
+          .steps = settings.gradient_steps,
+          .seed = static_cast<std::uint64_t>(settings.seed),
+          .stream = kGradientData};
 }
 
 }  // namespace
+
+std::vector<Index> TrainingSettings::trained_distances() const {
+  return mixture.empty() ? std::vector{distance} : mixture;
+}
+
+std::vector<Index> TrainingSettings::tested_distances() const {
+  std::vector<Index> distances = trained_distances();
+  std::vector<Index> more = defaults().test_distances;
+  if (!mixture.empty()) more.push_back(2 * distance);
+  for (const Index each : more) {
+    if (std::ranges::find(distances, each) == distances.end()) distances.push_back(each);
+  }
+  return distances;
+}
 
 SequenceModelSpec model_spec(const TrainingSettings& settings) {
   return {.model = settings.model,
@@ -121,12 +155,14 @@ SequenceModelSpec model_spec(const TrainingSettings& settings) {
           .answers = settings.task->answers,
           .loss = settings.task->loss,
           .tolerance = settings.task->tolerance,
-          .longest = settings.seq_len(),
+          .longest = largest_batch(settings, settings.tested_distances()).shape.steps,
+          .time_scale = settings.seq_len(),
           .width = settings.width,
           .layers = settings.form.layers,
           .heads = settings.form.heads,
           .causal = settings.task->causal,
           .residual = settings.form.residual,
+          .final_norm = settings.form.final_norm,
           .mlp_expansion = settings.form.mlp_expansion};
 }
 
@@ -135,76 +171,111 @@ void initialise(const TrainingSettings& settings, SequenceModel<float>& model) {
   model.initialise(random);
 }
 
-TrainingCost training_cost(const TrainingSettings& settings) {
-  const SequenceModelSpec spec = model_spec(settings);
-  const ModelInfo& info = model_info(spec.model);
-  const SequenceShape shape{settings.batch, settings.seq_len()};
-  const LayerCost layer = declared_cost({.model = spec.model,
-                                         .kernel = info.fastest_kernel(),
-                                         .width = spec.width,
-                                         .heads = info.is_recurrent() ? 1 : spec.heads,
-                                         .causal = spec.causal},
-                                        shape, Pass::kTrain, 1);
-  const double N = double(shape.batch) * double(shape.steps), D = double(spec.width);
-  const double expansion = double(spec.mlp_expansion);
-  const double mlp_parameters = 2 * expansion * D * D;
-  const double layers = double(spec.layers);
+namespace {
 
-  const double positions =
-      spec.variant.positions == Positions::kNone ? 0 : double(spec.longest) * D;
-  const double taps = double(spec.variant.taps);
-  const double parameters =
-      double(spec.vocabulary + spec.channels + spec.answers) * D + positions +
-      layers * (layer.parameters + mlp_parameters + (taps > 0 ? (taps + 1) * D : 0));
+LayerCost layer_cost(const SequenceModelSpec& spec, SequenceShape shape) {
+  const ModelInfo& info = model_info(spec.model);
+  return declared_cost({.model = spec.model,
+                        .kernel = info.fastest_kernel(),
+                        .width = spec.width,
+                        .heads = info.is_recurrent() ? 1 : spec.heads,
+                        .causal = spec.causal},
+                       shape, Pass::kTrain, 1);
+}
+
+double mlp_parameters(const SequenceModelSpec& spec) {
+  return 2 * double(spec.mlp_expansion) * double(spec.width) * double(spec.width);
+}
+
+/// Of the forward and backward passes of one batch.
+double step_flops(const SequenceModelSpec& spec, SequenceShape shape) {
+  const double N = double(shape.batch) * double(shape.steps);
+  const double rest = mlp_parameters(spec) + double(spec.variant.taps) * double(spec.width);
+  return double(spec.layers) * (layer_cost(spec, shape).flops + 3 * 2 * N * rest);
+}
+
+double parameter_scalars(const SequenceModelSpec& spec) {
+  const double D = double(spec.width), taps = double(spec.variant.taps);
+  const bool has_table = spec.variant.positions == Positions::kLearned ||
+                         spec.variant.positions == Positions::kSinusoidal;
+  const double positions = has_table ? double(spec.longest) * D : 0;
+  return double(spec.vocabulary + spec.channels + spec.answers) * D + positions +
+         double(spec.layers) * (layer_cost(spec, {1, 1}).parameters + mlp_parameters(spec) +
+                                (taps > 0 ? (taps + 1) * D : 0));
+}
+
+/// What a model keeps for batches of this shape with so many answers.
+double state_scalars(const SequenceModelSpec& spec, SequenceShape shape, double answers) {
+  const double N = double(shape.batch) * double(shape.steps), D = double(spec.width);
   // A block's states (block.h): its output, in residual form five more and twice the MLP's, and two
   // of a convolution.
-  const double block_states = (spec.residual ? 6 + 2 * expansion : 1) + (taps > 0 ? 2 : 0);
-  const double A = double(shape.batch) * double(settings.task->questions(settings.task_setting()));
-  const double answer_states = A * (3 * D + 2 * double(spec.answers) + 1);
-  const double states =
-      N * (D * (2 + layers * block_states) + 2 * double(spec.channels)) + answer_states;
-  const double layer_scalars = layers * layer.workspace_bytes / sizeof(float);
-  // In float: value, gradient and two moments of a parameter. In double: value and gradient.
-  const double float_bytes = sizeof(float) * (4 * parameters + states + layer_scalars);
-  const double double_bytes = sizeof(double) * (2 * parameters + states + layer_scalars);
+  const double block_states =
+      (spec.residual ? 6 + 2 * double(spec.mlp_expansion) : 1) + (spec.variant.taps > 0 ? 2 : 0);
+  const double layers = double(spec.layers);
+  return N * (D * (2 + layers * block_states) + 2 * double(spec.channels)) +
+         answers * (3 * D + 2 * double(spec.answers) + 1) +
+         layers * layer_cost(spec, shape).workspace_bytes / sizeof(float);
+}
 
-  return {.flops = double(settings.steps) * layers *
-                   (layer.flops + 3 * 2 * N * (mlp_parameters + taps * D)),
-          .bytes = float_bytes + (settings.measure_gradients ? double_bytes : 0)};
+}  // namespace
+
+TrainingCost training_cost(const TrainingSettings& settings) {
+  const SequenceModelSpec spec = model_spec(settings);
+  const auto trained = settings.trained_distances();
+  double flops = 0;  // a step's, mean over the mixture
+  for (const Index distance : trained) {
+    const SequenceShape shape{settings.batch,
+                              settings.task->sequence_length(settings.task_setting(distance))};
+    flops += step_flops(spec, shape) / double(trained.size());
+  }
+  const double parameters = parameter_scalars(spec);
+  const Largest largest = largest_batch(settings, settings.tested_distances());
+  // In float: value, gradient and two moments of a parameter. In double: value and gradient.
+  TrainingCost cost{
+      .flops = double(settings.steps) * flops,
+      .bytes = sizeof(float) *
+               (4 * parameters + state_scalars(spec, largest.shape, double(largest.answers)))};
+  if (settings.measure_gradients) {
+    const SequenceShape probe = probe_shape(gradient_probe(settings));
+    cost.bytes +=
+        sizeof(double) * (2 * parameters + state_scalars(spec, probe, double(probe.batch)));
+  }
+  return cost;
 }
 
 std::optional<TrainingResult> train(const TrainingSettings& settings, const KeepGoing& keep_going) {
   const ThreadTeam team(1);
-  const TaskDefaults& defaults = settings.task->defaults;
-  Random data_random(static_cast<std::uint64_t>(settings.seed), kTrainingData);
+  const TaskDefaults& defaults = settings.defaults();
 
   auto owned = std::make_unique<SequenceModel<float>>(model_spec(settings));
   SequenceModel<float>& model = *owned;
   initialise(settings, model);
-  AdamW<float> optimiser(model.parameters(), {.weight_decay = defaults.weight_decay});
+  const auto optimiser_step = make_optimiser(defaults, model);
   const LearningRateSchedule schedule{.peak = settings.form.learning_rate,
                                       .steps = settings.steps,
-                                      .warmup_steps = defaults.warmup_steps};
+                                      .warmup_steps = defaults.warmup_steps,
+                                      .decay = defaults.decay};
 
   TrainingResult result;
   result.parameters = model.parameter_count();
   if (settings.measure_gradients) {
-    result.initial_gradients = gradient_by_distance(team, settings, model);
+    result.initial_gradients = gradients_by_distance(team, gradient_probe(settings), model);
   }
 
   const Stopwatch stopwatch;
+  reserve_for(model, settings, settings.trained_distances(), team);
+  TrainingData data(settings);
   TaskBatch batch;
   Score stretch(settings.task->judged);
   Index good_stretches = 0;  // in a row
   const double good_accuracy = (1 + defaults.solved_accuracy) / 2;
   for (Index step = 0; step < settings.steps; ++step) {
     if (!keep_going(step)) return std::nullopt;
-    draw(data_random, settings, settings.batch, Split::kTraining, batch);
-    if (step == 0) reserve_for(model, batch, team);
+    data.draw_next(batch);
     const double loss = model.forward(team, batch, Keep::kForBackward);
     model.backward(team, batch);
     clip_global_norm(model.parameters(), defaults.max_gradient_norm);
-    optimiser.step(schedule.at(step));
+    optimiser_step(schedule.at(step));
     result.steps = step + 1;
 
     stretch.add(batch, loss, model.right());
@@ -227,9 +298,15 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   }
   result.train_seconds = stopwatch.seconds();
 
-  result.tests.push_back(test(team, settings, model));
+  const auto tested = settings.tested_distances();
+  if (tested.size() > settings.trained_distances().size()) {
+    reserve_for(model, settings, tested, team);
+  }
+  for (const Index distance : tested) {
+    result.tests.push_back(test_at(team, settings, distance, model));
+  }
   if (settings.measure_gradients && result.failure.empty()) {
-    result.trained_gradients = gradient_by_distance(team, settings, model);
+    result.trained_gradients = gradients_by_distance(team, gradient_probe(settings), model);
   }
   result.model = std::move(owned);
   return result;

@@ -1,4 +1,4 @@
-// One training of one model on one task at one distance, and what it tells.
+// One training of one model on one task, at one distance or at several mixed, and what it tells.
 //
 // A training is a function of its settings alone: every random number comes from the seed, through
 // streams of its own for parameters, training data, test data and gradient probes, so that all
@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "harness/gradient_probe.h"
+#include "harness/presets.h"
 #include "harness/score.h"
 #include "harness/sequence_model.h"
 #include "harness/tasks.h"
@@ -20,19 +22,30 @@ namespace seqbench {
 
 struct TrainingSettings {
   const Task* task = nullptr;
+  const Preset* preset = nullptr;  // the published setting that takes the place of the task's
   std::string model;
-  Variant variant;
-  Index distance = 1;  // in training
-  Index pairs = 0;     // for tasks that have them
+  Variant variant = {};
+  Index distance = 1;               // in training; the longest of a mixture
+  std::vector<Index> mixture = {};  // distances mixed in training, ascending; empty: one alone
+  Index pairs = 0;                  // for tasks that have them
   Index seed = 1;
   Index steps = 1;
   Index batch = 1;
   Index width = 1;
   ModelSettings form;
   bool measure_gradients = true;
+  Index gradient_steps = 0;  // how far back at least; 0: as far as sequences of training reach
 
-  TaskSetting task_setting() const { return {.distance = distance, .pairs = pairs}; }
+  const TaskDefaults& defaults() const { return preset ? preset->settings : task->defaults; }
+  /// Training at `distance` as the task sees it.
+  TaskSetting task_setting() const { return task_setting(distance); }
+  TaskSetting task_setting(Index at) const { return {.distance = at, .pairs = pairs}; }
   Index seq_len() const { return task->sequence_length(task_setting()); }
+  /// "single": trained at one distance; "mixed".
+  std::string regime() const { return mixture.empty() ? "single" : "mixed"; }
+  std::vector<Index> trained_distances() const;
+  /// Those of training, further ones of the setting, and twice the longest of a mixture.
+  std::vector<Index> tested_distances() const;
 };
 
 /// The mean over the fresh batches of a stretch of training that ends after `step` steps.
@@ -41,13 +54,6 @@ struct LearningPoint {
   double seconds = 0;  // of training so far
   double loss = 0;
   double accuracy = 0;
-};
-
-/// How strongly the loss of a sequence's last answer depends on the embedding `distance` steps
-/// before it.
-struct GradientPoint {
-  Index distance = 0;
-  double norm = 0;  // mean over sequences of ‖∂L/∂e_{T − distance}‖, L the loss of that answer
 };
 
 /// How well the trained model does on fresh test sequences of one distance.
@@ -59,7 +65,7 @@ struct TestScore {
   std::vector<GapScore> by_gap;  // gaps from one power of two to the next; empty where the task's
                                  // distance tells the gap
 
-  bool solves(const Task& task) const { return accuracy >= task.defaults.solved_accuracy; }
+  bool solves(const TaskDefaults& defaults) const { return accuracy >= defaults.solved_accuracy; }
 };
 
 struct TrainingResult {

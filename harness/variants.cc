@@ -17,10 +17,11 @@ const std::vector<Variant>& all_variants() {
   static const std::vector<Variant> variants = {
       {.name = "default", .models = kRecurrent},
       {.name = "forget1", .models = {"lstm", "gru"}, .initialisation = Initialisation::kForgetOne},
-      {.name = "chrono", .models = {"lstm"}, .initialisation = Initialisation::kChrono},
+      {.name = "chrono", .models = {"lstm", "gru"}, .initialisation = Initialisation::kChrono},
       {.name = "orthogonal", .models = {"elman"}, .initialisation = Initialisation::kOrthogonal},
       {.name = "learned", .models = {"attention"}, .positions = Positions::kLearned},
       {.name = "sinusoidal", .models = {"attention"}, .positions = Positions::kSinusoidal},
+      {.name = "rotary", .models = {"attention"}, .positions = Positions::kRotary},
       {.name = "nopos", .models = {"attention"}},
       {.name = "meanpool",
        .models = {"attention"},
@@ -106,20 +107,22 @@ void initialise_uniform_keys(Random& random, SequenceLayer<T>& attention) {
 }
 
 template <typename T>
-void initialise_chrono(Random& random, SequenceLayer<T>& lstm, Index longest) {
+void initialise_chrono(Random& random, SequenceLayer<T>& layer, Index longest) {
   assert(longest >= 2);
-  const auto parameters = lstm.parameters();  // weight_ih, weight_hh, bias_ih, bias_hh
-  assert(parameters.size() == 4);
-  const Index H = lstm.width();
+  const auto parameters = layer.parameters();  // weight_ih, weight_hh, bias_ih, bias_hh
+  assert(parameters.size() == 4 && parameters[2].value.size() >= 3 * layer.width());
+  const Index H = layer.width();
   uniform_by_fan_in(random, parameters[0].value, H);
   orthogonal(random, parameters[1].value);
   std::ranges::fill(parameters[2].value.values(), T(0));
   std::ranges::fill(parameters[3].value.values(), T(0));
-  T* const input_gate = parameters[2].value.data();  // PyTorch's order: i f g o, H of each
-  T* const forget_gate = input_gate + H;
+  // PyTorch's orders: i f g o and r z n. The second gate of either keeps the state.
+  const bool is_lstm = parameters[2].value.size() == 4 * H;
+  T* const first_gate = parameters[2].value.data();
+  T* const keeping_gate = first_gate + H;
   for (Index j = 0; j < H; ++j) {
-    forget_gate[j] = static_cast<T>(std::log(random.uniform(1, double(longest - 1))));
-    input_gate[j] = -forget_gate[j];
+    keeping_gate[j] = static_cast<T>(std::log(random.uniform(1, double(longest - 1))));
+    if (is_lstm) first_gate[j] = -keeping_gate[j];
   }
 }
 

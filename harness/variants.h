@@ -18,7 +18,7 @@ enum class Initialisation {
   kPyTorch,      // as the constructors of PyTorch's layers do
   kForgetOne,    // LSTM, GRU: a bias of 1 on the gate that keeps the state (Gers et al. 2000;
                  // Jozefowicz et al. 2015)
-  kChrono,       // LSTM: long memories from the start (Tallec & Ollivier 2018, sec. 3)
+  kChrono,       // LSTM, GRU: long memories from the start (Tallec & Ollivier 2018, sec. 3)
   kOrthogonal,   // Elman: weight_hh keeps the state's norm (Saxe et al. 2013; Arjovsky et al. 2016)
   kUniformKeys,  // attention: queries and keys 0, so that every token seen has the same weight
 };
@@ -27,6 +27,7 @@ enum class Positions {
   kNone,        // recurrence knows the order by itself; attention does not
   kLearned,     // a parameter [T, D], N(0, 0.02²), added to the embedding (Gehring et al. 2017)
   kSinusoidal,  // fixed waves, added to the embedding (Vaswani et al. 2017, sec. 3.5)
+  kRotary,      // queries and keys turned by their position in every layer (Su et al. 2021)
 };
 
 struct Variant {
@@ -62,14 +63,15 @@ void initialise_orthogonal(Random& random, SequenceLayer<T>& elman);
 template <typename T>
 void initialise_uniform_keys(Random& random, SequenceLayer<T>& attention);
 
-/// Draws the parameters of a new LSTM for dependencies over up to `longest` ≥ 2 steps:
+/// Draws the parameters of a new LSTM or GRU for dependencies over up to `longest` ≥ 2 steps:
 ///
-///   weight_ih as PyTorch,   weight_hh [4H, H] semi-orthogonal,   all biases 0 but
-///   b_if ~ log U(1, longest − 1),   b_ii = −b_if
+///   weight_ih as PyTorch,   weight_hh [4H or 3H, H] semi-orthogonal,   all biases 0 but
+///   b_if ~ log U(1, longest − 1),   b_ii = −b_if        (LSTM, eq. 16)
+///   b_iz ~ log U(1, longest − 1)                        (GRU; the paper's 1 − z is our z)
 ///
-/// The forget gate of a unit so keeps its cell for a time of its own, between 1 and `longest`
-/// steps, and the input gate lets in what that leaves room for.
+/// The gate that keeps the state so keeps that of each unit for a time of its own, between 1 and
+/// `longest` steps; an LSTM's input gate lets in what that leaves room for, as a GRU's does anyway.
 template <typename T>
-void initialise_chrono(Random& random, SequenceLayer<T>& lstm, Index longest);
+void initialise_chrono(Random& random, SequenceLayer<T>& layer, Index longest);
 
 }  // namespace seqbench

@@ -8,7 +8,8 @@ import unittest
 
 from program import PROGRAM, ProgramTest, read_csv, run
 
-TINY = ["recall", "--distance", "4", "--steps", "40", "--batch", "16", "--width", "16"]
+TINY = ["recall", "--distance", "4", "--steps", "40", "--batch", "16", "--width", "16",
+        "--gradient-steps", "3"]
 
 
 def read_csv_so_far(path):
@@ -26,7 +27,7 @@ class Recall(ProgramTest):
         rows = read_csv(out / "recall.csv")
         kinds = {(row["model"], row["variant"]) for row in rows}
         self.assertEqual(kinds, {("elman", "default"), ("lstm", "default"), ("lstm", "chrono"),
-                                 ("gru", "default"), ("attention", "learned")})
+                                 ("gru", "default"), ("gru", "chrono"), ("attention", "learned")})
         self.assertEqual(len(rows), 2 * len(kinds))
         self.assertEqual({row["seed"] for row in rows}, {"5", "6"})
         for row in rows:
@@ -70,7 +71,7 @@ class Recall(ProgramTest):
             tables.append({(row["model"], row["variant"]): (row["accuracy"], row["loss"])
                            for row in read_csv(out / "recall.csv")})
         self.assertEqual(tables[0], tables[1])
-        self.assertEqual(len(tables[0]), 5)
+        self.assertEqual(len(tables[0]), 6)
 
     def test_resume_trains_only_what_is_missing(self):
         out = self.folder / "run"
@@ -79,8 +80,8 @@ class Recall(ProgramTest):
         process = run(*TINY, "--model", "gru,elman", "--seeds", "2", "--out", out, "--resume")
         self.assertEqual(process.returncode, 0, process.stderr)
         rows = read_csv(out / "recall.csv")
-        self.assertEqual(rows[:1], first)
-        self.assertEqual(len(rows), 4)
+        self.assertEqual(rows[:2], first)
+        self.assertEqual(len(rows), 6)
         process = run(*TINY, "--model", "gru", "--seeds", "1", "--learning-rate", "0.5",
                       "--out", out, "--resume")
         self.assert_refused(process, 2, "--resume", "learning_rate")

@@ -50,6 +50,21 @@ TEST(AdamW, MatchesPyTorchUnderACosineSchedule) {
   for (Index t = 0; t < 4; ++t) EXPECT_NEAR(schedule.at(t), expected_rate[t], 4 * kEps * 0.1);
 }
 
+// Written out for two steps of one number each: v = 0.01·g², then 0.99·v + 0.01·g².
+TEST(RmsProp, FollowsItsDefinition) {
+  Parameter<double> w = parameter({1, -2}, {0.5, -4});
+  RmsProp<double> optimiser({&w});
+  optimiser.step(0.1);
+  // g/√(0.01·g²) is 10 times the sign.
+  EXPECT_NEAR(w.value[0], 1 - 0.1 * 0.5 / (0.05 + 1e-8), 8 * kEps);
+  EXPECT_NEAR(w.value[1], -2 + 0.1 * 4 / (0.4 + 1e-8), 8 * kEps * 2);
+  const double before = w.value[0];
+  w.gradient[0] = 1;
+  optimiser.step(0.2);
+  const double v = 0.99 * 0.0025 + 0.01;
+  EXPECT_NEAR(w.value[0], before - 0.2 / (std::sqrt(v) + 1e-8), 16 * kEps * 2);
+}
+
 // torch.nn.utils.clip_grad_norm_ of gradients [3, −4] and [12] to 1.
 TEST(ClipGlobalNorm, MatchesPyTorch) {
   Parameter<double> a = parameter({0, 0}, {3, -4}), b = parameter({0}, {12});
@@ -74,6 +89,17 @@ TEST(LearningRateSchedule, RisesLinearlyThenFallsAsHalfACosine) {
   EXPECT_EQ(schedule.at(4), 2.0);
   EXPECT_DOUBLE_EQ(schedule.at(9), 1.0);  // halfway down
   EXPECT_DOUBLE_EQ(schedule.at(13), 1 + std::cos(std::numbers::pi * 0.9));
+}
+
+TEST(LearningRateSchedule, FallsAsALineOrStaysAtThePeak) {
+  LearningRateSchedule schedule{.peak = 2, .steps = 14, .warmup_steps = 4, .decay = Decay::kLinear};
+  EXPECT_EQ(schedule.at(1), 1.0);
+  EXPECT_EQ(schedule.at(4), 2.0);
+  EXPECT_EQ(schedule.at(9), 1.0);
+  EXPECT_DOUBLE_EQ(schedule.at(13), 0.2);
+  schedule.decay = Decay::kConstant;
+  EXPECT_EQ(schedule.at(1), 1.0);
+  for (const Index t : {4, 9, 13}) EXPECT_EQ(schedule.at(t), 2.0);
 }
 
 }  // namespace

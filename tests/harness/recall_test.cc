@@ -31,7 +31,12 @@ class RecallCommand : public ::testing::Test {
   int run(std::vector<std::string> arguments) {
     const std::vector<std::string> small = {"--width", "8", "--heads",      "2",
                                             "--batch", "4", "--no-progress"};
-    arguments.insert(arguments.end(), small.begin(), small.end());
+    if (std::ranges::find(arguments, "--preset") == arguments.end()) {
+      arguments.insert(arguments.end(), small.begin(), small.end());
+    }
+    if (std::ranges::find(arguments, "--gradient-steps") == arguments.end()) {
+      arguments.insert(arguments.end(), {"--gradient-steps", "3"});
+    }
     if (std::ranges::find(arguments, "--out") == arguments.end()) {
       arguments.insert(arguments.end(), {"--out", folder_.string()});
     }
@@ -53,7 +58,9 @@ class RecallCommand : public ::testing::Test {
 };
 
 TEST_F(RecallCommand, WritesARowForEveryTraining) {
-  ASSERT_EQ(run({"--distance", "4,8", "--seeds", "2", "--seed", "5", "--steps", "21"}), 0);
+  ASSERT_EQ(run({"--distance", "4,8", "--seeds", "2", "--seed", "5", "--steps", "21",
+                 "--gradient-steps", "7"}),
+            0);
   std::set<std::vector<std::string>> trainings;
   for (const auto& row : table("recall.csv")) {
     trainings.insert({row.at("model"), row.at("variant"), row.at("distance"), row.at("seed")});
@@ -70,8 +77,8 @@ TEST_F(RecallCommand, WritesARowForEveryTraining) {
     EXPECT_GT(std::stod(row.at("train_seconds")), 0);
     EXPECT_TRUE(row.at("solved") == "true" || row.at("solved") == "false");
   }
-  // elman, lstm, gru, chrono lstm, attention.
-  EXPECT_EQ(trainings.size(), 5u * 2 * 2);
+  // elman, lstm and gru, chrono of the latter two, attention.
+  EXPECT_EQ(trainings.size(), 6u * 2 * 2);
   EXPECT_EQ(table("recall.csv").size(), trainings.size());
   EXPECT_TRUE(trainings.contains({"lstm", "chrono", "8", "6"}));
 
@@ -103,8 +110,8 @@ TEST_F(RecallCommand, ResultsDoNotDependOnThreads) {
 }
 
 TEST_F(RecallCommand, ResumesWhereItStopped) {
-  const std::vector<std::string> options = {"--model", "gru,lstm", "--distance", "4,6",
-                                            "--seeds", "1",        "--steps",    "20"};
+  const std::vector<std::string> options = {"--model", "elman,lstm", "--distance", "4,6",
+                                            "--seeds", "1",          "--steps",    "20"};
   ASSERT_EQ(run(options), 0);
   const CsvTable whole = table("recall.csv");
   ASSERT_EQ(whole.size(), 6u);
@@ -137,8 +144,8 @@ TEST_F(RecallCommand, RefusesToResumeOtherSettings) {
   } catch (const UsageError& error) {
     EXPECT_STREQ(
         error.what(),
-        "--resume: first_token gru default distance 4 seed 1 is there with schedule_steps 2, now "
-        "3 "
+        "--resume: first_token causal single gru default 1 layer distance 4 seed 1 is there with "
+        "schedule_steps 2, now 3 "
         "is asked for; expected the same settings, or another --out");
   }
 }
@@ -153,8 +160,8 @@ TEST_F(RecallCommand, SkipsWhatDoesNotFitIntoMemory) {
 }
 
 TEST_F(RecallCommand, SkipsWhatExceedsTheMemoryLimitAndTakesItAgainWithMore) {
-  std::vector<std::string> options = {"--model", "gru", "--distance",     "4", "--seeds", "1",
-                                      "--steps", "2",   "--memory-limit", "1K"};
+  std::vector<std::string> options = {"--model", "elman", "--distance",     "4", "--seeds", "1",
+                                      "--steps", "2",     "--memory-limit", "1K"};
   ASSERT_EQ(run(options), 0);
   ASSERT_EQ(table("recall.csv").size(), 1u);
   EXPECT_EQ(table("recall.csv")[0].at("status"), "skipped");
@@ -181,7 +188,7 @@ TEST_F(RecallCommand, ReportsATrainingThatFailsUntilAResumedRunReplacesIt) {
   EXPECT_EQ(failed[0].at("schedule_steps"), "100");
 
   // Another training beside it: the failed one's rows stay, and are still told of.
-  EXPECT_EQ(run(training("gru", "0.001")), 1);
+  EXPECT_EQ(run(training("elman", "0.001")), 1);
   const CsvTable both = table("recall.csv");
   ASSERT_EQ(both.size(), 2u);
   EXPECT_EQ(both[0], failed[0]);
@@ -225,9 +232,10 @@ TEST_F(RecallCommand, ResumingReplacesLeftRowsOfAnUnfinishedTrainingAndKeepsAllO
 }
 
 TEST_F(RecallCommand, RefusesToResumeFilesOfOtherColumnsAndChangesNothing) {
-  const std::vector<std::string> options = {"--model", "gru", "--distance", "4", "--steps", "2",
-                                            "--seeds", "1",   "--resume"};
-  for (const std::string name : {"recall.csv", "learning.csv", "gradient.csv", "gap.csv"}) {
+  const std::vector<std::string> options = {"--model", "elman", "--distance", "4", "--steps", "2",
+                                            "--seeds", "1",     "--resume"};
+  for (const std::string name :
+       {"recall.csv", "learning.csv", "gradient.csv", "decay.csv", "gap.csv"}) {
     fs::remove_all(folder_);
     ASSERT_EQ(run(options), 0);
     const std::string foreign = "run_id,colour\r\nrun,blue\r\n";
@@ -284,7 +292,9 @@ TEST_F(RecallCommand, TrainsEveryTask) {
     chances[row.at("task")] = row.at("chance");
     pairs[row.at("task")] = row.at("pairs");
   }
-  EXPECT_EQ(table("recall.csv").size(), 2u * 5);
+  // Nine tasks of two models, but for those of published settings: first_symbol and copy_all have
+  // the GRU once between them, mqar_8k and associative_recall attention.
+  EXPECT_EQ(table("recall.csv").size(), 2u * 5 + 3);
   EXPECT_EQ(lengths["copy"], "52");
   EXPECT_EQ(lengths["mqar"], "32");
   EXPECT_EQ(chances["mqar"], "0.5");
@@ -294,20 +304,106 @@ TEST_F(RecallCommand, TrainsEveryTask) {
   EXPECT_EQ(pairs["copy"], "");
   std::set<std::string> by_gap;
   for (const auto& row : table("gap.csv")) by_gap.insert(row.at("task"));
-  EXPECT_EQ(by_gap, (std::set<std::string>{"mqar", "parity"}));
+  EXPECT_EQ(by_gap, (std::set<std::string>{"mqar", "mqar_8k", "parity"}));
+}
+
+TEST_F(RecallCommand, RegimesAndLayersAreRowsOfTheirOwn) {
+  ASSERT_EQ(run({"--model", "lstm", "--variant", "default", "--distance", "4,8", "--seeds", "1",
+                 "--steps", "2", "--regime", "single,mixed", "--layers", "1,2"}),
+            0);
+  std::set<std::vector<std::string>> rows;
+  for (const auto& row : table("recall.csv")) {
+    rows.insert({row.at("regime"), row.at("layers"), row.at("train_distance"), row.at("distance")});
+    EXPECT_EQ(row.at("mixture"), row.at("regime") == "mixed" ? "4 8" : "");
+  }
+  std::set<std::vector<std::string>> expected;
+  for (const std::string layers : {"1", "2"}) {
+    for (const std::string distance : {"4", "8"}) {
+      expected.insert({"single", layers, distance, distance});
+    }
+    for (const std::string distance : {"4", "8", "16"}) {
+      expected.insert({"mixed", layers, "8", distance});
+    }
+  }
+  EXPECT_EQ(rows, expected);
+  EXPECT_EQ(table("recall.csv").size(), expected.size());
+  // Before and after training: of the longest distance, of the mixture.
+  EXPECT_EQ(table("decay.csv").size(), 2u * 2 * 2);
+  for (const auto& row : table("decay.csv")) {
+    EXPECT_EQ(row.at("last_distance"), "3");
+    EXPECT_LT(std::stod(row.at("decades_per_step")), 0);
+  }
+}
+
+TEST_F(RecallCommand, RefusesToResumeAnotherMixture) {
+  const auto mixed = [](const std::string& distances) {
+    return std::vector<std::string>{"--model",  "gru",        "--variant", "default",  "--seeds",
+                                    "1",        "--steps",    "2",         "--regime", "mixed",
+                                    "--resume", "--distance", distances};
+  };
+  ASSERT_EQ(run(mixed("4,8")), 0);
+  EXPECT_EQ(run(mixed("8,4")), 0);
+  EXPECT_THROW(run(mixed("5,8")), UsageError);
+}
+
+TEST_F(RecallCommand, MatchesParametersAtEachDistance) {
+  ASSERT_EQ(run({"--distance", "4,8", "--seeds", "1", "--steps", "1", "--match", "parameters"}), 0);
+  std::map<std::string, std::vector<double>> counts;
+  for (const auto& row : table("recall.csv")) {
+    counts[row.at("distance")].push_back(std::stod(row.at("parameters")));
+  }
+  EXPECT_EQ(counts.size(), 2u);
+  for (const auto& [distance, parameters] : counts) {
+    const double largest = *std::ranges::max_element(parameters);
+    EXPECT_EQ(parameters.size(), 6u);
+    for (const double count : parameters) EXPECT_GE(count, 0.9 * largest) << distance;
+  }
+}
+
+TEST_F(RecallCommand, TuningWritesEveryRateOnceAndNothingElse) {
+  const std::vector<std::string> options = {
+      "--tune", "--model", "gru", "--variant", "default", "--distance", "4,6,8", "--steps", "20"};
+  ASSERT_EQ(run(options), 0);
+  const CsvTable rows = table("tuning.csv");
+  ASSERT_EQ(rows.size(), 4u);
+  std::set<std::string> rates;
+  for (const auto& row : rows) {
+    rates.insert(row.at("learning_rate"));
+    EXPECT_EQ(row.at("distance"), "6");
+    EXPECT_EQ(row.at("seed"), "1000");
+  }
+  EXPECT_EQ(rates.size(), 4u);
+  EXPECT_FALSE(fs::exists(folder_ / "recall.csv"));
+  EXPECT_NE(output_.find("  best\n"), std::string::npos);
+  EXPECT_EQ(output_.find("  best\n"), output_.rfind("  best\n"));
+
+  auto again = options;
+  again.push_back("--resume");
+  ASSERT_EQ(run(again), 0);
+  EXPECT_EQ(table("tuning.csv"), rows);
+}
+
+TEST_F(RecallCommand, NamesTheModelsThatAPresetHas) {
+  try {
+    run({"--preset", "copy-1000", "--model", "attention"});
+    FAIL() << "accepted";
+  } catch (const UsageError& error) {
+    EXPECT_STREQ(error.what(),
+                 "--model: 'attention' is not allowed; expected one that the preset has: lstm");
+  }
 }
 
 TEST_F(RecallCommand, NamesTheVariantsThatTheChosenModelsHave) {
   try {
-    run({"--model", "gru,attention", "--variant", "chrono"});
+    run({"--model", "elman,attention", "--variant", "chrono"});
     FAIL() << "accepted";
   } catch (const UsageError& error) {
     EXPECT_STREQ(
         error.what(),
-        "--variant: 'chrono' is not allowed; expected one that gru,attention has: default, "
-        "forget1, learned, sinusoidal, nopos, meanpool, noanswer, conv3, default+conv3, "
-        "forget1+conv3, learned+conv3, sinusoidal+conv3, nopos+conv3, meanpool+conv3, "
-        "noanswer+conv3");
+        "--variant: 'chrono' is not allowed; expected one that elman,attention has: default, "
+        "orthogonal, learned, sinusoidal, rotary, nopos, meanpool, noanswer, conv3, default+conv3, "
+        "orthogonal+conv3, learned+conv3, sinusoidal+conv3, rotary+conv3, nopos+conv3, "
+        "meanpool+conv3, noanswer+conv3");
   }
 }
 
@@ -323,7 +419,7 @@ TEST_F(RecallCommand, RefusesBadOptionsByNameAndWritesNothing) {
       {{"--variant", "conv5"}, "--variant: 'conv5'"},
       {{"--variant", "conv3+learned"}, "--variant: 'conv3+learned'"},
       {{"--model", "elman", "--variant", "forget1+conv3"}, "--variant: 'forget1+conv3'"},
-      {{"--model", "gru", "--variant", "chrono"}, "--variant: 'chrono'"},
+      {{"--model", "elman", "--variant", "chrono"}, "--variant: 'chrono'"},
       {{"--model", "transformer"}, "--model: 'transformer'"},
       {{"--distance", "1"}, "--distance: '1'"},
       {{"--task", "adding", "--distance", "1"}, "--distance: '1'"},
@@ -336,6 +432,13 @@ TEST_F(RecallCommand, RefusesBadOptionsByNameAndWritesNothing) {
       {{"--task", "copy", "--pairs", "4"}, "--pairs: '4'"},
       {{"--task", "mqar,parity", "--pairs", "4"}, "--pairs: '4'"},
       {{"--distance", "8..0"}, "--distance: '0'"},
+      {{"--regime", "triple"}, "--regime: 'triple'"},
+      {{"--match", "flops"}, "--match: 'flops'"},
+      {{"--gradient-steps", "0"}, "--gradient-steps: '0'"},
+      {{"--preset", "first"}, "--preset: 'first'"},
+      {{"--preset", "first-token,copy-1000"}, "--preset: 'first-token,copy-1000'"},
+      {{"--preset", "first-token", "--steps", "10"}, "--steps: '10'"},
+      {{"--preset", "first-token", "--task", "copy"}, "--task: 'copy'"},
       {{"--seeds", "0"}, "--seeds: '0'"},
       {{"--seed", "-1"}, "--seed: '-1'"},
       {{"--steps", "7x"}, "--steps: '7x'"},

@@ -48,6 +48,13 @@ TEST(MedianInterval, CoversTheTrueMedianInAtLeast95Percent) {
   }
 }
 
+TEST(LineFit, FindsTheSlopeOfExactData) {
+  const std::vector<double> x = {1, 2, 5}, y = {3, 1, -5};
+  EXPECT_NEAR(fit_line(x, y).slope, -2, 1e-12);
+  EXPECT_NEAR(fit_line(x, y).slope_high, -2, 1e-6);
+  EXPECT_NEAR(fit_line(x, y).r2, 1, 1e-12);
+}
+
 TEST(PowerFit, FindsTheExponentOfExactData) {
   const std::vector<double> x = {1, 2, 4, 8}, y = {3, 12, 48, 192};
   const PowerFit fit = fit_power(x, y);

@@ -12,7 +12,8 @@ namespace {
 
 TEST(FindVariant, KnowsWhichModelsHaveIt) {
   EXPECT_TRUE(find_variant("lstm", "chrono").has_value());
-  EXPECT_FALSE(find_variant("gru", "chrono").has_value());
+  EXPECT_FALSE(find_variant("elman", "chrono").has_value());
+  EXPECT_EQ(find_variant("attention", "rotary")->positions, Positions::kRotary);
   EXPECT_TRUE(find_variant("gru", "forget1").has_value());
   EXPECT_FALSE(find_variant("elman", "forget1").has_value());
   EXPECT_FALSE(find_variant("attention", "default").has_value());
@@ -50,8 +51,9 @@ TEST(FindVariant, CombinesEachWithTheConvolution) {
 
 TEST(VariantNames, AreThoseThatAnyOfTheModelsHas) {
   EXPECT_EQ(variant_names({"gru"}),
-            (std::vector<std::string>{"default", "forget1", "noanswer", "conv3", "default+conv3",
-                                      "forget1+conv3", "noanswer+conv3"}));
+            (std::vector<std::string>{"default", "forget1", "chrono", "noanswer", "conv3",
+                                      "default+conv3", "forget1+conv3", "chrono+conv3",
+                                      "noanswer+conv3"}));
   EXPECT_EQ(variant_names(model_names()), variant_names());
 }
 
@@ -118,36 +120,40 @@ TEST(InitialiseUniformKeys, MakesAttentionTheMeanOfWhatItSees) {
   EXPECT_EQ(max_abs(std::span<const double>(p[1].gradient.values().first(2 * kWidth))), 0);
 }
 
-TEST(InitialiseChrono, FollowsItsDefinition) {
+void check_chrono(const std::string& model, Index gates) {
   constexpr Index kWidth = 64, kLongest = 40;
-  const auto lstm = make_layer<double>({.model = "lstm", .kernel = "hoisted", .width = kWidth});
+  const auto layer = make_layer<double>({.model = model, .kernel = "hoisted", .width = kWidth});
   Random random(1);
-  randomise_parameters(random, *lstm);  // whatever is not assigned shows
-  initialise_chrono(random, *lstm, kLongest);
-  const auto parameters = lstm->parameters();
+  randomise_parameters(random, *layer);  // whatever is not assigned shows
+  initialise_chrono(random, *layer, kLongest);
+  const auto parameters = layer->parameters();
 
   EXPECT_LE(max_abs<double>(parameters[0].value.values()), 1 / std::sqrt(double(kWidth)));
 
   const auto recurrent = as_eigen(parameters[1].value.matrix());
   const RowMajorMatrix<double> gram = recurrent.transpose() * recurrent;
-  // 64 reflections of 256 elements, then dot products of 256.
+  // 64 reflections of up to 256 elements, then dot products of as many.
   const double bound = double(2 * 64 + 2 * 256) * std::numeric_limits<double>::epsilon();
   EXPECT_LE((gram - RowMajorMatrix<double>::Identity(kWidth, kWidth)).cwiseAbs().maxCoeff(), bound);
 
   const auto& bias = parameters[2].value;
   double largest = 0;
   for (Index j = 0; j < kWidth; ++j) {
-    const double forget = bias[kWidth + j];
-    EXPECT_GE(forget, 0);
-    EXPECT_LE(forget, std::log(double(kLongest - 1)));
-    EXPECT_EQ(bias[j], -forget);
-    EXPECT_EQ(bias[2 * kWidth + j], 0);
-    EXPECT_EQ(bias[3 * kWidth + j], 0);
-    largest = std::max(largest, forget);
+    const double keeping = bias[kWidth + j];
+    EXPECT_GE(keeping, 0);
+    EXPECT_LE(keeping, std::log(double(kLongest - 1)));
+    EXPECT_EQ(bias[j], gates == 4 ? -keeping : 0);
+    for (Index gate = 2; gate < gates; ++gate) EXPECT_EQ(bias[gate * kWidth + j], 0);
+    largest = std::max(largest, keeping);
   }
   // 64 draws all below half the range: once in 2⁶⁴ seeds.
   EXPECT_GT(largest, std::log(double(kLongest) / 2));
   EXPECT_EQ(max_abs<double>(parameters[3].value.values()), 0);
+}
+
+TEST(InitialiseChrono, FollowsItsDefinition) {
+  check_chrono("lstm", 4);
+  check_chrono("gru", 3);
 }
 
 }  // namespace

@@ -1,0 +1,173 @@
+#include "harness/presets.h"
+
+#include <limits>
+#include <stdexcept>
+
+namespace seqbench {
+namespace {
+
+constexpr double kNoClipping = std::numeric_limits<double>::infinity();
+
+/// Zoology's block: pre-norm, one head, no MLP.
+constexpr ModelSettings kMixingBlocks{.layers = 2, .learning_rate = 2.15e-3, .residual = true};
+
+/// Steps of so many epochs over so many sequences, the last batch of an epoch filled up.
+constexpr Index epochs(Index count, Index sequences, Index batch) {
+  return count * ((sequences + batch - 1) / batch);
+}
+
+TaskDefaults zoology(Index length) {
+  constexpr Index kBatch = 512, kSequences = 100000;
+  return {.distances = {length},
+          .variants = {"learned"},
+          .seeds = 1,
+          .steps = epochs(64, kSequences, kBatch),
+          .batch = kBatch,
+          .width = 64,
+          .models = {{"attention", kMixingBlocks}},
+          .weight_decay = 0.1,
+          .max_gradient_norm = kNoClipping,
+          .training_sequences = kSequences,
+          .test_sequences = 3000,
+          .solved_accuracy = 0.99,
+          .stops_when_solved = true};
+}
+
+TaskDefaults copy_memory(std::vector<Index> blanks, std::map<std::string, ModelSettings> models) {
+  constexpr Index kBatch = 32, kSequences = 10000;
+  return {.distances = std::move(blanks),
+          .variants = {"default"},
+          .seeds = 1,
+          .steps = epochs(50, kSequences, kBatch),
+          .batch = kBatch,
+          .width = 1,  // each model has its own
+          .models = std::move(models),
+          .decay = Decay::kConstant,
+          .optimiser = OptimiserKind::kRmsProp,
+          .training_sequences = kSequences,
+          .test_sequences = 1000,
+          .solved_accuracy = 0.95};
+}
+
+const std::string kCopyDiffers =
+    "symbols are embedded, not fed as one number; width for the published number of parameters";
+
+}  // namespace
+
+const std::vector<Preset>& all_presets() {
+  static const std::vector<Preset> presets = {
+      {.name = "first-token",
+       .task = "first_symbol",
+       .settings = {.distances = {8, 16, 32},
+                    .variants = {"default"},
+                    .seeds = 3,
+                    .steps = 1100,
+                    .batch = 64,
+                    .width = 64,
+                    .models = {{"lstm", {.layers = 2, .learning_rate = 3e-3, .final_norm = true}}},
+                    .weight_decay = 0.01,
+                    .test_sequences = 1024,
+                    .solved_accuracy = 0.95},
+       .source = "github.com/hurjun/xLSTM, scripts/recall_sweep.py",
+       .differs = "the readout has a bias (16 parameters)"},
+      {.name = "mqar-64-4",
+       .task = "mqar_8k",
+       .settings = zoology(64),
+       .source = "Arora et al. 2023 (Zoology), fig. 2; github.com/HazyResearch/zoology, "
+                 "iclr24_zoology_figure2",
+       .differs = "no dropout (0.1 on embedding and weights); the third of its four learning rates "
+                  "alone; batches keep their sequences; the rate falls by the step, not the epoch"},
+      {.name = "mqar-128-8",
+       .task = "mqar_8k",
+       .settings = zoology(128),
+       .source = "Arora et al. 2023 (Zoology), fig. 2",
+       .differs = "as mqar-64-4"},
+      {.name = "associative-recall",
+       .task = "associative_recall",
+       .settings =
+           {.distances = {40},
+            .variants = {"default", "learned"},
+            .seeds = 1,
+            .steps = epochs(200, 5000, 32),
+            .batch = 32,
+            .width = 32,
+            .models = {{"lstm",
+                        {.layers = 2, .learning_rate = 5e-4, .residual = true, .mlp_expansion = 4}},
+                       {"attention",
+                        {.layers = 8,
+                         .learning_rate = 5e-4,
+                         .heads = 2,
+                         .residual = true,
+                         .mlp_expansion = 4,
+                         .width = 128}}},
+            .warmup_steps = epochs(20, 5000, 32),
+            .decay = Decay::kLinear,
+            .weight_decay = 0.1,
+            .max_gradient_norm = kNoClipping,
+            .training_sequences = 5000,
+            .test_sequences = 500,
+            .solved_accuracy = 0.99},
+       .source = "github.com/berlino/seq_icl, configs/experiment/synthetics/associative_recall",
+       .differs = "no dropout (0.1 on embedding and weights); batches keep their sequences"},
+      {.name = "adding-transfer",
+       .task = "adding",
+       .settings = {.distances = {100},
+                    .variants = {"default"},
+                    .seeds = 3,
+                    .steps = 10000,
+                    .batch = 64,
+                    .width = 64,
+                    .models = {{"lstm", {.learning_rate = 3e-3}}, {"gru", {.learning_rate = 3e-3}}},
+                    .test_sequences = 1000,
+                    .test_distances = {200, 400},
+                    .solved_accuracy = 0.95},
+       .source = "figures of issue 7: RMSE at T = 100, 200, 400 after training at 100",
+       .differs = "the source names no width, steps or optimiser: ours"},
+      {.name = "copy-10k",
+       .task = "copy_all",
+       .settings = copy_memory({20, 50, 100, 200}, {{"lstm", {.learning_rate = 5e-4, .width = 34}},
+                                                    {"gru", {.learning_rate = 5e-4, .width = 39}}}),
+       .source = "Bai et al. 2018, fig. 5 (10 K parameters)",
+       .differs = kCopyDiffers},
+      {.name = "copy-1000",
+       .task = "copy_all",
+       .settings = copy_memory({1000}, {{"lstm", {.learning_rate = 5e-4, .width = 43}}}),
+       .source = "Bai et al. 2018, table 1 (16 K parameters); github.com/locuslab/TCN, copy_memory",
+       .differs = kCopyDiffers},
+      {.name = "adding-600",
+       .task = "adding",
+       .settings = {.distances = {600},
+                    .variants = {"default"},
+                    .seeds = 1,
+                    .steps = epochs(10, 50000, 32),
+                    .batch = 32,
+                    .width = 1,  // each model has its own
+                    .models = {{"elman", {.learning_rate = 1e-3, .width = 186}},
+                               {"lstm", {.learning_rate = 1e-3, .width = 92}},
+                               {"gru", {.learning_rate = 1e-3, .width = 107}}},
+                    .decay = Decay::kConstant,
+                    .training_sequences = 50000,
+                    .test_sequences = 1000,
+                    .solved_accuracy = 0.95},
+       .source = "Bai et al. 2018, table 1 (70 K parameters); github.com/locuslab/TCN, "
+                 "adding_problem",
+       .differs = "numbers go through a linear map of their own; width for the published number of "
+                  "parameters; learning rate and clipping at 1, which the source tuned, are ours"},
+  };
+  return presets;
+}
+
+const Preset& preset_by_name(const std::string& name) {
+  for (const Preset& preset : all_presets()) {
+    if (preset.name == name) return preset;
+  }
+  throw std::invalid_argument("there is no preset '" + name + "'");
+}
+
+std::vector<std::string> preset_names() {
+  std::vector<std::string> names;
+  for (const Preset& preset : all_presets()) names.push_back(preset.name);
+  return names;
+}
+
+}  // namespace seqbench

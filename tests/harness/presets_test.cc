@@ -1,0 +1,58 @@
+#include "harness/presets.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <stdexcept>
+
+#include "harness/training.h"
+
+namespace seqbench {
+namespace {
+
+TEST(Presets, EachIsASettingOfATaskWithASource) {
+  std::set<std::string> names;
+  for (const Preset& preset : all_presets()) {
+    EXPECT_TRUE(names.insert(preset.name).second) << preset.name;
+    EXPECT_EQ(&preset_by_name(preset.name), &preset);
+    EXPECT_FALSE(preset.source.empty());
+    const Task& task = task_by_name(preset.task);
+    for (const auto& [model, form] : preset.settings.models) {
+      for (const Index distance : preset.settings.distances) {
+        EXPECT_GE(distance, task.min_distance(0));
+        TrainingSettings settings{.task = &task,
+                                  .preset = &preset,
+                                  .model = model,
+                                  .distance = distance,
+                                  .steps = preset.settings.steps,
+                                  .batch = preset.settings.batch,
+                                  .width = form.width > 0 ? form.width : preset.settings.width,
+                                  .form = form};
+        EXPECT_GT(training_cost(settings).flops, 0) << preset.name << model;
+      }
+    }
+  }
+  EXPECT_THROW(preset_by_name("none"), std::invalid_argument);
+}
+
+// The number of parameters that the sources give.
+TEST(Presets, HaveThePublishedNumberOfParameters) {
+  const std::map<std::string, double> published = {
+      {"adding-600", 70e3}, {"copy-1000", 16e3}, {"copy-10k", 10e3}};
+  for (const auto& [name, expected] : published) {
+    const Preset& preset = preset_by_name(name);
+    for (const auto& [model, form] : preset.settings.models) {
+      const TrainingSettings settings{.task = &task_by_name(preset.task),
+                                      .preset = &preset,
+                                      .model = model,
+                                      .distance = preset.settings.distances.front(),
+                                      .width = form.width,
+                                      .form = form};
+      SequenceModel<float> made(model_spec(settings));
+      EXPECT_NEAR(double(made.parameter_count()), expected, 0.05 * expected) << name << model;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace seqbench

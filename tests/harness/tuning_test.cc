@@ -1,0 +1,46 @@
+#include "harness/tuning.h"
+
+#include <gtest/gtest.h>
+
+namespace seqbench {
+namespace {
+
+TEST(TuningTrials, TakeTheMiddleDistanceASeedOfTheirOwnAndEveryRate) {
+  const Task& task = task_by_name("parity");
+  std::vector<TrainingSettings> requested;
+  for (const std::string model : {"gru", "lstm"}) {
+    for (const Index distance : {64, 8, 16}) {
+      for (const Index seed : {1, 2}) {
+        requested.push_back({.task = &task,
+                             .model = model,
+                             .variant = *find_variant(model, "default"),
+                             .distance = distance,
+                             .seed = seed,
+                             .form = task.defaults.models.at(model)});
+      }
+    }
+  }
+  const auto trials = tuning_trials(requested);
+  ASSERT_EQ(trials.size(), 2 * kTuningRates.size());
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    EXPECT_EQ(trials[i].model, i < kTuningRates.size() ? "gru" : "lstm");
+    EXPECT_EQ(trials[i].distance, 16);
+    EXPECT_EQ(trials[i].seed, kTuningSeed);
+    EXPECT_EQ(trials[i].form.learning_rate, kTuningRates[i % kTuningRates.size()]);
+    EXPECT_FALSE(trials[i].measure_gradients);
+  }
+}
+
+TEST(TuningScore, PrefersSolvedSoonerThenALowerLoss) {
+  const TuningScore fast{.steps_to_solve = 100, .loss = 1}, slow{.steps_to_solve = 200};
+  const TuningScore close{.loss = 0.1}, far{.loss = 0.5}, failed{.failed = true};
+  const std::vector<TuningScore> from_best = {fast, slow, close, far, failed};
+  for (std::size_t a = 0; a < from_best.size(); ++a) {
+    for (std::size_t b = 0; b < from_best.size(); ++b) {
+      EXPECT_EQ(is_better(from_best[a], from_best[b]), a < b) << a << b;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace seqbench
