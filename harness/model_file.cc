@@ -38,6 +38,23 @@ std::string one_of(const TensorFile& file, const std::string& key,
   return value;
 }
 
+/// "8,16,32"; empty without a mixture.
+std::string spelled(const std::vector<Index>& distances) {
+  std::vector<std::string> words;
+  for (const Index distance : distances) words.push_back(std::to_string(distance));
+  return join(words, ",");
+}
+
+std::vector<Index> mixture_of(const TensorFile& file) {
+  const std::string& text = file.required_metadata("mixture");
+  if (text.empty()) return {};
+  try {
+    return parse_integer_list("mixture", text);
+  } catch (const UsageError&) {
+    refuse(file, "mixture", "distances with commas between, or none");
+  }
+}
+
 }  // namespace
 
 std::string model_file_name(const TrainingSettings& settings) {
@@ -58,6 +75,7 @@ void write_model(const std::filesystem::path& path, const TrainingSettings& sett
       {"model", settings.model},
       {"variant", settings.variant.name},
       {"distance", text(settings.distance)},
+      {"mixture", spelled(settings.mixture)},
       {"pairs", text(settings.pairs)},
       {"seed", text(settings.seed)},
       {"width", text(settings.width)},
@@ -65,6 +83,7 @@ void write_model(const std::filesystem::path& path, const TrainingSettings& sett
       {"heads", text(settings.form.heads)},
       {"mlp_expansion", text(settings.form.mlp_expansion)},
       {"residual", settings.form.residual ? "true" : "false"},
+      {"final_norm", settings.form.final_norm ? "true" : "false"},
       {"vocabulary", vocabulary_of(*settings.task)},
   };
   std::vector<NamedTensor> tensors;
@@ -91,6 +110,7 @@ TrainingSettings model_settings(const TensorFile& file) {
                     "; expected a model trained by this version");
   }
   settings.distance = integer(file, "distance", settings.task->min_distance(0));
+  settings.mixture = mixture_of(file);
   settings.pairs = integer(file, "pairs", 0);
   settings.seed = integer(file, "seed", 0);
   settings.width = integer(file, "width", 1);
@@ -99,6 +119,7 @@ TrainingSettings model_settings(const TensorFile& file) {
   if (settings.width % settings.form.heads != 0) refuse(file, "heads", "a divisor of the width");
   settings.form.mlp_expansion = integer(file, "mlp_expansion", 0);
   settings.form.residual = one_of(file, "residual", {"false", "true"}) == "true";
+  settings.form.final_norm = one_of(file, "final_norm", {"false", "true"}) == "true";
   if (!settings.form.residual && settings.form.mlp_expansion > 0) {
     refuse(file, "mlp_expansion", "0 without residual blocks");
   }
