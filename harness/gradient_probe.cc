@@ -29,12 +29,18 @@ void keep_last_answers(TaskBatch& batch) {
   batch = std::move(last);
 }
 
-/// The training's setting, at a distance whose sequences reach `steps` back from their end.
+/// The training's setting, at a distance whose sequences reach `steps` back from their end where
+/// the task has such.
 TaskSetting setting_of(const GradientProbe& probe) {
+  const auto length = [&](const TaskSetting& setting) {
+    return probe.task->sequence_length(setting);
+  };
   TaskSetting setting = probe.setting;
-  for (Index missing = 1; missing > 0;) {
-    missing = std::max<Index>(probe.steps + 1 - probe.task->sequence_length(setting), 0);
-    setting.distance += missing;
+  while (length(setting) <= probe.steps) {
+    TaskSetting longer = setting;
+    longer.distance += probe.steps + 1 - length(setting);
+    if (length(longer) <= length(setting)) break;
+    setting = longer;
   }
   return setting;
 }

@@ -93,6 +93,12 @@ class BadOptions(ProgramTest):
         for options, parts in [
             (["--task", "first_token", "--distance", "1"], ["--distance", "'1'", "at least 2"]),
             (["--task", "adding", "--distance", "1"], ["--distance", "'1'", "adding"]),
+            (["--regime", "triple"], ["--regime", "'triple'", "single, mixed"]),
+            (["--match", "flops"], ["--match", "'flops'", "parameters"]),
+            (["--preset", "table1"], ["--preset", "'table1'", "first-token"]),
+            (["--preset", "first-token", "--steps", "9"], ["--steps", "'9'", "--preset"]),
+            (["--preset", "copy-1000", "--model", "gru"], ["--model", "'gru'", "lstm"]),
+            (["--gradient-steps", "0"], ["--gradient-steps", "'0'"]),
             (["--task", "parity", "--distance", "64,1"], ["--distance", "'1'", "parity"]),
             (["--task", "copy", "--distance", "0"], ["--distance", "'0'"]),
             (["--task", "mqar", "--distance", "31"], ["--distance", "'31'", "at least 32", "mqar"]),
