@@ -8,14 +8,15 @@
 namespace seqbench {
 namespace {
 
-struct Run {
+struct KernelRun {
   Tensor<float> o;
   AttentionProblem<float> problem;
 };
 
 /// The naive kernel's output, and the problem for maps.
-Run run_naive(const AttentionData<float>& data, const std::vector<bool>& hidden_keys) {
-  Run run{.o = Tensor<float>({data.shape.batch * data.shape.steps, data.width()}), .problem = {}};
+KernelRun run_naive(const AttentionData<float>& data, const std::vector<bool>& hidden_keys) {
+  KernelRun run{.o = Tensor<float>({data.shape.batch * data.shape.steps, data.width()}),
+                .problem = {}};
   const Index d_k = data.shape.head_width;
   run.problem = {.shape = data.shape,
                  .q = in_blocks(data.part(0), d_k),
@@ -33,7 +34,7 @@ TEST(AttentionMap, ItsWeightsAndValuesMakeTheKernelsOutput) {
   const auto data = random_attention<float>(shape, 1);
   std::vector<bool> hidden(14);
   hidden[7 + 2] = true;
-  const Run run = run_naive(data, hidden);
+  const KernelRun run = run_naive(data, hidden);
   const double bound = attention_bounds(data).o;
   for (Index b = 0; b < 2; ++b) {
     for (Index h = 0; h < 2; ++h) {
@@ -51,7 +52,7 @@ TEST(AttentionMap, AHiddenKeyHasNoWeightInItsSequenceAlone) {
   const auto data = random_attention<float>(shape, 2);
   std::vector<bool> hidden(8);
   hidden[4 + 1] = true;
-  const Run run = run_naive(data, hidden);
+  const KernelRun run = run_naive(data, hidden);
   for (Index b = 0; b < 2; ++b) {
     const AttentionMap map = attention_map(run.problem, b, 0);
     for (Index i = 0; i < 4; ++i) {
@@ -68,10 +69,10 @@ TEST(AttentionMap, TheOutputDoesNotDependOnAHiddenKey) {
   auto data = random_attention<float>(shape, 3);
   std::vector<bool> hidden(5);
   hidden[3] = true;
-  const Run before = run_naive(data, hidden);
+  const KernelRun before = run_naive(data, hidden);
   const auto projection = data.projection.matrix();
   for (Index j = data.width(); j < 3 * data.width(); ++j) projection(3, j) += 1;  // its K and V
-  const Run after = run_naive(data, hidden);
+  const KernelRun after = run_naive(data, hidden);
   for (Index i = 0; i < before.o.size(); ++i) EXPECT_EQ(before.o[i], after.o[i]);
 }
 
