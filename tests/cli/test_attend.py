@@ -56,7 +56,7 @@ class Attend(ProgramTest):
         self.assertEqual(process.returncode, 0, process.stderr)
         row = read_csv(saved / "recall.csv")[0]
         self.assertTrue(float(row["pair_accuracy"]) <= float(row["accuracy"]))
-        file = saved / "models/coreference-encoder-attention-learned-distance0-seed3.safetensors"
+        file = saved / "models/coreference-encoder-attention-learned-layers2-distance0-seed3.safetensors"
         process = run("attend", "--model-file", file, "--test-sentences", "20", "--explain", "IT",
                       "--out", loaded)
         self.assertEqual(process.returncode, 0, process.stderr)
@@ -117,13 +117,13 @@ class BadInput(ProgramTest):
             "--distance", "2", "--seeds", "1", "--steps", "1", "--batch", "4", "--save-models",
             "--out", saved)
         names = sorted(path.name for path in (saved / "models").iterdir())
-        self.assertEqual(len(names), 8)
+        self.assertEqual(len(names), 9)
         for name, parts in [
-            ("coreference-causal-attention-learned-distance2-seed1", ["causal", "encoder"]),
-            ("coreference-encoder-lstm-default-distance2-seed1", ["lstm", "attention"]),
-            ("first_token-causal-attention-learned-distance2-seed1", ["first_token"]),
-            ("coreference-encoder-attention-learned-distance2-seed1", ["0 filler words"]),
-            ("hidden_verb-encoder-attention-learned-distance2-seed1", ["coreference"]),
+            ("coreference-causal-attention-learned-layers2-distance2-seed1", ["causal", "encoder"]),
+            ("coreference-encoder-lstm-default-layers2-distance2-seed1", ["lstm", "attention"]),
+            ("first_token-causal-attention-learned-layers2-distance2-seed1", ["first_token"]),
+            ("coreference-encoder-attention-learned-layers2-distance2-seed1", ["0 filler words"]),
+            ("hidden_verb-encoder-attention-learned-layers1-distance2-seed1", ["coreference"]),
         ]:
             with self.subTest(name=name):
                 file = saved / f"models/{name}.safetensors"

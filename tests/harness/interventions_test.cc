@@ -38,7 +38,7 @@ InterventionResult after_training(const TrainingSettings& settings) {
 }
 
 TEST(Intervene, HidingTheRightNounCostsTheAnswerAndHidingTheOtherNothing) {
-  const InterventionResult result = after_training(small("coreference", 900));
+  const InterventionResult result = after_training(small("coreference", 1500));
   ASSERT_GE(result.interventions.size(), 3u);
   EXPECT_EQ(result.interventions[0].hidden, "nothing");
   EXPECT_GT(result.interventions[0].accuracy, 0.9);

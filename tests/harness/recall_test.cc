@@ -431,7 +431,7 @@ TEST_F(RecallCommand, RefusesBadOptionsByNameAndWritesNothing) {
       {{"--task", "mqar", "--pairs", "128"}, "--pairs: '128'"},
       {{"--task", "copy", "--pairs", "4"}, "--pairs: '4'"},
       {{"--task", "mqar,parity", "--pairs", "4"}, "--pairs: '4'"},
-      {{"--distance", "8..0"}, "--distance: '0'"},
+      {{"--distance", "8..0"}, "--distance: '8..0'"},
       {{"--regime", "triple"}, "--regime: 'triple'"},
       {{"--match", "flops"}, "--match: 'flops'"},
       {{"--gradient-steps", "0"}, "--gradient-steps: '0'"},
