@@ -38,7 +38,7 @@ std::string heat_map(const std::vector<std::string>& words, MatrixView<const dou
   std::size_t margin = 0;
   for (const std::string& word : words) margin = std::max(margin, characters(word));
   std::string text = std::string(margin, ' ');
-  for (const std::string& word : words) text += " " + padded_left(word, kCell);
+  for (const std::string& word : words) text += std::string(1, ' ') + padded_left(word, kCell);
   text += "\n";
   for (std::size_t i = 0; i < words.size(); ++i) {
     text += padded_right(words[i], margin);
