@@ -404,6 +404,7 @@ int attend_command(const std::vector<std::string>& arguments) {
   const std::string word = line.text("explain");
   if (!word.empty()) check_word(sentences, word);
   line.integer("test-sentences");
+  if (line.given("threads")) line.integer("threads", 1, kMostThreads);
   std::vector<Source> sources = line.given("model-file") ? loaded_sources(line, sentences)
                                                          : sources_to_train(line, sentences);
 

@@ -46,7 +46,8 @@ std::string heat_map(const std::vector<std::string>& words, MatrixView<const dou
       const double weight = weights(Index(i), Index(j));
       const std::string percent = std::to_string(std::lround(100 * weight));
       const std::string block = shade(weight);
-      text += " " + padded_left(percent + block + block, std::max(kCell, characters(words[j])));
+      text += std::string(1, ' ') +
+              padded_left(percent + block + block, std::max(kCell, characters(words[j])));
     }
     text += "\n";
   }

@@ -58,8 +58,9 @@ std::vector<Index> mixture_of(const TensorFile& file) {
 }  // namespace
 
 std::string model_file_name(const TrainingSettings& settings) {
-  const std::string regime = settings.mixture.empty() ? "" : "-" + settings.regime();
-  const std::string preset = settings.preset == nullptr ? "" : "-" + settings.preset->name;
+  const std::string regime = settings.mixture.empty() ? "" : std::string("-") + settings.regime();
+  const std::string preset =
+      settings.preset == nullptr ? "" : std::string("-") + settings.preset->name;
   return settings.task->name + "-" + settings.task->setup + regime + preset + "-" + settings.model +
          "-" + settings.variant.name + "-layers" + std::to_string(settings.form.layers) +
          "-distance" + std::to_string(settings.distance) + "-seed" + std::to_string(settings.seed) +

@@ -23,7 +23,7 @@ constexpr const char* kForms =
 std::string as_known(std::string word) {
   const std::string curly = "\u2019";
   if (const auto at = word.find(curly); at != std::string::npos) {
-    word.replace(at, curly.size(), "'");
+    word.replace(at, curly.size(), 1, '\'');
   }
   std::ranges::transform(word, word.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
