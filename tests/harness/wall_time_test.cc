@@ -26,7 +26,8 @@ TEST(WallTime, AllTimeBelongsToSomeActivity) {
   EXPECT_NEAR(time.measuring_share(), 1 - time.seconds(Activity::kChecks) / time.total_seconds(),
               1e-12);
   double sum = 0;
-  for (const auto& [name, seconds] : time.as_json().items()) sum += seconds.get<double>();
+  const nlohmann::ordered_json json = time.as_json();  // items() keeps a reference only
+  for (const auto& [name, seconds] : json.items()) sum += seconds.get<double>();
   EXPECT_NEAR(sum, time.total_seconds(), 1e-12);
 }
 
