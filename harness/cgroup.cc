@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <string>
 
@@ -36,23 +37,25 @@ void tighten_by_version_1(const fs::path& group, CgroupLimits& limits) {
   }
 }
 
-/// Calls tighten for the group at `path` below `root`, its parent, …, and the root itself.
-template <typename Tighten>
-void walk_up(const fs::path& root, const std::string& path, const Tighten& tighten) {
+/// Calls visit for the group at `path` below `root`, its parent, …, and the root itself.
+template <typename Visit>
+void walk_up(const fs::path& root, const std::string& path, const Visit& visit) {
   // A path outside the namespace starts with "/.."; what lies above the root cannot be seen.
   fs::path group = fs::path(path).lexically_normal();
   for (; group.has_relative_path(); group = group.parent_path()) {
-    tighten(root / group.relative_path());
+    visit(root / group.relative_path());
   }
-  tighten(root);
+  visit(root);
 }
 
-}  // namespace
+enum class Version { k1, k2 };
 
-CgroupLimits cgroup_limits(const fs::path& membership, const fs::path& mount) {
-  CgroupLimits limits;
-  const auto by_version_1 = [&](const fs::path& group) { tighten_by_version_1(group, limits); };
-  const auto by_version_2 = [&](const fs::path& group) { tighten_by_version_2(group, limits); };
+/// Calls visit(folder, version) for every group that `membership` names and all groups above it. In
+/// version 1 a folder may be of any controller, or not be there.
+template <typename Visit>
+void for_each_group(const fs::path& membership, const fs::path& mount, const Visit& visit) {
+  const auto by_version_1 = [&visit](const fs::path& group) { visit(group, Version::k1); };
+  const auto by_version_2 = [&visit](const fs::path& group) { visit(group, Version::k2); };
   std::ifstream file(membership);
   // "ID:CONTROLLERS:PATH"; version 2 has ID 0 and no controllers.
   for (std::string id, controllers, path; std::getline(file, id, ':') &&
@@ -70,7 +73,58 @@ CgroupLimits cgroup_limits(const fs::path& membership, const fs::path& mount) {
       if (name != controllers) walk_up(mount / name, path, by_version_1);
     }
   }
+}
+
+/// The number behind `key` in a file of "key number" lines; nothing when it is absent.
+std::optional<Index> number_of_key(const fs::path& file, const std::string& key) {
+  std::ifstream lines(file);
+  Index number = 0;
+  for (std::string name; lines >> name >> number;) {
+    if (name == key) return number;
+  }
+  return std::nullopt;
+}
+
+constexpr const char* kThrottledPeriods = "nr_throttled";
+
+}  // namespace
+
+CgroupLimits cgroup_limits(const fs::path& membership, const fs::path& mount) {
+  CgroupLimits limits;
+  for_each_group(membership, mount, [&limits](const fs::path& group, Version version) {
+    version == Version::k1 ? tighten_by_version_1(group, limits)
+                           : tighten_by_version_2(group, limits);
+  });
   return limits;
+}
+
+std::vector<fs::path> cgroup_cpu_stat_files(const fs::path& membership, const fs::path& mount) {
+  std::vector<fs::path> files;
+  for_each_group(membership, mount, [&files](const fs::path& group, Version) {
+    const fs::path file = group / "cpu.stat";
+    // "cpu" and "cpuacct" can be two names of one mount.
+    const auto is_same = [&file](const fs::path& other) {
+      std::error_code ignored;  // what cannot be compared is another file
+      return fs::equivalent(file, other, ignored);
+    };
+    if (number_of_key(file, kThrottledPeriods) && std::ranges::none_of(files, is_same)) {
+      files.push_back(file);
+    }
+  });
+  return files;
+}
+
+Index throttled_periods() {
+  static const std::vector<fs::path> files = cgroup_cpu_stat_files();
+  return throttled_periods(files);
+}
+
+Index throttled_periods(const std::vector<fs::path>& cpu_stat_files) {
+  Index sum = 0;
+  for (const fs::path& file : cpu_stat_files) {
+    sum += number_of_key(file, kThrottledPeriods).value_or(0);
+  }
+  return sum;
 }
 
 }  // namespace seqbench

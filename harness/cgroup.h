@@ -3,6 +3,9 @@
 
 #include <cmath>
 #include <filesystem>
+#include <vector>
+
+#include "core/tensor.h"
 
 namespace seqbench {
 
@@ -17,5 +20,14 @@ struct CgroupLimits {
 /// host's names gets the limits of the groups that it sees.
 CgroupLimits cgroup_limits(const std::filesystem::path& membership = "/proc/self/cgroup",
                            const std::filesystem::path& mount = "/sys/fs/cgroup");
+
+/// The files cpu.stat of the same groups that count how often a group used up its CPU quota.
+std::vector<std::filesystem::path> cgroup_cpu_stat_files(
+    const std::filesystem::path& membership = "/proc/self/cgroup",
+    const std::filesystem::path& mount = "/sys/fs/cgroup");
+
+/// The sum of these counts; by default of this process's groups, found once.
+Index throttled_periods();
+Index throttled_periods(const std::vector<std::filesystem::path>& cpu_stat_files);
 
 }  // namespace seqbench

@@ -20,21 +20,16 @@
 #include "harness/build_id.h"
 #include "harness/build_info.h"
 #include "harness/cgroup.h"
+#include "harness/clock_settings.h"
 #include "harness/command_line.h"
 #include "harness/errors.h"
 #include "harness/progress.h"
+#include "harness/topology.h"
 
 namespace seqbench {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string first_line(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
 
 /// The number behind "key" in a file of "key: value" lines such as /proc/meminfo, in the unit given
 /// there; 0 when the key is absent.
@@ -57,19 +52,24 @@ std::string cpu_model() {
   return "unknown";
 }
 
-Json caches() {
+Json as_json(const Topology& topology) {
+  const auto or_unknown = [](int count) { return count > 0 ? Json(count) : Json("unknown"); };
+  return {{"packages", or_unknown(topology.packages)},
+          {"numa_nodes", or_unknown(topology.numa_nodes)},
+          {"cores", or_unknown(topology.cores)},
+          {"cpus", or_unknown(topology.cpus)}};
+}
+
+Json as_json(const std::vector<CacheKind>& caches) {
   Json list = Json::array();
-  for (int index = 0;; ++index) {
-    const std::string folder =
-        "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index) + "/";
-    const std::string level = first_line(folder + "level");
-    if (level.empty()) return list;
-    const double kib = std::strtod(first_line(folder + "size").c_str(), nullptr);
-    list.push_back({{"level", std::stoi(level)},
-                    {"type", first_line(folder + "type")},
-                    {"bytes", static_cast<std::int64_t>(1024 * kib)},
-                    {"shared_by_cpus", first_line(folder + "shared_cpu_list")}});
+  for (const CacheKind& cache : caches) {
+    list.push_back({{"level", cache.level},
+                    {"type", cache.type},
+                    {"bytes", static_cast<std::int64_t>(cache.bytes)},
+                    {"count", cache.count},
+                    {"shared_by_cpus", cache.first_cpus}});
   }
+  return list;
 }
 
 Json environment_variables() {
@@ -110,8 +110,16 @@ void refuse_openmp_binding() {
   }
 }
 
-const std::vector<int>& usable_cpus() {
-  static const std::vector<int> cpus = [] {
+namespace {
+
+const Topology& topology() {
+  static const Topology found = read_topology();
+  return found;
+}
+
+/// The CPUs that the calling thread may run on, when this is first called.
+const std::vector<int>& affinity_mask() {
+  static const std::vector<int> mask = [] {
     std::vector<int> found;
     cpu_set_t set;
     CPU_ZERO(&set);
@@ -121,6 +129,16 @@ const std::vector<int>& usable_cpus() {
       }
     }
     if (found.empty()) found.push_back(0);
+    return found;
+  }();
+  return mask;
+}
+
+}  // namespace
+
+const std::vector<int>& usable_cpus() {
+  static const std::vector<int> cpus = [] {
+    std::vector<int> found = spread_over_cores(affinity_mask(), topology());
     const double quota = std::max(1.0, std::ceil(cgroup_limits().cpus));
     if (quota < double(found.size())) found.resize(static_cast<std::size_t>(quota));
     return found;
@@ -142,18 +160,21 @@ std::vector<Index> default_thread_counts() {
 nlohmann::ordered_json describe_machine() {
   utsname system{};
   ::uname(&system);
-  const std::string frequency = "/sys/devices/system/cpu/cpu0/cpufreq/";
+  const ClockSettings clock = clock_settings();
   Json machine;
   machine["host"] = system.nodename;
   machine["os"] = std::string(system.sysname) + " " + system.release;
   machine["architecture"] = system.machine;
   machine["cpu"] = cpu_model();
   machine["cpus_online"] = ::sysconf(_SC_NPROCESSORS_ONLN);
+  machine["affinity"] = affinity_mask();
   machine["cpus_usable"] = usable_cpus();
   const double quota = cgroup_limits().cpus;
   machine["cpu_quota"] = std::isfinite(quota) ? Json(quota) : Json("none");
-  machine["governor"] = or_unknown(first_line(frequency + "scaling_governor"));
-  machine["caches"] = caches();
+  machine["governor"] = clock.governor;
+  machine["turbo"] = clock.turbo;
+  machine["topology"] = as_json(topology());
+  machine["caches"] = as_json(topology().caches);
   machine["memory_bytes"] =
       static_cast<std::int64_t>(1024 * number_of_key("/proc/meminfo", "MemTotal"));
   machine["simd"] = hwy::TargetName(HWY_TARGET);
@@ -163,7 +184,8 @@ nlohmann::ordered_json describe_machine() {
                       {"flags", kCompilerFlags},      {"type", kBuildType}};
   machine["libraries"] = {{"blas", blas_description()}, {"blas_threads", blas_threads()},
                           {"highway", hwy_version()},   {"benchmark", kBenchmarkVersion},
-                          {"boost", BOOST_LIB_VERSION}, {"openmp", _OPENMP}};
+                          {"boost", BOOST_LIB_VERSION}, {"hwloc", hwloc_version()},
+                          {"openmp", _OPENMP}};
   machine["environment"] = environment_variables();
   return machine;
 }
@@ -180,19 +202,25 @@ nlohmann::ordered_json to_json(const MachineLimits& limits) {
           {"bandwidth_per_thread", bandwidth}};
 }
 
-bool shares_cores(const MachineLimits& one, const MachineLimits& team) {
-  // Two real cores double the peak, two halves of one leave it; three quarters is the middle.
-  return team.threads > 1 && team.peak_gflops < 0.75 * team.threads * one.peak_gflops;
+nlohmann::ordered_json probe_machine() {
+  const TimerProbe timer = probe_timer();
+  const std::vector<double> peaks = probe_peaks(usable_cpus());
+  Json measured = {{"timer_resolution_seconds", timer.resolution_seconds},
+                   {"timer_call_seconds", timer.call_seconds},
+                   {"peak_gflops_of_1_2_threads", peaks},
+                   {"cpus_on_core_of_first", probe_cpus_on_first_core(usable_cpus())}};
+  return measured;
 }
 
 double usable_memory_bytes() {
   double limit = 0.75 * 1024 * number_of_key("/proc/meminfo", "MemAvailable");
-  limit = std::min(limit, cgroup_limits().memory_bytes);
+  limit = std::min(limit, cgroup_limits().memory_bytes - resident_bytes());
   rlimit address_space{};
   if (::getrlimit(RLIMIT_AS, &address_space) == 0 && address_space.rlim_cur != RLIM_INFINITY) {
-    limit = std::min(limit, double(address_space.rlim_cur));
+    const double mapped = 1024 * number_of_key("/proc/self/status", "VmSize");
+    limit = std::min(limit, double(address_space.rlim_cur) - mapped);
   }
-  return limit;
+  return std::max(limit, 0.0);
 }
 
 double resident_bytes() { return 1024 * number_of_key("/proc/self/status", "VmRSS"); }
@@ -205,6 +233,70 @@ bool reset_peak_resident_bytes() {
   file << "5" << std::flush;
   return file.good();
 }
+
+namespace {
+
+std::string text_of(const Json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+void print_description(const Json& machine) {
+  for (const auto& [key, value] : machine.items()) {
+    const bool is_list = value.is_array() && !value.empty() && value.front().is_number();
+    if (value.is_primitive() || is_list) {
+      std::printf("%s: %s\n", key.c_str(), text_of(value).c_str());
+    }
+  }
+  for (const char* part : {"topology", "build", "libraries"}) {
+    for (const auto& [key, value] : machine[part].items()) {
+      std::printf("%s: %s\n", key.c_str(), text_of(value).c_str());
+    }
+  }
+  if (machine["caches"].empty()) std::printf("caches: unknown\n");
+  for (const Json& cache : machine["caches"]) {
+    std::printf("cache: L%s %s %s, %s of them\n", text_of(cache["level"]).c_str(),
+                text_of(cache["type"]).c_str(), human_bytes(cache["bytes"].get<double>()).c_str(),
+                text_of(cache["count"]).c_str());
+  }
+}
+
+void print_measured(const Json& measured) {
+  std::printf("\ntimer: steps of %.0f ns, %.0f ns a reading\n",
+              1e9 * measured["timer_resolution_seconds"].get<double>(),
+              1e9 * measured["timer_call_seconds"].get<double>());
+  std::printf("FMA peak of 1, 2, … threads, GFLOP/s:");
+  const std::vector<double> peaks = measured["peak_gflops_of_1_2_threads"];
+  for (const double peak : peaks) std::printf(" %.1f", peak);
+  const int all = static_cast<int>(peaks.size());
+  std::printf("\n");
+  if (shares_cores(peaks.front(), peaks.back(), all)) {
+    std::printf("%d threads reach %.2f × the peak of one: CPUs share cores.\n", all,
+                peaks.back() / peaks.front());
+  }
+  for (const int cpu : measured["cpus_on_core_of_first"]) {
+    std::printf("CPU %d shares its core with CPU %d: both together get no further than one.\n",
+                usable_cpus().front(), cpu);
+  }
+}
+
+void print_probes(const std::vector<MachineLimits>& probes) {
+  std::printf("\n%-24s", "threads");
+  for (const MachineLimits& probe : probes) std::printf("%12d", probe.threads);
+  std::printf("\n%-24s", "FMA peak, GFLOP/s");
+  for (const MachineLimits& probe : probes) std::printf("%12.1f", probe.peak_gflops);
+  std::printf("\n%-24s", "barrier, ns");
+  for (const MachineLimits& probe : probes) std::printf("%12.0f", 1e9 * probe.barrier_seconds);
+  for (std::size_t i = 0; i < probes.front().bandwidth.size(); ++i) {
+    const std::string size = human_bytes(probes.front().bandwidth[i].working_set_bytes);
+    std::printf("\n%-24s", ("GB/s a thread, " + size).c_str());
+    for (const MachineLimits& probe : probes) {
+      std::printf("%12.1f", 1e-9 * probe.bandwidth[i].bytes_per_second);
+    }
+  }
+  std::printf("\n");
+}
+
+}  // namespace
 
 int machine_command(const std::vector<std::string>& arguments) {
   CommandLine line("machine", "[options]", "Probe and print this machine.",
@@ -219,6 +311,7 @@ int machine_command(const std::vector<std::string>& arguments) {
       line.given("threads") ? line.integers("threads", 1, kMostThreads) : default_thread_counts();
 
   Json machine = describe_machine();
+  machine["measured"] = probe_machine();
   std::vector<MachineLimits> probes;
   machine["probes"] = Json::array();
   for (const Index threads : counts) {
@@ -229,39 +322,9 @@ int machine_command(const std::vector<std::string>& arguments) {
     std::cout << machine.dump(2) << '\n';
     return 0;
   }
-
-  for (const auto& [key, value] : machine.items()) {
-    if (value.is_primitive()) {
-      std::cout << key << ": " << (value.is_string() ? value.get<std::string>() : value.dump())
-                << '\n';
-    }
-  }
-  for (const auto& [key, value] : machine["build"].items()) {
-    std::cout << key << ": " << value.get<std::string>() << '\n';
-  }
-  std::cout << "blas: " << machine["libraries"]["blas"].get<std::string>() << '\n';
-  for (const Json& cache : machine["caches"]) {
-    std::cout << "cache: L" << cache["level"] << ' ' << cache["type"].get<std::string>() << ' '
-              << human_bytes(cache["bytes"].get<double>()) << '\n';
-  }
-  std::printf("\n%-24s", "threads");
-  for (const MachineLimits& probe : probes) std::printf("%12d", probe.threads);
-  std::printf("\n%-24s", "FMA peak, GFLOP/s");
-  for (const MachineLimits& probe : probes) std::printf("%12.1f", probe.peak_gflops);
-  for (std::size_t i = 0; i < probes.front().bandwidth.size(); ++i) {
-    const std::string size = human_bytes(probes.front().bandwidth[i].working_set_bytes);
-    std::printf("\n%-24s", ("GB/s a thread, " + size).c_str());
-    for (const MachineLimits& probe : probes) {
-      std::printf("%12.1f", 1e-9 * probe.bandwidth[i].bytes_per_second);
-    }
-  }
-  std::printf("\n");
-  for (const MachineLimits& probe : probes) {
-    if (probes.front().threads == 1 && shares_cores(probes.front(), probe)) {
-      std::printf("%d threads reach %.2f × the peak of one: some CPUs share a core.\n",
-                  probe.threads, probe.peak_gflops / probes.front().peak_gflops);
-    }
-  }
+  print_description(machine);
+  print_measured(machine["measured"]);
+  print_probes(probes);
   return 0;
 }
 

@@ -16,8 +16,9 @@ constexpr Index kMostThreads = 4096;
 /// the affinity mask of the main thread before main(), and usable_cpus() could not see the others.
 void refuse_openmp_binding();
 
-/// CPUs that this process may use: the affinity mask, cut to the cgroup's CPU quota (rounded up).
-/// Taken once, when first called, since pinning narrows the mask of the calling thread later.
+/// CPUs that this process may use: the affinity mask, one CPU of each core first, cut to the
+/// cgroup's CPU quota (rounded up). Taken once, when first called, since pinning narrows the mask
+/// of the calling thread later.
 const std::vector<int>& usable_cpus();
 
 /// A team of `threads` workers on the usable CPUs; more threads than CPUs share them in turn.
@@ -37,11 +38,13 @@ nlohmann::ordered_json describe_machine();
 /// The probed limits of one number of threads.
 nlohmann::ordered_json to_json(const MachineLimits& limits);
 
-/// True when a team's peak is hardly above a single thread's: its CPUs share a core.
-bool shares_cores(const MachineLimits& one, const MachineLimits& team);
+/// What of the machine is measured but belongs to no number of threads: the timer, the FMA peak of
+/// 1, 2, … threads up to all usable CPUs, and CPUs that turn out to share a core. Throws
+/// Interrupted.
+nlohmann::ordered_json probe_machine();
 
-/// The memory a case may use: the smallest of 0.75 × available memory, the cgroup's limit and
-/// RLIMIT_AS.
+/// The memory a case may use: the smallest of 0.75 × available memory, and of what the cgroup's
+/// limit and RLIMIT_AS leave beside what this process has already.
 double usable_memory_bytes();
 
 /// Resident set of this process now, and at its highest since reset_peak_resident_bytes(), which is

@@ -26,7 +26,8 @@ class WorkloadPool {
  public:
   explicit WorkloadPool(const MeasureOptions& options) : options_(options) {}
 
-  /// `one`'s workload, allocated and run once before if it was not there.
+  /// `one`'s workload, allocated and run once before if it was not there. Throws std::bad_alloc
+  /// when there is no memory for it even without the others.
   Workload& get(const Case& one, const ThreadTeam& team) {
     for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
       if ((*entry)->the_case().id() != one.id()) continue;
@@ -34,8 +35,12 @@ class WorkloadPool {
       return *entries_.front();
     }
     make_room_for(one.predicted_bytes());
-    entries_.push_front(std::make_unique<Workload>(one, options_.seed));
-    entries_.front()->run(team);
+    try {
+      add(one, team);
+    } catch (const std::bad_alloc&) {
+      entries_.clear();  // memory can be refused below the limit, where it is in pieces
+      add(one, team);
+    }
     return *entries_.front();
   }
 
@@ -53,36 +58,44 @@ class WorkloadPool {
   }
 
  private:
+  void add(const Case& one, const ThreadTeam& team) {
+    entries_.push_front(std::make_unique<Workload>(one, options_.seed));
+    entries_.front()->run(team);
+  }
+
   const MeasureOptions& options_;
   std::list<std::unique_ptr<Workload>> entries_;  // most recently used first
 };
 
-/// The references of a group: one serves all kernels and thread counts of a model.
+/// The references of a model, whose cases follow each other in a group: one serves all thread
+/// counts and most kernels.
 class ReferencePool {
  public:
   const Reference& get(Workload& workload) {
     const Case& one = workload.the_case();
-    const std::string key = one.layer.model + ":" + std::to_string(one.layer.heads);
-    std::unique_ptr<Reference>& entry = entries_[key];
+    if (one.layer.model != model_) entries_.clear();
+    model_ = one.layer.model;
+    std::unique_ptr<Reference>& entry = entries_[{one.layer.heads, Reference::kernel_for(one)}];
     if (entry == nullptr) entry = std::make_unique<Reference>(workload);
     return *entry;
   }
 
  private:
-  std::map<std::string, std::unique_ptr<Reference>> entries_;
+  std::string model_;
+  std::map<std::pair<Index, std::string>, std::unique_ptr<Reference>> entries_;
 };
 
 /// Allocates, runs and checks one case; fills in status and reason when it may not be timed.
 void check_case(Measurement& measurement, const MeasureOptions& options, const MeasureHooks& hooks,
                 WorkloadPool& workloads, ReferencePool& references) {
-  const auto check = [&](Workload& workload, const ThreadTeam& team) {
-    return hooks.check ? hooks.check(workload, team)
-                       : references.get(workload).check(workload, team);
+  const auto check = [&](Workload& workload) {
+    return hooks.check ? hooks.check(workload) : references.get(workload).difference(workload);
   };
   Preparation prepared = prepare(
       measurement.the_case, {.seed = options.seed,
                              .memory_limit_bytes = options.memory_limit_bytes,
                              .make_room = [&](double bytes) { workloads.make_room_for(bytes); },
+                             .on_lap = hooks.on_lap,
                              .check = check});
   measurement.peak_bytes = prepared.peak_bytes;
   measurement.status = prepared.status;
@@ -90,27 +103,58 @@ void check_case(Measurement& measurement, const MeasureOptions& options, const M
   if (prepared.workload != nullptr) workloads.adopt(std::move(prepared.workload));
 }
 
-/// One repetition, called by Google Benchmark.
-void repeat(benchmark::State& state, const Case& one, WorkloadPool& workloads) {
-  // Out through Google Benchmark, which runs this on the calling thread: skipping the rest instead
-  // would fail its own check that all repetitions have the same number of iterations.
-  stop_if_interrupted();
-  const ThreadTeam team = make_team(one.threads);
-  Workload& workload = workloads.get(one, team);
+/// All of a sample but its seconds, through Google Benchmark to the reporter.
+void to_counters(const Sample& sample, benchmark::UserCounters& counters) {
+  counters["peak_gflops"] = sample.peak_gflops;
+  counters["steal_fraction"] = sample.disturbance.steal_fraction;
+  counters["wait_fraction"] = sample.disturbance.wait_fraction;
+  counters["involuntary_switches"] = double(sample.disturbance.involuntary_switches);
+  counters["throttled"] = double(sample.disturbance.throttled);
+}
 
-  const RepetitionBracket bracket(team);
-  for (auto _ : state) workload.run(team);
-  // The seconds are Google Benchmark's own, which SampleReporter takes.
-  const Sample around = bracket.close(0);
-  state.counters["peak_gflops"] = around.peak_gflops;
-  state.counters["steal_fraction"] = around.steal_fraction;
+Sample from_counters(const benchmark::UserCounters& counters) {
+  const auto value = [&counters](const char* name) { return counters.at(name).value; };
+  return {.peak_gflops = value("peak_gflops"),
+          .disturbance = {.steal_fraction = value("steal_fraction"),
+                          .wait_fraction = value("wait_fraction"),
+                          .involuntary_switches = Index(value("involuntary_switches")),
+                          .throttled = Index(value("throttled"))}};
 }
 
 /// A case that is timed.
 struct TimedCase {
   Measurement& measurement;
   benchmark::IterationCount iterations = 0;  // of a repetition; 0 until the first has found it
+  bool is_refused = false;                   // there was no memory for it
 };
+
+/// One repetition, called by Google Benchmark.
+void repeat(benchmark::State& state, TimedCase& timed, WorkloadPool& workloads,
+            const MeasureHooks& hooks) {
+  // Out through Google Benchmark, which runs this on the calling thread: skipping the rest instead
+  // would fail its own check that all repetitions have the same number of iterations.
+  stop_if_interrupted();
+  const Case& one = timed.measurement.the_case;
+  const ThreadTeam team = make_team(one.threads);
+  hooks.on_lap(Activity::kElse);
+  Workload* workload = nullptr;
+  try {
+    workload = &workloads.get(one, team);
+  } catch (const std::bad_alloc&) {
+    timed.is_refused = true;
+    state.SkipWithError("out of memory");
+    return;
+  }
+  hooks.on_lap(Activity::kSetUp);
+
+  const RepetitionBracket bracket(team);
+  hooks.on_lap(Activity::kProbes);
+  for (auto _ : state) workload->run(team);
+  hooks.on_lap(Activity::kPasses);
+  // The seconds are Google Benchmark's own, which SampleReporter takes.
+  to_counters(bracket.close(0), state.counters);
+  hooks.on_lap(Activity::kProbes);
+}
 
 /// Takes the samples from Google Benchmark, whose own reporters print or write unparsable CSV.
 class SampleReporter : public benchmark::BenchmarkReporter {
@@ -132,11 +176,11 @@ class SampleReporter : public benchmark::BenchmarkReporter {
 
  private:
   void take(const Run& run, TimedCase& timed) const {
+    if (timed.is_refused) return;
     timed.iterations = run.iterations;
     std::vector<Sample>& samples = timed.measurement.samples;
-    samples.push_back({.seconds = run.real_accumulated_time / double(run.iterations),
-                       .peak_gflops = run.counters.at("peak_gflops").value,
-                       .steal_fraction = run.counters.at("steal_fraction").value});
+    samples.push_back(from_counters(run.counters));
+    samples.back().seconds = run.real_accumulated_time / double(run.iterations);
     hooks_.on_sample({.the_case = timed.measurement.the_case,
                       .repetition = static_cast<Index>(samples.size()) - 1,
                       .sample = samples.back()});
@@ -155,7 +199,7 @@ class Rounds {
   /// One repetition of each case. Throws Interrupted.
   void take(const std::vector<TimedCase*>& cases) {
     const RegisteredBenchmarks registered;
-    for (const TimedCase* timed : cases) add(*timed);
+    for (TimedCase* timed : cases) add(*timed);
     SampleReporter reporter(cases, hooks_);
     if (is_first_) {
       benchmark::RunSpecifiedBenchmarks(&reporter);
@@ -174,12 +218,12 @@ class Rounds {
     ~RegisteredBenchmarks() { benchmark::ClearRegisteredBenchmarks(); }
   };
 
-  void add(const TimedCase& timed) const {
-    const Case& one = timed.measurement.the_case;
+  void add(TimedCase& timed) const {
+    const std::string id = timed.measurement.the_case.id();
     auto* benchmark =
-        benchmark::RegisterBenchmark(one.id().c_str(), [this, &one](benchmark::State& state) {
-          hooks_.on_step(one.id());
-          repeat(state, one, workloads_);
+        benchmark::RegisterBenchmark(id.c_str(), [this, &timed, id](benchmark::State& state) {
+          hooks_.on_step(id);
+          repeat(state, timed, workloads_, hooks_);
         });
     benchmark->UseRealTime();
     if (timed.iterations == 0) {
@@ -208,14 +252,15 @@ void take_samples(std::vector<TimedCase>& cases, const MeasureOptions& options,
   Rounds rounds(options, hooks, workloads);
   for (int round = 0; round < options.repetitions && !taking_part.empty(); ++round) {
     rounds.take(taking_part);
-    std::erase_if(taking_part, [](const TimedCase* one) { return one->iterations == 0; });
+    std::erase_if(taking_part,
+                  [](const TimedCase* one) { return one->iterations == 0 || one->is_refused; });
     stop_if_interrupted();
   }
   if (options.precision <= 0) return;
   const auto end = Clock::now() + std::chrono::duration<double>(options.precision_seconds);
   while (Clock::now() < end) {
     std::erase_if(taking_part, [&options](const TimedCase* one) {
-      return is_known_to(options.precision, one->measurement);
+      return one->is_refused || is_known_to(options.precision, one->measurement);
     });
     if (taking_part.empty()) return;
     rounds.take(taking_part);
@@ -283,10 +328,11 @@ std::vector<Measurement> measure_group(const CaseGroup& group, const MeasureOpti
   }
   take_samples(timed, options, hooks, workloads);
   for (const TimedCase& one : timed) {
-    if (one.measurement.samples.empty()) {
-      one.measurement.status = "skipped";
-      one.measurement.reason = "left out by the options passed on to Google Benchmark";
-    }
+    if (!one.measurement.samples.empty()) continue;
+    one.measurement.status = "skipped";
+    one.measurement.reason = one.is_refused
+                                 ? refused_memory(one.measurement.the_case)
+                                 : "left out by the options passed on to Google Benchmark";
   }
   return measurements;
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "harness/repetition.h"
+#include "harness/wall_time.h"
 #include "harness/workload.h"
 
 namespace seqbench {
@@ -40,9 +41,11 @@ struct MeasureHooks {
   std::function<void(const std::string&)> on_step = [](const std::string&) {};
   /// Told each sample before the next repetition begins.
   std::function<void(const TakenSample&)> on_sample = [](const TakenSample&) {};
+  /// Told what went on since the last call.
+  std::function<void(Activity)> on_lap = [](Activity) {};
   /// PrepareOptions::check; by default, the comparison with the reference, one for all kernels and
   /// thread counts of a model.
-  std::function<std::string(Workload&, const ThreadTeam&)> check = {};
+  std::function<std::string(Workload&)> check = {};
 };
 
 /// What became of one case. `reason` is empty when all repetitions were taken.

@@ -5,7 +5,6 @@
 
 #include "harness/machine.h"
 #include "harness/progress.h"
-#include "harness/reference.h"
 
 namespace seqbench {
 namespace {
@@ -22,13 +21,11 @@ Preparation not_timed(const std::string& status, const std::string& reason) {
   return result;
 }
 
-std::string difference_from_reference(Workload& workload, const ThreadTeam& team,
-                                      const PrepareOptions& options) {
-  if (options.check) return options.check(workload, team);
-  return Reference(workload).check(workload, team);
-}
-
 }  // namespace
+
+std::string refused_memory(const Case& one) {
+  return "memory of " + human_bytes(one.predicted_bytes()) + " was refused; " + memory_advice(one);
+}
 
 Preparation prepare(const Case& one, const PrepareOptions& options) {
   const double needed = one.predicted_bytes();
@@ -44,19 +41,26 @@ Preparation prepare(const Case& one, const PrepareOptions& options) {
     const bool peak_is_known = reset_peak_resident_bytes();
     const double before = resident_bytes();
     result.workload = std::make_unique<Workload>(one, options.seed, options.make_layer);
-    // A first run touches every page before the reference adds its own memory.
+    Reference::keep_sampled_gradient(*result.workload);
+    options.on_lap(Activity::kSetUp);
+    // The first run warms up, is what is checked, and touches every page before the reference adds
+    // its own memory.
     result.workload->run(team);
+    options.on_lap(Activity::kPasses);
     if (peak_is_known) result.peak_bytes = std::max(0.0, peak_resident_bytes() - before);
-    result.workload->forget_context();
-    const std::string difference = difference_from_reference(*result.workload, team, options);
-    if (difference.empty()) return result;
+    const std::string difference = options.check(*result.workload);
+    options.on_lap(Activity::kChecks);
+    if (difference.empty()) {
+      result.workload->draw_upstream_gradient();
+      options.on_lap(Activity::kSetUp);
+      return result;
+    }
     result.workload.reset();
     result.status = "failed";
     result.reason = difference;
     return result;
   } catch (const std::bad_alloc&) {
-    return not_timed("skipped",
-                     "memory of " + human_bytes(needed) + " was refused; " + memory_advice(one));
+    return not_timed("skipped", refused_memory(one));
   }
 }
 

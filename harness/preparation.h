@@ -8,6 +8,8 @@
 #include <memory>
 #include <string>
 
+#include "harness/reference.h"
+#include "harness/wall_time.h"
 #include "harness/workload.h"
 
 namespace seqbench {
@@ -18,9 +20,13 @@ struct PrepareOptions {
   LayerFactory make_layer = seqbench::make_layer<float>;
   /// Told how many bytes are allocated next, workload and reference together.
   std::function<void(double)> make_room = [](double) {};
-  /// Returns what is wrong with the case's result, "" when nothing is; by default, the comparison
-  /// with a reference that is computed for this case alone.
-  std::function<std::string(Workload&, const ThreadTeam&)> check = {};
+  /// Told what went on since the last call.
+  std::function<void(Activity)> on_lap = [](Activity) {};
+  /// Returns what is wrong with the result of the first run, "" when nothing is; by default, its
+  /// difference from a reference that is computed for this case alone.
+  std::function<std::string(Workload&)> check = [](Workload& workload) {
+    return Reference(workload).difference(workload);
+  };
 };
 
 struct Preparation {
@@ -30,6 +36,9 @@ struct Preparation {
   std::string status;  // "failed", "skipped", or "" when it may be timed
   std::string reason;  // why it may not
 };
+
+/// The reason of a case that the system has no memory for, although it is below the limit.
+std::string refused_memory(const Case& one);
 
 Preparation prepare(const Case& one, const PrepareOptions& options);
 

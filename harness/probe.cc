@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <memory>
 
 #include "core/simd.h"
 #include "core/spin_barrier.h"
+#include "harness/disturbance.h"
 #include "harness/interrupt.h"
 
 namespace seqbench {
@@ -140,6 +142,72 @@ double probe_barrier_seconds(const ThreadTeam& team, double seconds) {
     means[static_cast<std::size_t>(worker)] = seconds_since(start) / meetings;
   });
   return *std::min_element(means.begin(), means.end());
+}
+
+TimerProbe probe_timer() {
+  constexpr int kReadings = 20000;
+  TimerProbe timer{.resolution_seconds = std::numeric_limits<double>::infinity()};
+  const Clock::time_point start = Clock::now();
+  Clock::time_point last = start;
+  for (int i = 0; i < kReadings; ++i) {
+    const Clock::time_point now = Clock::now();
+    const double step = std::chrono::duration<double>(now - last).count();
+    if (step > 0) timer.resolution_seconds = std::min(timer.resolution_seconds, step);
+    last = now;
+  }
+  timer.call_seconds = std::chrono::duration<double>(last - start).count() / kReadings;
+  return timer;
+}
+
+namespace {
+
+struct SteadyPeak {
+  double gflops = 0;            // the best of the tries
+  bool is_undisturbed = false;  // nothing else ran on the team's CPUs during some of them
+};
+
+/// Tries until some were not disturbed by other programs, which halve a peak.
+SteadyPeak steady_peak(const ThreadTeam& team) {
+  constexpr double kSecondsPerTry = 0.003;
+  constexpr int kUndisturbedTries = 3, kMostTries = 20;
+  constexpr double kMostWaiting = 0.01;
+  SteadyPeak best;
+  int undisturbed = 0;
+  for (int i = 0; i < kMostTries && undisturbed < kUndisturbedTries; ++i) {
+    stop_if_interrupted();
+    const DisturbanceClock clock(team);
+    best.gflops = std::max(best.gflops, probe_peak_gflops(team, kSecondsPerTry));
+    if (!(clock.since_start().wait_fraction > kMostWaiting)) ++undisturbed;
+  }
+  best.is_undisturbed = undisturbed > 0;
+  return best;
+}
+
+}  // namespace
+
+std::vector<double> probe_peaks(const std::vector<int>& cpus) {
+  std::vector<double> peaks;
+  for (std::size_t threads = 1; threads <= cpus.size(); ++threads) {
+    peaks.push_back(steady_peak(ThreadTeam(static_cast<int>(threads), cpus)).gflops);
+  }
+  return peaks;
+}
+
+std::vector<int> probe_cpus_on_first_core(const std::vector<int>& cpus) {
+  const SteadyPeak alone = steady_peak(ThreadTeam(1, cpus));
+  std::vector<int> found;
+  for (std::size_t i = 1; i < cpus.size(); ++i) {
+    const SteadyPeak together = steady_peak(ThreadTeam(2, {cpus.front(), cpus[i]}));
+    if (together.is_undisturbed && shares_cores(alone.gflops, together.gflops, 2)) {
+      found.push_back(cpus[i]);
+    }
+  }
+  return found;
+}
+
+bool shares_cores(double peak_of_one, double peak_of_team, int threads) {
+  // Two real cores double the peak, two halves of one leave it; three quarters is the middle.
+  return threads > 1 && peak_of_team < 0.75 * threads * peak_of_one;
 }
 
 double MachineLimits::bytes_per_second(double working_set_bytes) const {

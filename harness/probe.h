@@ -23,6 +23,23 @@ double probe_read_bandwidth(const ThreadTeam& team, std::size_t working_set_byte
 /// team of one.
 double probe_barrier_seconds(const ThreadTeam& team, double seconds);
 
+struct TimerProbe {
+  double resolution_seconds = 0;  // least time between two readings that differ
+  double call_seconds = 0;        // that a reading takes, the mean of many in a row
+};
+
+/// The clock that all times are taken with.
+TimerProbe probe_timer();
+
+/// The FMA peak of teams of 1, 2, … workers, one on each of the first of `cpus`, as 10⁹ FLOP/s.
+/// Throws Interrupted.
+std::vector<double> probe_peaks(const std::vector<int>& cpus);
+
+/// Those of `cpus` that get no further together with the first than the first alone: they are
+/// halves of one core, whatever the system says. CPUs that other programs keep busy are not found.
+/// Throws Interrupted.
+std::vector<int> probe_cpus_on_first_core(const std::vector<int>& cpus);
+
 struct BandwidthSample {
   double working_set_bytes = 0;  // of one thread
   double bytes_per_second = 0;   // of one thread
@@ -39,6 +56,9 @@ struct MachineLimits {
   /// on a logarithmic axis.
   double bytes_per_second(double working_set_bytes) const;
 };
+
+/// True when a team's peak is hardly above a single thread's: its CPUs share a core.
+bool shares_cores(double peak_of_one, double peak_of_team, int threads);
 
 /// Peak, barrier and bandwidth at working sets from L1 to DRAM; about half a second. Throws
 /// Interrupted when a signal came meanwhile.

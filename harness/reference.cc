@@ -5,7 +5,10 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
+#include <numeric>
 #include <set>
+
+#include "harness/machine.h"
 
 namespace seqbench {
 namespace {
@@ -30,7 +33,7 @@ std::vector<Index> sampled_sequences(Index batch) {
   return {sample.begin(), sample.end()};
 }
 
-std::vector<Index> sampled_steps(Index steps) {
+std::vector<Index> sampled_query_rows(Index steps) {
   std::set<Index> sample;
   if (steps <= kWholeBelowSteps) {
     for (Index t = 0; t < steps; ++t) sample.insert(t);
@@ -44,6 +47,15 @@ std::vector<Index> sampled_steps(Index steps) {
     for (Index i = 0; i < kRandomRows; ++i) sample.insert(random.below(steps));
   }
   return {sample.begin(), sample.end()};
+}
+
+/// In each sampled sequence. A recurrent layer's reference has all steps anyway.
+std::vector<Index> sampled_steps(const Case& one) {
+  if (one.pass == Pass::kDecode) return {one.shape.steps};
+  if (one.is_attention()) return sampled_query_rows(one.shape.steps);
+  std::vector<Index> all(static_cast<std::size_t>(one.shape.steps));
+  std::iota(all.begin(), all.end(), Index{0});
+  return all;
 }
 
 Matrix as_double(MatrixView<const float> view) { return as_eigen(view).cast<double>(); }
@@ -195,17 +207,10 @@ class AttentionRows {
 
 }  // namespace
 
-Reference::Reference(Workload& workload) {
-  const Case& one = workload.the_case();
-  sequences_ = sampled_sequences(one.shape.batch);
-  if (one.pass == Pass::kDecode) {
-    steps_ = {one.shape.steps};
-  } else if (one.is_attention()) {
-    steps_ = sampled_steps(one.shape.steps);
-  } else {
-    for (Index t = 0; t < one.shape.steps; ++t) steps_.push_back(t);
-  }
-  one.is_attention() ? compute_attention(workload) : compute_recurrent(workload);
+Reference::Reference(Workload& workload)
+    : sequences_(sampled_sequences(workload.the_case().shape.batch)),
+      steps_(sampled_steps(workload.the_case())) {
+  workload.the_case().is_attention() ? compute_attention(workload) : compute_recurrent(workload);
 }
 
 void Reference::compute_attention(Workload& workload) {
@@ -247,20 +252,20 @@ void Reference::compute_recurrent(Workload& workload) {
   const Index S = Index(sequences_.size()), D = one.layer.width;
   const Index T = one.shape.steps + (one.pass == Pass::kDecode ? 1 : 0);
   LayerSpec spec = one.layer;
-  spec.kernel = model_info(spec.model).kernels.front();
+  spec.kernel = kernel_for(one);
   const auto layer = make_layer<double>(spec);
   for (std::size_t i = 0; i < layer->parameters().size(); ++i) {
     const Tensor<float>& value = workload.layer().parameters()[i].value;
     std::copy_n(value.data(), value.size(), layer->parameters()[i].value.data());
   }
 
-  const ThreadTeam team(1);
+  const ThreadTeam team = make_team(static_cast<int>(usable_cpus().size()));
   Tensor<double> x({S, T, D}), y({S, T, D});
   for (Index s = 0; s < S; ++s) {
     as_eigen(x.sequence().sequence(s)) =
         input_of(workload, sequences_[static_cast<std::size_t>(s)]);
   }
-  layer->reserve({.batch = S, .steps = T}, train ? Pass::kTrain : Pass::kForward, 1);
+  layer->reserve({.batch = S, .steps = T}, train ? Pass::kTrain : Pass::kForward, team.size());
   layer->forward(team, x.sequence(), y.sequence(), train ? Keep::kForBackward : Keep::kNothing);
 
   Tensor<double> dx;
@@ -287,28 +292,32 @@ void Reference::compute_recurrent(Workload& workload) {
   }
 }
 
-std::string Reference::check(Workload& workload, const ThreadTeam& team) const {
+void Reference::keep_sampled_gradient(Workload& workload) {
   const Case& one = workload.the_case();
-  std::vector<float> dy;
-  if (one.pass == Pass::kTrain) {
-    const SequenceView<float> view = workload.dy();
-    dy.assign(view.data, view.data + view.batch * view.steps * view.width);
-    std::fill_n(view.data, dy.size(), 0.0f);
-    for (const Index b : sequences_) {
-      for (const Index t : steps_) {
-        const Index row = (b * view.steps + t) * view.width;
-        std::copy_n(dy.data() + row, view.width, view.data + row);
-      }
+  if (one.pass != Pass::kTrain) return;
+  const std::vector<Index> sequences = sampled_sequences(one.shape.batch);
+  const std::vector<Index> steps = sampled_steps(one);
+  const SequenceView<float> dy = workload.dy();
+  for (Index b = 0; b < dy.batch; ++b) {
+    const bool is_sampled = std::ranges::binary_search(sequences, b);
+    for (Index t = 0; t < dy.steps; ++t) {
+      if (is_sampled && std::ranges::binary_search(steps, t)) continue;
+      std::fill_n(dy.data + (b * dy.steps + t) * dy.width, dy.width, 0.0f);
     }
   }
-  workload.run(team);
-  if (!dy.empty()) std::copy(dy.begin(), dy.end(), workload.dy().data);
+}
 
+std::string Reference::difference(Workload& workload) const {
   for (const Expected& expected : expected_) {
-    const std::string difference = compare(expected, workload);
-    if (!difference.empty()) return difference;
+    const std::string found = compare(expected, workload);
+    if (!found.empty()) return found;
   }
   return "";
+}
+
+std::string Reference::kernel_for(const Case& one) {
+  if (one.is_attention()) return "";
+  return one.layer.kernel == "hoisted" ? "stepwise" : "hoisted";
 }
 
 std::string Reference::compare(const Expected& expected, Workload& workload) const {

@@ -16,12 +16,21 @@ namespace seqbench {
 
 class Reference {
  public:
-  /// Computes the expected result for `workload`'s parameters and input. The result serves all
-  /// kernels and thread counts of the same model, heads, causal flag, pass, shape and seed.
+  /// Computes on all usable CPUs what a pass of `workload` must give for its parameters, its input
+  /// and the sampled rows of its upstream gradient. Serves all thread counts and all kernels with
+  /// the same kernel_for() of the same model, heads, causal flag, pass, shape and seed.
   explicit Reference(Workload& workload);
 
-  /// Runs `workload` once and compares. Returns "" or what differs: tensor, difference, bound.
-  std::string check(Workload& workload, const ThreadTeam& team) const;
+  /// Zeroes the upstream gradient of a train case outside the sampled rows.
+  static void keep_sampled_gradient(Workload& workload);
+
+  /// Compares what the last pass gave, run after keep_sampled_gradient(). Returns "" or what
+  /// differs: tensor, difference, bound.
+  std::string difference(Workload& workload) const;
+
+  /// The kernel that computes a recurrent case's reference: the quickest in double precision, but
+  /// not the case's own. Empty for attention, whose reference is in this file.
+  static std::string kernel_for(const Case& one);
 
   /// Memory that the constructor needs at most.
   static double predicted_bytes(const Case& one);

@@ -151,7 +151,10 @@ Json RepeatServer::repeat(const Case& one) {
   return {{"seconds", sample.seconds},
           {"passes", timed.passes},
           {"peak_gflops", sample.peak_gflops},
-          {"steal_fraction", sample.steal_fraction},
+          {"steal_fraction", sample.disturbance.steal_fraction},
+          {"wait_fraction", or_null(sample.disturbance.wait_fraction)},
+          {"involuntary_switches", sample.disturbance.involuntary_switches},
+          {"throttled", sample.disturbance.throttled},
           {"limit_seconds", limit_seconds_at(one, limits(one.threads), sample.peak_gflops)}};
 }
 

@@ -10,9 +10,10 @@
 //                                            model to state_bytes; or "status":"failed" or
 //                                            "skipped" with a "reason", and the same cells
 //   {"do":"repeat","case":ID}                {"seconds":…, "passes":…, "peak_gflops":…,
-//                                             "steal_fraction":…, "limit_seconds":…}: one untimed
-//                                            pass, then passes for --min-time, a probe of the FMA
-//                                            peak on either side
+//                                             "steal_fraction":…, "wait_fraction":…,
+//                                             "involuntary_switches":…, "throttled":…,
+//                                             "limit_seconds":…}: one untimed pass, then passes for
+//                                            --min-time, a probe of the FMA peak on either side
 //   {"do":"probe","threads":N}               {"peak_gflops":…}, the same probe alone
 //   {"do":"release","case":ID}               {"case":ID}
 //

@@ -1,19 +1,16 @@
 // What surrounds the timed passes of one repetition: the probes of the FMA peak before and after,
-// and the time that the hypervisor took meanwhile.
+// and what disturbed it meanwhile.
 #pragma once
 
-#include <chrono>
-#include <vector>
-
-#include "core/thread_team.h"
+#include "harness/disturbance.h"
 
 namespace seqbench {
 
 /// One repetition.
 struct Sample {
-  double seconds = 0;         // of one pass over the batch
-  double peak_gflops = 0;     // mean of the probes before and after
-  double steal_fraction = 0;  // of these CPUs' time, taken by the hypervisor meanwhile
+  double seconds = 0;      // of one pass over the batch
+  double peak_gflops = 0;  // mean of the probes before and after
+  Disturbance disturbance = {};
 };
 
 /// FLOP/s of a pass over the probed peak.
@@ -27,15 +24,14 @@ double probe_beside_repetition(const ThreadTeam& team);
 /// Open from its construction until close(), with the timed passes between the two.
 class RepetitionBracket {
  public:
+  /// `team` must outlive the bracket.
   explicit RepetitionBracket(const ThreadTeam& team);
   /// The sample around passes that took `seconds_per_pass` each.
   Sample close(double seconds_per_pass) const;
 
  private:
   const ThreadTeam& team_;
-  std::vector<int> cpus_;
-  double stolen_before_;
-  std::chrono::steady_clock::time_point start_;
+  DisturbanceClock clock_;
   double peak_before_;
 };
 

@@ -133,6 +133,8 @@ RunDirectory::~RunDirectory() {
   }
 }
 
+void RunDirectory::record_measured(const Json& measured) { machine_["measured"] = measured; }
+
 void RunDirectory::record_command(const std::string& command, const CommandLine& line,
                                   const Json& probes) {
   Json commands = list_in(machine_, "commands");
@@ -141,12 +143,19 @@ void RunDirectory::record_command(const std::string& command, const CommandLine&
   if (!probes.is_null()) record["probes"] = probes;
 
   const Json latest = latest_probes(list_in(machine_, "probes"), probes);
-  machine_ = described_;
+  const auto measured = machine_.find("measured");
+  Json described = described_;
+  if (measured != machine_.end()) described["measured"] = *measured;
+  machine_ = described;
   machine_["run_id"] = run_id();
   machine_["probes"] = latest;
   machine_["commands"] = commands;
   write_machine_json();
   command_runs_ = true;
+}
+
+void RunDirectory::record_wall_time(const Json& seconds) {
+  machine_["commands"].back()["wall_seconds"] = seconds;
 }
 
 void RunDirectory::record_end(int exit_code) {

@@ -38,11 +38,16 @@ class RunDirectory {
   void refuse_other_options(const std::string& command, const CommandLine& line,
                             const std::vector<std::string>& commands) const;
 
+  /// What probe_machine() found; the last one stays in machine.json. On disk with
+  /// record_command().
+  void record_measured(const nlohmann::ordered_json& measured);
   /// Adds the command with its effective options and its `probes` (a list, or null) to
   /// machine.json, beside the machine and the latest probe of each number of threads. Throws
   /// FileError.
   void record_command(const std::string& command, const CommandLine& line,
                       const nlohmann::ordered_json& probes = nullptr);
+  /// Adds to that command what its time went into: seconds by activity. On disk with record_end().
+  void record_wall_time(const nlohmann::ordered_json& seconds);
   /// Notes when the command just recorded ended, and how. Throws FileError.
   void record_end(int exit_code);
 

@@ -13,7 +13,8 @@ using Names = std::set<std::string>;
 
 // Of machine.json: the folder's name and what commands added. The memory of a virtual machine
 // changes with its balloon; main() sets the state of its own thread.
-const Names kNotOfTheMachine = {"run_id", "probes", "commands", "memory_bytes", "flush_subnormals"};
+const Names kNotOfTheMachine = {"run_id",   "measured",     "probes",
+                                "commands", "memory_bytes", "flush_subnormals"};
 const Names kOfTheBuild = {"build", "libraries"};
 // Options that lead to the same rows whatever their value; those of a file count one by one.
 const Names kWithoutEffect = {"resume", "no-progress", "config"};

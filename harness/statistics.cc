@@ -28,6 +28,18 @@ MedianInterval median_interval(std::vector<double> values) {
   return {median(values), values[cut], values[values.size() - 1 - cut]};
 }
 
+std::vector<std::size_t> outliers(const std::vector<double>& values) {
+  const double middle = median(values);
+  std::vector<double> deviations;
+  for (const double value : values) deviations.push_back(std::abs(value - middle));
+  const double mad = median(deviations);
+  std::vector<std::size_t> found;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (mad > 0 && 0.6745 * deviations[i] > 3.5 * mad) found.push_back(i);
+  }
+  return found;
+}
+
 LineFit fit_line(std::span<const double> x, std::span<const double> y) {
   assert(x.size() == y.size() && x.size() >= 2);
   const double n = double(x.size());

@@ -28,6 +28,11 @@ double median(std::vector<double> values);
 /// smallest and largest.
 MedianInterval median_interval(std::vector<double> values);
 
+/// The positions of the values whose modified z-score, 0.6745·|value − median| ÷ MAD, is above 3.5
+/// (Iglewicz & Hoaglin 1993); MAD is the median of |value − median|. None where more than half of
+/// the values are equal.
+std::vector<std::size_t> outliers(const std::vector<double>& values);
+
 /// y = a + slope·x by least squares.
 struct LineFit {
   double slope = 0;

@@ -9,6 +9,7 @@
 #include "harness/errors.h"
 #include "harness/limits.h"
 #include "harness/machine.h"
+#include "harness/noise.h"
 #include "harness/progress.h"
 #include "harness/statistics.h"
 
@@ -16,35 +17,17 @@ namespace seqbench {
 
 namespace {
 
-// A case is noisy when its fraction of peak is known no better than this to either side, unless
-// --precision says otherwise.
-constexpr double kNoisyHalfWidth = 0.10;
-
 double flops_of(const CaseGroup& group) {
   double flops = 0;
   for (const Case& one : group.cases) flops += one.cost().flops;
   return flops;
 }
 
-std::string percentage(double share) {
-  char text[16];
-  std::snprintf(text, sizeof(text), "%.3g %%", 100 * share);
-  return text;
-}
-
-/// Why a row is noisy and what helps; empty when it is not.
-std::string noise_of(const Measurement& measurement, const MeasureOptions& options) {
-  if (measurement.samples.size() < kLeastForInterval) {
-    return "no 95 % interval from fewer than " + std::to_string(kLeastForInterval) +
-           " repetitions, low and high are their range; raise --repetitions";
-  }
-  const double known = median_interval(fractions_of_peak(measurement)).relative_half_width();
-  const bool is_asked = options.precision > 0;
-  if (known <= (is_asked ? options.precision : kNoisyHalfWidth)) return "";
-  return "fraction of peak known to ±" + percentage(known) + " only" +
-         (is_asked ? ", asked ±" + percentage(options.precision) +
-                         "; quieten the machine or raise --precision-time"
-                   : "; quieten the machine, raise --repetitions or ask for --precision");
+/// The numbers with spaces between them.
+std::string joined(const std::vector<std::size_t>& numbers) {
+  std::vector<std::string> texts;
+  for (const std::size_t number : numbers) texts.push_back(std::to_string(number));
+  return join(texts, " ");
 }
 
 /// What the rows of a sweep share.
@@ -71,6 +54,7 @@ CsvRow throughput_row(const Measurement& measurement, const RowContext& context)
     seconds.push_back(sample.seconds);
     peaks.push_back(sample.peak_gflops);
   }
+  const std::vector<double> fractions = fractions_of_peak(measurement);
   const MedianInterval time = median_interval(seconds);
   const double peak = median(peaks);  // of this case's own moments
   const double limit = limit_seconds_at(one, context.limits.at(one.threads), peak);
@@ -80,17 +64,18 @@ CsvRow throughput_row(const Measurement& measurement, const RowContext& context)
   row["tokens_per_second"] = one.tokens() / time.median;
   row["gflops"] = 1e-9 * flops / time.median;
   row["peak_gflops"] = peak;
-  row["fraction_of_peak"] = median(fractions_of_peak(measurement));
+  row["fraction_of_peak"] = median(fractions);
   row["limit_seconds"] = limit;
   row["fraction_of_limit"] = limit / time.median;
   row["peak_bytes"] = measurement.peak_bytes;
+  row["outliers"] = joined(outliers(fractions));
 
   std::vector<std::string> reasons;
   if (one.threads > running_workers(one.threads)) {
     reasons.push_back(std::to_string(one.threads) + " threads on " +
                       std::to_string(usable_cpus().size()) + " CPUs");
   }
-  const std::string noise = noise_of(measurement, context.options);
+  const std::string noise = noise_of(measurement, context.options.precision);
   row["status"] = noise.empty() ? "ok" : "noisy";
   if (!noise.empty()) reasons.push_back(noise);
   row["reason"] = join(reasons, "; ");
@@ -103,7 +88,10 @@ CsvRow sample_row(const TakenSample& taken, const std::string& run_id) {
           {"repetition", taken.repetition},
           {"seconds", taken.sample.seconds},
           {"peak_gflops", taken.sample.peak_gflops},
-          {"steal_fraction", taken.sample.steal_fraction}};
+          {"steal_fraction", taken.sample.disturbance.steal_fraction},
+          {"wait_fraction", taken.sample.disturbance.wait_fraction},
+          {"involuntary_switches", taken.sample.disturbance.involuntary_switches},
+          {"throttled", taken.sample.disturbance.throttled}};
 }
 
 void print_header() {
@@ -150,6 +138,7 @@ CsvRow static_cells(const Case& one) {
   row["parameters"] = cost.parameters;
   row["flops"] = cost.flops;
   row["state_bytes"] = cost.state_bytes;
+  row["predicted_bytes"] = one.predicted_bytes();
   const std::string form =
       kernel_form(one.layer, one.shape, one.pass, running_workers(one.threads));
   if (!form.empty()) row["form"] = form;
@@ -218,11 +207,14 @@ MeasureOptions parse_measure_options(const CommandLine& line) {
 
 int run_sweep(const std::vector<CaseGroup>& groups, const CommandLine& line,
               const MeasureOptions& options, RunDirectory& directory, const std::string& command) {
+  WallTime wall_time;
   directory.refuse_other_options(command, line, kSweepCommands);
   SweepTables tables(directory);
   const std::map<int, MachineLimits> limits = probe_thread_counts(groups);
   nlohmann::ordered_json probes = nlohmann::ordered_json::array();
   for (const auto& [threads, probed] : limits) probes.push_back(to_json(probed));
+  directory.record_measured(probe_machine());
+  wall_time.lap(Activity::kProbes);
   directory.record_command(command, line, probes);
 
   const RowContext context{.run_id = directory.run_id(), .options = options, .limits = limits};
@@ -241,8 +233,11 @@ int run_sweep(const std::vector<CaseGroup>& groups, const CommandLine& line,
             [&](const std::string& what) { progress.update(done, group.label + ": " + what); },
         .on_sample =
             [&](const TakenSample& taken) {
+              wall_time.lap(Activity::kElse);
               tables.add_sample(sample_row(taken, directory.run_id()));
-            }};
+              wall_time.lap(Activity::kWriting);
+            },
+        .on_lap = [&](Activity activity) { wall_time.lap(activity); }};
     const std::vector<Measurement> measurements = measure_group(group, options, hooks);
     progress.clear();
     std::vector<CsvRow> rows;
@@ -250,10 +245,15 @@ int run_sweep(const std::vector<CaseGroup>& groups, const CommandLine& line,
       rows.push_back(throughput_row(measurement, context));
       any_failed = any_failed || measurement.status == "failed";
     }
+    wall_time.lap(Activity::kElse);
     tables.finish(rows);
+    wall_time.lap(Activity::kWriting);
     for (const CsvRow& row : rows) print_row(row);
     done += flops_of(group);
   }
+  wall_time.lap(Activity::kElse);
+  directory.record_wall_time(wall_time.as_json());
+  std::printf("\n%s\n", wall_time.sentence().c_str());
   return any_failed ? 1 : 0;
 }
 

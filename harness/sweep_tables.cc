@@ -33,10 +33,13 @@ const std::vector<std::string> kThroughputColumns = {"run_id",
                                                      "peak_bytes",
                                                      "status",
                                                      "reason",
-                                                     "form"};
+                                                     "form",
+                                                     "outliers",
+                                                     "predicted_bytes"};
 
-const std::vector<std::string> kSamplesColumns = {"run_id",  "case_id",     "repetition",
-                                                  "seconds", "peak_gflops", "steal_fraction"};
+const std::vector<std::string> kSamplesColumns = {
+    "run_id",         "case_id",       "repetition",           "seconds",  "peak_gflops",
+    "steal_fraction", "wait_fraction", "involuntary_switches", "throttled"};
 
 SweepTables::Table::Table(std::filesystem::path file, std::vector<std::string> file_columns)
     : path(std::move(file)), columns(std::move(file_columns)), writer(path, columns) {}

@@ -14,15 +14,16 @@ using LayerFactory = std::function<std::unique_ptr<SequenceLayer<float>>(const L
 
 class Workload {
  public:
-  /// Draws parameters (as PyTorch does), x and dy (standard normal) from `seed`, the same for every
-  /// kernel and number of threads; allocates all that run() needs. Throws std::bad_alloc.
+  /// Draws parameters (as PyTorch does), x and dy (standard normal, of 65,536 equally likely
+  /// values) from `seed`, the same for every kernel and number of threads; allocates all that run()
+  /// needs. Throws std::bad_alloc.
   Workload(const Case& one, std::uint64_t seed, const LayerFactory& make = make_layer<float>);
 
   /// The case's pass, once. Allocates nothing.
   void run(const ThreadTeam& team);
 
-  /// Makes the next run of a decode case read its context first, as the very first one did.
-  void forget_context() { context_is_read_ = false; }
+  /// Draws the upstream gradient of a train case anew, as it was at first.
+  void draw_upstream_gradient();
 
   const Case& the_case() const { return case_; }
   SequenceLayer<float>& layer() { return *layer_; }
@@ -40,6 +41,7 @@ class Workload {
   void run_decode(const ThreadTeam& team);
 
   Case case_;
+  std::uint64_t seed_;
   std::unique_ptr<SequenceLayer<float>> layer_;
   Tensor<float> x_, y_, dy_, dx_;
   Tensor<float> next_token_;
@@ -49,5 +51,6 @@ class Workload {
 /// The random streams of a workload, so that a reference can draw the same parameters.
 constexpr std::uint64_t kParameterStream = 1;
 constexpr std::uint64_t kInputStream = 2;
+constexpr std::uint64_t kGradientStream = 3;
 
 }  // namespace seqbench

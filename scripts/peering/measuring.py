@@ -2,7 +2,7 @@
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from peering.contender import ContenderError
 
@@ -22,7 +22,11 @@ class Sample:
     seconds: float  # of one pass over the batch
     peak_gflops: float
     steal_fraction: float
-    limit_seconds: float | None = None  # seqbench's samples have it
+    # Of seqbench's own process, which knows them of itself alone.
+    wait_fraction: float | None = None
+    involuntary_switches: int | None = None
+    throttled: int | None = None
+    limit_seconds: float | None = None
 
 
 @dataclass
@@ -74,8 +78,7 @@ def prepare_peer(contender, case):
 def sample_of_seqbench(seqbench, case):
     """seqbench probes the peak around its passes itself."""
     answer = seqbench.ask({"do": "repeat", "case": case.id})
-    return Sample(answer["seconds"], answer["peak_gflops"], answer["steal_fraction"],
-                  answer["limit_seconds"])
+    return Sample(**{one.name: answer[one.name] for one in fields(Sample)})
 
 
 def take_sample_of_peer(peer, outcome, seqbench, cpus, pause):

@@ -2,13 +2,15 @@
 
 from statistics import median
 
-from peering.statistics import LEAST_FOR_INTERVAL, median_interval, paired_ratio
+from peering.statistics import LEAST_FOR_INTERVAL, median_interval, outliers, paired_ratio
 
 THROUGHPUT = ("run_id case_id model kernel pass batch seq_len width heads threads causal dtype "
               "parameters flops state_bytes repetitions seconds seconds_low seconds_high "
               "tokens_per_second gflops peak_gflops fraction_of_peak limit_seconds "
-              "fraction_of_limit peak_bytes status reason form").split()
-SAMPLES = "run_id case_id repetition seconds peak_gflops steal_fraction".split()
+              "fraction_of_limit peak_bytes status reason form outliers "
+              "predicted_bytes").split()
+OF_SAMPLE = "seconds peak_gflops steal_fraction wait_fraction involuntary_switches throttled".split()
+SAMPLES = ["run_id", "case_id", "repetition", *OF_SAMPLE]
 PEERS = ("run_id case_id model pass batch seq_len width heads threads causal peer peer_version "
          "ratio ratio_low ratio_high rounds peer_variant").split()
 
@@ -20,15 +22,17 @@ NOISY_HALF_WIDTH = 0.10
 def throughput_row(outcome, cells, limit_seconds, run_id, cpu_count):
     """The row of one contender. `cells` are seqbench's of the same case; the limit is the machine's
     and so the same for all contenders."""
-    own = {} if outcome.case.kernel == cells["kernel"] else {"form": None}  # a peer tells its variant
+    # A peer tells its variant, and predicts nothing.
+    own = ({} if outcome.case.kernel == cells["kernel"]
+           else {"form": None, "predicted_bytes": None})
     row = {**cells, **own, "kernel": outcome.case.kernel, "run_id": run_id, "case_id": outcome.case.id,
            "repetitions": len(outcome.samples), "status": outcome.status, "reason": outcome.reason}
     if not outcome.samples:
         return row
     flops = float(cells["flops"])
     seconds = median_interval([sample.seconds for sample in outcome.samples])
-    fraction = median_interval([1e-9 * flops / sample.seconds / sample.peak_gflops
-                                for sample in outcome.samples])
+    fractions = [1e-9 * flops / sample.seconds / sample.peak_gflops for sample in outcome.samples]
+    fraction = median_interval(fractions)
     status, reasons = verdict(fraction, len(outcome.samples), outcome.case.threads, cpu_count)
     return row | {
         "seconds": seconds.median, "seconds_low": seconds.low, "seconds_high": seconds.high,
@@ -40,6 +44,7 @@ def throughput_row(outcome, cells, limit_seconds, run_id, cpu_count):
         "fraction_of_limit": limit_seconds and limit_seconds / seconds.median,
         "peak_bytes": outcome.prepared["peak_bytes"],
         "status": status, "reason": "; ".join(reasons),
+        "outliers": " ".join(map(str, outliers(fractions))),
     }
 
 
@@ -68,8 +73,7 @@ def throughput_rows(outcomes, run_id, cpu_count):
 
 def sample_rows(outcomes, run_id):
     return [{"run_id": run_id, "case_id": outcome.case.id, "repetition": repetition,
-             "seconds": sample.seconds, "peak_gflops": sample.peak_gflops,
-             "steal_fraction": sample.steal_fraction}
+             **{name: getattr(sample, name) for name in OF_SAMPLE}}
             for outcome in outcomes.values()
             for repetition, sample in enumerate(outcome.samples)]
 

@@ -37,6 +37,14 @@ def median_interval(values):
     return Interval(median(values), values[cut], values[-1 - cut])
 
 
+def outliers(values):
+    """The positions of the values whose modified z-score is above 3.5 (Iglewicz & Hoaglin 1993)."""
+    middle = median(values)
+    mad = median(abs(value - middle) for value in values)
+    return [position for position, value in enumerate(values)
+            if mad > 0 and 0.6745 * abs(value - middle) > 3.5 * mad]
+
+
 def paired_ratio(numerators, denominators):
     """The interval of the ratios of values taken in the same round."""
     return median_interval([a / b for a, b in zip(numerators, denominators, strict=True)])

@@ -50,6 +50,7 @@ class Fake:
         self.repetition += 1
         return {"seconds": seconds[(self.repetition - 1) % len(seconds)], "passes": 1,
                 "peak_gflops": self.script.get("peak", 1), "steal_fraction": 0.25,
+                "wait_fraction": 0.125, "involuntary_switches": 3, "throttled": 0,
                 "limit_seconds": 0.5}
 
 

@@ -48,6 +48,34 @@ class Machine(ProgramTest):
             self.assertIn(flag, machine["build"]["flags"].split())
         self.assertRegex(machine["libraries"]["blas_threads"], "serial|set to 1|unknown")
 
+    def test_tells_topology_clock_timer_and_peaks(self):
+        machine = json.loads(run("machine", "--json", "--threads", "1").stdout)
+        self.assertTrue(machine["governor"])
+        self.assertIn(machine["turbo"], ("on", "off", "unknown"))
+        self.assertEqual(set(machine["affinity"]), os.sched_getaffinity(0))
+        self.assertLessEqual(set(machine["cpus_usable"]), set(machine["affinity"]))
+        self.assertEqual(set(machine["topology"]), {"packages", "numa_nodes", "cores", "cpus"})
+        self.assertGreaterEqual(machine["topology"]["cpus"], 1)
+        measured = machine["measured"]
+        self.assertEqual(len(measured["peak_gflops_of_1_2_threads"]), len(machine["cpus_usable"]))
+        self.assertGreater(measured["timer_resolution_seconds"], 0)
+        self.assertLessEqual(set(measured["cpus_on_core_of_first"]),
+                             set(machine["cpus_usable"][1:]))
+
+    def test_a_machine_that_tells_nothing_of_its_caches_is_no_failure(self):
+        process = run("machine", "--threads", "1", env=with_variables(HWLOC_SYNTHETIC="pu:1"))
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertEqual(process.stderr, "")
+        self.assertIn("cores: unknown", process.stdout)
+        self.assertIn("caches: unknown", process.stdout)
+
+    def test_affinity_bounds_the_cpus(self):
+        cpu = max(os.sched_getaffinity(0))
+        process = run("machine", "--json", "--threads", "1",
+                      preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
+        machine = json.loads(process.stdout)
+        self.assertEqual((machine["affinity"], machine["cpus_usable"]), ([cpu], [cpu]))
+
     def test_takes_nothing_behind_the_dashes(self):
         process = run("machine", "--", "--benchmark_repetitions=2")
         self.assert_refused(process, 2, "--benchmark_repetitions=2")

@@ -82,6 +82,34 @@ TEST_F(Cgroup, ReadsVersion1WithACommonOrAnOwnMount) {
   }
 }
 
+TEST_F(Cgroup, CountsHowOftenAQuotaWasUsedUp) {
+  write("membership", "0::/slice/service");
+  write("mount/slice/service/cpu.stat", "usage_usec 7\nnr_periods 9\nnr_throttled 3");
+  write("mount/slice/cpu.stat", "usage_usec 7\nnr_periods 9\nnr_throttled 4");
+  write("mount/cpu.stat", "usage_usec 7");  // the root has no quota
+  const auto files = cgroup_cpu_stat_files(root_ / "membership", root_ / "mount");
+  ASSERT_EQ(files.size(), 2u);
+  EXPECT_EQ(throttled_periods(files), 7);
+  write("mount/slice/cpu.stat", "nr_throttled 6");
+  EXPECT_EQ(throttled_periods(files), 9);
+}
+
+TEST_F(Cgroup, CountsVersion1OnceUnderBothItsNames) {
+  write("membership", "4:cpu,cpuacct:/box\n3:memory:/box");
+  write("mount/cpu,cpuacct/box/cpu.stat", "nr_periods 2\nnr_throttled 5\nthrottled_time 1");
+  fs::create_symlink("cpu,cpuacct", root_ / "mount/cpu");
+  const auto files = cgroup_cpu_stat_files(root_ / "membership", root_ / "mount");
+  ASSERT_EQ(files.size(), 1u);
+  EXPECT_EQ(throttled_periods(files), 5);
+}
+
+TEST_F(Cgroup, WithoutCountsThereIsNoThrottling) {
+  write("membership", "0::/");
+  EXPECT_TRUE(cgroup_cpu_stat_files(root_ / "membership", root_ / "mount").empty());
+  EXPECT_EQ(throttled_periods({}), 0);
+  EXPECT_EQ(throttled_periods({root_ / "gone"}), 0);
+}
+
 TEST_F(Cgroup, ReadsVersion2BesideVersion1) {
   write("mount/unified/box/memory.max", "3000");
   EXPECT_EQ(limits_of("1:name=systemd:/box\n0::/box").memory_bytes, 3000);

@@ -39,7 +39,8 @@ TEST(Measurement, TakesEveryRepetitionOfEveryCase) {
         EXPECT_GT(sample.seconds, 0);
         EXPECT_LT(sample.seconds, 1);
         EXPECT_GT(sample.peak_gflops, 0.1);
-        EXPECT_GE(sample.steal_fraction, 0);
+        EXPECT_GE(sample.disturbance.steal_fraction, 0);
+        EXPECT_GE(sample.disturbance.wait_fraction, 0);
       }
     }
   }
@@ -126,7 +127,7 @@ TEST(Measurement, TimesAGroupThatFitsOnlyOneWorkloadAtATime) {
 
 TEST(Measurement, DoesNotTimeAWrongResult) {
   const CaseGroup group = small_group(Pass::kForward);
-  const MeasureHooks hooks{.check = [](Workload& workload, const ThreadTeam&) {
+  const MeasureHooks hooks{.check = [](Workload& workload) {
     return workload.the_case().is_attention() ? "y differs" : "";
   }};
   const auto measured = measure_group(

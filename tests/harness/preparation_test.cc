@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace seqbench {
 namespace {
 
@@ -19,10 +21,19 @@ TEST(Preparation, HandsOverAWorkloadWhoseResultIsRight) {
   EXPECT_GE(announced, kCase.predicted_bytes());
 }
 
+TEST(Preparation, LeavesTheUpstreamGradientAsItWas) {
+  Workload fresh(kCase, 1);
+  const SequenceView<float> dy = fresh.dy();
+  const Index size = dy.batch * dy.steps * dy.width;
+  EXPECT_EQ(std::count(dy.data, dy.data + size, 0.0f), 0);
+  const Preparation ready = prepare(kCase, {.seed = 1, .memory_limit_bytes = 1e9});
+  ASSERT_NE(ready.workload, nullptr) << ready.reason;
+  EXPECT_TRUE(std::equal(dy.data, dy.data + size, ready.workload->dy().data));
+}
+
 TEST(Preparation, HoldsBackAWrongResult) {
   const Preparation wrong =
-      prepare(kCase, {.memory_limit_bytes = 1e9,
-                      .check = [](Workload&, const ThreadTeam&) { return "y differs"; }});
+      prepare(kCase, {.memory_limit_bytes = 1e9, .check = [](Workload&) { return "y differs"; }});
   EXPECT_EQ(wrong.workload, nullptr);
   EXPECT_EQ(wrong.status, "failed");
   EXPECT_EQ(wrong.reason, "y differs");

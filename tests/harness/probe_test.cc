@@ -35,14 +35,28 @@ TEST(MachineLimits, InterpolatesTheBandwidthOnALogarithmicAxis) {
   EXPECT_DOUBLE_EQ(limits.bytes_per_second(1e9), 50);
 }
 
-TEST(MachineLimits, TellsSharedCoresFromSeparateOnes) {
-  MachineLimits one, two;
-  one.peak_gflops = 100;
-  two.threads = 2;
-  two.peak_gflops = 105;
-  EXPECT_TRUE(shares_cores(one, two));
-  two.peak_gflops = 195;
-  EXPECT_FALSE(shares_cores(one, two));
+TEST(Probe, TellsSharedCoresFromSeparateOnes) {
+  EXPECT_TRUE(shares_cores(100, 105, 2));
+  EXPECT_FALSE(shares_cores(100, 195, 2));
+  EXPECT_FALSE(shares_cores(100, 60, 1));  // one thread shares with nobody, however slow
+}
+
+TEST(Probe, FindsThePeakOfEachNumberOfThreads) {
+  const std::vector<double> peaks = probe_peaks(usable_cpus());
+  ASSERT_EQ(peaks.size(), usable_cpus().size());
+  for (const double peak : peaks) EXPECT_GT(peak, 0.1);
+}
+
+TEST(Probe, OneCpuSharesItsCoreWithNoOther) {
+  EXPECT_EQ(probe_cpus_on_first_core({usable_cpus().front()}), std::vector<int>{});
+}
+
+TEST(Probe, KnowsTheTimer) {
+  const TimerProbe timer = probe_timer();
+  EXPECT_GT(timer.resolution_seconds, 0);
+  EXPECT_LT(timer.resolution_seconds, 1e-3);
+  EXPECT_GT(timer.call_seconds, 1e-10);
+  EXPECT_LT(timer.call_seconds, 1e-3);
 }
 
 TEST(LimitSeconds, FollowsTheFormula) {
@@ -70,8 +84,9 @@ TEST(Machine, KnowsItsCpusAndMemory) {
   EXPECT_GT(usable_memory_bytes(), 1e6);
   EXPECT_GT(resident_bytes(), 1e5);
   const auto machine = describe_machine();
-  for (const char* key : {"host", "cpu", "cpus_usable", "caches", "memory_bytes", "build",
-                          "libraries", "flush_subnormals"}) {
+  for (const char* key :
+       {"host", "cpu", "affinity", "cpus_usable", "cpu_quota", "governor", "turbo", "topology",
+        "caches", "memory_bytes", "build", "libraries", "flush_subnormals"}) {
     EXPECT_TRUE(machine.contains(key)) << key;
   }
 }

@@ -14,9 +14,6 @@ TEST(RepetitionBracket, SaysWhatSurroundedThePasses) {
     const Sample sample = bracket.close(0.25);
     EXPECT_EQ(sample.seconds, 0.25);
     EXPECT_GT(sample.peak_gflops, 0.1);
-    EXPECT_GE(sample.steal_fraction, 0);
-    // A tick of /proc/stat can be counted just inside: 10 ms of steal beside 3 ms of probes.
-    EXPECT_LT(sample.steal_fraction, 10);
   }
 }
 

@@ -48,6 +48,13 @@ TEST(MedianInterval, CoversTheTrueMedianInAtLeast95Percent) {
   }
 }
 
+TEST(Outliers, AreFarFromTheMedianInUnitsOfTheMedianDeviation) {
+  // Median 10, deviations 0 1 1 2 2 5 11: MAD 2. 0.6745 · 11 ÷ 2 = 3.7, of 5 only 1.7.
+  EXPECT_EQ(outliers({10, 9, 11, 21, 8, 12, 5}), (std::vector<std::size_t>{3}));
+  EXPECT_EQ(outliers({10, 9, 11, 20, 8, 12, 5}), std::vector<std::size_t>{});  // 3.4
+  EXPECT_EQ(outliers({1, 1, 1, 7}), std::vector<std::size_t>{});               // no deviation
+}
+
 TEST(LineFit, FindsTheSlopeOfExactData) {
   const std::vector<double> x = {1, 2, 5}, y = {3, 1, -5};
   EXPECT_NEAR(fit_line(x, y).slope, -2, 1e-12);
