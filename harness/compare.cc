@@ -16,6 +16,7 @@
 #include "harness/contender.h"
 #include "harness/durable_file.h"
 #include "harness/errors.h"
+#include "harness/interrupt.h"
 #include "harness/progress.h"
 #include "harness/repeat.h"
 #include "harness/repetition.h"
@@ -157,27 +158,48 @@ std::vector<std::string> repeat_options(const CommandLine& sweep) {
   return words;
 }
 
-std::vector<std::string> listed_cases(Contender& contender) {
-  return contender.ask({{"do", "list"}}).at("cases");
-}
+/// One build and what it says of its cases. Where a process's memory comes to lie makes a case
+/// faster or slower by some percent for as long as the process lives, so that two processes of one
+/// build differ: each round of repetitions is of a process of its own.
+class Build {
+ public:
+  Build(std::string program, std::vector<std::string> options)
+      : program_(std::move(program)), options_(std::move(options)) {}
 
-/// One build and what it says of the case under way.
-struct Build {
-  Contender& contender;
-  double flops = 0;
-  SideOfCase side = {};
+  /// Ends the process of the round before and starts another.
+  void start() {
+    process_.reset();
+    process_.emplace(program_, options_);
+  }
+  std::vector<std::string> cases() { return process_->ask({{"do", "list"}}).at("cases"); }
 
-  /// False when the case cannot be timed.
+  /// False when the case cannot be timed. What an earlier process has checked is not checked again.
   bool prepare(const std::string& id) {
-    const Json reply = contender.ask({{"do", "prepare"}, {"case", id}});
-    side = {.status = reply.at("status"), .fractions = {}};
-    flops = std::stod(reply.at("cells").at("flops").get<std::string>());
-    return side.status == "ready";
+    const bool again = sides_.contains(id);
+    const Json reply = process_->ask({{"do", "prepare"}, {"case", id}, {"again", again}});
+    flops_ = std::stod(reply.at("cells").at("flops").get<std::string>());
+    sides_[id].status = reply.at("status");
+    return sides_[id].status == "ready";
   }
   void repeat(const std::string& id) {
-    const Json reply = contender.ask({{"do", "repeat"}, {"case", id}});
-    side.fractions.push_back(fraction_of_peak(flops, reply.at("seconds"), reply.at("peak_gflops")));
+    const Json reply = process_->ask({{"do", "repeat"}, {"case", id}});
+    sides_[id].fractions.push_back(
+        fraction_of_peak(flops_, reply.at("seconds"), reply.at("peak_gflops")));
   }
+  void release(const std::string& id) { process_->ask({{"do", "release"}, {"case", id}}); }
+
+  /// Of a case that was never prepared: nothing.
+  SideOfCase side(const std::string& id) const {
+    const auto found = sides_.find(id);
+    return found == sides_.end() ? SideOfCase{} : found->second;
+  }
+
+ private:
+  std::string program_;
+  std::vector<std::string> options_;
+  std::optional<Contender> process_;
+  std::map<std::string, SideOfCase> sides_;
+  double flops_ = 0;  // of the case that was prepared last
 };
 
 // OpenMP's threads burn some 4 ms before they sleep (scripts/peering/measuring.py).
@@ -187,22 +209,23 @@ struct Builds {
   Build before, after;
   std::mt19937_64 order;
 
-  /// The case by turns, the order of each round drawn at random: drift hits both alike.
-  void measure(const std::string& id, int rounds) {
+  void start() {
+    before.start();
+    after.start();
+  }
+
+  /// One repetition of each, the first drawn at random: drift hits both alike.
+  void measure(const std::string& id) {
     const bool ready_before = before.prepare(id), ready_after = after.prepare(id);
     if (ready_before && ready_after) {
       const bool is_team = !id.ends_with(":t1");
-      for (int round = 0; round < rounds; ++round) {
-        const bool new_first = std::bernoulli_distribution(0.5)(order);
-        for (Build* build : {new_first ? &after : &before, new_first ? &before : &after}) {
-          if (is_team) std::this_thread::sleep_for(kPauseOfTeams);
-          build->repeat(id);
-        }
+      const bool new_first = std::bernoulli_distribution(0.5)(order);
+      for (Build* build : {new_first ? &after : &before, new_first ? &before : &after}) {
+        if (is_team) std::this_thread::sleep_for(kPauseOfTeams);
+        build->repeat(id);
       }
     }
-    for (Build* build : {&before, &after}) {
-      build->contender.ask({{"do", "release"}, {"case", id}});
-    }
+    for (Build* build : {&before, &after}) build->release(id);
   }
 };
 
@@ -219,27 +242,37 @@ int compare_binaries(const CommandLine& line, const CompareOptions& options) {
   const int rounds = static_cast<int>(sweep.integer("repetitions", 1, 100000));
   const auto seed = static_cast<std::uint64_t>(parse_timing_options(sweep).seed);
 
-  Contender old_program(line.text("old"), repeat_options(sweep));
-  Contender new_program(line.text("new"), repeat_options(sweep));
-  const std::vector<std::string> of_old = listed_cases(old_program),
-                                 of_new = listed_cases(new_program);
-  Builds builds{.before = {.contender = old_program},
-                .after = {.contender = new_program},
+  Builds builds{.before = Build(line.text("old"), repeat_options(sweep)),
+                .after = Build(line.text("new"), repeat_options(sweep)),
                 .order = std::mt19937_64(seed)};
+  builds.start();
+  std::vector<std::string> ids = builds.before.cases(), of_both;
+  for (const std::string& id : builds.after.cases()) {
+    (std::ranges::find(ids, id) == ids.end() ? ids : of_both).push_back(id);
+  }
   CompareReport report(line);
-  Progress progress(double(of_old.size()), !sweep.flag_given("no-progress"));
+  const auto report_all = [&] {
+    for (const std::string& id : ids) {
+      report.add(compare_case(id, builds.before.side(id), builds.after.side(id), options));
+    }
+  };
+  Progress progress(double(of_both.size()) * rounds, !sweep.flag_given("no-progress"));
   double done = 0;
-  for (const std::string& id : of_old) {
-    progress.update(done++, id);
-    builds.before.side = builds.after.side = {};
-    if (std::ranges::find(of_new, id) != of_new.end()) builds.measure(id, rounds);
+  try {
+    for (int round = 0; round < rounds; ++round) {
+      if (round > 0) builds.start();
+      for (const std::string& id : of_both) {
+        progress.update(done++, id);
+        builds.measure(id);
+      }
+    }
+  } catch (const Interrupted&) {  // what there is by then is told
     progress.clear();
-    report.add(compare_case(id, builds.before.side, builds.after.side, options));
+    report_all();
+    throw;
   }
-  for (const std::string& id : of_new) {
-    if (std::ranges::find(of_old, id) == of_old.end())
-      report.add(compare_case(id, {}, {}, options));
-  }
+  progress.clear();
+  report_all();
   return report.finish();
 }
 
@@ -249,7 +282,8 @@ int compare_command(const std::vector<std::string>& arguments) {
   CommandLine line(
       "compare", "OLD NEW | --binaries OLD NEW [-- options of throughput]",
       "Did a case get slower? Compares two run folders, or two builds that are run interleaved,\n"
-      "so that the machine's drift hits both alike: the way to judge a change. A difference is "
+      "so that the machine's drift hits both alike: the way to judge a change. Each repetition is\n"
+      "of a new process, since two processes of one build differ by some percent. A difference is "
       "told\n"
       "when the Mann-Whitney test on the repetitions' fractions of peak says so. Exit code 3: a "
       "case\n"

@@ -101,7 +101,8 @@ Json RepeatServer::answer(const std::string& line) {
     const std::string what = request["do"];
     if (what == "list") return list();
     if (what == "probe") return probe(request);
-    if (what == "prepare") return prepare_case(case_named_in(request));
+    if (what == "prepare")
+      return prepare_case(case_named_in(request), request.value("again", false));
     if (what == "repeat") return repeat(case_named_in(request));
     if (what == "release") {
       const std::string id = case_named_in(request).id();
@@ -121,12 +122,15 @@ Json RepeatServer::list() const {
   return {{"cases", ids}};
 }
 
-Json RepeatServer::prepare_case(const Case& one) {
-  limits(one.threads);  // a pause for it between repetitions would let the machine cool
+Json RepeatServer::prepare_case(const Case& one, bool again) {
+  if (!again)
+    probe_limits_of(one.threads);  // a pause for it between repetitions would let the machine cool
   ready_.erase(one.id());
-  Preparation prepared = prepare(one, {.seed = options_.seed,
-                                       .memory_limit_bytes = options_.memory_limit_bytes,
-                                       .make_layer = make_layer_});
+  PrepareOptions options{.seed = options_.seed,
+                         .memory_limit_bytes = options_.memory_limit_bytes,
+                         .make_layer = make_layer_};
+  if (again) options.check = [](Workload&) { return std::string(); };
+  Preparation prepared = prepare(one, options);
   const bool ready = prepared.workload != nullptr;
   Json reply = {{"case", one.id()}, {"status", ready ? "ready" : prepared.status}};
   if (!ready) reply["reason"] = prepared.reason;
@@ -155,7 +159,7 @@ Json RepeatServer::repeat(const Case& one) {
           {"wait_fraction", or_null(sample.disturbance.wait_fraction)},
           {"involuntary_switches", sample.disturbance.involuntary_switches},
           {"throttled", sample.disturbance.throttled},
-          {"limit_seconds", limit_seconds_at(one, limits(one.threads), sample.peak_gflops)}};
+          {"limit_seconds", limit_seconds(one, sample.peak_gflops)}};
 }
 
 Json RepeatServer::probe(const Json& request) const {
@@ -177,10 +181,15 @@ const Case& RepeatServer::case_named_in(const Json& request) const {
                               R"(' is not allowed; expected one of the answer to {"do":"list"})");
 }
 
-const MachineLimits& RepeatServer::limits(int threads) {
-  const auto found = limits_.find(threads);
-  if (found != limits_.end()) return found->second;
-  return limits_[threads] = probe_limits(make_team(running_workers(threads)));
+void RepeatServer::probe_limits_of(int threads) {
+  if (limits_.contains(threads)) return;
+  limits_[threads] = probe_limits(make_team(running_workers(threads)));
+}
+
+Json RepeatServer::limit_seconds(const Case& one, double peak_gflops) const {
+  const auto limits = limits_.find(one.threads);
+  return limits == limits_.end() ? Json()
+                                 : or_null(limit_seconds_at(one, limits->second, peak_gflops));
 }
 
 void add_repeat_options(CommandLine& line) {

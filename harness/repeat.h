@@ -9,6 +9,8 @@
 //                                             "cells":{…}}, the texts of throughput.csv's columns
 //                                            model to state_bytes; or "status":"failed" or
 //                                            "skipped" with a "reason", and the same cells
+//                                            With "again":true, of what another process has
+//                                            prepared: neither checked nor are limits probed
 //   {"do":"repeat","case":ID}                {"seconds":…, "passes":…, "peak_gflops":…,
 //                                             "steal_fraction":…, "wait_fraction":…,
 //                                             "involuntary_switches":…, "throttled":…,
@@ -46,13 +48,15 @@ class RepeatServer {
   using Json = nlohmann::ordered_json;
 
   Json list() const;
-  Json prepare_case(const Case& one);
+  Json prepare_case(const Case& one, bool again);
   Json repeat(const Case& one);
   Json probe(const Json& request) const;
 
   const Case& case_named_in(const Json& request) const;
   /// Bandwidths are probed once for each number of threads.
-  const MachineLimits& limits(int threads);
+  void probe_limits_of(int threads);
+  /// Null where they were not.
+  Json limit_seconds(const Case& one, double peak_gflops) const;
 
   std::vector<Case> cases_;
   MeasureOptions options_;
