@@ -31,7 +31,7 @@ struct AttentionOptions {
   Index heads = 1;  // H, a divisor of D
   bool causal = false;
   AttentionKernel kernel = AttentionKernel::kFused;
-  bool rotary = false;  // rotary positions
+  bool rotary = false;              // rotary positions
   AttentionWatch* watch = nullptr;  // outlives the layer, whose kernel must be kNaive; null: none
 };
 

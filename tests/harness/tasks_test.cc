@@ -13,7 +13,9 @@ namespace {
 
 class EveryTask : public ::testing::TestWithParam<Task> {};
 INSTANTIATE_TEST_SUITE_P(Tasks, EveryTask, ::testing::ValuesIn(all_tasks()),
-                         [](const auto& instance) { return instance.param.name + "_" + instance.param.setup; });
+                         [](const auto& instance) {
+                           return instance.param.name + "_" + instance.param.setup;
+                         });
 
 TEST_P(EveryTask, DrawsWhatItDeclares) {
   const Task& task = GetParam();
