@@ -133,7 +133,7 @@ const std::vector<Task>& all_tasks() {
       with(coreference_encoder_task(), {.distances = {0, 8, 32},
                                         .variants = {"default", "learned"},
                                         .seeds = 5,
-                                        .steps = 1500,
+                                        .steps = 3000,
                                         .batch = 64,
                                         .width = 64,
                                         .models = encoders(kCoreferenceEncoder),
