@@ -55,7 +55,9 @@ void add_options(CommandLine& line) {
               "models that recall --save-models wrote, comma list (default: train them)");
   line.option("seeds", "1", "models to train of each kind, with seeds counted up");
   line.option("seed", "1", "first seed");
-  line.option("layers", "", "layers of the models to train, comma list (default: the task's)");
+  line.option(
+      "layers", "",
+      "layers of the models to train, comma list (default: the task's; 2,1 for coreference)");
   line.option("steps", "", "training steps (default: the task's)");
   line.option("explain", "", "word whose Q, K, V, scores and weights are printed");
   line.option("test-sentences", "500", "sentences behind interventions.csv");
@@ -134,8 +136,10 @@ std::vector<Source> sources_to_train(const CommandLine& line,
     if (std::ranges::any_of(sources, [&](const Source& s) { return reads(s, sentence); })) continue;
     const TaskDefaults& defaults = sentence.task->defaults;
     const ModelSettings form = defaults.models.at("attention");
-    for (const Index layers :
-         line.given("layers") ? line.integers("layers", 1, 100) : std::vector{form.layers}) {
+    std::vector<Index> depths = {form.layers};
+    if (form.layers > 1) depths.push_back(1);  // the contrast
+    if (line.given("layers")) depths = line.integers("layers", 1, 100);
+    for (const Index layers : depths) {
       for (Index seed = first_seed; seed < first_seed + seeds; ++seed) {
         TrainingSettings settings;
         settings.task = sentence.task;
@@ -396,7 +400,7 @@ int attend_command(const std::vector<std::string>& arguments) {
       "  seqbench recall --task coreference --setup encoder --model attention --distance 0 \\\n"
       "    --seeds 1 --save-models --out results/small\n"
       "  seqbench attend --model-file results/small/models/"
-      "coreference-encoder-attention-learned-distance0-seed1.safetensors\n");
+      "coreference-encoder-attention-learned-layers2-distance0-seed1.safetensors\n");
   add_options(line);
   if (!line.parse(arguments)) return 0;
   line.refuse_passed_on();

@@ -42,7 +42,7 @@ def heat_map(rows, title):
     )  # fmt: skip
     cells = base.mark_rect().encode(
         color=alt.Color("weight:Q", title="weight",
-                        scale=alt.Scale(scheme="blues", domain=[0, 1]))
+                        scale=alt.Scale(range=["#ffffff", "#08519c"], domain=[0, 1]))
     )  # fmt: skip
     percent = base.transform_filter("datum.weight >= 0.1").mark_text(fontSize=9).encode(
         text=alt.Text("weight:Q", format=".0%"),

@@ -35,8 +35,8 @@ class Attend(ProgramTest):
             self.assertAlmostEqual(score / sum(scores), float(row["weight"]))
         verbs = {row["query_token"] for row in rows if row["sentence"] == SAT}
         self.assertIn("sat", verbs)  # the hidden verb as its own word
-        for part in ("layer 2, head 1", "animal", "right noun", "first noun", "█"):
-            self.assertIn(part, process.stdout + "█")
+        for part in ("layer 2, head 1", "animal", "right noun", "first noun", "░"):
+            self.assertIn(part, process.stdout)
         interventions = read_csv(out / "interventions.csv")
         self.assertEqual({row["hidden"] for row in interventions if row["task"] == "coreference"},
                          {"nothing", "right noun", "other noun", "the", "didn't", "verb",
@@ -48,7 +48,7 @@ class Attend(ProgramTest):
 
     def test_a_saved_model_reads_as_the_one_it_was(self):
         trained, saved, loaded = (self.folder / name for name in ("trained", "saved", "loaded"))
-        process = run(*TINY, "--seed", "3", "--out", trained)
+        process = run(*TINY, "--layers", "2", "--seed", "3", "--out", trained)
         self.assertEqual(process.returncode, 0, process.stderr)
         process = run("recall", "--task", "coreference", "--setup", "encoder", "--model",
                       "attention", "--distance", "0", "--seed", "3", "--seeds", "1", "--steps",
@@ -74,7 +74,7 @@ class Attend(ProgramTest):
             tables.append(sorted(str({**row, "run_id": ""})
                                  for row in read_csv(out / "attention.csv")))
         self.assertEqual(tables[0], tables[1])
-        self.assertEqual(len(tables[0]), 2 * 2 * 121)
+        self.assertEqual(len(tables[0]), 2 * (2 + 1) * 121)
 
     def test_resume_adds_nothing_twice_and_refuses_other_options(self):
         out = self.folder / "run"
