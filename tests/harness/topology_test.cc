@@ -37,7 +37,7 @@ TEST(Topology, AMachineThatTellsOfItsCpusOnlyHasNoCoresAndNoCaches) {
 }
 
 TEST(Topology, SpreadTakesOneCpuOfEachCoreFirst) {
-  const Topology topology{.cpus_of_cores = {{0, 1}, {2, 3}, {4, 5}}};
+  const Topology topology{.caches = {}, .cpus_of_cores = {{0, 1}, {2, 3}, {4, 5}}};
   EXPECT_EQ(spread_over_cores({0, 1, 2, 3, 4, 5}, topology), (std::vector<int>{0, 2, 4, 1, 3, 5}));
   EXPECT_EQ(spread_over_cores({1, 4, 5, 9}, topology), (std::vector<int>{1, 4, 9, 5}));
   EXPECT_EQ(spread_over_cores({}, topology), std::vector<int>{});
