@@ -51,7 +51,9 @@ TEST(Workload, ResultsDependNeitherOnTheRunNorOnTheThreads) {
               EXPECT_TRUE(bit_equal(results_of(workload), expected[run])) << one.id() << run;
             }
           }
-          if (pass != Pass::kDecode) EXPECT_TRUE(bit_equal(expected[2], expected[0])) << one.id();
+          if (pass != Pass::kDecode) {
+            EXPECT_TRUE(bit_equal(expected[2], expected[0])) << one.id();
+          }
         }
       }
     }
