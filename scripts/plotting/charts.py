@@ -465,6 +465,8 @@ def lines_with_intervals(lines, x, y, interval, tooltip, reference=None):
 def in_grid(layers, rows, width=215, height=190):
     """Lays the layers into one panel for each (row_panel, column_panel), with common axes; a
     direction with a single panel has no header."""
+    # altair 6 needs a name there where it concatenates a facet of layers with a selection.
+    layers = [layers[0].properties(name="lines"), *layers[1:]]
     chart = alt.layer(*layers).properties(width=width, height=height)
     layout = {}
     for channel, kind in (("row", alt.Row), ("column", alt.Column)):

@@ -301,7 +301,9 @@ class CommandLine(RunFolder):
                     ("attention", "learned", 0.3), ("attention", "learned+conv3", 1),
                     ("lstm", "default", 0.3), ("lstm", "default+conv3", 0.3))]  # fmt: skip
         several = [recall_row("lstm", "default", distance, 1, 1) for distance in (8, 16)]
-        for name, lines in (("alone", rows), ("beside another task", [*several, *rows])):
+        parity = [row.replace("first_token", "parity") for row in several]
+        for name, lines in (("alone", rows), ("beside another task", [*several, *rows]),
+                            ("beside two others", [*several, *parity, *rows])):
             with self.subTest(name):
                 self.write("recall.csv", RECALL_HEADER, *lines)
                 code, _, _ = self.plot(self.folder)
