@@ -153,6 +153,8 @@ def accuracy_vs_distance(runs):
             reference=alt.X("distance:Q"),
         )
         chart = in_grid(layers, shown, width=460, height=270)
+        if single.any() and isinstance(chart, alt.FacetChart):
+            chart.spec.layer[0].name = "lines"  # altair 6 needs one to concatenate such a chart
         names = shown["column_panel"].unique()
         if single.any() and len(names) == 1:
             chart = chart.properties(title=panel_title(names[0]))
@@ -465,8 +467,6 @@ def lines_with_intervals(lines, x, y, interval, tooltip, reference=None):
 def in_grid(layers, rows, width=215, height=190):
     """Lays the layers into one panel for each (row_panel, column_panel), with common axes; a
     direction with a single panel has no header."""
-    # altair 6 needs a name there where it concatenates a facet of layers with a selection.
-    layers = [layers[0].properties(name="lines"), *layers[1:]]
     chart = alt.layer(*layers).properties(width=width, height=height)
     layout = {}
     for channel, kind in (("row", alt.Row), ("column", alt.Column)):
