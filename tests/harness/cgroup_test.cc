@@ -1,31 +1,18 @@
 #include "harness/cgroup.h"
 
-#include <gtest/gtest.h>
-
-#include <fstream>
-#include <string>
+#include "tests/harness/file_tree_test.h"
 
 namespace seqbench {
 namespace {
 
 namespace fs = std::filesystem;
 
-class Cgroup : public testing::Test {
+class Cgroup : public FileTreeTest {
  protected:
-  void SetUp() override { fs::remove_all(root_); }
-  void TearDown() override { fs::remove_all(root_); }
-
-  void write(const std::string& file, const std::string& text) const {
-    fs::create_directories((root_ / file).parent_path());
-    std::ofstream(root_ / file) << text << '\n';
-  }
-
   CgroupLimits limits_of(const std::string& membership) const {
     write("membership", membership);
     return cgroup_limits(root_ / "membership", root_ / "mount");
   }
-
-  fs::path root_ = fs::path(testing::TempDir()) / "seqbench_cgroup_test";
 };
 
 TEST_F(Cgroup, WithoutFilesThereIsNoLimit) {

@@ -1,26 +1,11 @@
 #include "harness/clock_settings.h"
 
-#include <gtest/gtest.h>
-
-#include <fstream>
+#include "tests/harness/file_tree_test.h"
 
 namespace seqbench {
 namespace {
 
-namespace fs = std::filesystem;
-
-class ClockSettingsTest : public testing::Test {
- protected:
-  void SetUp() override { fs::remove_all(root_); }
-  void TearDown() override { fs::remove_all(root_); }
-
-  void write(const std::string& file, const std::string& text) const {
-    fs::create_directories((root_ / file).parent_path());
-    std::ofstream(root_ / file) << text << '\n';
-  }
-
-  fs::path root_ = fs::path(testing::TempDir()) / "seqbench_clock_settings_test";
-};
+using ClockSettingsTest = FileTreeTest;
 
 TEST_F(ClockSettingsTest, AreUnknownWhereTheSystemDoesNotTell) {
   EXPECT_EQ(clock_settings(root_).governor, "unknown");
