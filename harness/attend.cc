@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <exception>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -12,13 +11,13 @@
 #include "harness/command_line.h"
 #include "harness/csv.h"
 #include "harness/errors.h"
-#include "harness/interrupt.h"
 #include "harness/interventions.h"
 #include "harness/machine.h"
 #include "harness/model_file.h"
 #include "harness/progress.h"
 #include "harness/run_directory.h"
 #include "harness/sentence.h"
+#include "harness/side_by_side.h"
 
 namespace seqbench {
 
@@ -69,10 +68,9 @@ void add_options(CommandLine& line) {
 
 std::vector<Sentence> sentences_of(const CommandLine& line) {
   std::vector<Sentence> sentences;
-  std::string rest = line.text("sentence") + ";";
-  for (std::size_t end; (end = rest.find(';')) != std::string::npos; rest.erase(0, end + 1)) {
-    const std::size_t begin = rest.find_first_not_of(' ');
-    if (begin < end) sentences.push_back(parse_sentence(rest.substr(begin, end - begin)));
+  for (const std::string& part : split(line.text("sentence"), ';')) {
+    const std::size_t begin = part.find_first_not_of(' ');
+    if (begin != std::string::npos) sentences.push_back(parse_sentence(part.substr(begin)));
   }
   if (sentences.empty()) throw UsageError("--sentence: '' is not allowed; expected a sentence");
   return sentences;
@@ -115,9 +113,8 @@ std::vector<Source> loaded_sources(const CommandLine& line,
     }
   }
   std::vector<Source> sources;
-  std::string rest = line.text("model-file") + ",";
-  for (std::size_t end; (end = rest.find(',')) != std::string::npos; rest.erase(0, end + 1)) {
-    sources.push_back(source_in(rest.substr(0, end)));
+  for (const std::string& path : split(line.text("model-file"), ',')) {
+    sources.push_back(source_in(path));
   }
   for (const Sentence& sentence : sentences) {
     if (std::ranges::any_of(sources, [&](const Source& s) { return reads(s, sentence); })) continue;
@@ -310,25 +307,22 @@ std::vector<Outcome> attend_all(const std::vector<Source>& sources,
     total += source.file ? 0 : training_cost(source.settings).flops;
   Progress progress(total, !line.flag_given("no-progress"));
   const Index test_sentences = line.integer("test-sentences");
-  const Index threads = line.given("threads") ? line.integer("threads", 1, kMostThreads)
-                                              : static_cast<Index>(usable_cpus().size());
   std::vector<Outcome> outcomes(sources.size());
-  std::mutex mutex;  // guards what follows, and `done`, `tables`, `progress`
-  std::exception_ptr error;
-  bool stopped = false;
+  std::mutex mutex;  // guards `outcomes`, `done`, `tables` and `progress`
+  SideBySide jobs;
 
   const auto attend_one = [&](Index k) {
     const Source& source = sources[std::size_t(k)];
+    const double flops = source.file ? 0 : training_cost(source.settings).flops;
     double credited = 0;
     const auto keep_going = [&](Index steps_done) {
       const std::lock_guard lock(mutex);
-      const double now =
-          training_cost(source.settings).flops * double(steps_done) / double(source.settings.steps);
+      const double now = flops * double(steps_done) / double(source.settings.steps);
       done += now - credited;
       credited = now;
       progress.update(done, "training " + std::to_string(source.settings.form.layers) +
                                 " layers, seed " + std::to_string(source.settings.seed));
-      return pending_signal() == 0 && !stopped;
+      return !jobs.stopped();
     };
     const auto watched = watched_model(source, keep_going);
     if (!watched) return;
@@ -345,21 +339,9 @@ std::vector<Outcome> attend_all(const std::vector<Source>& sources,
     tables.write(rows, intervention_rows(source.settings, outcome.interventions, run_id));
     outcomes[std::size_t(k)] = std::move(outcome);
   };
-  const auto workers = std::clamp<Index>(static_cast<Index>(sources.size()), 1, threads);
-  make_team(static_cast<int>(workers))
-      .for_each_task(static_cast<Index>(sources.size()), [&](Index k, int) {
-        if (stopped || pending_signal() != 0) return;
-        try {
-          attend_one(k);
-        } catch (...) {  // no exception may leave a parallel region
-          const std::lock_guard lock(mutex);
-          if (!error) error = std::current_exception();
-          stopped = true;
-        }
-      });
-  progress.clear();
-  if (error) std::rethrow_exception(error);
-  stop_if_interrupted();
+  const auto workers =
+      std::clamp<Index>(static_cast<Index>(sources.size()), 1, jobs_at_a_time(line));
+  jobs.run(static_cast<Index>(sources.size()), workers, attend_one);
   return outcomes;
 }
 
@@ -408,7 +390,7 @@ int attend_command(const std::vector<std::string>& arguments) {
   const std::string word = line.text("explain");
   if (!word.empty()) check_word(sentences, word);
   line.integer("test-sentences");
-  if (line.given("threads")) line.integer("threads", 1, kMostThreads);
+  jobs_at_a_time(line);
   std::vector<Source> sources = line.given("model-file") ? loaded_sources(line, sentences)
                                                          : sources_to_train(line, sentences);
 

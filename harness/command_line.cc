@@ -14,14 +14,6 @@ namespace po = boost::program_options;
 namespace seqbench {
 namespace {
 
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> parts;
-  std::istringstream stream(text);
-  for (std::string part; std::getline(stream, part, separator);) parts.push_back(part);
-  if (text.empty() || text.back() == separator) parts.emplace_back();
-  return parts;
-}
-
 /// Boost.Program_options writes what was given into its errors in the place of %value% and its
 /// like, again and again without end where that is in what was given. Throws UsageError for such
 /// text.
@@ -75,6 +67,14 @@ void append_once(std::vector<Value>& values, const Value& value) {
 }
 
 }  // namespace
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, separator);) parts.push_back(part);
+  if (text.empty() || text.back() == separator) parts.emplace_back();
+  return parts;
+}
 
 std::string join(const std::vector<std::string>& words, const std::string& separator) {
   std::string joined;

@@ -16,6 +16,9 @@ namespace seqbench {
 /// Largest value of any integer option.
 constexpr Index kLargestInteger = std::numeric_limits<std::int32_t>::max();
 
+/// What stands between the separators; "" where nothing does.
+std::vector<std::string> split(const std::string& text, char separator);
+
 /// The words with the separator between them.
 std::string join(const std::vector<std::string>& words, const std::string& separator = ", ");
 

@@ -1,6 +1,7 @@
 // Tasks as others have posed them, where they differ from ours: for the published settings of
 // presets.cc.
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 
 #include "harness/task_definitions.h"
@@ -86,18 +87,12 @@ void draw_associative_recall(Random& random, const DrawRequest& request, TaskBat
 }  // namespace
 
 Task first_symbol_task() {
-  return {.name = "first_symbol",
-          .setup = "causal",
-          .distance_meaning = "sequence length",
-          .vocabulary = kSymbols,
-          .answers = kSymbols,
-          .min_distance = [](Index) { return Index{2}; },
-          .sequence_length = [](const TaskSetting& setting) { return setting.distance; },
-          .questions = [](const TaskSetting&) { return Index{1}; },
-          .chance = [](const TaskSetting&) { return 1.0 / kSymbols; },
-          .baseline_loss = [](const TaskSetting&) { return std::log(double(kSymbols)); },
-          .draw = draw_first_symbol,
-          .defaults = {}};
+  Task task = first_token_task();
+  assert(task.answers == kSymbols);
+  task.name = "first_symbol";
+  task.vocabulary = kSymbols;
+  task.draw = draw_first_symbol;
+  return task;
 }
 
 Task copy_all_task() {

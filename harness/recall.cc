@@ -15,6 +15,7 @@
 #include "harness/recall_tables.h"
 #include "harness/registry.h"
 #include "harness/run_directory.h"
+#include "harness/side_by_side.h"
 #include "harness/statistics.h"
 #include "harness/training.h"
 #include "harness/training_run.h"
@@ -345,9 +346,7 @@ int recall_command(const std::vector<std::string>& arguments) {
   if (!line.parse(arguments)) return 0;
   line.refuse_passed_on();
   const std::vector<TrainingSettings> requested = requested_trainings(line);
-  const RunLimits limits{.threads = line.given("threads")
-                                        ? line.integer("threads", 1, kMostThreads)
-                                        : static_cast<Index>(usable_cpus().size()),
+  const RunLimits limits{.threads = jobs_at_a_time(line),
                          .memory_bytes = memory_limit_bytes(line),
                          .shows_progress = !line.flag_given("no-progress")};
   if (line.flag_given("tune")) return tune(line, requested, limits);

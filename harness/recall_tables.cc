@@ -67,10 +67,7 @@ std::string label(const TrainingSettings& settings) {
          std::to_string(settings.distance) + " seed " + std::to_string(settings.seed);
 }
 
-namespace {
-
-/// The cells that tell in every file which training a row belongs to.
-CsvRow identity_row(const TrainingSettings& settings, const std::string& run_id) {
+CsvRow kind_row(const TrainingSettings& settings, const std::string& run_id) {
   return {{"run_id", run_id},
           {"task", settings.task->name},
           {"setup", settings.task->setup},
@@ -79,8 +76,16 @@ CsvRow identity_row(const TrainingSettings& settings, const std::string& run_id)
           {"model", settings.model},
           {"variant", settings.variant.name},
           {"layers", settings.form.layers},
-          {"train_distance", settings.distance},
           {"seed", settings.seed}};
+}
+
+namespace {
+
+/// The cells that tell in every file which training a row belongs to.
+CsvRow identity_row(const TrainingSettings& settings, const std::string& run_id) {
+  CsvRow row = kind_row(settings, run_id);
+  row["train_distance"] = settings.distance;
+  return row;
 }
 
 /// "8 16 32".

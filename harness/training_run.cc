@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <exception>
 #include <mutex>
 
-#include "harness/interrupt.h"
-#include "harness/machine.h"
 #include "harness/progress.h"
 #include "harness/recall_tables.h"
+#include "harness/side_by_side.h"
 
 namespace seqbench {
 namespace {
@@ -19,25 +17,13 @@ class TrainingRun {
   TrainingRun(const RunLimits& limits, double total_flops, const TakeOutcome& take)
       : limits_(limits), take_(take), progress_(total_flops, limits.shows_progress) {}
 
-  void run(const std::vector<TrainingSettings>& trainings, int workers) {
-    make_team(workers).for_each_task(static_cast<Index>(trainings.size()), [&](Index k, int) {
-      if (stopped()) return;
-      try {
-        run_one(trainings[static_cast<std::size_t>(k)], limits_.memory_bytes / workers);
-      } catch (...) {  // no exception may leave a parallel region
-        const std::lock_guard lock(mutex_);
-        if (!error_) error_ = std::current_exception();
-        has_error_ = true;
-      }
+  void run(const std::vector<TrainingSettings>& trainings, Index workers) {
+    jobs_.run(static_cast<Index>(trainings.size()), workers, [&](Index k) {
+      run_one(trainings[static_cast<std::size_t>(k)], limits_.memory_bytes / double(workers));
     });
-    progress_.clear();
-    if (error_) std::rethrow_exception(error_);
-    stop_if_interrupted();
   }
 
  private:
-  bool stopped() const { return pending_signal() != 0 || has_error_; }
-
   void run_one(const TrainingSettings& settings, double memory_bytes) {
     const TrainingCost cost = training_cost(settings);
     if (cost.bytes > memory_bytes) {
@@ -55,7 +41,7 @@ class TrainingRun {
     auto result = train(settings, [&](Index steps_done) {
       credit(cost.flops * double(steps_done) / double(settings.steps));
       show_progress(settings);
-      return !stopped();
+      return !jobs_.stopped();
     });
     if (!result) return;
     credit(cost.flops);
@@ -74,11 +60,10 @@ class TrainingRun {
   }
 
   const RunLimits& limits_;
-  std::mutex mutex_;  // guards what follows, up to the atomics
+  SideBySide jobs_;
+  std::mutex mutex_;  // guards what follows, up to the atomic
   const TakeOutcome& take_;
   Progress progress_;
-  std::exception_ptr error_;
-  std::atomic<bool> has_error_ = false;
   std::atomic<double> done_flops_ = 0;
 };
 
@@ -92,7 +77,7 @@ void run_trainings(std::vector<TrainingSettings> trainings, const RunLimits& lim
   double total_flops = 0;
   for (const TrainingSettings& settings : trainings) total_flops += training_cost(settings).flops;
   const Index workers = std::clamp<Index>(static_cast<Index>(trainings.size()), 1, limits.threads);
-  TrainingRun(limits, total_flops, take).run(trainings, static_cast<int>(workers));
+  TrainingRun(limits, total_flops, take).run(trainings, workers);
 }
 
 }  // namespace seqbench

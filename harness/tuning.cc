@@ -5,6 +5,7 @@
 #include <map>
 
 #include "harness/csv.h"
+#include "harness/recall_tables.h"
 #include "harness/run_directory.h"
 
 namespace seqbench {
@@ -17,25 +18,18 @@ const std::vector<std::string> kTuningColumns = {
     "loss",           "status",        "reason"};
 
 /// What the rates are compared for.
-CsvRow kind_row(const TrainingSettings& settings, const std::string& run_id) {
-  return {{"run_id", run_id},
-          {"task", settings.task->name},
-          {"setup", settings.task->setup},
-          {"regime", settings.regime()},
-          {"preset", settings.preset ? settings.preset->name : ""},
-          {"model", settings.model},
-          {"variant", settings.variant.name},
-          {"layers", settings.form.layers},
-          {"width", settings.width},
-          {"distance", settings.distance},
-          {"seed", settings.seed},
-          {"batch", settings.batch},
-          {"schedule_steps", settings.steps}};
+CsvRow compared_row(const TrainingSettings& settings, const std::string& run_id) {
+  CsvRow row = kind_row(settings, run_id);
+  row["width"] = settings.width;
+  row["distance"] = settings.distance;
+  row["batch"] = settings.batch;
+  row["schedule_steps"] = settings.steps;
+  return row;
 }
 
 CsvRow trial_row(const TrainingSettings& settings, const Outcome& outcome,
                  const std::string& run_id) {
-  CsvRow row = kind_row(settings, run_id);
+  CsvRow row = compared_row(settings, run_id);
   row["learning_rate"] = settings.form.learning_rate;
   if (!outcome.result) {
     row["status"] = "skipped";
@@ -139,7 +133,7 @@ int tune(const CommandLine& line, const std::vector<TrainingSettings>& requested
   for (const Row& row : read_csv(path)) done.push_back(identity(row, true));
   std::vector<TrainingSettings> missing;
   for (const TrainingSettings& trial : tuning_trials(requested)) {
-    CsvRow row = kind_row(trial, directory.run_id());
+    CsvRow row = compared_row(trial, directory.run_id());
     row["learning_rate"] = trial.form.learning_rate;
     const auto sought = identity(as_text(row, kTuningColumns), true);
     if (std::ranges::find(done, sought) == done.end()) missing.push_back(trial);
