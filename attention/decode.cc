@@ -1,9 +1,12 @@
 #include "attention/decode.h"
 
 #include <algorithm>
+#include <numbers>
+#include <span>
 
-#include "core/gemm.h"
+#include "core/matrix_vector.h"
 #include "core/parts.h"
+#include "core/register_block.h"
 #include "core/simd.h"
 
 namespace seqbench {
@@ -32,19 +35,24 @@ struct SplitTask {
   MatrixView<T> output;      // o_c [1, d_k], assigned
 };
 
+/// s becomes e^((s − max s)·scale). The difference comes first: it is exact near the maximum,
+/// however large the logits are.
+template <typename T>
+void exponentiate(std::span<T> s, T m, T scale) {
+  const T scale2 = scale * std::numbers::log2e_v<T>;
+  for_each_vector<T>(static_cast<Index>(s.size()), [&](auto d, Index j) {
+    const auto difference = hn::Sub(hn::LoadU(d, s.data() + j), hn::Set(d, m));
+    hn::StoreU(exp2_of_nonpositive(d, hn::Mul(difference, hn::Set(d, scale2))), d, s.data() + j);
+  });
+}
+
 template <typename T>
 void attend_split(const SplitTask<T>& of) {
-  gemm_serial(of.q, of.k, of.scores, {.transpose_b = true});
-  const T m = as_eigen(of.scores).maxCoeff();
-  T* const s = of.scores.data;
-  // The difference comes first: it is exact near the maximum, however large the logits are.
-  for_each_vector<T>(of.scores.cols, [&](auto d, Index j) {
-    const auto difference = hn::Sub(hn::LoadU(d, s + j), hn::Set(d, m));
-    hn::StoreU(exp(d, hn::Mul(difference, hn::Set(d, of.scale))), d, s + j);
-  });
-  *of.max = m;
+  matrix_vector<T>(of.k, of.q.data, of.scores.data);
+  *of.max = as_eigen(of.scores).maxCoeff();
+  exponentiate<T>({of.scores.data, static_cast<std::size_t>(of.scores.cols)}, *of.max, of.scale);
   *of.sum = as_eigen(of.scores).sum();
-  gemm_serial(of.scores, of.v, of.output);
+  multiply_blocks<T>(MatrixView<const T>(of.scores), of.v, of.output, assign<T>());
 }
 
 /// o [1, d_k] = Σ_c w_c·o_c / Σ_c w_c·l_c, w_c = e^((m_c − m)·scale); m is of unscaled logits.

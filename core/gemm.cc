@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/bias.h"
+#include "core/matrix_vector.h"
 #include "core/packed_gemm.h"
 #include "core/parts.h"
 
@@ -42,6 +43,22 @@ Blocks blocks_for(Index m, Index n, double flops) {
 
 // Below this many FLOPs (some 10 µs) waking the team costs more than it gains.
 constexpr double kSerialFlops = 1e6;
+
+// A single row of C is bound by memory: 128 KiB of B (float, some µs) are a task.
+constexpr Index kVectorTask = 1 << 15;
+
+/// c [1, N] = a [1, K]·Bᵀ, B [N, K].
+template <typename T>
+void row_gemm(const ThreadTeam& team, MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c,
+              const T* bias) {
+  const Index rows = std::max<Index>(1, kVectorTask / std::max<Index>(1, b.cols));
+  team.for_each_task(parts_in(b.rows, rows), [&](Index task, int) {
+    const Index first = task * rows, count = std::min(rows, b.rows - first);
+    T* const y = c.data + first;
+    matrix_vector<T>(b.row_block(first, count), a.data, y);
+    for (Index j = 0; bias != nullptr && j < count; ++j) y[j] += bias[first + j];
+  });
+}
 
 void check_shapes(Index m, Index n, Index k, Index a_rows, Index a_cols, Index b_rows,
                   Index b_cols) {
@@ -88,6 +105,9 @@ void gemm(const ThreadTeam& team, MatrixView<const std::type_identity_t<T>> a,
   const Index depth = options.transpose_a ? a.rows : a.cols;
   if (worth_packing(c.rows, c.cols, depth)) {
     return packed_gemm<T>(team, a, b, as_one_block(c), options, bias);
+  }
+  if (c.rows == 1 && options.transpose_b && !options.transpose_a && !options.accumulate) {
+    return row_gemm<T>(team, a, b, c, bias);
   }
   if (bias != nullptr) {
     assign_bias(team, bias, c);
