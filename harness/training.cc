@@ -6,6 +6,7 @@
 
 #include "core/optimiser.h"
 #include "harness/registry.h"
+#include "harness/training_step.h"
 
 namespace seqbench {
 namespace {
@@ -108,18 +109,6 @@ TestScore test_at(const ThreadTeam& team, const TrainingSettings& settings, Inde
           .by_gap = by_gap.scores()};
 }
 
-/// One update of the model's parameters with a learning rate.
-std::function<void(double)> make_optimiser(const TaskDefaults& defaults,
-                                           SequenceModel<float>& model) {
-  if (defaults.optimiser == OptimiserKind::kRmsProp) {
-    const auto rms_prop = std::make_shared<RmsProp<float>>(model.parameters());
-    return [rms_prop](double learning_rate) { rms_prop->step(learning_rate); };
-  }
-  const auto adam = std::make_shared<AdamW<float>>(
-      model.parameters(), AdamWOptions{.weight_decay = defaults.weight_decay});
-  return [adam](double learning_rate) { adam->step(learning_rate); };
-}
-
 GradientProbe gradient_probe(const TrainingSettings& settings) {
   return {.task = settings.task,
           .setting = settings.task_setting(),
@@ -169,6 +158,12 @@ SequenceModelSpec model_spec(const TrainingSettings& settings) {
 void initialise(const TrainingSettings& settings, SequenceModel<float>& model) {
   Random random(static_cast<std::uint64_t>(settings.seed), kParameters);
   model.initialise(random);
+}
+
+TaskBatch first_batch(const TrainingSettings& settings) {
+  TaskBatch batch;
+  TrainingData(settings).draw_next(batch);
+  return batch;
 }
 
 namespace {
@@ -250,7 +245,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   auto owned = std::make_unique<SequenceModel<float>>(model_spec(settings));
   SequenceModel<float>& model = *owned;
   initialise(settings, model);
-  const auto optimiser_step = make_optimiser(defaults, model);
+  TrainingStep training_step(settings, model);
   const LearningRateSchedule schedule{.peak = settings.form.learning_rate,
                                       .steps = settings.steps,
                                       .warmup_steps = defaults.warmup_steps,
@@ -272,10 +267,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   for (Index step = 0; step < settings.steps; ++step) {
     if (!keep_going(step)) return std::nullopt;
     data.draw_next(batch);
-    const double loss = model.forward(team, batch, Keep::kForBackward);
-    model.backward(team, batch);
-    clip_global_norm(model.parameters(), defaults.max_gradient_norm);
-    optimiser_step(schedule.at(step));
+    const double loss = training_step.run(team, batch, schedule.at(step));
     result.steps = step + 1;
 
     stretch.add(batch, loss, model.right());
