@@ -20,7 +20,7 @@ struct RunningTraining {
   RunningTraining(const TrainingSettings& settings)
       : batch(first_batch(settings)), model(model_spec(settings)), step(settings, model) {
     initialise(settings, model);
-    model.reserve(batch.shape, batch.answers(), team.size());
+    reserve_for_steps(settings, model);
   }
 
   ThreadTeam team{1};  // as train() does

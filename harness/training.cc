@@ -13,6 +13,7 @@ namespace {
 
 enum Stream : std::uint64_t { kParameters, kTrainingData, kTestData, kGradientData };
 
+constexpr int kWorkers = 1;  // of a training
 constexpr Index kStepsPerLearningPoint = 20;
 // A training stops behind so many stretches in a row with at most half of the errors that a solved
 // one may have: one stretch may be a lucky one, and the test must not fall below the mark again.
@@ -44,10 +45,11 @@ Largest largest_batch(const TrainingSettings& settings, const std::vector<Index>
   return largest;
 }
 
+/// For whole batches, as tests take them; steps use the front of it.
 void reserve_for(SequenceModel<float>& model, const TrainingSettings& settings,
-                 const std::vector<Index>& distances, const ThreadTeam& team) {
+                 const std::vector<Index>& distances) {
   const Largest largest = largest_batch(settings, distances);
-  model.reserve(largest.shape, largest.answers, team.size());
+  model.reserve(largest.shape, largest.answers, kWorkers);
 }
 
 /// Draws sequences of one distance as the training wants them.
@@ -160,6 +162,10 @@ void initialise(const TrainingSettings& settings, SequenceModel<float>& model) {
   model.initialise(random);
 }
 
+void reserve_for_steps(const TrainingSettings& settings, SequenceModel<float>& model) {
+  reserve_for(model, settings, settings.trained_distances());
+}
+
 TaskBatch first_batch(const TrainingSettings& settings) {
   TaskBatch batch;
   TrainingData(settings).draw_next(batch);
@@ -225,11 +231,12 @@ TrainingCost training_cost(const TrainingSettings& settings) {
   }
   const double parameters = parameter_scalars(spec);
   const Largest largest = largest_batch(settings, settings.tested_distances());
-  // In float: value, gradient and two moments of a parameter. In double: value and gradient.
+  // In float: value, gradient, the sum over slices and two moments of a parameter. In double: value
+  // and gradient.
   TrainingCost cost{
       .flops = double(settings.steps) * flops,
       .bytes = sizeof(float) *
-               (4 * parameters + state_scalars(spec, largest.shape, double(largest.answers)))};
+               (5 * parameters + state_scalars(spec, largest.shape, double(largest.answers)))};
   if (settings.measure_gradients) {
     const SequenceShape probe = probe_shape(gradient_probe(settings));
     cost.bytes +=
@@ -239,7 +246,7 @@ TrainingCost training_cost(const TrainingSettings& settings) {
 }
 
 std::optional<TrainingResult> train(const TrainingSettings& settings, const KeepGoing& keep_going) {
-  const ThreadTeam team(1);
+  const ThreadTeam team(kWorkers);
   const TaskDefaults& defaults = settings.defaults();
 
   auto owned = std::make_unique<SequenceModel<float>>(model_spec(settings));
@@ -258,7 +265,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   }
 
   const Stopwatch stopwatch;
-  reserve_for(model, settings, settings.trained_distances(), team);
+  reserve_for_steps(settings, model);
   TrainingData data(settings);
   TaskBatch batch;
   Score stretch(settings.task->judged);
@@ -270,7 +277,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
     const double loss = training_step.run(team, batch, schedule.at(step));
     result.steps = step + 1;
 
-    stretch.add(batch, loss, model.right());
+    stretch.add(batch, loss, training_step.right());
     if (result.steps % kStepsPerLearningPoint == 0 || result.steps == settings.steps) {
       result.learning.push_back(
           {result.steps, stopwatch.seconds(), stretch.mean_loss(), stretch.accuracy()});
@@ -291,9 +298,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   result.train_seconds = stopwatch.seconds();
 
   const auto tested = settings.tested_distances();
-  if (tested.size() > settings.trained_distances().size()) {
-    reserve_for(model, settings, tested, team);
-  }
+  if (tested.size() > settings.trained_distances().size()) reserve_for(model, settings, tested);
   for (const Index distance : tested) {
     result.tests.push_back(test_at(team, settings, distance, model));
   }

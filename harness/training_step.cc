@@ -23,12 +23,12 @@ std::function<void(double)> make_optimiser(const TaskDefaults& defaults,
 
 TrainingStep::TrainingStep(const TrainingSettings& settings, SequenceModel<float>& model)
     : model_(model),
+      pass_(model),
       max_gradient_norm_(settings.defaults().max_gradient_norm),
       update_(make_optimiser(settings.defaults(), model)) {}
 
 double TrainingStep::run(const ThreadTeam& team, const TaskBatch& batch, double learning_rate) {
-  const double loss = model_.forward(team, batch, Keep::kForBackward);
-  model_.backward(team, batch);
+  const double loss = pass_.run(team, batch);
   clip_global_norm(model_.parameters(), max_gradient_norm_);
   update_(learning_rate);
   return loss;

@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "harness/sliced_pass.h"
 #include "harness/training.h"
 
 namespace seqbench {
@@ -10,14 +11,18 @@ namespace seqbench {
 /// A model with its optimiser.
 class TrainingStep {
  public:
-  /// As the settings say. The model, which must outlive this, may be reserved later.
+  /// As the settings say. The model must outlive this and be reserved for the largest slice of a
+  /// batch (harness/sliced_pass.h) before the first step.
   TrainingStep(const TrainingSettings& settings, SequenceModel<float>& model);
 
   /// Forward, backward, clipping and one update. Returns the loss before the update.
   double run(const ThreadTeam& team, const TaskBatch& batch, double learning_rate);
+  /// For each answer of the last step, whether it was right.
+  const std::vector<bool>& right() const { return pass_.right(); }
 
  private:
   SequenceModel<float>& model_;
+  SlicedPass<float> pass_;
   double max_gradient_norm_;
   std::function<void(double learning_rate)> update_;
 };
