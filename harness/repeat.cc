@@ -1,33 +1,16 @@
 #include "harness/repeat.h"
 
-#include <poll.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <chrono>
-#include <cmath>
-#include <iostream>
 #include <stdexcept>
 
-#include "harness/interrupt.h"
 #include "harness/machine.h"
+#include "harness/repeat_protocol.h"
+#include "harness/repeat_steps.h"
 #include "harness/sweep.h"
 
 namespace seqbench {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json parse_request(const std::string& line) {
-  Json request = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (!request.is_object() || !request.contains("do") || !request["do"].is_string()) {
-    throw std::invalid_argument("'" + line + "' is not allowed; expected a JSON object such as " +
-                                R"({"do":"list"})");
-  }
-  return request;
-}
-
-Json or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }
 
 Json as_json(const CsvRow& cells) {
   Json object = Json::object();
@@ -39,68 +22,12 @@ Json as_json(const CsvRow& cells) {
   return object;
 }
 
-struct TimedPasses {
-  double seconds_per_pass = 0;
-  Index passes = 0;
-};
-
-TimedPasses run_for(double least_seconds, Workload& workload, const ThreadTeam& team) {
-  using Clock = std::chrono::steady_clock;
-  const Clock::time_point start = Clock::now();
-  Index passes = 0;
-  double elapsed = 0;
-  do {
-    workload.run(team);
-    ++passes;
-    elapsed = std::chrono::duration<double>(Clock::now() - start).count();
-  } while (elapsed < least_seconds);
-  return {.seconds_per_pass = elapsed / double(passes), .passes = passes};
-}
-
-/// The lines of standard input. Reading a stream would go on after a signal (SA_RESTART); poll(2)
-/// does not.
-class RequestLines {
- public:
-  /// False at the end of the input; a last line without its line break is dropped. Throws
-  /// Interrupted.
-  bool next(std::string& line) {
-    std::size_t end;
-    while ((end = buffer_.find('\n')) == std::string::npos) {
-      if (!read_more()) return false;
-    }
-    line = buffer_.substr(0, end);
-    buffer_.erase(0, end + 1);
-    return true;
-  }
-
- private:
-  bool read_more() {
-    // The time limit is for a signal that comes between the look at it and poll().
-    constexpr int kMilliseconds = 1000;
-    pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
-    int ready = 0;
-    do {
-      stop_if_interrupted();
-      ready = ::poll(&input, 1, kMilliseconds);
-    } while (ready == 0 || (ready < 0 && errno == EINTR));
-    char bytes[4096];
-    const ssize_t count = ::read(STDIN_FILENO, bytes, sizeof(bytes));
-    if (count <= 0) return false;
-    buffer_.append(bytes, static_cast<std::size_t>(count));
-    return true;
-  }
-
-  std::string buffer_;
-};
-
 }  // namespace
 
 Json RepeatServer::answer(const std::string& line) {
-  try {
-    const Json request = parse_request(line);
-    const std::string what = request["do"];
+  return answer_line(line, [this](const Json& request, const std::string& what) -> Json {
     if (what == "list") return list();
-    if (what == "probe") return probe(request);
+    if (what == "probe") return probe_answer(request);
     if (what == "prepare")
       return prepare_case(case_named_in(request), request.value("again", false));
     if (what == "repeat") return repeat(case_named_in(request));
@@ -111,9 +38,7 @@ Json RepeatServer::answer(const std::string& line) {
     }
     throw std::invalid_argument(
         "do: '" + what + "' is not allowed; expected list, prepare, repeat, probe or release");
-  } catch (const std::exception& error) {
-    return {{"error", error.what()}};
-  }
+  });
 }
 
 Json RepeatServer::list() const {
@@ -148,28 +73,9 @@ Json RepeatServer::repeat(const Case& one) {
   }
   Workload& workload = *found->second.workload;
   const ThreadTeam team = make_team(one.threads);
-  const RepetitionBracket bracket(team);
-  workload.run(team);
-  const TimedPasses timed = run_for(options_.min_seconds, workload, team);
-  const Sample sample = bracket.close(timed.seconds_per_pass);
-  return {{"seconds", sample.seconds},
-          {"passes", timed.passes},
-          {"peak_gflops", sample.peak_gflops},
-          {"steal_fraction", sample.disturbance.steal_fraction},
-          {"wait_fraction", or_null(sample.disturbance.wait_fraction)},
-          {"involuntary_switches", sample.disturbance.involuntary_switches},
-          {"throttled", sample.disturbance.throttled},
-          {"limit_seconds", limit_seconds(one, sample.peak_gflops)}};
-}
-
-Json RepeatServer::probe(const Json& request) const {
-  const Json threads = request.value("threads", Json());
-  if (!threads.is_number_integer() || threads < 1 || threads > kMostThreads) {
-    throw std::invalid_argument("threads: '" + threads.dump() +
-                                "' is not allowed; expected an integer from 1 to " +
-                                std::to_string(kMostThreads));
-  }
-  return {{"peak_gflops", probe_beside_repetition(make_team(threads))}};
+  Json reply = repeat_passes(team, options_.min_seconds, [&] { workload.run(team); });
+  reply["limit_seconds"] = limit_seconds(one, reply["peak_gflops"]);
+  return reply;
 }
 
 const Case& RepeatServer::case_named_in(const Json& request) const {
@@ -218,15 +124,16 @@ int repeat_command(const std::vector<std::string>& arguments) {
       "    '{\"do\":\"repeat\",\"case\":\"gru:hoisted:forward:B1:T64:D256:H-:t1\"}' |\n"
       "    seqbench repeat --model gru --kernel hoisted --length 64\n");
   add_repeat_options(line);
+  add_step_options(line);
   if (!line.parse(arguments)) return 0;
   line.refuse_passed_on();
   const MeasureOptions options = parse_timing_options(line);
-  RepeatServer server(parse_repeat_cases(line), options);
-  RequestLines requests;
-  for (std::string request; requests.next(request);) {
-    // A byte that is no UTF-8 came with the request and may stand in the error's text.
-    std::cout << server.answer(request).dump(-1, ' ', false, Json::error_handler_t::replace)
-              << std::endl;
+  if (line.given("task")) {
+    StepServer server(parse_step_cases(line), options);
+    serve([&](const std::string& request) { return server.answer(request); });
+  } else {
+    RepeatServer server(parse_repeat_cases(line), options);
+    serve([&](const std::string& request) { return server.answer(request); });
   }
   return 0;
 }

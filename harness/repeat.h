@@ -21,6 +21,8 @@
 //
 // A request that cannot be met answers {"error":TEXT}, and the command goes on. It ends with its
 // input.
+//
+// With --task, the cases are steps of trainings instead: harness/repeat_steps.h.
 #pragma once
 
 #include <map>
@@ -50,7 +52,6 @@ class RepeatServer {
   Json list() const;
   Json prepare_case(const Case& one, bool again);
   Json repeat(const Case& one);
-  Json probe(const Json& request) const;
 
   const Case& case_named_in(const Json& request) const;
   /// Bandwidths are probed once for each number of threads.

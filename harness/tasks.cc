@@ -57,6 +57,31 @@ void TaskBatch::start(SequenceShape new_shape) {
   shape = new_shape;
 }
 
+void TaskBatch::take(const TaskBatch& batch, Part sequences) {
+  const auto copy = [](const auto& from, auto& to, Index first, Index count) {
+    if (from.empty()) return to.clear();
+    to.assign(from.begin() + first, from.begin() + first + count);
+  };
+  const Index T = batch.shape.steps;
+  const Index first_row = sequences.first * T, rows = sequences.count * T;
+  const Index channels =
+      static_cast<Index>(batch.numbers.size()) / std::max<Index>(1, batch.shape.batch * T);
+  shape = {sequences.count, T};
+  copy(batch.tokens, tokens, first_row, rows);
+  copy(batch.numbers, numbers, first_row * channels, rows * channels);
+
+  const auto answer_at = [&](Index row) {
+    return std::ranges::lower_bound(batch.answer_rows, row) - batch.answer_rows.begin();
+  };
+  const Index first = answer_at(first_row), count = answer_at(first_row + rows) - first;
+  copy(batch.answer_rows, answer_rows, first, count);
+  for (Index& row : answer_rows) row -= first_row;
+  copy(batch.targets, targets, first, count);
+  copy(batch.values, values, first, count);
+  copy(batch.gaps, gaps, first, count);
+  minimal_pairs = batch.minimal_pairs;
+}
+
 bool TaskBatch::is_among_last(Index a, Index count) const {
   const auto sequence_of = [this](Index i) { return answer_rows[std::size_t(i)] / shape.steps; };
   return a + count >= answers() || sequence_of(a + count) != sequence_of(a);

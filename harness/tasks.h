@@ -20,6 +20,7 @@
 
 #include "core/embedding.h"
 #include "core/optimiser.h"
+#include "core/parts.h"
 #include "core/random.h"
 #include "core/sequence_layer.h"
 
@@ -44,6 +45,8 @@ struct TaskBatch {
   bool is_among_last(Index a, Index count) const;
   /// Forgets what it holds and takes this shape.
   void start(SequenceShape new_shape);
+  /// Becomes some of the sequences of a batch and what is asked about them.
+  void take(const TaskBatch& batch, Part sequences);
 };
 
 /// With the evidence removed, a target is independent of its sequence: whatever then scores above

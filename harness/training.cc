@@ -6,12 +6,14 @@
 
 #include "core/optimiser.h"
 #include "harness/registry.h"
+#include "harness/training_step.h"
 
 namespace seqbench {
 namespace {
 
 enum Stream : std::uint64_t { kParameters, kTrainingData, kTestData, kGradientData };
 
+constexpr int kWorkers = 1;  // of a training
 constexpr Index kStepsPerLearningPoint = 20;
 // A training stops behind so many stretches in a row with at most half of the errors that a solved
 // one may have: one stretch may be a lucky one, and the test must not fall below the mark again.
@@ -43,10 +45,11 @@ Largest largest_batch(const TrainingSettings& settings, const std::vector<Index>
   return largest;
 }
 
+/// For whole batches, as tests take them; steps use the front of it.
 void reserve_for(SequenceModel<float>& model, const TrainingSettings& settings,
-                 const std::vector<Index>& distances, const ThreadTeam& team) {
+                 const std::vector<Index>& distances) {
   const Largest largest = largest_batch(settings, distances);
-  model.reserve(largest.shape, largest.answers, team.size());
+  model.reserve(largest.shape, largest.answers, kWorkers);
 }
 
 /// Draws sequences of one distance as the training wants them.
@@ -108,18 +111,6 @@ TestScore test_at(const ThreadTeam& team, const TrainingSettings& settings, Inde
           .by_gap = by_gap.scores()};
 }
 
-/// One update of the model's parameters with a learning rate.
-std::function<void(double)> make_optimiser(const TaskDefaults& defaults,
-                                           SequenceModel<float>& model) {
-  if (defaults.optimiser == OptimiserKind::kRmsProp) {
-    const auto rms_prop = std::make_shared<RmsProp<float>>(model.parameters());
-    return [rms_prop](double learning_rate) { rms_prop->step(learning_rate); };
-  }
-  const auto adam = std::make_shared<AdamW<float>>(
-      model.parameters(), AdamWOptions{.weight_decay = defaults.weight_decay});
-  return [adam](double learning_rate) { adam->step(learning_rate); };
-}
-
 GradientProbe gradient_probe(const TrainingSettings& settings) {
   return {.task = settings.task,
           .setting = settings.task_setting(),
@@ -169,6 +160,16 @@ SequenceModelSpec model_spec(const TrainingSettings& settings) {
 void initialise(const TrainingSettings& settings, SequenceModel<float>& model) {
   Random random(static_cast<std::uint64_t>(settings.seed), kParameters);
   model.initialise(random);
+}
+
+void reserve_for_steps(const TrainingSettings& settings, SequenceModel<float>& model) {
+  reserve_for(model, settings, settings.trained_distances());
+}
+
+TaskBatch first_batch(const TrainingSettings& settings) {
+  TaskBatch batch;
+  TrainingData(settings).draw_next(batch);
+  return batch;
 }
 
 namespace {
@@ -230,11 +231,12 @@ TrainingCost training_cost(const TrainingSettings& settings) {
   }
   const double parameters = parameter_scalars(spec);
   const Largest largest = largest_batch(settings, settings.tested_distances());
-  // In float: value, gradient and two moments of a parameter. In double: value and gradient.
+  // In float: value, gradient, the sum over slices and two moments of a parameter. In double: value
+  // and gradient.
   TrainingCost cost{
       .flops = double(settings.steps) * flops,
       .bytes = sizeof(float) *
-               (4 * parameters + state_scalars(spec, largest.shape, double(largest.answers)))};
+               (5 * parameters + state_scalars(spec, largest.shape, double(largest.answers)))};
   if (settings.measure_gradients) {
     const SequenceShape probe = probe_shape(gradient_probe(settings));
     cost.bytes +=
@@ -244,13 +246,13 @@ TrainingCost training_cost(const TrainingSettings& settings) {
 }
 
 std::optional<TrainingResult> train(const TrainingSettings& settings, const KeepGoing& keep_going) {
-  const ThreadTeam team(1);
+  const ThreadTeam team(kWorkers);
   const TaskDefaults& defaults = settings.defaults();
 
   auto owned = std::make_unique<SequenceModel<float>>(model_spec(settings));
   SequenceModel<float>& model = *owned;
   initialise(settings, model);
-  const auto optimiser_step = make_optimiser(defaults, model);
+  TrainingStep training_step(settings, model);
   const LearningRateSchedule schedule{.peak = settings.form.learning_rate,
                                       .steps = settings.steps,
                                       .warmup_steps = defaults.warmup_steps,
@@ -263,7 +265,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   }
 
   const Stopwatch stopwatch;
-  reserve_for(model, settings, settings.trained_distances(), team);
+  reserve_for_steps(settings, model);
   TrainingData data(settings);
   TaskBatch batch;
   Score stretch(settings.task->judged);
@@ -272,13 +274,10 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   for (Index step = 0; step < settings.steps; ++step) {
     if (!keep_going(step)) return std::nullopt;
     data.draw_next(batch);
-    const double loss = model.forward(team, batch, Keep::kForBackward);
-    model.backward(team, batch);
-    clip_global_norm(model.parameters(), defaults.max_gradient_norm);
-    optimiser_step(schedule.at(step));
+    const double loss = training_step.run(team, batch, schedule.at(step));
     result.steps = step + 1;
 
-    stretch.add(batch, loss, model.right());
+    stretch.add(batch, loss, training_step.right());
     if (result.steps % kStepsPerLearningPoint == 0 || result.steps == settings.steps) {
       result.learning.push_back(
           {result.steps, stopwatch.seconds(), stretch.mean_loss(), stretch.accuracy()});
@@ -299,9 +298,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   result.train_seconds = stopwatch.seconds();
 
   const auto tested = settings.tested_distances();
-  if (tested.size() > settings.trained_distances().size()) {
-    reserve_for(model, settings, tested, team);
-  }
+  if (tested.size() > settings.trained_distances().size()) reserve_for(model, settings, tested);
   for (const Index distance : tested) {
     result.tests.push_back(test_at(team, settings, distance, model));
   }

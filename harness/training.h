@@ -102,4 +102,10 @@ SequenceModelSpec model_spec(const TrainingSettings& settings);
 /// Draws the parameters that the training starts with: they follow from its seed.
 void initialise(const TrainingSettings& settings, SequenceModel<float>& model);
 
+/// Allocates what the training's steps need.
+void reserve_for_steps(const TrainingSettings& settings, SequenceModel<float>& model);
+
+/// The first batch that the training sees.
+TaskBatch first_batch(const TrainingSettings& settings);
+
 }  // namespace seqbench

@@ -4,8 +4,9 @@ The driver (standard library only) and one process for each contender and number
 the protocol of `seqbench repeat` (harness/repeat.h): prepare, repeat, release, one JSON object a
 line. A library's spinning thread pool is thus alone with its own work.
 
-    driver      __main__, options, environment, contenders, contender, driver, measuring
-    results     statistics, rows, run_directory, report
-    workers     worker, choice, reference, memory; pytorch; onnx, onnx_graph, onnx_attention,
-                onnx_recurrent; onednn/ (C++, the harness's own server)
+    driver      __main__, options, environment, contenders, contender, driver, measuring,
+                cases, step_cases
+    results     statistics, rows, step_rows, run_directory, report
+    workers     worker, choice, reference, memory; pytorch, pytorch_steps; onnx, onnx_graph,
+                onnx_attention, onnx_recurrent; onednn/ (C++, the harness's own server)
 """

@@ -4,10 +4,13 @@ import signal
 import sys
 
 from peering import driver, run_directory
+from peering.cases import Case
 from peering.contender import ContenderError
-from peering.contenders import PEERS, BuildError, Launch, build_onednn, start_seqbench
+from peering.contenders import (PEERS, STEP_PEERS, BuildError, Launch, build_onednn,
+                                start_seqbench)
 from peering.environment import PythonError, chosen_python, versions
 from peering.options import grid_arguments, parse
+from peering.step_cases import StepCase
 
 
 class Stopped(BaseException):
@@ -21,25 +24,27 @@ def stop(number, _frame):
 
 def measure(options, seqbench):
     """The run behind the options. Returns the exit code."""
-    cases = driver.list_cases(seqbench)
+    peers, kind, run = ((STEP_PEERS, StepCase, driver.run_steps) if options.task else
+                        (PEERS, Case, driver.run))
+    cases = driver.list_cases(seqbench, kind)
     onednn = build_onednn() if "onednn" in options.peers else None
     python, libraries = None, {}
-    if any(PEERS[name].module for name in options.peers):
+    if any(peers[name].module for name in options.peers):
         python = chosen_python(options.python)
         libraries = versions(python)
     facts = {"libraries": libraries,
-             "environment": {name: PEERS[name].environment for name in options.peers}}
+             "environment": {name: peers[name].environment for name in options.peers}}
     directory = run_directory.RunDirectory(options.out or run_directory.default_path(),
                                            driver.case_ids(cases, options.peers))
     machine = run_directory.describe_machine(options.seqbench, options.threads)
     cpus = machine["cpus_usable"]
-    launch = Launch(python, options.min_time, grid_arguments(options), cpus, onednn)
+    launch = Launch(python, options.min_time, grid_arguments(options), cpus, onednn, peers)
     workers = driver.Workers(options.peers, launch.start)
     directory.record_command(recorded(options), machine)
     code = 1
     try:
-        code = driver.run(cases, seqbench, workers, directory, facts=facts, cpus=cpus,
-                          rounds=options.rounds, seed=options.seed)
+        code = run(cases, seqbench, workers, directory, facts=facts, cpus=cpus,
+                   rounds=options.rounds, seed=options.seed)
     except Stopped as stopped:
         code = stopped.exit_code
         raise

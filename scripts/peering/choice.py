@@ -16,7 +16,7 @@ _RACE_PASSES = 3
 class Choice:
     name: str = ""
     variant: object = None  # None when no variant is right
-    peak_bytes: float = 0.0
+    facts: dict = field(default_factory=dict)  # of the variant, for the answer to prepare
     race: dict = field(default_factory=dict)  # seconds of each right variant's fastest pass
     rejected: dict = field(default_factory=dict)  # why each other variant is out
 
@@ -42,7 +42,8 @@ def choose(case, builders):
             continue
         seconds = fastest_pass(variant)
         if seconds < min(choice.race.values(), default=float("inf")):
-            choice.name, choice.variant, choice.peak_bytes = name, variant, peak_bytes
+            choice.name, choice.variant = name, variant
+            choice.facts = {"peak_bytes": peak_bytes}
         choice.race[name] = seconds
     return choice
 

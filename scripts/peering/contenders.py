@@ -34,6 +34,11 @@ PEERS = {
 }
 
 
+# Those that take training steps (--task); tuned: as who knows the task could write them.
+STEP_PEERS = {name: Peer("peering.pytorch_steps", PEERS["pytorch"].environment)
+              for name in ("pytorch", "pytorch-tuned")}
+
+
 @dataclass(frozen=True)
 class Launch:
     """What the workers of a run have in common. `grid` are seqbench's options of the cases."""
@@ -43,10 +48,11 @@ class Launch:
     grid: list
     cpus: list
     onednn_program: Path | None = None
+    peers: dict = field(default_factory=lambda: PEERS)
 
     def start(self, name, threads):
         """The worker of one library for one number of threads, on the first usable CPUs."""
-        peer = PEERS[name]
+        peer = self.peers[name]
         common = ["--threads", threads, "--min-time", self.min_time]
         if peer.module:
             command = [self.python, "-W", "ignore", "-B", "-m", peer.module, *common]

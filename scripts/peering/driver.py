@@ -1,11 +1,14 @@
 """A whole run: every case after the other, its rows written as soon as they are there."""
 
 import random
+import tempfile
 from functools import partial
+from pathlib import Path
 
-from peering import report, rows
+from peering import report, rows, step_rows
 from peering.cases import Case
 from peering.measuring import measure_case
+from peering.step_cases import StepCase
 
 
 class Workers:
@@ -32,8 +35,9 @@ def case_ids(cases, names):
     return [one.id for case in cases for one in (case, *(case.by(name) for name in names))]
 
 
-def list_cases(seqbench):
-    return [Case.parse(case_id) for case_id in seqbench.ask({"do": "list"})["cases"]]
+def list_cases(seqbench, kind=Case):
+    """Layers, or a StepCase for each training."""
+    return [kind.parse(case_id) for case_id in seqbench.ask({"do": "list"})["cases"]]
 
 
 def choices(outcomes):
@@ -61,5 +65,27 @@ def run(cases, seqbench, workers, directory, *, facts, cpus, rounds, seed, say=p
         for line in report.lines_of(throughput, peers):
             say(line)
         any_failed = any_failed or any(row["status"] == "failed" for row in throughput)
+    say(f"\n{report.FOOTER}")
+    return 1 if any_failed else 0
+
+
+def run_steps(cases, seqbench, workers, directory, *, facts, cpus, rounds, seed,
+              say=partial(print, flush=True)):
+    """As run(), of training steps."""
+    order = random.Random(seed)
+    say(step_rows.HEADER)
+    any_failed = False
+    for case in cases:
+        with tempfile.TemporaryDirectory() as folder:
+            training = {"file": str(Path(folder) / "training.safetensors")}
+            outcomes = measure_case(case, seqbench, workers.of(case.threads), cpus=cpus,
+                                    rounds=rounds, random=order, details=training)
+        steps = step_rows.step_rows(outcomes, directory.run_id, len(cpus))
+        directory.append("samples.csv", rows.sample_rows(outcomes, directory.run_id))
+        directory.append("steps.csv", steps)
+        directory.record_peers(facts, choices(outcomes))
+        for line in step_rows.lines_of(steps):
+            say(line)
+        any_failed = any_failed or any(row["status"] == "failed" for row in steps)
     say(f"\n{report.FOOTER}")
     return 1 if any_failed else 0

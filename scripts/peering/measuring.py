@@ -26,7 +26,7 @@ class Sample:
     wait_fraction: float | None = None
     involuntary_switches: int | None = None
     throttled: int | None = None
-    limit_seconds: float | None = None
+    limit_seconds: float | None = None  # of a layer
 
 
 @dataclass
@@ -67,10 +67,10 @@ class StealClock:
         return sum(int(row[8]) for row in rows if row[0] in self._names)
 
 
-def prepare_peer(contender, case):
+def prepare_peer(contender, case, details):
     """The peer's outcome, so far without samples."""
     try:
-        return Outcome(case, contender.ask({"do": "prepare", "case": case.id}))
+        return Outcome(case, contender.ask({"do": "prepare", "case": case.id, **details}))
     except ContenderError as error:
         return Outcome(case, {}, problem=str(error))
 
@@ -78,7 +78,7 @@ def prepare_peer(contender, case):
 def sample_of_seqbench(seqbench, case):
     """seqbench probes the peak around its passes itself."""
     answer = seqbench.ask({"do": "repeat", "case": case.id})
-    return Sample(**{one.name: answer[one.name] for one in fields(Sample)})
+    return Sample(**{one.name: answer.get(one.name) for one in fields(Sample)})
 
 
 def take_sample_of_peer(peer, outcome, seqbench, cpus, pause):
@@ -99,14 +99,15 @@ def take_sample_of_peer(peer, outcome, seqbench, cpus, pause):
     outcome.samples.append(Sample(seconds, (before + after) / 2, steal.fraction()))
 
 
-def measure_case(case, seqbench, peers, *, cpus, rounds, random):
+def measure_case(case, seqbench, peers, *, cpus, rounds, random, details=None):
     """{contender's name: Outcome} of seqbench's `case`, seqbench first; `peers` are {name:
-    Contender}. What goes wrong with a peer is in its outcome. Raises ContenderError when seqbench
-    itself cannot go on."""
-    prepared = seqbench.ask({"do": "prepare", "case": case.id})
+    Contender}; `details` stand in every request to prepare. What goes wrong with a peer is in its
+    outcome. Raises ContenderError when seqbench itself cannot go on."""
+    details = details or {}
+    prepared = seqbench.ask({"do": "prepare", "case": case.id, **details})
     outcomes = {"seqbench": Outcome(case, prepared)}
     for name, peer in peers.items():
-        outcomes[name] = prepare_peer(peer, case.by(name))
+        outcomes[name] = prepare_peer(peer, case.by(name), details)
     pause = pause_for(case.threads)
     for _ in range(rounds):
         order = [name for name, outcome in outcomes.items() if outcome.status == "ready"]

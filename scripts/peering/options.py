@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from peering.contenders import PEERS
+from peering.contenders import PEERS, STEP_PEERS
 from peering.environment import ROOT, VARIABLE
 
 EXAMPLES = """
@@ -12,13 +12,19 @@ examples:
   scripts/peers --length 512 --batch 1,16
   scripts/peers --model attention --causal --pass forward --length 512,2048 --threads 1
   scripts/peers --model lstm,gru --pass train --peers pytorch --out results/peers-lstm
+  scripts/peers --task mqar --length 64,256 --model attention,lstm
 
 --model, --batch, --length, --width, --heads, --threads and --causal mean what they mean for
-`seqbench throughput`, whose fastest kernel of each model takes part.
+`seqbench throughput`, whose fastest kernel of each model takes part. With --task they are steps of
+trainings on one thread: --length is the task's distance, --batch and --width are the task's unless
+given, everything else is as the task has it.
 """
 
-# Options that `seqbench repeat` checks and expands, beside --threads.
-GRID = ("model", "pass", "batch", "length", "width", "heads")
+# Options that `seqbench repeat` checks and expands, beside --threads, and their defaults.
+GRID = {"model": "all", "pass": "forward,train", "batch": "1", "length": "512", "width": "256",
+        "heads": "4"}
+# Those of a training's steps; None: the task's own.
+STEPS = {"task": None, "model": "attention,lstm", "length": "64,256", "batch": None, "width": None}
 
 
 class Parser(argparse.ArgumentParser):
@@ -32,17 +38,20 @@ def parse(arguments):
         prog="peers", epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Measures seqbench's layers and those of other libraries, interleaved in one "
                     "run: throughput.csv, samples.csv, peers.csv and a table of ratios.")
-    parser.add_argument("--model", default="all", help="elman, lstm, gru, attention (default: all)")
-    parser.add_argument("--pass", default="forward,train", type=passes,
-                        help="forward, train (default: both)")
-    parser.add_argument("--batch", default="1", help="sequences (default: 1)")
-    parser.add_argument("--length", default="512", help="tokens in a sequence (default: 512)")
-    parser.add_argument("--width", default="256", help="width of in- and output (default: 256)")
-    parser.add_argument("--heads", default="4", help="attention heads (default: 4)")
+    parser.add_argument("--task", choices=["mqar", "mqar_8k"],
+                        help="training steps of this task instead of layers; steps.csv")
+    parser.add_argument("--model", help="elman, lstm, gru, attention (default: all; of a task "
+                                        "attention,lstm)")
+    parser.add_argument("--pass", type=passes, help="forward, train (default: both)")
+    parser.add_argument("--batch", help="sequences (default: 1)")
+    parser.add_argument("--length", help="tokens in a sequence (default: 512; of a task 64,256)")
+    parser.add_argument("--width", help="width of in- and output (default: 256)")
+    parser.add_argument("--heads", help="attention heads (default: 4)")
     parser.add_argument("--threads", help="numbers of threads (default: 1 and all CPUs)")
     parser.add_argument("--causal", action="store_true", help="attention sees earlier tokens only")
-    parser.add_argument("--peers", default="pytorch,onnxruntime", type=peers,
-                        help=f"out of {', '.join(PEERS)} (default: pytorch,onnxruntime)")
+    parser.add_argument("--peers",
+                        help=f"out of {', '.join(PEERS)} (default: pytorch,onnxruntime); of a task "
+                             f"out of {', '.join(STEP_PEERS)} (default: both)")
     parser.add_argument("--rounds", default=9, type=rounds,
                         help="repetitions of each contender, at least 5 (default: 9)")
     parser.add_argument("--min-time", default="0.02", type=min_time,
@@ -59,12 +68,27 @@ def parse(arguments):
     if not options.seqbench.is_file():
         parser.error(f"--seqbench: '{options.seqbench}' is not there; build it (cmake --build "
                      "--preset release) or name another")
+    if options.task:
+        for name in ("pass", "heads", "threads", "causal"):
+            if vars(options)[name]:
+                parser.error(f"--{name}: '{vars(options)[name]}' is not allowed; expected nothing "
+                             "beside --task, which fixes it")
+    for name, default in (STEPS if options.task else GRID).items():
+        vars(options)[name] = vars(options)[name] or default
+    allowed = tuple(STEP_PEERS if options.task else PEERS)
+    default = ",".join(allowed) if options.task else "pytorch,onnxruntime"
+    try:
+        options.peers = names_out_of(allowed, options.peers or default)
+    except argparse.ArgumentTypeError as error:
+        parser.error(f"argument --peers: {error}")
     return options
 
 
 def grid_arguments(options):
     """The cases of the run but for their threads, as seqbench's options."""
-    arguments = [word for name in GRID for word in (f"--{name}", vars(options)[name])]
+    values = vars(options)
+    arguments = [word for name in (STEPS if options.task else GRID) if values[name]
+                 for word in (f"--{name}", values[name])]
     return arguments + (["--causal"] if options.causal else [])
 
 
@@ -79,10 +103,6 @@ def names_out_of(allowed, text):
 
 def passes(text):
     return ",".join(names_out_of(("forward", "train"), text))
-
-
-def peers(text):
-    return names_out_of(tuple(PEERS), text)
 
 
 def rounds(text):

@@ -11,14 +11,15 @@ import weakref
 from datetime import datetime, timezone
 from pathlib import Path
 
-from peering import rows
+from peering import rows, step_rows
 
 
 class RunDirectoryError(Exception):
     """The folder or a file in it cannot be used; the message names it and says why."""
 
 
-TABLES = {"throughput.csv": rows.THROUGHPUT, "samples.csv": rows.SAMPLES, "peers.csv": rows.PEERS}
+TABLES = {"throughput.csv": rows.THROUGHPUT, "samples.csv": rows.SAMPLES, "peers.csv": rows.PEERS,
+          "steps.csv": step_rows.STEPS}
 
 
 def default_path():

@@ -18,6 +18,8 @@ class Unsupported(Exception):
 class Worker:
     """`library` has `version` and builders(case), which raises Unsupported."""
 
+    parse_case = staticmethod(Case.parse)
+
     def __init__(self, library, least_seconds):
         self._library = library
         self._least_seconds = least_seconds
@@ -26,7 +28,7 @@ class Worker:
     def answer(self, request):
         what, case_id = request["do"], request["case"]
         if what == "prepare":
-            return self._prepare(Case.parse(case_id))
+            return self._prepare(self.parse_case(case_id), request)
         if what == "repeat":
             return self._repeat(self._ready[case_id])
         if what == "release":
@@ -35,20 +37,23 @@ class Worker:
             return {"case": case_id}
         raise ValueError(f"do: '{what}' is not allowed; expected prepare, repeat or release")
 
-    def _prepare(self, case):
+    def _prepare(self, case, request):
         self._ready.clear()  # one that failed meanwhile was never released
         reply = {"case": case.id, "version": self._library.version}
         try:
-            builders = self._library.builders(case)
+            choice = self._choose(case, self._library.builders(case), request)
         except Unsupported as reason:
             return reply | {"status": "skipped", "reason": str(reason)}
-        choice = choose(case, builders)
         reply |= {"race": choice.race, "rejected": choice.rejected}
         if choice.variant is None:
             reasons = [f"{name}: {problem}" for name, problem in choice.rejected.items()]
             return reply | {"status": "failed", "reason": "; ".join(reasons)}
         self._ready[case.id] = choice.variant
-        return reply | {"status": "ready", "variant": choice.name, "peak_bytes": choice.peak_bytes}
+        return reply | {"status": "ready", "variant": choice.name} | choice.facts
+
+    def _choose(self, case, builders, _request):
+        """The Choice among the builders' variants."""
+        return choose(case, builders)
 
     def _repeat(self, variant):
         """One untimed pass, then passes for the least seconds."""
@@ -64,7 +69,7 @@ class Worker:
                 return {"seconds": elapsed / passes, "passes": passes}
 
 
-def serve(make_library):
+def serve(make_library, make_worker=Worker):
     """The worker's main program; `make_library(threads)` is called before anything is computed."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--threads", type=int, required=True)
@@ -72,7 +77,7 @@ def serve(make_library):
     options = parser.parse_args()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints must not stand among the answers
-    worker = Worker(make_library(options.threads), options.min_time)
+    worker = make_worker(make_library(options.threads), options.min_time)
     for line in sys.stdin:
         try:
             reply = worker.answer(json.loads(line))

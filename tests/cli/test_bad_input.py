@@ -28,7 +28,7 @@ OPTIONS = {
     "throughput": SWEEP,
     "scaling": SWEEP,
     "list": SWEEP,
-    "repeat": GRID,
+    "repeat": GRID | {"task": "names"},
     "recall": {"task": "names", "setup": "names", "model": "names", "variant": "names",
                "distance": "integers", "regime": "names", "match": "names", "preset": "names",
                "gradient-steps": "integers", "pairs": "integers", "seeds": "integers", "seed": "integers from 0",

@@ -21,7 +21,7 @@ FAKE = Path(__file__).resolve().parent / "fake_contender.py"
 sys.path.insert(0, str(ROOT / "scripts"))
 sys.dont_write_bytecode = True
 
-from peering import driver, rows
+from peering import driver, environment, rows, step_rows
 from peering.cases import Case
 from peering.contender import Contender, ContenderError
 from peering.run_directory import RunDirectory, RunDirectoryError
@@ -272,12 +272,66 @@ class WithSeqbench(ProgramTest):
             (["--heads", "3"], ["--heads", "'3'", "divisor"]),
             (["--model", "mlp"], ["--model", "'mlp'", "lstm"]),
             (["--nonsense"], ["--nonsense"]),
+            (["--task", "chess"], ["--task", "'chess'", "mqar"]),
+            (["--task", "mqar"], ["--length", "'4'", "at least 32"]),
+            (["--task", "mqar", "--threads", "2"], ["--threads", "'2'", "--task"]),
+            (["--task", "mqar", "--causal"], ["--causal", "--task"]),
+            (["--task", "mqar", "--peers", "onednn"], ["--peers", "'onednn'", "pytorch-tuned"]),
         ]:
             with self.subTest(arguments=arguments):
                 out = self.folder / "refused"
                 process = self.peers("--length", "4", "--out", out, *arguments)
                 self.assert_refused(process, 2, *parts)
                 self.assertFalse(out.exists())
+
+    STEPS = ["--task", "mqar", "--length", "32", "--batch", "4", "--width", "16", "--min-time",
+             "0.001"]
+
+    def test_training_steps_have_a_table_of_their_own(self):
+        out = self.folder / "run"
+        process = self.peers(*self.STEPS, "--rounds", "6", "--out", out,
+                             prepare={"loss_difference": 1e-7})
+        self.assertEqual(process.returncode, 0, process.stderr)
+        steps = read_csv(out / "steps.csv")
+        self.assertEqual(list(steps[0]), step_rows.STEPS)
+        self.assertEqual([row["case_id"] for row in steps],
+                         [f"mqar:{model}:{contender}:B4:T32:D16:t1"
+                          for model in ("attention", "lstm")
+                          for contender in ("seqbench", "pytorch", "pytorch-tuned")])
+        for own, *others in (steps[:3], steps[3:]):
+            self.assertEqual((own["ratio"], own["loss_difference"]), ("", ""))
+            for row in others:
+                self.assertEqual((row["parameters"], row["layers"]), (own["parameters"], "2"))
+                self.assertEqual((float(row["seconds"]), row["rounds"]), (1, "6"))
+                self.assertEqual(float(row["loss_difference"]), 1e-7)
+                self.assertGreater(float(row["ratio"]), 1)  # a second against milliseconds
+                self.assertIn(row["contender"], process.stdout)
+        self.assertEqual(len(read_csv(out / "samples.csv")), 6 * 6)
+        self.assertFalse((out / "throughput.csv").exists())
+        again = self.peers(*self.STEPS, "--out", out)
+        self.assert_refused(again, 2, "already holds the case mqar:attention:seqbench")
+
+    def test_a_step_with_other_losses_is_a_failed_row(self):
+        out = self.folder / "run"
+        process = self.peers(*self.STEPS, "--rounds", "5", "--peers", "pytorch", "--out", out,
+                             prepare={"status": "failed", "reason": "fused: a loss differs"})
+        self.assertEqual(process.returncode, 1)
+        row = read_csv(out / "steps.csv")[1]
+        self.assertEqual((row["status"], row["reason"], row["seconds"], row["rounds"]),
+                         ("failed", "fused: a loss differs", "", "0"))
+        self.assertIn("failed: fused: a loss differs", process.stdout)
+
+    @unittest.skipUnless(environment.VARIABLE in os.environ, "needs the Python of scripts/peers")
+    def test_pytorch_takes_the_same_steps(self):
+        out = self.folder / "run"
+        process = subprocess.run(
+            [ROOT / "scripts/peers", "--seqbench", PROGRAM, *self.STEPS, "--model", "all",
+             "--rounds", "5", "--out", out], capture_output=True, text=True, timeout=300)
+        self.assertEqual(process.returncode, 0, process.stdout + process.stderr)
+        for row in read_csv(out / "steps.csv"):
+            self.assertEqual(row["rounds"], "5")
+            if row["contender"] != "seqbench":
+                self.assertLess(float(row["loss_difference"]), 1e-5)
 
     def test_a_signal_keeps_the_finished_cases(self):
         out = self.folder / "run"

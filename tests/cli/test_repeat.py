@@ -3,6 +3,7 @@
 import json
 import math
 import signal
+import struct
 import subprocess
 import unittest
 
@@ -123,6 +124,57 @@ class Repeat(ProgramTest):
                 process.send_signal(number)
                 self.assertEqual(process.wait(timeout=10), code)
                 process.communicate()
+
+    def test_steps_of_a_training_are_prepared_repeated_and_released(self):
+        file = self.folder / "training.safetensors"
+        case = "mqar:attention:seqbench:B4:T32:D16:t1"
+        requests = [{"do": "list"}, {"do": "repeat", "case": case},
+                    {"do": "prepare", "case": case, "file": str(file)},
+                    {"do": "repeat", "case": case}, {"do": "release", "case": case},
+                    {"do": "repeat", "case": case}, {"do": "prepare", "case": "mqar"},
+                    {"do": "prepare", "case": case, "file": "/nowhere/file"}, {"do": "dance"}]
+        process = run("repeat", "--task", "mqar", "--model", "attention,lstm", "--length", "32",
+                      "--batch", "4", "--width", "16", "--min-time", "0.001",
+                      input="".join(json.dumps(request) + "\n" for request in requests))
+        self.assertEqual(process.returncode, 0, process.stderr)
+        listed, early, prepared, sample, released, *errors = [
+            json.loads(line) for line in process.stdout.splitlines()]
+        self.assertEqual(listed["cases"], [case, case.replace("attention", "lstm")])
+        self.assertIn("prepare before repeat", early["error"])
+        self.assertEqual((prepared["case"], prepared["status"]), (case, "ready"))
+        # Embedding, positions, two blocks of 4·D² + 4·D with a norm of 2·D, final norm, readout.
+        parameters = 256 * 16 + 32 * 16 + 2 * (4 * 16**2 + 6 * 16) + 2 * 16 + 256 * 16 + 256
+        self.assertEqual(prepared["cells"], {
+            "task": "mqar", "model": "attention", "variant": "learned", "batch": "4",
+            "seq_len": "32", "width": "16", "layers": "2", "heads": "1", "threads": "1",
+            "parameters": str(parameters)})
+        self.assertGreaterEqual(sample["passes"] * sample["seconds"], 0.001)
+        self.assertGreater(sample["peak_gflops"], 0.1)
+        self.assertEqual(released, {"case": case})
+        for answer, part in zip(errors, ["prepare before repeat", "'mqar'", "/nowhere", "'dance'"]):
+            self.assertIn(part, answer["error"])
+        # The file: parameters before the first step, the batch, and losses that fall from chance.
+        content = file.read_bytes()
+        size = int.from_bytes(content[:8], "little")
+        header = json.loads(content[8:8 + size])
+        self.assertEqual(header["tokens"]["shape"], [4, 32])
+        self.assertEqual(header["targets"]["shape"], [8])
+        self.assertEqual(header["blocks.1.in_proj_weight"]["shape"], [48, 16])
+        self.assertEqual(header["__metadata__"]["learning_rate"], "0.003")
+        begin, end = header["losses"]["data_offsets"]
+        losses = struct.unpack("<3f", content[8 + size + begin:8 + size + end])
+        self.assertAlmostEqual(losses[0], math.log(256), delta=1)
+        self.assertLess(losses[2], losses[0])
+
+    def test_wrong_options_of_steps_are_usage_errors(self):
+        for option, value, part in [("length", "8", "at least 32"), ("heads", "2", "--task"),
+                                    ("threads", "2", "--task")]:
+            self.assert_refused(run("repeat", "--task", "mqar", f"--{option}", value), 2,
+                                f"--{option}", value, part)
+        self.assert_refused(run("repeat", "--task", "chess"), 2, "--task", "chess", "mqar")
+        self.assert_refused(run("repeat", "--task", "mqar", "--causal"), 2, "--causal", "--task")
+        self.assert_refused(run("repeat", "--task", "first_token", "--width", "3", "--model",
+                                "attention"), 2, "--width", "3", "4")
 
     def test_wrong_options_are_usage_errors(self):
         self.assert_refused(run("repeat", "--heads", "3"), 2, "--heads", "3", "256")

@@ -1,0 +1,70 @@
+// `seqbench repeat --task`: steps of a training on request, so that scripts/peers can interleave
+// them with those of another library that trains the same model.
+//
+// The requests are those of harness/repeat.h, but for
+//
+//   {"do":"prepare","case":ID,"file":PATH}   {"case":ID, "status":"ready", "peak_bytes":…,
+//                                             "cells":{…}}, the columns task to parameters of
+//                                             steps.csv; PATH then holds the training. Or
+//                                             "status":"skipped" with a "reason"
+//   {"do":"repeat","case":ID}                the same answer without "limit_seconds"
+//
+// The file (.safetensors) has all that the other library needs: the parameters under their names,
+// the batch ("tokens" [B, T], "answer_rows" [A], "targets" [A], whole numbers), the losses of the
+// first steps ("losses"), and as metadata the model's form and the optimiser's settings.
+//
+// A step is what train() takes: forward, backward, clipping and AdamW, on one thread. All are taken
+// on the same batch, so that drawing one is not timed.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "harness/command_line.h"
+#include "harness/measurement.h"
+#include "harness/training_step.h"
+
+namespace seqbench {
+
+/// Steps of these settings' training.
+struct StepCase {
+  TrainingSettings settings;
+
+  /// "mqar:lstm:seqbench:B64:T256:D64:t1".
+  std::string id() const;
+};
+
+/// A training under way.
+struct RunningTraining;
+
+class StepServer {
+ public:
+  StepServer(std::vector<StepCase> cases, const MeasureOptions& options);
+  ~StepServer();
+
+  /// The answer to one line. Throws Interrupted.
+  nlohmann::ordered_json answer(const std::string& line);
+
+ private:
+  using Json = nlohmann::ordered_json;
+
+  Json prepare(const StepCase& one, const std::string& path);
+  Json repeat(const StepCase& one);
+  const StepCase& case_named_in(const Json& request) const;
+
+  std::vector<StepCase> cases_;
+  MeasureOptions options_;
+  std::map<std::string, std::unique_ptr<RunningTraining>> ready_;  // by case id
+};
+
+/// Declares --task.
+void add_step_options(CommandLine& line);
+
+/// The cases of --task, --model, --length, --batch and --width, in their order. Throws UsageError,
+/// also for an option of the grid that a training does not have.
+std::vector<StepCase> parse_step_cases(const CommandLine& line);
+
+}  // namespace seqbench
