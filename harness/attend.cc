@@ -133,6 +133,10 @@ std::vector<Source> sources_to_train(const CommandLine& line,
     if (std::ranges::any_of(sources, [&](const Source& s) { return reads(s, sentence); })) continue;
     const TaskDefaults& defaults = sentence.task->defaults;
     const ModelSettings form = defaults.models.at("attention");
+    std::vector<Index> mixture = defaults.attended_mixture;
+    if (!mixture.empty() && std::ranges::find(mixture, sentence.distance) == mixture.end()) {
+      mixture.insert(std::ranges::upper_bound(mixture, sentence.distance), sentence.distance);
+    }
     std::vector<Index> depths = {form.layers};
     if (form.layers > 1) depths.push_back(1);  // the contrast
     if (line.given("layers")) depths = line.integers("layers", 1, 100);
@@ -143,6 +147,7 @@ std::vector<Source> sources_to_train(const CommandLine& line,
         settings.model = "attention";
         settings.variant = *find_variant("attention", "learned");
         settings.distance = sentence.distance;
+        settings.mixture = mixture;
         settings.seed = seed;
         settings.steps = line.given("steps") ? line.integer("steps") : defaults.steps;
         settings.batch = defaults.batch;

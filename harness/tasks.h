@@ -15,6 +15,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -89,6 +90,7 @@ struct ModelSettings {
   bool final_norm = false;      // a layer norm behind the last layer; blocks always have one
   Index mlp_expansion = 0;      // hidden width of a block's MLP ÷ width
   Index width = 0;              // 0: the task's
+  std::optional<double> weight_decay = {};  // nothing: the task's
 };
 
 /// The setting a task is run in unless the command line says otherwise.
@@ -109,8 +111,10 @@ struct TaskDefaults {
   Index test_sequences = 1;
   std::vector<Index> test_distances = {};  // besides that of training
   double solved_accuracy = 1;  // from here on a test, or a stretch of training, counts as solved
-  bool stops_when_solved = false;  // training ends soon after (training.cc says when)
-  Index gradient_steps = 512;      // how far back gradients are measured
+  bool stops_when_solved = false;            // training ends soon after (training.cc says when)
+  Index gradient_steps = 512;                // how far back gradients are measured
+  std::vector<Index> attended_mixture = {};  // distances that attend's trainings mix with the
+                                             // sentence's own; empty: none
 };
 
 struct Task {

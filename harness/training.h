@@ -25,7 +25,8 @@ struct TrainingSettings {
   const Preset* preset = nullptr;  // the published setting that takes the place of the task's
   std::string model;
   Variant variant = {};
-  Index distance = 1;               // in training; the longest of a mixture
+  Index distance = 1;               // in training; of a mixture the one asked for, the longest
+                                    // where several are
   std::vector<Index> mixture = {};  // distances mixed in training, ascending; empty: one alone
   Index pairs = 0;                  // for tasks that have them
   Index seed = 1;
