@@ -1,0 +1,41 @@
+"""Every file that a tracked page of Markdown links to is tracked too: a reader's clone has it."""
+
+import pathlib
+import re
+import subprocess
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def tracked():
+    listing = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True)
+    if listing.returncode != 0:
+        raise unittest.SkipTest("not a git clone")
+    return {ROOT / name for name in listing.stdout.decode().split("\0") if name}
+
+
+def broken_links(page, files):
+    """What a page links to inside the project, and nobody has."""
+    folders = {parent for file in files for parent in file.parents}
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
+    local = [target for target in targets if "://" not in target]
+    return [target for target in local
+            if (page.parent / target).resolve() not in files | folders]
+
+
+class Links(unittest.TestCase):
+    def test_every_linked_file_is_tracked(self):
+        files = tracked()
+        pages = [file for file in files if file.suffix == ".md"]
+        self.assertIn(ROOT / "README.md", pages)
+        self.assertEqual({str(page.relative_to(ROOT)): broken_links(page, files)
+                          for page in pages if broken_links(page, files)}, {})
+
+    def test_a_broken_link_is_found(self):
+        page = ROOT / "README.md"
+        self.assertTrue(broken_links(page, {page}))
+
+
+if __name__ == "__main__":
+    unittest.main()
