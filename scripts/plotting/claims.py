@@ -164,9 +164,10 @@ def accuracy(run, attention):
 
 
 def gradient_reach(run, attention):
-    """Median over seeds of the gradient's norm at the farthest word ÷ at the nearest word, before
-    and after training."""
+    """Median over seeds of the gradient's norm at the farthest word that training had ÷ at the
+    nearest word, before and after training."""
     rows = one_distance(run.table("gradient"))
+    rows = rows[rows["distance"] < rows["train_distance"]]
     rows = rows[(rows["task"] == "first_token") & ((rows["model"] == "attention") == attention)]
     rows = layers_told(rows)
     table = over_seeds(rows, ["model", "variant", "stage", "distance"], "relative_gradient_norm")

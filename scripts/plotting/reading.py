@@ -52,7 +52,10 @@ COLUMNS = {
 ADDED_LATER = {
     "recall": {"preset": ""},
     "learning": {"preset": "", "layers": 1},
-    "gradient": {"preset": "", "layers": 1, "regime": "single", "setup": "causal"},
+    "gradient": {
+        "preset": "", "layers": 1, "regime": "single", "setup": "causal",
+        "train_distance": float("inf"),
+    },
     "gap": {"preset": "", "layers": 1},
 }
 

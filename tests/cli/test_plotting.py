@@ -173,6 +173,17 @@ class Claims(RunFolder):
         self.assertEqual(self.figures(3), line)
         self.assertEqual(self.figures(4), "not measured yet")
 
+    def test_gradient_of_words_farther_back_than_training_had_is_no_claim(self):
+        self.write(
+            "gradient.csv",
+            GRADIENT_HEADER + ",train_distance",
+            "r,attention,learned,trained,1,63,0.1,0.25,first_token,64",
+            "r,attention,learned,trained,1,511,60,600,first_token,64",
+        )
+        self.assertEqual(
+            self.figures(4), "attention, learned: gradient 63 tokens back ÷ 1 back: 0.25 after"
+        )
+
     def test_reference_checks_count_failed_but_not_skipped_cases(self):
         self.write(
             "throughput.csv",
