@@ -12,9 +12,11 @@
 //   layer.decode(team, x_t, y_t);                         // one more token, [B, D]
 #pragma once
 
+#include <cassert>
 #include <span>
 #include <string>
 
+#include "core/embedding.h"
 #include "core/packed_gemm.h"
 #include "core/random.h"
 #include "core/tensor.h"
@@ -33,6 +35,14 @@ enum class Keep { kNothing, kForBackward };
 struct SequenceShape {
   Index batch = 1;  // B
   Index steps = 1;  // T
+};
+
+/// An input [B, T, D] whose tokens share rows, as those of one word do: token i of the B·T is row
+/// rows[i] of the table.
+template <typename T>
+struct SharedRows {
+  MatrixView<const T> table;    // [U, D]
+  std::span<const Token> rows;  // [B·T], each in [0, U)
 };
 
 /// A trainable tensor under PyTorch's name; the gradient has the value's shape and is empty until
@@ -88,6 +98,22 @@ class SequenceLayer {
   /// accumulates) dx [B, T, D] and the gradient of every parameter; dx must not overlap dy.
   virtual void backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
                         SequenceView<const T> dy, SequenceView<T> dx) = 0;
+
+  /// Elements of scratch that the following two take for each of the U rows; 0: there is neither.
+  virtual Index shared_row_scratch() const { return 0; }
+
+  /// As forward and backward, at the cost of U rows instead of B·T where every token alone decides
+  /// what is computed. dtable [U, D], assigned, is the gradient of the table. scratch is
+  /// [U, shared_row_scratch()].
+  virtual void forward_shared(const ThreadTeam& /*team*/, const SharedRows<T>& /*x*/,
+                              MatrixView<T> /*scratch*/, SequenceView<T> /*y*/, Keep /*keep*/) {
+    assert(false);
+  }
+  virtual void backward_shared(const ThreadTeam& /*team*/, const SharedRows<T>& /*x*/,
+                               MatrixView<T> /*scratch*/, SequenceView<const T> /*y*/,
+                               SequenceView<const T> /*dy*/, MatrixView<T> /*dtable*/) {
+    assert(false);
+  }
 
   /// Starts a context: forgets the old one, reads x [B, T, D] and assigns y like forward.
   virtual void prefill(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y) = 0;

@@ -220,6 +220,7 @@ void Block<T>::reserve(SequenceShape shape, Pass pass, int workers) {
   const bool backward = options_.residual && pass == Pass::kTrain;
   dnormed_ = backward ? Tensor<T>({N, D}) : Tensor<T>();
   dhidden_ = backward ? Tensor<T>({N, options_.mlp_expansion * D}) : Tensor<T>();
+  shared_scratch_ = Tensor<T>({N, takes_shared_rows() ? layer_->shared_row_scratch() : 0});
 }
 
 template <typename T>
@@ -256,6 +257,53 @@ void Block<T>::backward(const ThreadTeam& team, SequenceView<const T> x, Sequenc
   mix_backward(team, normed, mixed, dy, dnormed);
   norm1_.backward(x.tokens(), dnormed.tokens(), dx.tokens());
   as_eigen(dx.tokens()) += as_eigen(dy.tokens());
+}
+
+template <typename T>
+bool Block<T>::takes_shared_rows() const {
+  return options_.shares_rows && options_.taps == 0 && reversed_ == nullptr &&
+         layer_->shared_row_scratch() > 0;
+}
+
+template <typename T>
+void Block<T>::forward_shared(const ThreadTeam& team, const SharedRows<T>& x, SequenceView<T> y,
+                              Keep keep) {
+  const MatrixView<T> scratch = rows_of(shared_scratch_, x.table.rows);
+  if (!options_.residual) return layer_->forward_shared(team, x, scratch, y, keep);
+  const MatrixView<T> normed = rows_of(normed1_, x.table.rows);
+  const SequenceView<T> mixed{mixed_.data(), y.batch, y.steps, y.width};
+
+  // 1. r = x + L(LN₁(x)), each row's norm once
+  norm1_.forward(x.table, normed);
+  layer_->forward_shared(team, {.table = normed, .rows = x.rows}, scratch, mixed, keep);
+  const bool has_mlp = options_.mlp_expansion > 0;
+  const MatrixView<T> r = has_mlp ? rows_of(residual_, y.tokens().rows) : y.tokens();
+  embedding_forward<T>(x.rows, x.table, r);
+  as_eigen(r) += as_eigen(mixed.tokens());
+
+  // 2. y = r + MLP(LN₂(r))
+  if (has_mlp) mlp_forward(team, r, y.tokens());
+}
+
+template <typename T>
+void Block<T>::backward_shared(const ThreadTeam& team, const SharedRows<T>& x,
+                               SequenceView<const T> y, SequenceView<T> dy, MatrixView<T> dtable) {
+  const MatrixView<T> scratch = rows_of(shared_scratch_, x.table.rows);
+  if (!options_.residual) return layer_->backward_shared(team, x, scratch, y, dy, dtable);
+  const MatrixView<T> normed = rows_of(normed1_, x.table.rows);
+  const MatrixView<T> dnormed = rows_of(dnormed_, x.table.rows);
+  const SequenceView<T> mixed{mixed_.data(), y.batch, y.steps, y.width};
+
+  // Undoes 2: dy becomes dr.
+  if (options_.mlp_expansion > 0) {
+    mlp_backward(team, rows_of(residual_, y.tokens().rows), dy.tokens());
+  }
+
+  // Undoes 1: the sums of its tokens' dr, and dLN₁(dL(dr)), which is linear in them
+  layer_->backward_shared(team, {.table = normed, .rows = x.rows}, scratch, mixed, dy, dnormed);
+  norm1_.backward(x.table, dnormed, dnormed);
+  embedding_backward<T>(x.rows, dy.tokens(), dtable);
+  as_eigen(dtable) += as_eigen(dnormed);
 }
 
 /// y = L(x).

@@ -18,8 +18,9 @@ namespace seqbench {
 
 struct BlockOptions {
   bool residual = false;
-  Index mlp_expansion = 0;  // hidden width of the MLP ÷ D; 0: no MLP. Needs residual.
-  Index taps = 0;           // of a causal convolution before the layer; 0: none
+  Index mlp_expansion = 0;   // hidden width of the MLP ÷ D; 0: no MLP. Needs residual.
+  Index taps = 0;            // of a causal convolution before the layer; 0: none
+  bool shares_rows = false;  // takes inputs whose tokens share rows, where it can
 };
 
 /// A layer norm with the statistics that its backward needs.
@@ -83,6 +84,15 @@ class Block {
   void backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
                 SequenceView<T> dy, SequenceView<T> dx);
 
+  /// Whether the following two may be called: on request, in causal blocks without taps, of some
+  /// layers.
+  bool takes_shared_rows() const;
+  /// As forward and backward, of an input whose tokens share rows (core/sequence_layer.h). dtable
+  /// [U, D] is assigned.
+  void forward_shared(const ThreadTeam& team, const SharedRows<T>& x, SequenceView<T> y, Keep keep);
+  void backward_shared(const ThreadTeam& team, const SharedRows<T>& x, SequenceView<const T> y,
+                       SequenceView<T> dy, MatrixView<T> dtable);
+
  private:
   void mix(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y, Keep keep);
   void mix_backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
@@ -110,6 +120,7 @@ class Block {
   Tensor<T> hidden_;               // relu(…) [N, 4D]
   Tensor<T> dhidden_;              // [N, 4D]
   Tensor<T> dnormed_;              // of either norm's output, then of its input [N, D]
+  Tensor<T> shared_scratch_;       // the layer's, for each of at most N shared rows
 };
 
 }  // namespace seqbench

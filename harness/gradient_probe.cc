@@ -94,6 +94,7 @@ std::vector<GradientPoint> gradients_by_distance(const ThreadTeam& team, const G
   SequenceModelSpec spec = probe.spec;
   const SequenceShape shape = probe_shape(probe);
   spec.longest = std::max(spec.longest, shape.steps);
+  spec.embedding_gradient = true;
   SequenceModel<double> model(spec);
   if (spec.longest > probe.spec.longest) {
     Random drawn(probe.seed, probe.stream + 1);

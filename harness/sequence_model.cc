@@ -15,7 +15,7 @@ namespace {
 constexpr double kPositionDeviation = 0.02;
 
 template <typename T>
-std::unique_ptr<Block<T>> make_block(const SequenceModelSpec& spec) {
+std::unique_ptr<Block<T>> make_block(const SequenceModelSpec& spec, bool shares_rows) {
   const ModelInfo& info = model_info(spec.model);
   const LayerSpec layer{.model = spec.model,
                         .kernel = spec.watch != nullptr ? "naive" : info.fastest_kernel(),
@@ -28,7 +28,8 @@ std::unique_ptr<Block<T>> make_block(const SequenceModelSpec& spec) {
   return std::make_unique<Block<T>>(make_layer<T>(layer),
                                     BlockOptions{.residual = spec.residual,
                                                  .mlp_expansion = spec.mlp_expansion,
-                                                 .taps = spec.variant.taps},
+                                                 .taps = spec.variant.taps,
+                                                 .shares_rows = shares_rows},
                                     bidirectional ? make_reversed(make_layer<T>(layer)) : nullptr);
 }
 
@@ -71,7 +72,10 @@ SequenceModel<T>::SequenceModel(const SequenceModelSpec& spec)
   }
   name_parameters("");
   for (Index layer = 0; layer < spec.layers; ++layer) {
-    blocks_.push_back(make_block<T>(spec));
+    // Before the first block nothing but a position tells two tokens of one word apart.
+    const bool shares_rows =
+        layer == 0 && reads_tokens() && positions_.value.size() == 0 && !spec.embedding_gradient;
+    blocks_.push_back(make_block<T>(spec, shares_rows));
     blocks_.back()->append_parameters(parameters_);
     name_parameters("blocks." + std::to_string(layer) + ".");
   }
@@ -146,13 +150,18 @@ template <typename T>
 double SequenceModel<T>::forward(const ThreadTeam& team, const TaskBatch& batch, Keep keep) {
   const Index A = batch.answers();
 
-  // 1. Tokens or numbers to vectors.
+  // 1. Tokens or numbers to vectors, and through the first block.
   const SequenceView<T> embedded = view(states_[0], batch);
-  embed(team, batch, embedded.tokens());
-  if (positions_.value.size() > 0) add_positions(team, positions_.value.matrix(), embedded);
+  if (blocks_[0]->takes_shared_rows()) {
+    blocks_[0]->forward_shared(team, share_rows(batch), view(states_[1], batch), keep);
+  } else {
+    embed(team, batch, embedded.tokens());
+    if (positions_.value.size() > 0) add_positions(team, positions_.value.matrix(), embedded);
+    blocks_[0]->forward(team, embedded, view(states_[1], batch), keep);
+  }
 
-  // 2. Through the blocks.
-  for (std::size_t k = 0; k < blocks_.size(); ++k) {
+  // 2. Through the others.
+  for (std::size_t k = 1; k < blocks_.size(); ++k) {
     blocks_[k]->forward(team, view(states_[k], batch), view(states_[k + 1], batch), keep);
   }
 
@@ -194,13 +203,17 @@ void SequenceModel<T>::backward(const ThreadTeam& team, const TaskBatch& batch, 
   }
 
   // Undoes 2.
-  for (std::size_t k = blocks_.size(); k-- > 0;) {
+  for (std::size_t k = blocks_.size(); k-- > 1;) {
     blocks_[k]->backward(team, view(states_[k], batch), view(states_[k + 1], batch),
                          view(dstate_, batch), view(dstate_below_, batch));
     std::swap(dstate_, dstate_below_);
   }
 
   // Undoes 1.
+  if (blocks_[0]->takes_shared_rows()) return embed_backward_shared(team, batch);
+  blocks_[0]->backward(team, view(states_[0], batch), view(states_[1], batch), view(dstate_, batch),
+                       view(dstate_below_, batch));
+  std::swap(dstate_, dstate_below_);
   embedding_gradient_ = view(dstate_, batch);
   if (learns_positions()) {
     add_positions_backward(team, embedding_gradient_, positions_.gradient.matrix());
@@ -226,6 +239,35 @@ void SequenceModel<T>::embed_backward(const ThreadTeam& team, const TaskBatch& b
   }
   input_.backward(team, numbers_.matrix().row_block(0, gradient.rows), gradient,
                   dnumbers_.matrix().row_block(0, gradient.rows));
+}
+
+template <typename T>
+SharedRows<T> SequenceModel<T>::share_rows(const TaskBatch& batch) {
+  row_of_word_.assign(static_cast<std::size_t>(spec_.vocabulary), -1);
+  words_.clear();
+  shared_rows_.clear();
+  for (const Token word : batch.tokens) {
+    Token& row = row_of_word_[static_cast<std::size_t>(word)];
+    if (row < 0) {
+      row = static_cast<Token>(words_.size());
+      words_.push_back(word);
+    }
+    shared_rows_.push_back(row);
+  }
+  const MatrixView<T> table(states_[0].data(), static_cast<Index>(words_.size()), spec_.width);
+  embedding_forward<T>(words_, embedding_.value.matrix(), table);
+  return {.table = table, .rows = shared_rows_};
+}
+
+/// Behind a forward that shared rows.
+template <typename T>
+void SequenceModel<T>::embed_backward_shared(const ThreadTeam& team, const TaskBatch& batch) {
+  const auto U = static_cast<Index>(words_.size());
+  const MatrixView<T> table(states_[0].data(), U, spec_.width);
+  const MatrixView<T> dtable(dstate_below_.data(), U, spec_.width);
+  blocks_[0]->backward_shared(team, {.table = table, .rows = shared_rows_}, view(states_[1], batch),
+                              view(dstate_, batch), dtable);
+  embedding_backward<T>(words_, dtable, embedding_.gradient.matrix());
 }
 
 template <typename T>

@@ -37,6 +37,7 @@ struct SequenceModelSpec {
   bool residual = false;    // the blocks' form, with a layer norm behind the last one
   bool final_norm = false;  // that norm behind bare layers too
   Index mlp_expansion = 0;  // of residual blocks
+  bool embedding_gradient = false;  // backward tells it at every step of every sequence
   AttentionWatch* watch = nullptr;  // of all attention layers, outlives the model; null: none
 };
 
@@ -70,8 +71,12 @@ class SequenceModel {
   /// Assigns every parameter's gradient of `loss_scale` times the loss; after a forward of the same
   /// batch with kForBackward.
   void backward(const ThreadTeam& team, const TaskBatch& batch, double loss_scale = 1);
-  /// The last backward's gradient with respect to the embedding's output: [B, T, D].
-  SequenceView<const T> embedding_gradient() const { return embedding_gradient_; }
+  /// The last backward's gradient with respect to the embedding's output: [B, T, D]. For models
+  /// that are specified to tell it.
+  SequenceView<const T> embedding_gradient() const {
+    assert(spec_.embedding_gradient);
+    return embedding_gradient_;
+  }
 
  private:
   /// Those without a name yet.
@@ -79,6 +84,10 @@ class SequenceModel {
   bool has_final_norm() const { return spec_.residual || spec_.final_norm; }
   bool reads_tokens() const { return spec_.vocabulary > 0; }
   bool learns_positions() const { return spec_.variant.positions == Positions::kLearned; }
+  /// The input of a first block whose tokens share the rows of their words: assigns words_ and
+  /// shared_rows_.
+  SharedRows<T> share_rows(const TaskBatch& batch);
+  void embed_backward_shared(const ThreadTeam& team, const TaskBatch& batch);
   SequenceView<T> view(Tensor<T>& states, const TaskBatch& batch) const;
   void embed(const ThreadTeam& team, const TaskBatch& batch, MatrixView<T> embedded);
   void embed_backward(const ThreadTeam& team, const TaskBatch& batch);
@@ -97,6 +106,9 @@ class SequenceModel {
   std::vector<std::string> parameter_names_;
 
   Tensor<T> numbers_, dnumbers_;      // [N, channels]
+  std::vector<Token> words_;          // [U] the batch's different tokens, by their first place
+  std::vector<Token> shared_rows_;    // [N] where each token is among them
+  std::vector<Token> row_of_word_;    // [V] the same of each word; −1: not in the batch
   std::vector<Tensor<T>> states_;     // the input of each block, and the last one's output
   Tensor<T> dstate_, dstate_below_;   // gradients of a block's output and of its input
   Tensor<T> features_, normed_;       // [A, D]: the answers' rows, before and after the norm

@@ -212,8 +212,10 @@ double state_scalars(const SequenceModelSpec& spec, SequenceShape shape, double 
   // of a convolution.
   const double block_states =
       (spec.residual ? 6 + 2 * double(spec.mlp_expansion) : 1) + (spec.variant.taps > 0 ? 2 : 0);
+  // The first block's products with the rows that tokens share: in a recurrent layer's gates.
+  const double shared_states = double(model_info(spec.model).gates);
   const double layers = double(spec.layers);
-  return N * (D * (2 + layers * block_states) + 2 * double(spec.channels)) +
+  return N * (D * (2 + layers * block_states + shared_states) + 2 * double(spec.channels)) +
          answers * (3 * D + 2 * double(spec.answers) + 1) +
          layers * layer_cost(spec, shape).workspace_bytes / sizeof(float);
 }

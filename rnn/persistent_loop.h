@@ -18,6 +18,7 @@
 
 #include <algorithm>
 
+#include "core/embedding.h"
 #include "core/register_block.h"
 #include "core/spin_barrier.h"
 #include "core/tensor.h"
@@ -55,15 +56,18 @@ template <typename T>
 struct PersistentForward {
   MatrixView<const T> weight_hh;  // [G·D, D]
   const T* bias_hh;               // [G·D]
-  SequenceView<T> a;     // [B, T, G·D] W_ih·x + b_ih; out: activated gates, where `keeps`
-  SequenceView<T> kept;  // [B, T or 1, K·D] assigned
-  SequenceView<T> y;     // [B, T, D] assigned
-  bool keeps;            // for backward
-  const T* zeros;        // [B, D]
-  T* packed_weights;     // [D, G·columns] scratch; columns = D in whole vectors
-  T* packed_bias;        // [G·columns] scratch
-  T* h;                  // [2, B, state_stride(D)] scratch
-  T* u;                  // [unit shares, B, forward_block_columns()] scratch
+  SequenceView<T> gates;  // [B, T, G·D] W_ih·x + b_ih, where no rows are shared; out: activated
+                          // gates, where `keeps`
+  const Token* rows = nullptr;  // [B·T] of each token in `shared`; null: none are
+  MatrixView<const T> shared;   // [U, G·D] W_ih·x + b_ih
+  SequenceView<T> kept;         // [B, T or 1, K·D] assigned
+  SequenceView<T> y;            // [B, T, D] assigned
+  bool keeps;                   // for backward
+  const T* zeros;               // [B, D]
+  T* packed_weights;            // [D, G·columns] scratch; columns = D in whole vectors
+  T* packed_bias;               // [G·columns] scratch
+  T* h;                         // [2, B, state_stride(D)] scratch
+  T* u;                         // [unit shares, B, forward_block_columns()] scratch
 };
 
 template <typename T>
@@ -285,8 +289,10 @@ class PersistentLoop {
     const Index kept_t = std::min(t, of.kept.steps - 1);
     for (Index r = 0; r < share.rows; ++r) {
       const Index b = share.first_row + r;
-      T* const a = of.a.sequence(b).row(t) + block.first;
-      if (t + 1 < T_) prefetch_gates(a + G * D, D, n);
+      T* const gates = of.gates.sequence(b).row(t) + block.first;
+      const T* const a =
+          of.rows == nullptr ? gates : of.shared.row(of.rows[b * T_ + t]) + block.first;
+      if (t + 1 < T_) prefetch_gates(gates + G * D, D, n);
       T* const kept = K == 0 ? nullptr : of.kept.sequence(b).row(kept_t) + block.first;
       const T* const kept_previous = K == 0   ? nullptr
                                      : t == 0 ? of.zeros + b * D + block.first
@@ -294,7 +300,7 @@ class PersistentLoop {
       C::step({.units = n,
                .a = {a, D},
                .u = {u.row(r), block.columns},
-               .gates = of.keeps ? GateRows<T>{a, D} : GateRows<T>{u.row(r), block.columns},
+               .gates = of.keeps ? GateRows<T>{gates, D} : GateRows<T>{u.row(r), block.columns},
                .h_previous = h_previous.row(r) + block.first,
                .h = h.row(r) + block.first,
                .kept_previous = kept_previous,

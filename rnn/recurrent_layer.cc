@@ -60,7 +60,9 @@ class RecurrentLayer final : public SequenceLayer<T> {
     assert(keep == Keep::kNothing || keeps_steps_);
     (void)keep;  // a layer reserved for training always keeps
     if (options_.kernel == RecurrentKernel::kPersistent) {
-      run_persistent(team, x, y);
+      const SequenceView<T> a = sequence_over(buffers_.gates, {x.batch, x.steps}, G);
+      gemm(team, x.tokens(), weight_ih(), a.tokens(), {.transpose_b = true}, bias_ih());
+      run_persistent(team, {}, y);
     } else {
       run_from_zero(team, x, y, options_.kernel == RecurrentKernel::kHoisted);
     }
@@ -97,19 +99,37 @@ class RecurrentLayer final : public SequenceLayer<T> {
         retreat_all(team, {.y = y, .dy = dy, .gates = gates, .kept = kept}, [](Index) {});
         break;
       case RecurrentKernel::kPersistent:
-        PersistentLoop<Cell<T>>::backward(team, {.weight_hh = weight_hh(),
-                                                 .y = y,
-                                                 .dy = dy,
-                                                 .gates = gates,
-                                                 .kept = kept,
-                                                 .zeros = buffers_.zeros.data(),
-                                                 .packed_weights = buffers_.packed_weights.data(),
-                                                 .du = buffers_.du.data(),
-                                                 .dh = matrix_over(buffers_.dh, x.batch, 1),
-                                                 .dkept = dkept_over(x.batch)});
+        retreat_persistent(team, {.y = y, .dy = dy, .gates = gates, .kept = kept});
         break;
     }
-    assign_gradients(team, {.x = x, .y = y, .gates = gates, .kept = kept, .dx = dx});
+    assign_input_gradients(team, {.x = x.tokens(), .da = gates.tokens(), .dx = dx.tokens()});
+    assign_recurrent_gradients(team, {.y = y, .gates = gates, .kept = kept});
+  }
+
+  Index shared_row_scratch() const override {
+    return options_.kernel == RecurrentKernel::kPersistent ? G * width() : 0;
+  }
+
+  void forward_shared(const ThreadTeam& team, const SharedRows<T>& x, MatrixView<T> scratch,
+                      SequenceView<T> y, [[maybe_unused]] Keep keep) override {
+    assert(shared_row_scratch() > 0 && (keep == Keep::kNothing || keeps_steps_));
+    gemm(team, x.table, weight_ih(), scratch, {.transpose_b = true}, bias_ih());
+    run_persistent(team, {.rows = x.rows.data(), .products = scratch}, y);
+  }
+
+  /// Each row's gradient is a function of the sum of its tokens' da, which comes first.
+  void backward_shared(const ThreadTeam& team, const SharedRows<T>& x, MatrixView<T> scratch,
+                       SequenceView<const T> y, SequenceView<const T> dy,
+                       MatrixView<T> dtable) override {
+    const SequenceShape shape{y.batch, y.steps};
+    const SequenceView<T> gates = sequence_over(buffers_.gates, shape, G);
+    const SequenceView<T> kept = sequence_over(buffers_.kept, shape, K);
+    std::ranges::fill(buffers_.dh.values(), T{0});
+    std::ranges::fill(buffers_.dkept.values(), T{0});
+    retreat_persistent(team, {.y = y, .dy = dy, .gates = gates, .kept = kept});
+    embedding_backward<T>(x.rows, gates.tokens(), scratch);
+    assign_input_gradients(team, {.x = x.table, .da = scratch, .dx = dtable});
+    assign_recurrent_gradients(team, {.y = y, .gates = gates, .kept = kept});
   }
 
  private:
@@ -148,15 +168,22 @@ class RecurrentLayer final : public SequenceLayer<T> {
     });
   }
 
-  /// y from x, both [B, T, D], by the loop in which the workers stay.
-  void run_persistent(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y) {
-    const SequenceView<T> a = sequence_over(buffers_.gates, {x.batch, x.steps}, G);
-    gemm(team, x.tokens(), weight_ih(), a.tokens(), {.transpose_b = true}, bias_ih());
+  /// W_ih·x + b_ih of the rows that tokens share; none, where it stands in the gates' buffer.
+  struct SharedInput {
+    const Token* rows = nullptr;
+    MatrixView<const T> products;  // [U, G·D]
+  };
+
+  /// y [B, T, D] from the products with x, by the loop in which the workers stay.
+  void run_persistent(const ThreadTeam& team, const SharedInput& shared, SequenceView<T> y) {
+    const SequenceShape shape{y.batch, y.steps};
     PersistentLoop<Cell<T>>::forward(
         team, {.weight_hh = weight_hh(),
                .bias_hh = bias_hh(),
-               .a = a,
-               .kept = sequence_over(buffers_.kept, {x.batch, keeps_steps_ ? x.steps : 1}, K),
+               .gates = sequence_over(buffers_.gates, shape, G),
+               .rows = shared.rows,
+               .shared = shared.products,
+               .kept = sequence_over(buffers_.kept, {y.batch, keeps_steps_ ? y.steps : 1}, K),
                .y = y,
                .keeps = keeps_steps_,
                .zeros = buffers_.zeros.data(),
@@ -217,6 +244,20 @@ class RecurrentLayer final : public SequenceLayer<T> {
     SequenceView<T> kept;      // [B, T, K·D] step t as Cell::step_backward says
   };
 
+  /// The loop backward in which the workers stay; dh and dkept are 0 before.
+  void retreat_persistent(const ThreadTeam& team, const Retreat& of) {
+    PersistentLoop<Cell<T>>::backward(team, {.weight_hh = weight_hh(),
+                                             .y = of.y,
+                                             .dy = of.dy,
+                                             .gates = of.gates,
+                                             .kept = of.kept,
+                                             .zeros = buffers_.zeros.data(),
+                                             .packed_weights = buffers_.packed_weights.data(),
+                                             .du = buffers_.du.data(),
+                                             .dh = matrix_over(buffers_.dh, of.y.batch, 1),
+                                             .dkept = dkept_over(of.y.batch)});
+  }
+
   /// The loop backward; after_step(t) may use da_t and du_t.
   template <typename AfterStep>
   void retreat_all(const ThreadTeam& team, const Retreat& of, const AfterStep& after_step) {
@@ -274,27 +315,35 @@ class RecurrentLayer final : public SequenceLayer<T> {
     add_column_sums(team, du, parameters_[kBiasHh].gradient.data());
   }
 
-  struct Gradients {
-    SequenceView<const T> x;  // [B, T, D]
+  struct InputGradients {
+    MatrixView<const T> x;   // [N, D]
+    MatrixView<const T> da;  // [N, G·D]
+    MatrixView<T> dx;        // [N, D] assigned
+  };
+
+  /// Of all steps at once, after the loop.
+  void assign_input_gradients(const ThreadTeam& team, const InputGradients& of) {
+    T* const db_ih = parameters_[kBiasIh].gradient.data();
+    gemm(team, of.da, weight_ih(), of.dx);
+    gemm(team, of.da, of.x, parameters_[kWeightIh].gradient.matrix(), {.transpose_a = true});
+    std::fill_n(db_ih, parameters_[kBiasIh].gradient.size(), T{0});
+    add_column_sums(team, of.da, db_ih);
+  }
+
+  struct RecurrentGradients {
     SequenceView<const T> y;  // [B, T, D]
     SequenceView<T> gates;    // [B, T, G·D] in: da; out: step 0 zeroed
     SequenceView<T> kept;     // [B, T, K·D] in: du of the gates not shared; out: step 0 zeroed
-    SequenceView<T> dx;       // [B, T, D] assigned
   };
 
-  /// Gradients of all steps at once, after the loop.
-  void assign_gradients(const ThreadTeam& team, const Gradients& of) {
+  /// After those of the input, whose bias has the gradient of the shared gates' other one.
+  void assign_recurrent_gradients(const ThreadTeam& team, const RecurrentGradients& of) {
     constexpr bool kAllShared = Cell<T>::kSharedGates == G;
     const Index shared = Cell<T>::kSharedGates * width();  // du = da in these columns
     const MatrixView<T> da = of.gates.tokens();
-    T* const db_ih = parameters_[kBiasIh].gradient.data();
     T* const db_hh = parameters_[kBiasHh].gradient.data();
-    gemm(team, da, weight_ih(), of.dx.tokens());
-    gemm(team, da, of.x.tokens(), parameters_[kWeightIh].gradient.matrix(), {.transpose_a = true});
-    std::fill_n(db_ih, parameters_[kBiasIh].gradient.size(), T{0});
     std::fill_n(db_hh, parameters_[kBiasHh].gradient.size(), T{0});
-    add_column_sums(team, da, db_ih);
-    std::copy_n(db_ih, shared, db_hh);
+    std::copy_n(parameters_[kBiasIh].gradient.data(), shared, db_hh);
     if constexpr (!kAllShared) add_column_sums(team, of.kept.tokens(), db_hh + shared);
 
     // dW_hh = Σ du_tᵀ·h_{t−1}. Since h_{−1} = 0, du_0 has no part in it; with du_0 zeroed, du

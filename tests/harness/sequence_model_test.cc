@@ -158,7 +158,9 @@ TEST_P(EveryModel, GradientsInResidualBlocksWithoutMlpMatchSlopes) {
 TEST_P(EveryModel, EmbeddingGradientIsThatOfTheEmbeddingsOutput) {
   const ThreadTeam team;
   Random random(2);
-  SequenceModel<double> model(small_spec(GetParam(), 6));
+  SequenceModelSpec spec = small_spec(GetParam(), 6);
+  spec.embedding_gradient = true;
+  SequenceModel<double> model(spec);
   model.initialise(random);
   TaskBatch batch;
   batch.shape = {1, 6};
@@ -172,6 +174,43 @@ TEST_P(EveryModel, EmbeddingGradientIsThatOfTheEmbeddingsOutput) {
   const auto gradient = as_eigen(model.embedding_gradient().tokens());
   for (Index t = 0; t < 6; ++t) {
     EXPECT_EQ(gradient.row(t), table_gradient.row(batch.tokens[std::size_t(t)]));
+  }
+}
+
+// A model that need not tell the embedding's gradient at every step computes what is done before
+// the first product with other tokens once for each word.
+TEST_P(EveryModel, TokensThatShareRowsGiveWhatTheyGiveAlone) {
+  const ThreadTeam team;
+  const SequenceShape shape{3, 17};
+  Random random(9);
+  TaskBatch batch = small_batch(random, shape);
+  std::ranges::replace(batch.tokens, Token{5}, Token{0});  // a word that does not occur
+  SequenceModelSpec spec = small_spec(GetParam(), shape.steps);
+  for (const auto& [residual, mlp_expansion] :
+       {std::pair<bool, Index>{false, 0}, {true, 0}, {true, 2}}) {
+    spec.residual = residual;
+    spec.mlp_expansion = mlp_expansion;
+    spec.embedding_gradient = true;
+    SequenceModel<double> alone(spec);
+    spec.embedding_gradient = false;
+    SequenceModel<double> shared(spec);
+    for (SequenceModel<double>* model : {&alone, &shared}) {
+      Random parameters(10);
+      model->initialise(parameters);
+      model->reserve(shape, batch.answers(), 1);
+    }
+    // Sums over 51 tokens in another order, through two layers.
+    const double tolerance = std::numeric_limits<double>::epsilon() * 2 * 51 * 4;
+    EXPECT_NEAR(shared.forward(team, batch, Keep::kForBackward),
+                alone.forward(team, batch, Keep::kForBackward), tolerance);
+    alone.backward(team, batch);
+    shared.backward(team, batch);
+    for (std::size_t k = 0; k < alone.parameters().size(); ++k) {
+      const auto expected = as_eigen(alone.parameters()[k]->gradient.matrix());
+      const auto actual = as_eigen(shared.parameters()[k]->gradient.matrix());
+      EXPECT_LT((actual - expected).cwiseAbs().maxCoeff(), tolerance) << alone.parameter_names()[k];
+      EXPECT_GT(expected.cwiseAbs().maxCoeff(), 1e3 * tolerance) << alone.parameter_names()[k];
+    }
   }
 }
 
@@ -291,6 +330,7 @@ TEST(SequenceModel, CausalAttentionSeesNothingBehindTheAnswer) {
   for (const bool causal : {true, false}) {
     SequenceModelSpec spec = small_spec("attention", 6);
     spec.causal = causal;
+    spec.embedding_gradient = true;
     SequenceModel<double> model(spec);
     Random random(6);
     model.initialise(random);

@@ -279,7 +279,9 @@ TEST(Train, GradientsAreThoseOfEachSequencesLastAnswer) {
 
   SequenceModel<float> model(model_spec(settings));
   initialise(settings, model);
-  SequenceModel<double> precise(model_spec(settings));
+  SequenceModelSpec spec = model_spec(settings);
+  spec.embedding_gradient = true;
+  SequenceModel<double> precise(spec);
   copy_parameters(model, precise);
   Random random(1, 3);  // the stream of gradient probes
   TaskBatch batch;

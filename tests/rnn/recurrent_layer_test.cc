@@ -41,6 +41,49 @@ TEST_P(RecurrentLayerTest, IsBitEqualForAnyNumberOfThreads) {
   }
 }
 
+TEST_P(RecurrentLayerTest, SharedRowsGiveWhatTheyGiveAsAnInput) {
+  const ThreadTeam team;
+  const SequenceShape shape{.batch = 3, .steps = 9};
+  for (const Index D : {4, 17}) {
+    const auto layer = make<double>(D);
+    if (layer->shared_row_scratch() == 0) continue;  // of the persistent kernel alone
+    Random random(6);
+    randomise_parameters(random, *layer);
+    layer->reserve(shape, Pass::kTrain, team.size());
+    constexpr Index U = 4;
+    const Tensor<double> table = normal_tensor<double>(random, {U, D});
+    const Tensor<double> dy = normal_tensor<double>(random, {shape.batch, shape.steps, D});
+    Tensor<double> x(dy.shape()), y(dy.shape()), dx(dy.shape());
+    std::vector<Token> rows;
+    for (Index i = 0; i < shape.batch * shape.steps; ++i) {
+      rows.push_back(static_cast<Token>(random.below(U)));
+    }
+    embedding_forward<double>(rows, table.matrix(), x.matrix());
+    layer->forward(team, x.sequence(), y.sequence(), Keep::kForBackward);
+    layer->backward(team, x.sequence(), y.sequence(), dy.sequence(), dx.sequence());
+    Tensor<double> expected_dtable({U, D});
+    embedding_backward<double>(rows, dx.matrix(), expected_dtable.matrix());
+    std::vector<Tensor<double>> expected;
+    for (const auto& parameter : layer->parameters()) {
+      expected.emplace_back(parameter.gradient.shape());
+      std::ranges::copy(parameter.gradient.values(), expected.back().data());
+    }
+
+    Tensor<double> shared_y(dy.shape()), dtable({U, D}), scratch({U, layer->shared_row_scratch()});
+    const SharedRows<double> shared{.table = table.matrix(), .rows = rows};
+    layer->forward_shared(team, shared, scratch.matrix(), shared_y.sequence(), Keep::kForBackward);
+    layer->backward_shared(team, shared, scratch.matrix(), shared_y.sequence(), dy.sequence(),
+                           dtable.matrix());
+    EXPECT_TRUE(bit_equal(shared_y, y));
+    const double bound = rounding_bound<double>(shape, D, double(D) * (max_abs(dy.values()) + 1));
+    EXPECT_LE(max_difference(dtable, expected_dtable), bound);
+    for (std::size_t p = 0; p < expected.size(); ++p) {
+      EXPECT_LE(max_difference(layer->parameters()[p].gradient, expected[p]), bound) << p;
+      EXPECT_GT(max_abs(std::as_const(expected[p]).values()), 1e3 * bound) << p;
+    }
+  }
+}
+
 TEST_P(RecurrentLayerTest, DecodeAfterPrefillContinuesTheSequence) {
   const ThreadTeam team;
   for (const Index context : {1, 5}) {
