@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <stdexcept>
+#include <utility>
 
 #include "attention/decode.h"
+#include "attention/few_queries.h"
 #include "attention/rotary.h"
 #include "attention/scaled_dot_product.h"
 #include "core/initialisers.h"
@@ -179,6 +181,74 @@ class MultiHeadAttention final : public SequenceLayer<T> {
                               .dbias = parameters_[kInBias].gradient.values()});
   }
 
+  /// Only while P is small beside what the fused kernel saves, and where no position turns queries.
+  Index row_scratch(SequenceShape shape, Index count) const override {
+    constexpr Index kTokensPerQuery = 4;
+    const bool few = count * kTokensPerQuery <= shape.batch * shape.steps;
+    if (!few || options_.rotary || options_.kernel != AttentionKernel::kFused) return 0;
+    return few_queries_scratch(heads_of({shape.batch, shape.steps}), count) +
+           2 * count * options_.width;
+  }
+
+  void forward_at(const ThreadTeam& team, SequenceView<const T> x, std::span<const Index> rows,
+                  T* scratch, MatrixView<T> y) override {
+    assert_reserved(team, x);
+    const RowScratch at = row_scratch_at(x, rows, scratch);
+    for (Index a = 0; a < at.x.rows; ++a) {
+      as_eigen(at.x).row(a) = as_eigen(x.tokens()).row(rows[std::size_t(a)]);
+    }
+    const FewQueries<T> problem = few_queries(x, rows, at);
+    const Index D = options_.width;
+    const std::span<const T> bias = std::as_const(parameters_[kInBias].value).values();
+    linear_forward<T>(team, {.x = at.x,
+                             .weight = value(kInWeight).row_block(0, D),
+                             .bias = bias.first(std::size_t(D)),
+                             .y = queries(at.x.rows)});
+    linear_forward<T>(team, {.x = x.tokens(),
+                             .weight = value(kInWeight).row_block(D, 2 * D),
+                             .bias = bias.subspan(std::size_t(D)),
+                             .y = keys_and_values(x.batch * x.steps)});
+    few_queries_forward(team, problem);
+    project_out(team, y);
+  }
+
+  void backward_at(const ThreadTeam& team, SequenceView<const T> x, std::span<const Index> rows,
+                   T* scratch, MatrixView<const T> dy, SequenceView<T> dx) override {
+    const RowScratch at = row_scratch_at(x, rows, scratch);
+    const Index A = at.x.rows, N = x.batch * x.steps, D = options_.width, d_k = head_width();
+    const MatrixView<T> d_context(buffers_.d_context.data(), A, D);
+    linear_backward<T>(team, {.x = context(A),
+                              .weight = value(kOutWeight),
+                              .dy = dy,
+                              .dx = as_one_block(d_context),
+                              .dweight = parameters_[kOutWeight].gradient.matrix(),
+                              .dbias = parameters_[kOutBias].gradient.values()});
+    const MatrixView<T> dkv(buffers_.d_projection.data(), N, 2 * D);
+    const MatrixView<T> dq(buffers_.d_projection.data() + 2 * N * D, A, D);
+    few_queries_backward<T>(team, few_queries(x, rows, at),
+                            {.d_output = in_blocks(d_context, d_k),
+                             .dq = in_blocks(dq, d_k),
+                             .dk = in_blocks(dkv.column_block(0, D), d_k),
+                             .dv = in_blocks(dkv.column_block(D, D), d_k)});
+    const MatrixView<T> d_weight = parameters_[kInWeight].gradient.matrix();
+    const std::span<T> d_bias = parameters_[kInBias].gradient.values();
+    linear_backward<T>(team, {.x = at.x,
+                              .weight = value(kInWeight).row_block(0, D),
+                              .dy = dq,
+                              .dx = as_one_block(at.dx),
+                              .dweight = d_weight.row_block(0, D),
+                              .dbias = d_bias.first(std::size_t(D))});
+    linear_backward<T>(team, {.x = x.tokens(),
+                              .weight = value(kInWeight).row_block(D, 2 * D),
+                              .dy = dkv,
+                              .dx = as_one_block(dx.tokens()),
+                              .dweight = d_weight.row_block(D, 2 * D),
+                              .dbias = d_bias.subspan(std::size_t(D))});
+    for (Index a = 0; a < A; ++a) {
+      as_eigen(dx.tokens()).row(rows[std::size_t(a)]) += as_eigen(at.dx).row(a);
+    }
+  }
+
   void prefill(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y) override {
     assert(buffers_.decode.keys.size() > 0);
     forward(team, x, y, Keep::kNothing);
@@ -224,6 +294,46 @@ class MultiHeadAttention final : public SequenceLayer<T> {
     const Index H = options_.heads;
     return blocks_over(buffers_.projection.data(), rows, options_.width / H, 3 * H);
   }
+  /// Heads of Q [A, d_k] each, where there are only those of some tokens; K and V as above.
+  BlockedMatrixView<T> queries(Index rows) {
+    return blocks_over(buffers_.projection.data(), rows, head_width(), options_.heads);
+  }
+  BlockedMatrixView<T> keys_and_values(Index rows) {
+    return projection(rows).block_range(options_.heads, 2 * options_.heads);
+  }
+  AttentionShape heads_of(SequenceShape shape) const {
+    return {.batch = shape.batch,
+            .steps = shape.steps,
+            .heads = options_.heads,
+            .head_width = head_width(),
+            .causal = options_.causal};
+  }
+
+  /// What row_scratch() is for.
+  struct RowScratch {
+    MatrixView<T> x, dx;  // [A, D] of the wanted tokens
+    T* kernel;
+  };
+  RowScratch row_scratch_at(SequenceView<const T> x, std::span<const Index> rows,
+                            T* scratch) const {
+    const Index A = static_cast<Index>(rows.size()), D = options_.width;
+    assert(row_scratch({x.batch, x.steps}, A) > 0);
+    (void)x;
+    return {.x = {scratch, A, D}, .dx = {scratch + A * D, A, D}, .kernel = scratch + 2 * A * D};
+  }
+  FewQueries<T> few_queries(SequenceView<const T> x, std::span<const Index> rows,
+                            const RowScratch& at) {
+    const Index A = at.x.rows;
+    const BlockedMatrixView<T> kv = keys_and_values(x.batch * x.steps);
+    return {.shape = heads_of({x.batch, x.steps}),
+            .rows = rows,
+            .q = queries(A),
+            .k = kv.block_range(0, options_.heads),
+            .v = kv.block_range(options_.heads, options_.heads),
+            .output = in_blocks(context(A), head_width()),
+            .scratch = at.kernel};
+  }
+
   /// A head of width 1 has no pair to turn.
   bool turns() const { return buffers_.rotary.size() > 0; }
   Index head_width() const { return options_.width / options_.heads; }

@@ -115,6 +115,22 @@ class SequenceLayer {
     assert(false);
   }
 
+  /// Elements of scratch that the following two take for `count` of the tokens of this shape; 0:
+  /// there is neither, or forward and backward are the better way to so many.
+  virtual Index row_scratch(SequenceShape /*shape*/, Index /*count*/) const { return 0; }
+
+  /// As forward and backward of an output that is wanted at A tokens alone: y and dy are [A, D] of
+  /// the tokens `rows`, ascending among the B·T. scratch goes unchanged from one to the other.
+  virtual void forward_at(const ThreadTeam& /*team*/, SequenceView<const T> /*x*/,
+                          std::span<const Index> /*rows*/, T* /*scratch*/, MatrixView<T> /*y*/) {
+    assert(false);
+  }
+  virtual void backward_at(const ThreadTeam& /*team*/, SequenceView<const T> /*x*/,
+                           std::span<const Index> /*rows*/, T* /*scratch*/,
+                           MatrixView<const T> /*dy*/, SequenceView<T> /*dx*/) {
+    assert(false);
+  }
+
   /// Starts a context: forgets the old one, reads x [B, T, D] and assigns y like forward.
   virtual void prefill(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y) = 0;
 

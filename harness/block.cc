@@ -306,6 +306,64 @@ void Block<T>::backward_shared(const ThreadTeam& team, const SharedRows<T>& x,
   as_eigen(dtable) += as_eigen(dnormed);
 }
 
+template <typename T>
+Index Block<T>::row_scratch(SequenceShape shape, Index count) const {
+  return reversed_ == nullptr && options_.taps == 0 ? layer_->row_scratch(shape, count) : 0;
+}
+
+template <typename T>
+void Block<T>::forward_at(const ThreadTeam& team, SequenceView<const T> x,
+                          std::span<const Index> rows, MatrixView<T> y, Keep keep) {
+  const auto [B, S, D] = std::tuple(x.batch, x.steps, x.width);
+  const SequenceView<T> normed{normed1_.data(), B, S, D}, mixed{mixed_.data(), B, S, D};
+
+  // 1. r = x + L(LN₁(x)) at these rows
+  norm1_.forward(x.tokens(), normed.tokens());
+  const bool has_mlp = options_.mlp_expansion > 0;
+  const MatrixView<T> r = has_mlp ? rows_of(residual_, y.rows) : y;
+  if (const Index elements = row_scratch({B, S}, y.rows); elements > 0) {
+    if (row_scratch_.size() < elements) row_scratch_ = Tensor<T>({elements});  // the first time
+    layer_->forward_at(team, normed, rows, row_scratch_.data(), r);
+  } else {
+    mix(team, normed, mixed, keep);
+    for (Index a = 0; a < r.rows; ++a) {
+      as_eigen(r).row(a) = as_eigen(mixed.tokens()).row(rows[std::size_t(a)]);
+    }
+  }
+  for (Index a = 0; a < r.rows; ++a) {
+    as_eigen(r).row(a) += as_eigen(x.tokens()).row(rows[std::size_t(a)]);
+  }
+
+  // 2. y = r + MLP(LN₂(r))
+  if (has_mlp) mlp_forward(team, r, y);
+}
+
+template <typename T>
+void Block<T>::backward_at(const ThreadTeam& team, SequenceView<const T> x,
+                           std::span<const Index> rows, MatrixView<T> dy, SequenceView<T> dx) {
+  const auto [B, S, D] = std::tuple(x.batch, x.steps, x.width);
+  const SequenceView<T> normed{normed1_.data(), B, S, D}, mixed{mixed_.data(), B, S, D};
+  const SequenceView<T> dnormed{dnormed_.data(), B, S, D};
+
+  // Undoes 2: dy becomes dr.
+  if (options_.mlp_expansion > 0) mlp_backward(team, rows_of(residual_, dy.rows), dy);
+
+  // Undoes 1: dx = dLN₁(dL(dr)), at these rows dr besides. dx is all of dr on the way.
+  if (row_scratch({B, S}, dy.rows) > 0) {
+    layer_->backward_at(team, normed, rows, row_scratch_.data(), dy, dnormed);
+  } else {
+    as_eigen(dx.tokens()).setZero();
+    for (Index a = 0; a < dy.rows; ++a) {
+      as_eigen(dx.tokens()).row(rows[std::size_t(a)]) = as_eigen(dy).row(a);
+    }
+    mix_backward(team, normed, mixed, dx, dnormed);
+  }
+  norm1_.backward(x.tokens(), dnormed.tokens(), dx.tokens());
+  for (Index a = 0; a < dy.rows; ++a) {
+    as_eigen(dx.tokens()).row(rows[std::size_t(a)]) += as_eigen(dy).row(a);
+  }
+}
+
 /// y = L(x).
 template <typename T>
 void Block<T>::mix(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y, Keep keep) {

@@ -84,6 +84,16 @@ class Block {
   void backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
                 SequenceView<T> dy, SequenceView<T> dx);
 
+  /// Whether the following two are there: in residual blocks.
+  bool gives_rows() const { return options_.residual; }
+  /// As forward and backward, at A tokens alone: `rows` among the B·T, ascending. y [A, D] is
+  /// assigned.
+  void forward_at(const ThreadTeam& team, SequenceView<const T> x, std::span<const Index> rows,
+                  MatrixView<T> y, Keep keep);
+  /// Assigns dx. dy [A, D] is overwritten.
+  void backward_at(const ThreadTeam& team, SequenceView<const T> x, std::span<const Index> rows,
+                   MatrixView<T> dy, SequenceView<T> dx);
+
   /// Whether the following two may be called: on request, in causal blocks without taps, of some
   /// layers.
   bool takes_shared_rows() const;
@@ -94,6 +104,8 @@ class Block {
                        SequenceView<T> dy, MatrixView<T> dtable);
 
  private:
+  /// Scratch of the layer for an output at these tokens alone; 0: it has to give all.
+  Index row_scratch(SequenceShape shape, Index count) const;
   void mix(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y, Keep keep);
   void mix_backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
                     SequenceView<const T> dy, SequenceView<T> dx);
@@ -120,6 +132,7 @@ class Block {
   Tensor<T> hidden_;               // relu(…) [N, 4D]
   Tensor<T> dhidden_;              // [N, 4D]
   Tensor<T> dnormed_;              // of either norm's output, then of its input [N, D]
+  Tensor<T> row_scratch_;          // the layer's, for an output at some tokens alone
   Tensor<T> shared_scratch_;       // the layer's, for each of at most N shared rows
 };
 

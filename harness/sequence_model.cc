@@ -157,19 +157,26 @@ double SequenceModel<T>::forward(const ThreadTeam& team, const TaskBatch& batch,
   } else {
     embed(team, batch, embedded.tokens());
     if (positions_.value.size() > 0) add_positions(team, positions_.value.matrix(), embedded);
-    blocks_[0]->forward(team, embedded, view(states_[1], batch), keep);
+    if (!is_read_at_answers(0)) {
+      blocks_[0]->forward(team, embedded, view(states_[1], batch), keep);
+    }
   }
 
   // 2. Through the others.
   for (std::size_t k = 1; k < blocks_.size(); ++k) {
+    if (is_read_at_answers(k)) continue;
     blocks_[k]->forward(team, view(states_[k], batch), view(states_[k + 1], batch), keep);
   }
 
-  // 3. The rows where an answer is asked for.
-  const MatrixView<T> last = view(states_.back(), batch).tokens();
+  // 3. The rows where an answer is asked for, of the last block alone where it can.
   const MatrixView<T> features = features_.matrix().row_block(0, A);
-  for (Index a = 0; a < A; ++a) {
-    as_eigen(features).row(a) = as_eigen(last).row(batch.answer_rows[std::size_t(a)]);
+  if (const std::size_t last = blocks_.size() - 1; is_read_at_answers(last)) {
+    blocks_[last]->forward_at(team, view(states_[last], batch), batch.answer_rows, features, keep);
+  } else {
+    const MatrixView<T> output = view(states_.back(), batch).tokens();
+    for (Index a = 0; a < A; ++a) {
+      as_eigen(features).row(a) = as_eigen(output).row(batch.answer_rows[std::size_t(a)]);
+    }
   }
 
   // 4. To logits and the loss.
@@ -196,14 +203,21 @@ void SequenceModel<T>::backward(const ThreadTeam& team, const TaskBatch& batch, 
   if (has_final_norm()) final_norm_.backward(features, dfeatures, dfeatures);
 
   // Undoes 3: all other rows have no part in the loss.
-  const MatrixView<T> dlast = view(dstate_, batch).tokens();
-  as_eigen(dlast).setZero();
-  for (Index a = 0; a < A; ++a) {
-    as_eigen(dlast).row(batch.answer_rows[std::size_t(a)]) = as_eigen(dfeatures).row(a);
+  const std::size_t last = blocks_.size() - 1;
+  if (is_read_at_answers(last)) {
+    blocks_[last]->backward_at(team, view(states_[last], batch), batch.answer_rows, dfeatures,
+                               view(dstate_, batch));
+  } else {
+    const MatrixView<T> dlast = view(dstate_, batch).tokens();
+    as_eigen(dlast).setZero();
+    for (Index a = 0; a < A; ++a) {
+      as_eigen(dlast).row(batch.answer_rows[std::size_t(a)]) = as_eigen(dfeatures).row(a);
+    }
   }
 
   // Undoes 2.
-  for (std::size_t k = blocks_.size(); k-- > 1;) {
+  for (std::size_t k = last; k > 0; --k) {
+    if (is_read_at_answers(k)) continue;
     blocks_[k]->backward(team, view(states_[k], batch), view(states_[k + 1], batch),
                          view(dstate_, batch), view(dstate_below_, batch));
     std::swap(dstate_, dstate_below_);
@@ -211,9 +225,11 @@ void SequenceModel<T>::backward(const ThreadTeam& team, const TaskBatch& batch, 
 
   // Undoes 1.
   if (blocks_[0]->takes_shared_rows()) return embed_backward_shared(team, batch);
-  blocks_[0]->backward(team, view(states_[0], batch), view(states_[1], batch), view(dstate_, batch),
-                       view(dstate_below_, batch));
-  std::swap(dstate_, dstate_below_);
+  if (!is_read_at_answers(0)) {
+    blocks_[0]->backward(team, view(states_[0], batch), view(states_[1], batch),
+                         view(dstate_, batch), view(dstate_below_, batch));
+    std::swap(dstate_, dstate_below_);
+  }
   embedding_gradient_ = view(dstate_, batch);
   if (learns_positions()) {
     add_positions_backward(team, embedding_gradient_, positions_.gradient.matrix());
@@ -239,6 +255,12 @@ void SequenceModel<T>::embed_backward(const ThreadTeam& team, const TaskBatch& b
   }
   input_.backward(team, numbers_.matrix().row_block(0, gradient.rows), gradient,
                   dnumbers_.matrix().row_block(0, gradient.rows));
+}
+
+template <typename T>
+bool SequenceModel<T>::is_read_at_answers(std::size_t k) const {
+  const Block<T>& block = *blocks_[k];
+  return k + 1 == blocks_.size() && block.gives_rows() && !block.takes_shared_rows();
 }
 
 template <typename T>

@@ -3,6 +3,10 @@
 //   tokens → embedding ┐
 //   numbers → linear   ┴ [+ positions] → blocks → (answer rows only) [layer norm] → linear → loss
 //
+// What does not decide the loss is left out, the same for every model: the last block gives its
+// output at the answers' rows alone where it can, and what comes before the first product with
+// other tokens is computed once for each word (core/sequence_layer.h).
+//
 // The blocks are bare layers, or pre-norm residual blocks with or without an MLP, which end with a
 // layer norm (tasks.cc says which model has which on a task). All read the answer at the same
 // position, through the same kind of linear map. A regression's readout is one number.
@@ -84,6 +88,8 @@ class SequenceModel {
   bool has_final_norm() const { return spec_.residual || spec_.final_norm; }
   bool reads_tokens() const { return spec_.vocabulary > 0; }
   bool learns_positions() const { return spec_.variant.positions == Positions::kLearned; }
+  /// Whether block k computes its output at the answers' rows alone.
+  bool is_read_at_answers(std::size_t k) const;
   /// The input of a first block whose tokens share the rows of their words: assigns words_ and
   /// shared_rows_.
   SharedRows<T> share_rows(const TaskBatch& batch);

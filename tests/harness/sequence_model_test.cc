@@ -129,7 +129,10 @@ void check_slopes(const SequenceModelSpec& spec, SequenceShape shape,
 
 TEST_P(EveryModel, GradientsMatchSlopes) {
   for (const SequenceShape shape : {SequenceShape{1, 1}, {3, 2}, {2, 17}}) {
-    check_slopes(small_spec(GetParam(), shape.steps), shape, small_batch);
+    SequenceModelSpec spec = small_spec(GetParam(), shape.steps);
+    check_slopes(spec, shape, small_batch);
+    spec.residual = true;
+    check_slopes(spec, shape, small_batch);
   }
 }
 
