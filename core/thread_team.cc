@@ -18,10 +18,9 @@ namespace {
 
 constexpr int kNotPinned = -1;
 
-// What has been done to the calling thread, so that entering a region costs two comparisons
-// instead of two system calls.
+// Where the calling thread was pinned, so that entering a region costs a comparison instead of a
+// system call.
 thread_local int pinned_cpu = kNotPinned;
-thread_local bool subnormals_flushed = false;
 
 void pin_to(int cpu) noexcept {
   cpu_set_t set;
@@ -32,10 +31,9 @@ void pin_to(int cpu) noexcept {
   pinned_cpu = cpu;
 }
 
-void flush_subnormals_once() noexcept {
-  if (subnormals_flushed) return;
-  flush_subnormals_to_zero();
-  subnormals_flushed = true;
+/// Asks the thread itself: LLVM's OpenMP gives workers their caller's settings at every region.
+void flush_subnormals_unless_set() noexcept {
+  if (!flushes_subnormals()) flush_subnormals_to_zero();
 }
 
 /// The number of threads that OpenMP really runs when it is asked for `size`.
@@ -68,14 +66,14 @@ ThreadTeam::ThreadTeam(int size, std::vector<int> cpus) : size_(size), cpus_(std
 
 void ThreadTeam::prepare_caller() const noexcept {
   if (omp_in_parallel()) {
-    flush_subnormals_once();
+    flush_subnormals_unless_set();
   } else {
     prepare_worker(0);
   }
 }
 
 void ThreadTeam::prepare_worker(int worker) const noexcept {
-  flush_subnormals_once();
+  flush_subnormals_unless_set();
   if (cpus_.empty()) return;
   const int cpu = cpus_[static_cast<std::size_t>(worker) % cpus_.size()];
   if (cpu != pinned_cpu) pin_to(cpu);

@@ -74,8 +74,9 @@ TEST_P(RecurrentLayerTest, SharedRowsGiveWhatTheyGiveAsAnInput) {
     layer->forward_shared(team, shared, scratch.matrix(), shared_y.sequence(), Keep::kForBackward);
     layer->backward_shared(team, shared, scratch.matrix(), shared_y.sequence(), dy.sequence(),
                            dtable.matrix());
-    EXPECT_TRUE(bit_equal(shared_y, y));
+    // Products of few rows and of many may run their sums in another order.
     const double bound = rounding_bound<double>(shape, D, double(D) * (max_abs(dy.values()) + 1));
+    EXPECT_LE(max_difference(shared_y, y), bound);
     EXPECT_LE(max_difference(dtable, expected_dtable), bound);
     for (std::size_t p = 0; p < expected.size(); ++p) {
       EXPECT_LE(max_difference(layer->parameters()[p].gradient, expected[p]), bound) << p;
