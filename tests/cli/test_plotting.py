@@ -16,7 +16,7 @@ sys.dont_write_bytecode = True
 
 INSTALLED = all(importlib.util.find_spec(name) for name in ("pandas", "altair", "vl_convert"))
 if INSTALLED:
-    from plotting import claims, derived, report
+    from plotting import attention, claims, derived, report
     from plotting.__main__ import main
     from plotting.figures import figures_of
     from plotting.reading import RunError, read_run
@@ -49,6 +49,16 @@ LEARNING_HEADER = (
 GAP_HEADER = (
     "run_id,task,setup,regime,model,variant,train_distance,distance,seed,first_gap,last_gap,"
     "answers,accuracy"
+)
+
+ATTENTION_HEADER = (
+    "run_id,sentence,seed,layers,layer,head,query_index,query_token,key_index,key_token,score,"
+    "weight,answer"
+)
+
+INTERVENTIONS_HEADER = (
+    "run_id,task,setup,seed,layers,heads,distance,sentences,hidden,key_index,accuracy,"
+    "noun_weight,other_noun_weight,largest_share,outweighs_share"
 )
 
 
@@ -367,6 +377,30 @@ class CommandLine(RunFolder):
         svg = (self.folder / "accuracy-vs-gap.svg").read_text(encoding="utf-8")
         self.assertIn("mqar, 64 tokens", svg)
         self.assertIn("parity, 16 tokens", svg)
+
+    def test_sentence_is_shown_as_the_model_of_median_weight_reads_it(self):
+        words = ("it", "sat")
+        self.write(
+            "attention.csv",
+            ATTENTION_HEADER,
+            *(f"r,{word} there,{seed},1,1,1,0,{word},1,there,0,0.5,seed{seed}"
+              for word in words for seed in (1, 2, 3)),
+        )  # fmt: skip
+        # Coreference counts the right noun, "sat" both.
+        weights = {"coreference": ((0.9, 0), (0.2, 0.8), (0.5, 0.5)),
+                   "hidden_verb": ((0.3, 0.4), (0.6, 0), (0.2, 0.6))}  # fmt: skip
+        interventions = [f"r,{task},encoder,{seed},1,1,0,500,nothing,,1,{noun},{other},1,1"
+                         for task, nouns in weights.items()
+                         for seed, (noun, other) in enumerate(nouns, 1)]
+        for rows, shown in ((interventions, ("seed3", "seed1")), ((), ("seed1", "seed1"))):
+            with self.subTest(interventions=len(rows)):
+                self.write("interventions.csv", INTERVENTIONS_HEADER, *rows)
+                readings = attention.shown_readings([read_run(self.folder)])
+                by_sentence = readings.groupby("sentence")["answer"].unique()
+                self.assertEqual(
+                    [list(by_sentence[f"{word} there"]) for word in words],
+                    [[answer] for answer in shown],
+                )
 
     def test_several_runs_are_drawn_beside_them(self):
         self.write("recall.csv", RECALL_HEADER, recall_row("lstm", "default", 8, 1, 1))
