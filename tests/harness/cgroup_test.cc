@@ -1,23 +1,23 @@
 #include "harness/cgroup.h"
 
-#include "tests/harness/file_tree_test.h"
+#include "tests/harness/temporary_folder.h"
 
 namespace seqbench {
 namespace {
 
 namespace fs = std::filesystem;
 
-class Cgroup : public FileTreeTest {
+class Cgroup : public FolderTest {
  protected:
   CgroupLimits limits_of(const std::string& membership) const {
     write("membership", membership);
-    return cgroup_limits(root_ / "membership", root_ / "mount");
+    return cgroup_limits(folder_ / "membership", folder_ / "mount");
   }
 };
 
 TEST_F(Cgroup, WithoutFilesThereIsNoLimit) {
   for (const CgroupLimits& limits :
-       {cgroup_limits(root_ / "absent", root_ / "absent"), limits_of("0::/a/b")}) {
+       {cgroup_limits(folder_ / "absent", folder_ / "absent"), limits_of("0::/a/b")}) {
     EXPECT_EQ(limits.cpus, HUGE_VAL);
     EXPECT_EQ(limits.memory_bytes, HUGE_VAL);
   }
@@ -55,7 +55,7 @@ TEST_F(Cgroup, TakesMaxForNoLimit) {
 
 TEST_F(Cgroup, ReadsVersion1WithACommonOrAnOwnMount) {
   for (const std::string mount : {"mount/cpu,cpuacct", "mount/cpu"}) {
-    fs::remove_all(root_);
+    fs::remove_all(folder_);
     write(mount + "/box/cpu.cfs_quota_us", "-1");
     write(mount + "/box/cpu.cfs_period_us", "100000");
     const std::string membership = "5:memory:/box/deep\n4:cpu,cpuacct:/box\n0::/";
@@ -74,7 +74,7 @@ TEST_F(Cgroup, CountsHowOftenAQuotaWasUsedUp) {
   write("mount/slice/service/cpu.stat", "usage_usec 7\nnr_periods 9\nnr_throttled 3");
   write("mount/slice/cpu.stat", "usage_usec 7\nnr_periods 9\nnr_throttled 4");
   write("mount/cpu.stat", "usage_usec 7");  // the root has no quota
-  const auto files = cgroup_cpu_stat_files(root_ / "membership", root_ / "mount");
+  const auto files = cgroup_cpu_stat_files(folder_ / "membership", folder_ / "mount");
   ASSERT_EQ(files.size(), 2u);
   EXPECT_EQ(throttled_periods(files), 7);
   write("mount/slice/cpu.stat", "nr_throttled 6");
@@ -84,17 +84,17 @@ TEST_F(Cgroup, CountsHowOftenAQuotaWasUsedUp) {
 TEST_F(Cgroup, CountsVersion1OnceUnderBothItsNames) {
   write("membership", "4:cpu,cpuacct:/box\n3:memory:/box");
   write("mount/cpu,cpuacct/box/cpu.stat", "nr_periods 2\nnr_throttled 5\nthrottled_time 1");
-  fs::create_symlink("cpu,cpuacct", root_ / "mount/cpu");
-  const auto files = cgroup_cpu_stat_files(root_ / "membership", root_ / "mount");
+  fs::create_symlink("cpu,cpuacct", folder_ / "mount/cpu");
+  const auto files = cgroup_cpu_stat_files(folder_ / "membership", folder_ / "mount");
   ASSERT_EQ(files.size(), 1u);
   EXPECT_EQ(throttled_periods(files), 5);
 }
 
 TEST_F(Cgroup, WithoutCountsThereIsNoThrottling) {
   write("membership", "0::/");
-  EXPECT_TRUE(cgroup_cpu_stat_files(root_ / "membership", root_ / "mount").empty());
+  EXPECT_TRUE(cgroup_cpu_stat_files(folder_ / "membership", folder_ / "mount").empty());
   EXPECT_EQ(throttled_periods({}), 0);
-  EXPECT_EQ(throttled_periods({root_ / "gone"}), 0);
+  EXPECT_EQ(throttled_periods({folder_ / "gone"}), 0);
 }
 
 TEST_F(Cgroup, ReadsVersion2BesideVersion1) {

@@ -2,9 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
-
 #include "harness/errors.h"
+#include "tests/harness/temporary_folder.h"
 
 namespace seqbench {
 namespace {
@@ -16,11 +15,13 @@ CommandLine sample() {
   return line;
 }
 
-std::string config_file(const std::string& text) {
-  const std::string path = testing::TempDir() + "seqbench_options.cfg";
-  std::ofstream(path) << text;
-  return path;
-}
+class CommandLineFile : public FolderTest {
+ protected:
+  std::string config_file(const std::string& text) const {
+    write("options.cfg", text);
+    return folder_ / "options.cfg";
+  }
+};
 
 TEST(IntegerList, ReadsValuesAndDoublingRanges) {
   EXPECT_EQ(parse_integer_list("length", "7"), (std::vector<Index>{7}));
@@ -108,7 +109,7 @@ TEST(CommandLine, RefusesUnknownRepeatedAbbreviatedAndEmptyOptions) {
   }
 }
 
-TEST(CommandLine, RefusesTextThatBoostWouldSubstituteWithoutEnd) {
+TEST_F(CommandLineFile, RefusesTextThatBoostWouldSubstituteWithoutEnd) {
   const std::string path = config_file("causal=%value%\n");
   for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
            {"--%original_token%"}, {"--causal=%value%"}, {"a%b%c_d%"}, {"--config", path}}) {
@@ -120,7 +121,7 @@ TEST(CommandLine, RefusesTextThatBoostWouldSubstituteWithoutEnd) {
   EXPECT_EQ(line.text("file"), "100%%_of_7%");
 }
 
-TEST(CommandLine, TakesConfigValuesThatTheCommandLineDoesNotGive) {
+TEST_F(CommandLineFile, TakesConfigValuesThatTheCommandLineDoesNotGive) {
   const std::string path = config_file("length = 64\nrate=0.5\ncausal=true\n");
   CommandLine line = sample();
   ASSERT_TRUE(line.parse({"--config", path, "--length", "128"}));
@@ -129,7 +130,7 @@ TEST(CommandLine, TakesConfigValuesThatTheCommandLineDoesNotGive) {
   EXPECT_TRUE(line.flag_given("causal"));
 }
 
-TEST(CommandLine, NamesConfigFileAndUnknownKey) {
+TEST_F(CommandLineFile, NamesConfigFileAndUnknownKey) {
   const std::string path = config_file("lenght=64\n");
   CommandLine line = sample();
   try {

@@ -1,7 +1,6 @@
 #include "harness/conform.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
@@ -11,6 +10,7 @@
 #include "harness/errors.h"
 #include "harness/interrupt.h"
 #include "harness/registry.h"
+#include "tests/harness/temporary_folder.h"
 #include "tests/test_data.h"
 
 namespace seqbench {
@@ -130,9 +130,10 @@ TEST(Conform, ALayerBeyondTheMemoryIsRefusedBeforeItAllocates) {
   EXPECT_NE(message.find("bytes of memory"), std::string::npos) << message;
 }
 
-TEST(ConformCommand, WritesAResultOnceAndNeverOverIt) {
-  const auto out = std::filesystem::path(testing::TempDir()) /
-                   ("conform" + std::to_string(getpid()) + ".safetensors");
+using ConformCommand = FolderTest;
+
+TEST_F(ConformCommand, WritesAResultOnceAndNeverOverIt) {
+  const auto out = folder_ / "result.safetensors";
   const std::vector<std::string> arguments = {
       std::string(SEQBENCH_GOLDEN_DIR) + "/gru_B3_T7_D10.safetensors", "--out", out.string()};
   testing::internal::CaptureStdout();
@@ -144,12 +145,10 @@ TEST(ConformCommand, WritesAResultOnceAndNeverOverIt) {
   EXPECT_EQ(
       error_of([&] { conform_command(arguments); }),
       "file: " + out.string() + ": exists already and is not written over; choose another name");
-  std::filesystem::remove(out);
 }
 
-TEST(ConformCommand, LeavesNoResultWhenItIsTerminated) {
-  const auto out = std::filesystem::path(testing::TempDir()) /
-                   ("terminated" + std::to_string(getpid()) + ".safetensors");
+TEST_F(ConformCommand, LeavesNoResultWhenItIsTerminated) {
+  const auto out = folder_ / "result.safetensors";
   const auto run_terminated = [&] {
     install_signal_handlers();
     std::raise(SIGTERM);
@@ -165,7 +164,7 @@ TEST(ConformCommand, LeavesNoResultWhenItIsTerminated) {
   EXPECT_FALSE(std::filesystem::exists(out));
 }
 
-TEST(ConformCommand, WrongUseIsAUsageError) {
+TEST_F(ConformCommand, WrongUseIsAUsageError) {
   for (const std::vector<std::string>& arguments :
        std::vector<std::vector<std::string>>{{},
                                              {"a"},

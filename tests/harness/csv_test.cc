@@ -8,23 +8,21 @@
 #include <limits>
 
 #include "harness/errors.h"
+#include "tests/harness/temporary_folder.h"
 
 namespace seqbench {
 namespace {
 
 namespace fs = std::filesystem;
 
-class CsvTest : public testing::Test {
+class CsvTest : public FolderTest {
  protected:
-  void SetUp() override { fs::remove(path_); }
-  void TearDown() override { fs::remove(path_); }
-
   std::string text() const {
     std::ifstream file(path_, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
   }
 
-  fs::path path_ = fs::path(testing::TempDir()) / "seqbench_csv_test.csv";
+  fs::path path_ = folder_ / "f.csv";
 };
 
 TEST_F(CsvTest, WritesRfc4180AndReadsItBack) {

@@ -10,23 +10,17 @@
 
 #include "core/tensor.h"
 #include "harness/errors.h"
+#include "tests/harness/temporary_folder.h"
 
 namespace seqbench {
 namespace {
 
 namespace fs = std::filesystem;
 
-class DurableFileTest : public testing::Test {
+class DurableFileTest : public FolderTest {
  protected:
-  void SetUp() override {
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   Index files() const { return std::distance(fs::directory_iterator(folder_), {}); }
 
-  fs::path folder_ = fs::path(testing::TempDir()) / "seqbench_durable_file_test";
   fs::path path_ = folder_ / "f";
 };
 

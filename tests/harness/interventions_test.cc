@@ -2,10 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
-
 #include "harness/errors.h"
 #include "harness/model_file.h"
+#include "tests/harness/temporary_folder.h"
 
 namespace seqbench {
 namespace {
@@ -65,8 +64,10 @@ TEST(Intervene, WeightsOfAnUntrainedModelAreSharesOfOne) {
   }
 }
 
-TEST(ModelFile, GivesBackTheModel) {
-  const auto path = std::filesystem::temp_directory_path() / "seqbench-model.safetensors";
+using ModelFile = FolderTest;
+
+TEST_F(ModelFile, GivesBackTheModel) {
+  const auto path = folder_ / "model.safetensors";
   const TrainingSettings settings = small("coreference", 3);
   const auto result = train(settings, kToTheEnd);
   write_model(path, settings, *result->model);
@@ -81,11 +82,10 @@ TEST(ModelFile, GivesBackTheModel) {
     const auto expected = result->model->parameters()[k]->value.values();
     EXPECT_TRUE(std::ranges::equal(model.parameters()[k]->value.values(), expected));
   }
-  std::filesystem::remove(path);
 }
 
-TEST(ModelFile, RefusesAnotherVocabularyTaskOrShape) {
-  const auto path = std::filesystem::temp_directory_path() / "seqbench-model.safetensors";
+TEST_F(ModelFile, RefusesAnotherVocabularyTaskOrShape) {
+  const auto path = folder_ / "model.safetensors";
   const TrainingSettings settings = small("hidden_verb", 1);
   const auto result = train(settings, kToTheEnd);
   write_model(path, settings, *result->model);
@@ -108,7 +108,6 @@ TEST(ModelFile, RefusesAnotherVocabularyTaskOrShape) {
   file.metadata["width"] = "16";
   SequenceModel<float> model(model_spec(model_settings(file)));
   EXPECT_THROW(load_parameters(file, model), FileError);
-  std::filesystem::remove(path);
 }
 
 }  // namespace

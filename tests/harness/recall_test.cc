@@ -1,7 +1,6 @@
 #include "harness/recall.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -10,24 +9,16 @@
 #include "harness/csv.h"
 #include "harness/durable_file.h"
 #include "harness/errors.h"
+#include "tests/harness/temporary_folder.h"
 
 namespace seqbench {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// A directory of its own for each test, removed at the end.
-class RecallCommand : public ::testing::Test {
+class RecallCommand : public FolderTest {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() /
-              ("seqbench-recall-" + std::to_string(::getpid()) + "-" +
-               ::testing::UnitTest::GetInstance()->current_test_info()->name());
-    fs::remove_all(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  /// Runs small trainings into the directory.
+  /// Runs small trainings into run_.
   int run(std::vector<std::string> arguments) {
     const std::vector<std::string> small = {"--width", "8", "--heads",      "2",
                                             "--batch", "4", "--no-progress"};
@@ -38,7 +29,7 @@ class RecallCommand : public ::testing::Test {
       arguments.insert(arguments.end(), {"--gradient-steps", "3"});
     }
     if (std::ranges::find(arguments, "--out") == arguments.end()) {
-      arguments.insert(arguments.end(), {"--out", folder_.string()});
+      arguments.insert(arguments.end(), {"--out", run_.string()});
     }
     ::testing::internal::CaptureStdout();
     int code = -1;
@@ -51,9 +42,9 @@ class RecallCommand : public ::testing::Test {
     output_ = ::testing::internal::GetCapturedStdout();
     return code;
   }
-  CsvTable table(const std::string& name) const { return read_csv(folder_ / name); }
+  CsvTable table(const std::string& name) const { return read_csv(run_ / name); }
 
-  fs::path folder_;
+  const fs::path run_ = folder_ / "run";
   std::string output_;
 };
 
@@ -65,7 +56,7 @@ TEST_F(RecallCommand, WritesARowForEveryTraining) {
   for (const auto& row : table("recall.csv")) {
     trainings.insert({row.at("model"), row.at("variant"), row.at("distance"), row.at("seed")});
     EXPECT_EQ(row.at("status"), "ok");
-    EXPECT_EQ(row.at("run_id"), folder_.filename());
+    EXPECT_EQ(row.at("run_id"), run_.filename());
     EXPECT_EQ(row.at("train_distance"), row.at("distance"));
     EXPECT_EQ(row.at("seq_len"), row.at("distance"));
     EXPECT_EQ(row.at("heads"), row.at("model") == "attention" ? "2" : "");
@@ -97,7 +88,7 @@ TEST_F(RecallCommand, WritesARowForEveryTraining) {
 TEST_F(RecallCommand, ResultsDependNeitherOnTheRunNorOnTheThreads) {
   std::map<std::string, CsvTable> first;
   for (const std::string threads : {"1", "2", "2"}) {
-    fs::remove_all(folder_);
+    fs::remove_all(run_);
     ASSERT_EQ(run({"--distance", "4,6", "--seeds", "1", "--steps", "20", "--threads", threads}), 0);
     for (const char* name : {"recall.csv", "learning.csv", "gradient.csv"}) {
       CsvTable rows = table(name);
@@ -120,7 +111,7 @@ TEST_F(RecallCommand, ResumesWhereItStopped) {
   ASSERT_EQ(whole.size(), 6u);
 
   // As a kill leaves it: the last row torn, its learning and gradient rows there.
-  const fs::path file = folder_ / "recall.csv";
+  const fs::path file = run_ / "recall.csv";
   fs::resize_file(file, fs::file_size(file) - 3);
   auto resumed = options;
   resumed.push_back("--resume");
@@ -224,7 +215,7 @@ TEST_F(RecallCommand, ResumingReplacesLeftRowsOfAnUnfinishedTrainingAndKeepsAllO
   ASSERT_EQ(run(training("gru")), 0);
   const CsvTable learning = table("learning.csv");
   // As a kill leaves it before the row in recall.csv is written.
-  fs::remove(folder_ / "recall.csv");
+  fs::remove(run_ / "recall.csv");
   ASSERT_EQ(run(training("elman")), 0);
   EXPECT_EQ(table("learning.csv").size(), 2u);
   EXPECT_EQ(table("learning.csv")[0], learning[0]);
@@ -239,12 +230,12 @@ TEST_F(RecallCommand, RefusesToResumeFilesOfOtherColumnsAndChangesNothing) {
                                             "--seeds", "1",     "--resume"};
   for (const std::string name :
        {"recall.csv", "learning.csv", "gradient.csv", "decay.csv", "gap.csv"}) {
-    fs::remove_all(folder_);
+    fs::remove_all(run_);
     ASSERT_EQ(run(options), 0);
     const std::string foreign = "run_id,colour\r\nrun,blue\r\n";
-    std::ofstream(folder_ / name) << foreign;
+    std::ofstream(run_ / name) << foreign;
     std::map<std::string, std::string> before;
-    for (const auto& entry : fs::directory_iterator(folder_)) {
+    for (const auto& entry : fs::directory_iterator(run_)) {
       before[entry.path().filename()] = read_file(entry.path());
     }
     EXPECT_EQ(before.at(name), foreign);
@@ -253,9 +244,9 @@ TEST_F(RecallCommand, RefusesToResumeFilesOfOtherColumnsAndChangesNothing) {
       ADD_FAILURE() << name << " was accepted";
     } catch (const FileError& error) {
       EXPECT_EQ(std::string(error.what()),
-                (folder_ / name).string() + ": has other columns than this version writes");
+                (run_ / name).string() + ": has other columns than this version writes");
     }
-    for (const auto& [file, text] : before) EXPECT_EQ(read_file(folder_ / file), text) << file;
+    for (const auto& [file, text] : before) EXPECT_EQ(read_file(run_ / file), text) << file;
   }
 }
 
@@ -376,7 +367,7 @@ TEST_F(RecallCommand, TuningWritesEveryRateOnceAndNothingElse) {
     EXPECT_EQ(row.at("seed"), "1000");
   }
   EXPECT_EQ(rates.size(), 4u);
-  EXPECT_FALSE(fs::exists(folder_ / "recall.csv"));
+  EXPECT_FALSE(fs::exists(run_ / "recall.csv"));
   EXPECT_NE(output_.find("  best\n"), std::string::npos);
   EXPECT_EQ(output_.find("  best\n"), output_.rfind("  best\n"));
 
@@ -458,7 +449,7 @@ TEST_F(RecallCommand, RefusesBadOptionsByNameAndWritesNothing) {
     } catch (const UsageError& error) {
       EXPECT_EQ(std::string(error.what()).substr(0, start.size()), start);
     }
-    EXPECT_FALSE(fs::exists(folder_));
+    EXPECT_FALSE(fs::exists(run_));
   }
 }
 

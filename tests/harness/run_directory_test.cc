@@ -8,17 +8,15 @@
 
 #include "harness/errors.h"
 #include "harness/interrupt.h"
+#include "tests/harness/temporary_folder.h"
 
 namespace seqbench {
 namespace {
 
 namespace fs = std::filesystem;
 
-class RunDirectoryTest : public testing::Test {
+class RunDirectoryTest : public FolderTest {
  protected:
-  void SetUp() override { fs::remove_all(root_); }
-  void TearDown() override { fs::remove_all(root_); }
-
   RunDirectory open(std::vector<std::string> more = {}) {
     line_ = std::make_unique<CommandLine>("sample", "", "", "");
     add_output_options(*line_);
@@ -32,14 +30,14 @@ class RunDirectoryTest : public testing::Test {
     return nlohmann::json::parse(file);
   }
 
-  fs::path root_ = fs::path(testing::TempDir()) / "seqbench_run_directory_test";
+  const fs::path root_ = folder_ / "run";
   std::unique_ptr<CommandLine> line_;
 };
 
 TEST_F(RunDirectoryTest, IsCreatedAndNamesTheRun) {
   const RunDirectory directory = open();
   EXPECT_TRUE(fs::is_directory(root_));
-  EXPECT_EQ(directory.run_id(), "seqbench_run_directory_test");
+  EXPECT_EQ(directory.run_id(), "run");
 }
 
 TEST_F(RunDirectoryTest, RefusesAFileOfItsOwnUnlessResuming) {
@@ -67,7 +65,7 @@ TEST_F(RunDirectoryTest, RecordsMachineAndCommands) {
   }
   RunDirectory second = open();
   second.record_command("recall", *line_);
-  EXPECT_EQ(machine()["run_id"], "seqbench_run_directory_test");
+  EXPECT_EQ(machine()["run_id"], "run");
   EXPECT_FALSE(machine()["cpu"].get<std::string>().empty());
   EXPECT_EQ(machine()["probes"][0]["threads"], 1);  // kept by a command that does not probe
   ASSERT_EQ(machine()["commands"].size(), 2u);
@@ -216,7 +214,7 @@ TEST_F(RunDirectoryTest, OfAPathThatEndsInASlashIsTheFolderBeforeIt) {
   CommandLine line("sample", "", "", "");
   add_output_options(line);
   line.parse({"--out", root_.string() + "/"});
-  EXPECT_EQ(RunDirectory(line, {}).run_id(), "seqbench_run_directory_test");
+  EXPECT_EQ(RunDirectory(line, {}).run_id(), "run");
 }
 
 TEST_F(RunDirectoryTest, HasANameOfItsOwnWhereNoneIsGiven) {
@@ -233,7 +231,6 @@ TEST_F(RunDirectoryTest, HasANameOfItsOwnWhereNoneIsGiven) {
 }
 
 TEST_F(RunDirectoryTest, NamesAFolderThatCannotBeCreated) {
-  fs::create_directories(root_.parent_path());
   std::ofstream(root_.string()) << "a file in the way";
   try {
     open();

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cstdint>
 #include <cstring>
@@ -10,22 +9,14 @@
 #include <functional>
 
 #include "harness/errors.h"
+#include "tests/harness/temporary_folder.h"
 
 namespace seqbench {
 namespace {
 
 using Path = std::filesystem::path;
 
-/// A folder of its own for each test, removed at its end.
-class SafetensorsFile : public testing::Test {
- protected:
-  SafetensorsFile() { std::filesystem::create_directory(folder_); }
-  ~SafetensorsFile() override { std::filesystem::remove_all(folder_); }
-
-  Path folder_ = Path(testing::TempDir()) /
-                 (std::string(testing::UnitTest::GetInstance()->current_test_info()->name()) +
-                  std::to_string(getpid()));
-};
+using SafetensorsFile = FolderTest;
 
 /// The bytes of a file with this header, of this stated length, and so many bytes of data.
 std::string file_bytes(const std::string& header, std::size_t data_bytes, std::uint64_t length) {

@@ -5,10 +5,10 @@
 #include <fstream>
 #include <optional>
 
+#include "tests/harness/temporary_folder.h"
+
 namespace seqbench {
 namespace {
-
-namespace fs = std::filesystem;
 
 CaseGroup group_of_length(Index steps) {
   CaseGroup group;
@@ -19,13 +19,9 @@ CaseGroup group_of_length(Index steps) {
   return group;
 }
 
-class SweepTablesTest : public testing::Test {
+class SweepTablesTest : public FolderTest {
  protected:
-  void SetUp() override {
-    fs::remove_all(root_);
-    reopen();
-  }
-  void TearDown() override { fs::remove_all(root_); }
+  void SetUp() override { reopen(); }
 
   /// As the next process finds the files.
   void reopen() {
@@ -33,7 +29,7 @@ class SweepTablesTest : public testing::Test {
     directory_.reset();
     CommandLine line("sample", "", "", "");
     add_output_options(line);
-    line.parse({"--out", root_.string(), "--resume"});
+    line.parse({"--out", folder_.string(), "--resume"});
     directory_.emplace(line, std::vector<std::string>{kThroughputFile, kSamplesFile});
     tables_.emplace(*directory_);
   }
@@ -55,15 +51,14 @@ class SweepTablesTest : public testing::Test {
   /// "case_id seconds" of every sample on the disk.
   std::vector<std::string> samples() const {
     std::vector<std::string> found;
-    for (const auto& row : read_csv(root_ / kSamplesFile)) {
+    for (const auto& row : read_csv(folder_ / kSamplesFile)) {
       found.push_back(row.at("case_id") + " " + row.at("seconds"));
     }
     return found;
   }
 
-  std::size_t rows() const { return read_csv(root_ / kThroughputFile).size(); }
+  std::size_t rows() const { return read_csv(folder_ / kThroughputFile).size(); }
 
-  fs::path root_ = fs::path(testing::TempDir()) / "seqbench_sweep_tables_test";
   std::optional<RunDirectory> directory_;
   std::optional<SweepTables> tables_;
   const CaseGroup short_ = group_of_length(4), long_ = group_of_length(8);
