@@ -74,7 +74,7 @@ std::vector<bool> held_out_pairs() {
       for (std::size_t n = pairs.size(); n > 1; --n) {
         std::swap(pairs[n - 1], pairs[std::size_t(random.below(Index(n)))]);
       }
-      std::ranges::stable_partition(pairs, [](const NounPair& pair) {
+      std::stable_partition(pairs.begin(), pairs.end(), [](const NounPair& pair) {
         return pair == NounPair(kAnimal, kStreet) || pair == NounPair(kCat, kMat);
       });
       pairs.resize(std::size_t(std::lround(kHeldOutShare * double(pairs.size()))));

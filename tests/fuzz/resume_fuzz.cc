@@ -66,13 +66,22 @@ CaseGroup group() {
   return group;
 }
 
+/// The columns of a table, and its header row.
+struct Header {
+  std::size_t columns;
+  std::string line;
+};
+Header header_of(const std::vector<std::string>& columns) {
+  return {columns.size(), join(columns, ",") + "\r\n"};
+}
+
 /// A table of these rows, whose bytes 1 are spelled out.
-std::string with_header(const std::vector<std::string>& columns, std::string_view rows) {
-  std::string text = join(columns, ",") + "\r\n";
+std::string with_header(const Header& header, std::string_view rows) {
+  std::string text = header.line;
   std::size_t commas = 0;
   for (const char c : rows) {
     if (c == '\1') {
-      if (commas + 1 < columns.size()) text.append(columns.size() - 1 - commas, ',');
+      if (commas + 1 < header.columns) text.append(header.columns - 1 - commas, ',');
       continue;
     }
     commas = c == '\n' ? 0 : commas + (c == ',' ? 1 : 0);
@@ -81,13 +90,14 @@ std::string with_header(const std::vector<std::string>& columns, std::string_vie
   return text;
 }
 
-/// Every sample has its row.
-void check_samples(const std::filesystem::path& folder) {
+/// The cases that have a row. Every sample has one.
+std::set<std::string> checked_cases(const std::filesystem::path& folder) {
   std::set<std::string> ids;
   for (const auto& row : read_csv(folder / kThroughputFile)) ids.insert(row.at("case_id"));
   for (const auto& row : read_csv(folder / kSamplesFile)) {
     require(ids.contains(row.at("case_id")), "a sample has a row");
   }
+  return ids;
 }
 
 void check_sweep(const Resumed& resumed, std::string_view throughput, std::string_view samples) {
@@ -96,7 +106,7 @@ void check_sweep(const Resumed& resumed, std::string_view throughput, std::strin
   resumed.files().write(kThroughputFile, throughput);
   resumed.files().write(kSamplesFile, samples);
   SweepTables tables(resumed.directory());
-  check_samples(folder);
+  std::set<std::string> found = checked_cases(folder);
   if (!tables.holds_finished(cases)) {
     tables.begin(cases);
     std::vector<CsvRow> rows;
@@ -105,14 +115,10 @@ void check_sweep(const Resumed& resumed, std::string_view throughput, std::strin
       rows.push_back({{"case_id", one.id()}, {"status", "ok"}});
     }
     tables.finish(rows);
-    check_samples(folder);
+    found = checked_cases(folder);
   }
   require(SweepTables(resumed.directory()).holds_finished(cases), "what is finished stays so");
-  int found = 0;
-  for (const auto& row : read_csv(folder / kThroughputFile)) {
-    found += row.at("case_id") == cases.cases.front().id() ? 1 : 0;
-  }
-  require(found >= 1, "a finished case has its row");
+  require(found.contains(cases.cases.front().id()), "a finished case has its row");
 }
 
 void check_recall(const Resumed& resumed, std::string_view text) {
@@ -131,6 +137,9 @@ void check_recall(const Resumed& resumed, std::string_view text) {
 
 void run(std::string_view text) {
   static const Resumed resumed;
+  static const Header throughput_header = header_of(kThroughputColumns);
+  static const Header samples_header = header_of(kSamplesColumns);
+  static const Header recall_header = header_of(kRecallColumns);
   if (text.empty()) return;
   const char kind = text.front();
   text.remove_prefix(1);
@@ -141,11 +150,11 @@ void run(std::string_view text) {
       check_sweep(resumed, throughput, text);
     }
     if (kind == 's') {
-      const std::string throughput = with_header(kThroughputColumns, take_until(text, '\0'));
-      check_sweep(resumed, throughput, with_header(kSamplesColumns, text));
+      const std::string throughput = with_header(throughput_header, take_until(text, '\0'));
+      check_sweep(resumed, throughput, with_header(samples_header, text));
     }
     if (kind == 'R') check_recall(resumed, text);
-    if (kind == 'r') check_recall(resumed, with_header(kRecallColumns, text));
+    if (kind == 'r') check_recall(resumed, with_header(recall_header, text));
   } catch (const FileError&) {
   } catch (const UsageError&) {
   }
