@@ -24,30 +24,8 @@ Json as_json(const CsvRow& cells) {
 
 }  // namespace
 
-Json RepeatServer::answer(const std::string& line) {
-  return answer_line(line, [this](const Json& request, const std::string& what) -> Json {
-    if (what == "list") return list();
-    if (what == "probe") return probe_answer(request);
-    if (what == "prepare")
-      return prepare_case(case_named_in(request), request.value("again", false));
-    if (what == "repeat") return repeat(case_named_in(request));
-    if (what == "release") {
-      const std::string id = case_named_in(request).id();
-      ready_.erase(id);
-      return {{"case", id}};
-    }
-    throw std::invalid_argument(
-        "do: '" + what + "' is not allowed; expected list, prepare, repeat, probe or release");
-  });
-}
-
-Json RepeatServer::list() const {
-  Json ids = Json::array();
-  for (const Case& one : cases_) ids.push_back(one.id());
-  return {{"cases", ids}};
-}
-
-Json RepeatServer::prepare_case(const Case& one, bool again) {
+Json RepeatServer::prepare_case(const Case& one, const Json& request) {
+  const bool again = request.value("again", false);
   if (!again)
     probe_limits_of(one.threads);  // a pause for it between repetitions would let the machine cool
   ready_.erase(one.id());
@@ -67,10 +45,7 @@ Json RepeatServer::prepare_case(const Case& one, bool again) {
 
 Json RepeatServer::repeat(const Case& one) {
   const auto found = ready_.find(one.id());
-  if (found == ready_.end()) {
-    throw std::invalid_argument("case: '" + one.id() +
-                                "' is not prepared; expected prepare before repeat");
-  }
+  if (found == ready_.end()) refuse_unprepared(one.id());
   Workload& workload = *found->second.workload;
   const ThreadTeam team = make_team(one.threads);
   Json reply = repeat_passes(team, options_.min_seconds, [&] { workload.run(team); });
@@ -78,14 +53,7 @@ Json RepeatServer::repeat(const Case& one) {
   return reply;
 }
 
-const Case& RepeatServer::case_named_in(const Json& request) const {
-  const Json id = request.value("case", Json());
-  for (const Case& one : cases_) {
-    if (id == one.id()) return one;
-  }
-  throw std::invalid_argument("case: '" + (id.is_string() ? id.get<std::string>() : id.dump()) +
-                              R"(' is not allowed; expected one of the answer to {"do":"list"})");
-}
+void RepeatServer::release(const Case& one) { ready_.erase(one.id()); }
 
 void RepeatServer::probe_limits_of(int threads) {
   if (limits_.contains(threads)) return;

@@ -33,33 +33,27 @@
 #include "harness/measurement.h"
 #include "harness/preparation.h"
 #include "harness/probe.h"
+#include "harness/repeat_protocol.h"
 
 namespace seqbench {
 
-/// Answers the requests about some cases.
-class RepeatServer {
+/// Answers the requests about some cases of throughput.
+class RepeatServer : public CaseServer<Case> {
  public:
   RepeatServer(std::vector<Case> cases, const MeasureOptions& options,
                LayerFactory make = make_layer<float>)
-      : cases_(std::move(cases)), options_(options), make_layer_(std::move(make)) {}
-
-  /// The answer to one line. Throws Interrupted.
-  nlohmann::ordered_json answer(const std::string& line);
+      : CaseServer(std::move(cases)), options_(options), make_layer_(std::move(make)) {}
 
  private:
-  using Json = nlohmann::ordered_json;
+  Json prepare_case(const Case& one, const Json& request) override;
+  Json repeat(const Case& one) override;
+  void release(const Case& one) override;
 
-  Json list() const;
-  Json prepare_case(const Case& one, bool again);
-  Json repeat(const Case& one);
-
-  const Case& case_named_in(const Json& request) const;
   /// Bandwidths are probed once for each number of threads.
   void probe_limits_of(int threads);
   /// Null where they were not.
   Json limit_seconds(const Case& one, double peak_gflops) const;
 
-  std::vector<Case> cases_;
   MeasureOptions options_;
   LayerFactory make_layer_;
   std::map<std::string, Preparation> ready_;  // by case id

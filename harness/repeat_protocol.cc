@@ -91,6 +91,20 @@ Json answer_line(const std::string& line,
   }
 }
 
+void refuse_request(const std::string& what) {
+  throw std::invalid_argument("do: '" + what +
+                              "' is not allowed; expected list, prepare, repeat, probe or release");
+}
+
+void refuse_case(const Json& id) {
+  throw std::invalid_argument("case: '" + (id.is_string() ? id.get<std::string>() : id.dump()) +
+                              R"(' is not allowed; expected one of the answer to {"do":"list"})");
+}
+
+void refuse_unprepared(const std::string& id) {
+  throw std::invalid_argument("case: '" + id + "' is not prepared; expected prepare before repeat");
+}
+
 void serve(const std::function<Json(const std::string&)>& answer) {
   RequestLines requests;
   for (std::string request; requests.next(request);) {

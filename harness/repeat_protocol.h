@@ -5,21 +5,26 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/thread_team.h"
 #include "harness/repetition.h"
 
 namespace seqbench {
 
-/// The server's answer to one line: handle(request, what it asks to do), or the error that it or
+/// A server's answer to one line: handle(request, what it asks to do), or the error that it or
 /// the line was.
 nlohmann::ordered_json answer_line(
     const std::string& line,
     const std::function<nlohmann::ordered_json(const nlohmann::ordered_json& request,
                                                const std::string& what)>& handle);
 
-/// Answers each line of standard input with one, until its end. Throws Interrupted.
-void serve(const std::function<nlohmann::ordered_json(const std::string& line)>& answer);
+/// What is wrong with a request that asks for something else, for a case that is not there, or for
+/// repeating one that is not prepared. They throw std::invalid_argument.
+[[noreturn]] void refuse_request(const std::string& what);
+[[noreturn]] void refuse_case(const nlohmann::ordered_json& id);
+[[noreturn]] void refuse_unprepared(const std::string& id);
 
 /// The answer to a request to probe. Throws std::invalid_argument.
 nlohmann::ordered_json probe_answer(const nlohmann::ordered_json& request);
@@ -31,5 +36,59 @@ nlohmann::ordered_json repeat_passes(const ThreadTeam& team, double least_second
 
 /// Null for what is not finite.
 nlohmann::ordered_json or_null(double value);
+
+/// Answers requests about cases of one kind, each of which has an id(). A derived class says what
+/// preparing, repeating and releasing one means.
+template <typename SomeCase>
+class CaseServer {
+ public:
+  explicit CaseServer(std::vector<SomeCase> cases) : cases_(std::move(cases)) {}
+  CaseServer(CaseServer&&) = delete;
+  virtual ~CaseServer() = default;
+
+  /// The answer to one line, or the error that it was. Throws Interrupted.
+  nlohmann::ordered_json answer(const std::string& line) {
+    return answer_line(line, [this](const Json& request, const std::string& what) -> Json {
+      if (what == "list") return list();
+      if (what == "probe") return probe_answer(request);
+      if (what == "prepare") return prepare_case(case_named_in(request), request);
+      if (what == "repeat") return repeat(case_named_in(request));
+      if (what == "release") {
+        const SomeCase& one = case_named_in(request);
+        release(one);
+        return {{"case", one.id()}};
+      }
+      refuse_request(what);
+    });
+  }
+
+ protected:
+  using Json = nlohmann::ordered_json;
+
+ private:
+  virtual Json prepare_case(const SomeCase& one, const Json& request) = 0;
+  /// Throws std::invalid_argument for a case that is not prepared.
+  virtual Json repeat(const SomeCase& one) = 0;
+  virtual void release(const SomeCase& one) = 0;
+
+  Json list() const {
+    Json ids = Json::array();
+    for (const SomeCase& one : cases_) ids.push_back(one.id());
+    return {{"cases", ids}};
+  }
+
+  const SomeCase& case_named_in(const Json& request) const {
+    const Json id = request.value("case", Json());
+    for (const SomeCase& one : cases_) {
+      if (id == one.id()) return one;
+    }
+    refuse_case(id);
+  }
+
+  std::vector<SomeCase> cases_;
+};
+
+/// Answers each line of standard input with one, until its end. Throws Interrupted.
+void serve(const std::function<nlohmann::ordered_json(const std::string& line)>& answer);
 
 }  // namespace seqbench

@@ -137,31 +137,11 @@ std::string StepCase::id() const {
 }
 
 StepServer::StepServer(std::vector<StepCase> cases, const MeasureOptions& options)
-    : cases_(std::move(cases)), options_(options) {}
+    : CaseServer(std::move(cases)), options_(options) {}
 
 StepServer::~StepServer() = default;
 
-Json StepServer::answer(const std::string& line) {
-  return answer_line(line, [this](const Json& request, const std::string& what) -> Json {
-    if (what == "list") {
-      Json ids = Json::array();
-      for (const StepCase& one : cases_) ids.push_back(one.id());
-      return {{"cases", ids}};
-    }
-    if (what == "probe") return probe_answer(request);
-    if (what == "prepare") return prepare(case_named_in(request), request.value("file", ""));
-    if (what == "repeat") return repeat(case_named_in(request));
-    if (what == "release") {
-      const std::string id = case_named_in(request).id();
-      ready_.erase(id);
-      return {{"case", id}};
-    }
-    throw std::invalid_argument(
-        "do: '" + what + "' is not allowed; expected list, prepare, repeat, probe or release");
-  });
-}
-
-Json StepServer::prepare(const StepCase& one, const std::string& path) {
+Json StepServer::prepare_case(const StepCase& one, const Json& request) {
   ready_.erase(one.id());
   const double needed = training_cost(one.settings).bytes;
   if (needed > options_.memory_limit_bytes) {
@@ -174,7 +154,7 @@ Json StepServer::prepare(const StepCase& one, const std::string& path) {
   const bool peak_is_known = reset_peak_resident_bytes();
   const double before = resident_bytes();
   auto training = std::make_unique<RunningTraining>(one.settings);
-  write_training(path, one.settings, *training);
+  write_training(request.value("file", ""), one.settings, *training);
   Json reply = {{"case", one.id()}, {"status", "ready"}, {"peak_bytes", Json()}};
   if (peak_is_known) reply["peak_bytes"] = std::max(0.0, peak_resident_bytes() - before);
   reply["cells"] = cells_of(one.settings);
@@ -185,10 +165,7 @@ Json StepServer::prepare(const StepCase& one, const std::string& path) {
 
 Json StepServer::repeat(const StepCase& one) {
   const auto found = ready_.find(one.id());
-  if (found == ready_.end()) {
-    throw std::invalid_argument("case: '" + one.id() +
-                                "' is not prepared; expected prepare before repeat");
-  }
+  if (found == ready_.end()) refuse_unprepared(one.id());
   RunningTraining& training = *found->second;
   // The probes run where the layers' do; the training's own team leaves the thread there.
   return repeat_passes(make_team(1), options_.min_seconds, [&] {
@@ -196,14 +173,7 @@ Json StepServer::repeat(const StepCase& one) {
   });
 }
 
-const StepCase& StepServer::case_named_in(const Json& request) const {
-  const Json id = request.value("case", Json());
-  for (const StepCase& one : cases_) {
-    if (id == one.id()) return one;
-  }
-  throw std::invalid_argument("case: '" + (id.is_string() ? id.get<std::string>() : id.dump()) +
-                              R"(' is not allowed; expected one of the answer to {"do":"list"})");
-}
+void StepServer::release(const StepCase& one) { ready_.erase(one.id()); }
 
 void add_step_options(CommandLine& line) {
   line.option("task", "",

@@ -25,6 +25,7 @@
 
 #include "harness/command_line.h"
 #include "harness/measurement.h"
+#include "harness/repeat_protocol.h"
 #include "harness/training_step.h"
 
 namespace seqbench {
@@ -40,22 +41,17 @@ struct StepCase {
 /// A training under way.
 struct RunningTraining;
 
-class StepServer {
+/// Answers the requests about some trainings' steps.
+class StepServer : public CaseServer<StepCase> {
  public:
   StepServer(std::vector<StepCase> cases, const MeasureOptions& options);
-  ~StepServer();
-
-  /// The answer to one line. Throws Interrupted.
-  nlohmann::ordered_json answer(const std::string& line);
+  ~StepServer() override;
 
  private:
-  using Json = nlohmann::ordered_json;
+  Json prepare_case(const StepCase& one, const Json& request) override;
+  Json repeat(const StepCase& one) override;
+  void release(const StepCase& one) override;
 
-  Json prepare(const StepCase& one, const std::string& path);
-  Json repeat(const StepCase& one);
-  const StepCase& case_named_in(const Json& request) const;
-
-  std::vector<StepCase> cases_;
   MeasureOptions options_;
   std::map<std::string, std::unique_ptr<RunningTraining>> ready_;  // by case id
 };
