@@ -72,6 +72,8 @@ CommandLine declared() {
   return line;
 }
 
+}  // namespace
+
 void run(std::string_view text) {
   static const ScratchFolder folder;
   static const CommandLine fresh = declared();
@@ -88,11 +90,4 @@ void run(std::string_view text) {
   }
 }
 
-}  // namespace
 }  // namespace seqbench
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size);
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
-  seqbench::run(seqbench::text_of(bytes, size));
-  return 0;
-}

@@ -1,11 +1,10 @@
-// What the fuzz targets share: taking an input apart, and the folder in memory where they put
-// files.
+// What the fuzz targets share: their entry, taking an input apart, and the folder in memory where
+// they put files.
 #pragma once
 
 #include <unistd.h>
 
-#include <cstddef>
-#include <cstdint>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -15,15 +14,14 @@
 
 namespace seqbench {
 
+/// A target defines this: one execution with this input.
+void run(std::string_view input);
+
 /// Ends the process, which libFuzzer reports as a finding, when what must hold does not.
 inline void require(bool holds, const char* what) {
   if (holds) return;
   std::fprintf(stderr, "does not hold: %s\n", what);
   std::abort();
-}
-
-inline std::string_view text_of(const std::uint8_t* bytes, std::size_t size) {
-  return {reinterpret_cast<const char*>(bytes), size};
 }
 
 /// Removes and returns what stands before the first `separator`; all when there is none.

@@ -135,6 +135,8 @@ void check_recall(const Resumed& resumed, std::string_view text) {
   require(!RecallTables(resumed.directory()).holds_finished(settings), "skipped is not finished");
 }
 
+}  // namespace
+
 void run(std::string_view text) {
   static const Resumed resumed;
   static const Header throughput_header = header_of(kThroughputColumns);
@@ -160,11 +162,4 @@ void run(std::string_view text) {
   }
 }
 
-}  // namespace
 }  // namespace seqbench
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size);
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
-  seqbench::run(seqbench::text_of(bytes, size));
-  return 0;
-}

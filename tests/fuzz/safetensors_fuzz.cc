@@ -44,6 +44,8 @@ void check_round_trip(const TensorFile& file) {
   }
 }
 
+}  // namespace
+
 void run(std::string_view text) {
   if (text.empty()) return;
   const bool add_length = text.front() % 2 != 0;
@@ -54,11 +56,4 @@ void run(std::string_view text) {
   }
 }
 
-}  // namespace
 }  // namespace seqbench
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size);
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
-  seqbench::run(seqbench::text_of(bytes, size));
-  return 0;
-}

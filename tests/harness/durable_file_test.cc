@@ -6,10 +6,9 @@
 
 #include <csignal>
 #include <fstream>
-#include <functional>
 
 #include "core/tensor.h"
-#include "harness/errors.h"
+#include "tests/harness/file_error.h"
 #include "tests/harness/temporary_folder.h"
 
 namespace seqbench {
@@ -23,15 +22,6 @@ class DurableFileTest : public FolderTest {
 
   fs::path path_ = folder_ / "f";
 };
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const FileError& error) {
-    return error.what();
-  }
-  return "";
-}
 
 /// No file grows beyond `bytes` while this lives: writing fails as on a full disk, after a part.
 class FileSizeLimit {

@@ -6,9 +6,8 @@
 #include <cstdint>
 #include <cstring>
 #include <fstream>
-#include <functional>
 
-#include "harness/errors.h"
+#include "tests/harness/file_error.h"
 #include "tests/harness/temporary_folder.h"
 
 namespace seqbench {
@@ -31,16 +30,6 @@ std::string file_bytes(const std::string& header, std::size_t data_bytes) {
 
 TensorFile parse(const std::string& bytes) {
   return parse_safetensors(std::as_bytes(std::span(bytes)), "some.safetensors");
-}
-
-/// The message of the FileError that `action` throws, "" if it throws none.
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const FileError& error) {
-    return error.what();
-  }
-  return "";
 }
 
 struct Malformed {
