@@ -34,5 +34,9 @@ extern "C" void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept
   if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
   throw std::bad_alloc();
 }
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  ++seqbench::allocations().calls;
+  return std::malloc(size == 0 ? 1 : size);  // of std::stable_sort's buffer
+}
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
