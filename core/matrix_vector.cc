@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/partial_load.h"
 #include "core/simd.h"
 
 namespace seqbench {
@@ -54,7 +55,7 @@ void matrix_vector(MatrixView<const std::type_identity_t<T>> a, const std::type_
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<Index>(hn::Lanes(d));
   const Index whole = a.cols / lanes * lanes;
-  const auto tail = hn::FirstN(d, static_cast<std::size_t>(a.cols - whole));
+  const PartialLoad load_tail(d, a.cols - whole);
   for (Index i = 0; i < a.rows; i += kRows) {
     const Index rows = std::min(kRows, a.rows - i);
     const T* row[kRows];
@@ -67,9 +68,9 @@ void matrix_vector(MatrixView<const std::type_identity_t<T>> a, const std::type_
         sums[r] = hn::MulAdd(x_k, hn::LoadU(d, row[r] + k), sums[r]);
     }
     if (whole < a.cols) {
-      const auto x_k = hn::MaskedLoad(tail, d, x + whole);
+      const auto x_k = load_tail(x + whole);
       for (Index r = 0; r < kRows; ++r) {
-        sums[r] = hn::MulAdd(x_k, hn::MaskedLoad(tail, d, row[r] + whole), sums[r]);
+        sums[r] = hn::MulAdd(x_k, load_tail(row[r] + whole), sums[r]);
       }
     }
     T results[kRows];

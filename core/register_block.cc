@@ -5,6 +5,7 @@
 #include <span>
 #include <utility>
 
+#include "core/partial_load.h"
 #include "core/parts.h"
 
 namespace seqbench {
@@ -36,18 +37,19 @@ constexpr int kRowsOfPointer = 3;
 template <bool kPartial, int kVectors, class D, class V = hn::Vec<D>>
 struct RowAccess {
   D d;
-  hn::Mask<D> mask;
   static constexpr Index lanes = hn::MaxLanes(D());
+  PartialLoad<D> load_last;
 
-  explicit RowAccess(Index cols)
-      : mask(hn::FirstN(d, static_cast<std::size_t>(cols - (kVectors - 1) * lanes))) {}
+  explicit RowAccess(Index cols) : load_last(d, cols - (kVectors - 1) * lanes) {}
 
   HWY_INLINE V load(const hn::TFromD<D>* row, int v) const {
-    if (kPartial && v == kVectors - 1) return hn::MaskedLoad(mask, d, row + v * lanes);
+    if (kPartial && v == kVectors - 1) return load_last(row + v * lanes);
     return hn::LoadU(d, row + v * lanes);
   }
   HWY_INLINE void store(V value, hn::TFromD<D>* row, int v) const {
-    if (kPartial && v == kVectors - 1) return hn::BlendedStore(value, mask, d, row + v * lanes);
+    if (kPartial && v == kVectors - 1) {
+      return hn::BlendedStore(value, load_last.mask(), d, row + v * lanes);
+    }
     hn::StoreU(value, d, row + v * lanes);
   }
 };
