@@ -43,17 +43,13 @@ Json RepeatServer::prepare_case(const Case& one, const Json& request) {
   return reply;
 }
 
-Json RepeatServer::repeat(const Case& one) {
-  const auto found = ready_.find(one.id());
-  if (found == ready_.end()) refuse_unprepared(one.id());
-  Workload& workload = *found->second.workload;
+Json RepeatServer::repeat(const Case& one, Preparation& prepared) {
+  Workload& workload = *prepared.workload;
   const ThreadTeam team = make_team(one.threads);
   Json reply = repeat_passes(team, options_.min_seconds, [&] { workload.run(team); });
   reply["limit_seconds"] = limit_seconds(one, reply["peak_gflops"]);
   return reply;
 }
-
-void RepeatServer::release(const Case& one) { ready_.erase(one.id()); }
 
 void RepeatServer::probe_limits_of(int threads) {
   if (limits_.contains(threads)) return;

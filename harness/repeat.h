@@ -38,7 +38,7 @@
 namespace seqbench {
 
 /// Answers the requests about some cases of throughput.
-class RepeatServer : public CaseServer<Case> {
+class RepeatServer : public CaseServer<Case, Preparation> {
  public:
   RepeatServer(std::vector<Case> cases, const MeasureOptions& options,
                LayerFactory make = make_layer<float>)
@@ -46,8 +46,7 @@ class RepeatServer : public CaseServer<Case> {
 
  private:
   Json prepare_case(const Case& one, const Json& request) override;
-  Json repeat(const Case& one) override;
-  void release(const Case& one) override;
+  Json repeat(const Case& one, Preparation& prepared) override;
 
   /// Bandwidths are probed once for each number of threads.
   void probe_limits_of(int threads);
@@ -56,8 +55,7 @@ class RepeatServer : public CaseServer<Case> {
 
   MeasureOptions options_;
   LayerFactory make_layer_;
-  std::map<std::string, Preparation> ready_;  // by case id
-  std::map<int, MachineLimits> limits_;       // by number of threads
+  std::map<int, MachineLimits> limits_;  // by number of threads
 };
 
 /// Declares the options of the grid and of the timing.

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cmath>
 #include <iostream>
 #include <stdexcept>
@@ -15,15 +16,6 @@ namespace seqbench {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json parse_request(const std::string& line) {
-  Json request = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (!request.is_object() || !request.contains("do") || !request["do"].is_string()) {
-    throw std::invalid_argument("'" + line + "' is not allowed; expected a JSON object such as " +
-                                R"({"do":"list"})");
-  }
-  return request;
-}
 
 struct TimedPasses {
   double seconds_per_pass = 0;
@@ -81,14 +73,13 @@ class RequestLines {
 
 }  // namespace
 
-Json answer_line(const std::string& line,
-                 const std::function<Json(const Json&, const std::string&)>& handle) {
-  try {
-    const Json request = parse_request(line);
-    return handle(request, request["do"]);
-  } catch (const std::exception& error) {
-    return {{"error", error.what()}};
+Json parse_request(const std::string& line) {
+  Json request = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (!request.is_object() || !request.contains("do") || !request["do"].is_string()) {
+    throw std::invalid_argument("'" + line + "' is not allowed; expected a JSON object such as " +
+                                R"({"do":"list"})");
   }
+  return request;
 }
 
 void refuse_request(const std::string& what) {

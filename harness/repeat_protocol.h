@@ -1,8 +1,9 @@
 // What the servers of `seqbench repeat` have in common (harness/repeat.h).
 #pragma once
 
-#include <chrono>
+#include <exception>
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -13,12 +14,8 @@
 
 namespace seqbench {
 
-/// A server's answer to one line: handle(request, what it asks to do), or the error that it or
-/// the line was.
-nlohmann::ordered_json answer_line(
-    const std::string& line,
-    const std::function<nlohmann::ordered_json(const nlohmann::ordered_json& request,
-                                               const std::string& what)>& handle);
+/// The JSON object that a line is, which says what to "do". Throws std::invalid_argument.
+nlohmann::ordered_json parse_request(const std::string& line);
 
 /// What is wrong with a request that asks for something else, for a case that is not there, or for
 /// repeating one that is not prepared. They throw std::invalid_argument.
@@ -38,8 +35,8 @@ nlohmann::ordered_json repeat_passes(const ThreadTeam& team, double least_second
 nlohmann::ordered_json or_null(double value);
 
 /// Answers requests about cases of one kind, each of which has an id(). A derived class says what
-/// preparing, repeating and releasing one means.
-template <typename SomeCase>
+/// preparing and repeating one means, and what a prepared one is.
+template <typename SomeCase, typename Prepared>
 class CaseServer {
  public:
   explicit CaseServer(std::vector<SomeCase> cases) : cases_(std::move(cases)) {}
@@ -48,33 +45,48 @@ class CaseServer {
 
   /// The answer to one line, or the error that it was. Throws Interrupted.
   nlohmann::ordered_json answer(const std::string& line) {
-    return answer_line(line, [this](const Json& request, const std::string& what) -> Json {
-      if (what == "list") return list();
-      if (what == "probe") return probe_answer(request);
-      if (what == "prepare") return prepare_case(case_named_in(request), request);
-      if (what == "repeat") return repeat(case_named_in(request));
-      if (what == "release") {
-        const SomeCase& one = case_named_in(request);
-        release(one);
-        return {{"case", one.id()}};
-      }
-      refuse_request(what);
-    });
+    try {
+      return answer_request(parse_request(line));
+    } catch (const std::exception& error) {
+      return {{"error", error.what()}};
+    }
   }
 
  protected:
   using Json = nlohmann::ordered_json;
 
+  std::map<std::string, Prepared> ready_;  // by case id
+
  private:
+  /// Puts the case among ready_, or says why not.
   virtual Json prepare_case(const SomeCase& one, const Json& request) = 0;
-  /// Throws std::invalid_argument for a case that is not prepared.
-  virtual Json repeat(const SomeCase& one) = 0;
-  virtual void release(const SomeCase& one) = 0;
+  virtual Json repeat(const SomeCase& one, Prepared& prepared) = 0;
+
+  Json answer_request(const Json& request) {
+    const std::string what = request["do"];
+    if (what == "list") return list();
+    if (what == "probe") return probe_answer(request);
+    if (what == "prepare") return prepare_case(case_named_in(request), request);
+    if (what == "repeat") return repeat_case(case_named_in(request));
+    if (what == "release") return release(case_named_in(request));
+    refuse_request(what);
+  }
 
   Json list() const {
     Json ids = Json::array();
     for (const SomeCase& one : cases_) ids.push_back(one.id());
     return {{"cases", ids}};
+  }
+
+  Json repeat_case(const SomeCase& one) {
+    const auto found = ready_.find(one.id());
+    if (found == ready_.end()) refuse_unprepared(one.id());
+    return repeat(one, found->second);
+  }
+
+  Json release(const SomeCase& one) {
+    ready_.erase(one.id());
+    return {{"case", one.id()}};
   }
 
   const SomeCase& case_named_in(const Json& request) const {

@@ -16,18 +16,11 @@ namespace seqbench {
 
 using Json = nlohmann::ordered_json;
 
-struct RunningTraining {
-  RunningTraining(const TrainingSettings& settings)
-      : batch(first_batch(settings)), model(model_spec(settings)), step(settings, model) {
-    initialise(settings, model);
-    reserve_for_steps(settings, model);
-  }
-
-  ThreadTeam team{1};  // as train() does
-  TaskBatch batch;
-  SequenceModel<float> model;
-  TrainingStep step;
-};
+RunningTraining::RunningTraining(const TrainingSettings& settings)
+    : batch(first_batch(settings)), model(model_spec(settings)), step(settings, model) {
+  initialise(settings, model);
+  reserve_for_steps(settings, model);
+}
 
 namespace {
 
@@ -136,11 +129,6 @@ std::string StepCase::id() const {
          std::to_string(settings.width) + ":t1";
 }
 
-StepServer::StepServer(std::vector<StepCase> cases, const MeasureOptions& options)
-    : CaseServer(std::move(cases)), options_(options) {}
-
-StepServer::~StepServer() = default;
-
 Json StepServer::prepare_case(const StepCase& one, const Json& request) {
   ready_.erase(one.id());
   const double needed = training_cost(one.settings).bytes;
@@ -163,17 +151,12 @@ Json StepServer::prepare_case(const StepCase& one, const Json& request) {
   return reply;
 }
 
-Json StepServer::repeat(const StepCase& one) {
-  const auto found = ready_.find(one.id());
-  if (found == ready_.end()) refuse_unprepared(one.id());
-  RunningTraining& training = *found->second;
+Json StepServer::repeat(const StepCase& one, std::unique_ptr<RunningTraining>& training) {
   // The probes run where the layers' do; the training's own team leaves the thread there.
   return repeat_passes(make_team(1), options_.min_seconds, [&] {
-    training.step.run(training.team, training.batch, one.settings.form.learning_rate);
+    training->step.run(training->team, training->batch, one.settings.form.learning_rate);
   });
 }
-
-void StepServer::release(const StepCase& one) { ready_.erase(one.id()); }
 
 void add_step_options(CommandLine& line) {
   line.option("task", "",

@@ -17,7 +17,6 @@
 // on the same batch, so that drawing one is not timed.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -39,21 +38,26 @@ struct StepCase {
 };
 
 /// A training under way.
-struct RunningTraining;
+struct RunningTraining {
+  explicit RunningTraining(const TrainingSettings& settings);
+
+  ThreadTeam team{1};  // as train() does
+  TaskBatch batch;
+  SequenceModel<float> model;
+  TrainingStep step;
+};
 
 /// Answers the requests about some trainings' steps.
-class StepServer : public CaseServer<StepCase> {
+class StepServer : public CaseServer<StepCase, std::unique_ptr<RunningTraining>> {
  public:
-  StepServer(std::vector<StepCase> cases, const MeasureOptions& options);
-  ~StepServer() override;
+  StepServer(std::vector<StepCase> cases, const MeasureOptions& options)
+      : CaseServer(std::move(cases)), options_(options) {}
 
  private:
   Json prepare_case(const StepCase& one, const Json& request) override;
-  Json repeat(const StepCase& one) override;
-  void release(const StepCase& one) override;
+  Json repeat(const StepCase& one, std::unique_ptr<RunningTraining>& training) override;
 
   MeasureOptions options_;
-  std::map<std::string, std::unique_ptr<RunningTraining>> ready_;  // by case id
 };
 
 /// Declares --task.
