@@ -18,16 +18,18 @@ template <typename T>
 double cross_entropy_forward(MatrixView<const std::type_identity_t<T>> logits,
                              std::span<const Token> targets, MatrixView<T> probabilities) {
   assert(Index(targets.size()) == logits.rows);
+  assert(logits.rows == probabilities.rows && logits.cols == probabilities.cols);
+  const auto n = static_cast<std::size_t>(logits.cols);
   double sum = 0;
   for (Index i = 0; i < logits.rows; ++i) {
     const Token target = targets[static_cast<std::size_t>(i)];
-    if (target == kNoTarget) continue;
-    assert(target >= 0 && target < logits.cols);
+    assert(target == kNoTarget || (target >= 0 && target < logits.cols));
+    // Read first, since the probabilities may take its place.
+    const double logit = target == kNoTarget ? 0 : static_cast<double>(logits(i, target));
+    const T log_sum = softmax_forward<T>({logits.row(i), n}, {probabilities.row(i), n});
     // Not −log of the probability: that is infinite where a probability rounds to zero.
-    const std::span<const T> row(logits.row(i), static_cast<std::size_t>(logits.cols));
-    sum += static_cast<double>(log_sum_exp(row)) - static_cast<double>(logits(i, target));
+    if (target != kNoTarget) sum += static_cast<double>(log_sum) - logit;
   }
-  softmax_forward(logits, probabilities);  // last, since it may overwrite the logits
   return sum / static_cast<double>(count_selected(targets));
 }
 

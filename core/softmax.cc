@@ -7,17 +7,24 @@
 namespace seqbench {
 
 template <typename T>
+T softmax_forward(std::span<const std::type_identity_t<T>> x, std::span<T> p) {
+  assert(x.size() == p.size() && !x.empty());
+  const Index n = static_cast<Index>(x.size());
+  const T m = as_eigen(MatrixView<const T>(x.data(), 1, n)).maxCoeff();
+  for_each_vector<T>(n, [&](auto d, Index j) {
+    hn::StoreU(exp(d, hn::Sub(hn::LoadU(d, x.data() + j), hn::Set(d, m))), d, p.data() + j);
+  });
+  auto numerators = as_eigen(MatrixView<T>(p.data(), 1, n));
+  const T sum = numerators.sum();
+  numerators /= sum;
+  return m + std::log(sum);
+}
+
+template <typename T>
 void softmax_forward(MatrixView<const std::type_identity_t<T>> x, MatrixView<T> p) {
-  assert(x.rows == p.rows && x.cols == p.cols && x.cols >= 1);
-  for (Index i = 0; i < x.rows; ++i) {
-    const T* x_i = x.row(i);
-    T* p_i = p.row(i);
-    const T m = as_eigen(x).row(i).maxCoeff();
-    for_each_vector<T>(x.cols, [&](auto d, Index j) {
-      hn::StoreU(exp(d, hn::Sub(hn::LoadU(d, x_i + j), hn::Set(d, m))), d, p_i + j);
-    });
-    as_eigen(p).row(i) /= as_eigen(p).row(i).sum();
-  }
+  assert(x.rows == p.rows && x.cols == p.cols);
+  const auto n = static_cast<std::size_t>(x.cols);
+  for (Index i = 0; i < x.rows; ++i) softmax_forward<T>({x.row(i), n}, {p.row(i), n});
 }
 
 template <typename T>
@@ -32,19 +39,10 @@ void softmax_backward(MatrixView<const std::type_identity_t<T>> p,
   }
 }
 
-template <typename T>
-T log_sum_exp(std::span<const T> x) {
-  const MatrixView<const T> row(x.data(), 1, static_cast<Index>(x.size()));
-  const T m = as_eigen(row).maxCoeff();
-  T sum = 0;
-  for (const T value : x) sum += std::exp(value - m);
-  return m + std::log(sum);
-}
-
 #define SEQBENCH_INSTANTIATE(T)                                                               \
   template void softmax_forward<T>(MatrixView<const T>, MatrixView<T>);                       \
   template void softmax_backward<T>(MatrixView<const T>, MatrixView<const T>, MatrixView<T>); \
-  template T log_sum_exp<T>(std::span<const T>);
+  template T softmax_forward<T>(std::span<const T>, std::span<T>);
 SEQBENCH_INSTANTIATE(float)
 SEQBENCH_INSTANTIATE(double)
 #undef SEQBENCH_INSTANTIATE

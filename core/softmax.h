@@ -28,8 +28,9 @@ template <typename T>
 void softmax_backward(MatrixView<const std::type_identity_t<T>> p,
                       MatrixView<const std::type_identity_t<T>> dp, MatrixView<T> dx);
 
-/// log Σ_j e^{x_j} = m + log Σ_j e^{x_j − m} of one row of n ≥ 1 elements.
+/// The same of one row, p and x of n ≥ 1 elements. Returns log Σ_j e^{x_j}, which is
+/// m + log Σ_j e^{x_j − m}.
 template <typename T>
-T log_sum_exp(std::span<const T> x);
+T softmax_forward(std::span<const std::type_identity_t<T>> x, std::span<T> p);
 
 }  // namespace seqbench

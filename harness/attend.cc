@@ -63,7 +63,7 @@ void add_options(CommandLine& line) {
   line.option("threads", "", "trainings side by side (default: all CPUs)");
   line.option("config", "", "file of further options, one name=value a line");
   add_output_options(line);
-  line.flag("no-progress", "no progress line on the terminal");
+  line.flag("no-progress", "no progress line on stderr");
 }
 
 std::vector<Sentence> sentences_of(const CommandLine& line) {
@@ -320,9 +320,9 @@ std::vector<Outcome> attend_all(const std::vector<Source>& sources,
     const Source& source = sources[std::size_t(k)];
     const double flops = source.file ? 0 : training_cost(source.settings).flops;
     double credited = 0;
-    const auto keep_going = [&](Index steps_done) {
+    const auto keep_going = [&](const TrainingResult& so_far) {
       const std::lock_guard lock(mutex);
-      const double now = flops * double(steps_done) / double(source.settings.steps);
+      const double now = flops * double(so_far.steps) / double(source.settings.steps);
       done += now - credited;
       credited = now;
       progress.update(done, "training " + std::to_string(source.settings.form.layers) +

@@ -236,7 +236,7 @@ int compare_binaries(const CommandLine& line, const CompareOptions& options) {
   add_repeat_options(sweep);
   sweep.option("repetitions", kDefaultRepetitions, "repetitions of each build");
   sweep.option("config", "", "file of further options, one name=value a line");
-  sweep.flag("no-progress", "no progress line on the terminal");
+  sweep.flag("no-progress", "no progress line on stderr");
   if (!sweep.parse(line.passed_on())) return 0;
   parse_repeat_cases(sweep);  // wrong options are told once
   const int rounds = static_cast<int>(sweep.integer("repetitions", 1, 100000));

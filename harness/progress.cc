@@ -11,6 +11,9 @@
 namespace seqbench {
 namespace {
 
+constexpr std::chrono::milliseconds kRedrawInterval{100};
+constexpr std::chrono::milliseconds kLogInterval{60'000};
+
 std::size_t terminal_columns() {
   winsize size{};
   return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
@@ -20,15 +23,16 @@ std::size_t terminal_columns() {
 
 Progress::Progress(double total, bool wanted)
     : total_(total),
-      shown_(wanted && ::isatty(STDERR_FILENO) == 1),
+      shown_(wanted),
+      on_terminal_(::isatty(STDERR_FILENO) == 1),
       start_(Clock::now()),
-      last_(start_ - std::chrono::seconds(1)) {}
+      last_(on_terminal_ ? start_ - kRedrawInterval : start_) {}
 
 Progress::~Progress() { clear(); }
 
 void Progress::update(double done, const std::string& what) {
   const Clock::time_point now = Clock::now();
-  if (!shown_ || now - last_ < std::chrono::milliseconds(100)) return;
+  if (!shown_ || now - last_ < (on_terminal_ ? kRedrawInterval : kLogInterval)) return;
   last_ = now;
   const double fraction = total_ > 0 ? std::clamp(done / total_, 0.0, 1.0) : 0.0;
   const double elapsed = std::chrono::duration<double>(now - start_).count();
@@ -38,12 +42,16 @@ void Progress::update(double done, const std::string& what) {
   // Before one percent is done an estimate would be a guess.
   if (fraction > 0.01) line += "  " + human_duration(elapsed * (1 / fraction - 1)) + " left";
   line += "  " + what;
+  if (!on_terminal_) {
+    std::cerr << line << std::endl;
+    return;
+  }
   if (line.size() >= terminal_columns()) line.resize(terminal_columns() - 1);
   std::cerr << "\r\033[K" << line << std::flush;
 }
 
 void Progress::clear() {
-  if (shown_) std::cerr << "\r\033[K" << std::flush;
+  if (shown_ && on_terminal_) std::cerr << "\r\033[K" << std::flush;
 }
 
 std::string human_duration(double seconds) {

@@ -74,7 +74,7 @@ void add_options(CommandLine& line) {
   line.flag("save-models", "write every trained model to OUT/models/, for attend --model-file");
   line.option("config", "", "file of further options, one name=value a line");
   add_output_options(line);
-  line.flag("no-progress", "no progress line on the terminal");
+  line.flag("no-progress", "no progress line on stderr");
 }
 
 Index integer_or(const CommandLine& line, const std::string& name, Index fallback) {

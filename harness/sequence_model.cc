@@ -14,6 +14,15 @@ namespace {
 // GPT-2's and BERT's deviation for learned positions.
 constexpr double kPositionDeviation = 0.02;
 
+/// Where the row's first maximum is; 0 where it has none, being NaN. Two passes, since the
+/// vectorised one tells no place.
+template <typename T>
+Index first_maximum(MatrixView<const T> row) {
+  const T* const end = row.data + row.cols;
+  const T* const found = std::find(row.data, end, as_eigen(row).maxCoeff());
+  return found == end ? 0 : found - row.data;
+}
+
 template <typename T>
 std::unique_ptr<Block<T>> make_block(const SequenceModelSpec& spec, bool shares_rows) {
   const ModelInfo& info = model_info(spec.model);
@@ -325,8 +334,7 @@ void SequenceModel<T>::judge(const TaskBatch& batch, MatrixView<const T> logits)
   right_.clear();
   for (Index a = 0; a < logits.rows; ++a) {
     if (spec_.loss == LossKind::kCrossEntropy) {
-      Index best = 0;
-      as_eigen(logits).row(a).maxCoeff(&best);
+      const Index best = first_maximum(logits.row_block(a, 1));
       answers_.push_back(static_cast<Token>(best));
       right_.push_back(best == batch.targets[std::size_t(a)]);
     } else {

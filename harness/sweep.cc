@@ -191,7 +191,7 @@ void add_sweep_options(CommandLine& line, const std::string& default_lengths) {
   add_timing_options(line);
   line.option("config", "", "file of further options, one name=value a line");
   add_output_options(line);
-  line.flag("no-progress", "no progress line on the terminal");
+  line.flag("no-progress", "no progress line on stderr");
 }
 
 MeasureOptions parse_measure_options(const CommandLine& line) {

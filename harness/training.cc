@@ -274,7 +274,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   Index good_stretches = 0;  // in a row
   const double good_accuracy = (1 + defaults.solved_accuracy) / 2;
   for (Index step = 0; step < settings.steps; ++step) {
-    if (!keep_going(step)) return std::nullopt;
+    if (!keep_going(result)) return std::nullopt;
     data.draw_next(batch);
     const double loss = training_step.run(team, batch, schedule.at(step));
     result.steps = step + 1;

@@ -90,8 +90,9 @@ struct TrainingCost {
 /// Throws std::invalid_argument when the model refuses the settings.
 TrainingCost training_cost(const TrainingSettings& settings);
 
-/// Told before each step how many are done; false stops the training.
-using KeepGoing = std::function<bool(Index steps_done)>;
+/// Told before each step of the steps taken and the learning points so far; false stops the
+/// training.
+using KeepGoing = std::function<bool(const TrainingResult& so_far)>;
 
 /// Trains on the calling thread. Empty when it was stopped. Throws std::invalid_argument when the
 /// model refuses the settings, std::bad_alloc.

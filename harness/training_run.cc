@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <mutex>
 
 #include "harness/progress.h"
@@ -10,6 +11,19 @@
 
 namespace seqbench {
 namespace {
+
+/// The training, its step and how well it does.
+std::string state(const TrainingSettings& settings, const TrainingResult& so_far) {
+  std::string text = label(settings) + ", step " + std::to_string(so_far.steps) + " of " +
+                     std::to_string(settings.steps);
+  if (!so_far.learning.empty()) {
+    char score[64];
+    std::snprintf(score, sizeof(score), ": accuracy %.3f, loss %.3g",
+                  so_far.learning.back().accuracy, so_far.learning.back().loss);
+    text += score;
+  }
+  return text;
+}
 
 /// Its members are shared by the workers.
 class TrainingRun {
@@ -38,9 +52,9 @@ class TrainingRun {
       done_flops_ += flops - credited;
       credited = flops;
     };
-    auto result = train(settings, [&](Index steps_done) {
-      credit(cost.flops * double(steps_done) / double(settings.steps));
-      show_progress(settings);
+    auto result = train(settings, [&](const TrainingResult& so_far) {
+      credit(cost.flops * double(so_far.steps) / double(settings.steps));
+      show_progress(settings, so_far);
       return !jobs_.stopped();
     });
     if (!result) return;
@@ -48,9 +62,9 @@ class TrainingRun {
     take(settings, {.result = std::move(result), .skipped = ""});
   }
 
-  void show_progress(const TrainingSettings& settings) {
+  void show_progress(const TrainingSettings& settings, const TrainingResult& so_far) {
     const std::unique_lock lock(mutex_, std::try_to_lock);
-    if (lock.owns_lock()) progress_.update(done_flops_, label(settings));
+    if (lock.owns_lock()) progress_.update(done_flops_, state(settings, so_far));
   }
 
   void take(const TrainingSettings& settings, const Outcome& outcome) {

@@ -9,7 +9,7 @@
 namespace seqbench {
 namespace {
 
-const KeepGoing kToTheEnd = [](Index) { return true; };
+const KeepGoing kToTheEnd = [](const TrainingResult&) { return true; };
 
 TrainingSettings small(const std::string& task_name, Index steps) {
   const Task& task = task_by_name(task_name, "encoder");

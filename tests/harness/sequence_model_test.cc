@@ -289,21 +289,27 @@ TEST(SequenceModel, CountsTheLargestLogitAsTheAnswer) {
   SequenceModel<float> model(small_spec("lstm", 4));
   Random random(5);
   model.initialise(random);
-  // With a readout of biases alone the answer is always 2.
-  for (Parameter<float>* parameter : model.parameters()) {
-    if (parameter->name == "readout.weight") std::ranges::fill(parameter->value.values(), 0.f);
-    if (parameter->name == "readout.bias") {
-      std::ranges::copy(std::vector{0.f, -1.f, 1.f}, parameter->value.data());
-    }
-  }
   TaskBatch batch;
   batch.shape = {3, 4};
   batch.tokens.assign(12, 0);
   batch.answer_rows = {3, 7, 11};
   batch.targets = {2, 1, 2};
   model.reserve(batch.shape, 3, 1);
-  model.forward(team, batch, Keep::kNothing);
+  // With a readout of biases alone the answer is always the same.
+  const auto answer_by = [&](const std::vector<float>& biases) {
+    for (Parameter<float>* parameter : model.parameters()) {
+      if (parameter->name == "readout.weight") std::ranges::fill(parameter->value.values(), 0.f);
+      if (parameter->name == "readout.bias") std::ranges::copy(biases, parameter->value.data());
+    }
+    model.forward(team, batch, Keep::kNothing);
+    return model.answers();
+  };
+  EXPECT_EQ(answer_by({0, -1, 1}), (std::vector<Token>{2, 2, 2}));
   EXPECT_EQ(model.right(), (std::vector{true, false, true}));
+  EXPECT_EQ(answer_by({0, 1, 1}), (std::vector<Token>{1, 1, 1})) << "the first of equal ones";
+  // Of no numbers none is the largest, yet the answer is one of the vocabulary.
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(answer_by({nan, nan, nan}), (std::vector<Token>{0, 0, 0}));
 }
 
 TEST(SequenceModel, CountsANumberWithinTheToleranceAsRight) {

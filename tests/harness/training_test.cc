@@ -8,7 +8,7 @@
 namespace seqbench {
 namespace {
 
-const KeepGoing kToTheEnd = [](Index) { return true; };
+const KeepGoing kToTheEnd = [](const TrainingResult&) { return true; };
 
 TrainingSettings settings_of(const std::string& task_name, const std::string& model,
                              const std::string& variant, Index distance) {
@@ -140,9 +140,9 @@ TEST(Initialise, FollowsFromTheSeedInEveryTensorThatIsDrawn) {
 TEST(Train, StopsWhenTold) {
   TrainingSettings settings = first_token("gru", "default", 8);
   Index steps_seen = 0;
-  const auto result = train(settings, [&](Index step) {
-    steps_seen = step;
-    return step < 3;
+  const auto result = train(settings, [&](const TrainingResult& so_far) {
+    steps_seen = so_far.steps;
+    return steps_seen < 3;
   });
   EXPECT_FALSE(result.has_value());
   EXPECT_EQ(steps_seen, 3);
