@@ -16,8 +16,14 @@ void embedding_forward(std::span<const Token> tokens,
 template <typename T>
 void embedding_backward(std::span<const Token> tokens, MatrixView<const std::type_identity_t<T>> dy,
                         MatrixView<T> dtable) {
-  assert(Index(tokens.size()) == dy.rows && dtable.cols == dy.cols);
   as_eigen(dtable).setZero();
+  add_embedding_gradient(tokens, dy, dtable);
+}
+
+template <typename T>
+void add_embedding_gradient(std::span<const Token> tokens,
+                            MatrixView<const std::type_identity_t<T>> dy, MatrixView<T> dtable) {
+  assert(Index(tokens.size()) == dy.rows && dtable.cols == dy.cols);
   for (Index i = 0; i < dy.rows; ++i) {
     const Index v = tokens[static_cast<std::size_t>(i)];
     assert(v >= 0 && v < dtable.rows);
@@ -25,9 +31,11 @@ void embedding_backward(std::span<const Token> tokens, MatrixView<const std::typ
   }
 }
 
-#define SEQBENCH_INSTANTIATE(T)                                                                   \
-  template void embedding_forward<T>(std::span<const Token>, MatrixView<const T>, MatrixView<T>); \
-  template void embedding_backward<T>(std::span<const Token>, MatrixView<const T>, MatrixView<T>);
+#define SEQBENCH_INSTANTIATE(T)                                                                    \
+  template void embedding_forward<T>(std::span<const Token>, MatrixView<const T>, MatrixView<T>);  \
+  template void embedding_backward<T>(std::span<const Token>, MatrixView<const T>, MatrixView<T>); \
+  template void add_embedding_gradient<T>(std::span<const Token>, MatrixView<const T>,             \
+                                          MatrixView<T>);
 SEQBENCH_INSTANTIATE(float)
 SEQBENCH_INSTANTIATE(double)
 #undef SEQBENCH_INSTANTIATE

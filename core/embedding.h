@@ -24,4 +24,9 @@ template <typename T>
 void embedding_backward(std::span<const Token> tokens, MatrixView<const std::type_identity_t<T>> dy,
                         MatrixView<T> dtable);
 
+/// Adds the same to dtable [V, D].
+template <typename T>
+void add_embedding_gradient(std::span<const Token> tokens,
+                            MatrixView<const std::type_identity_t<T>> dy, MatrixView<T> dtable);
+
 }  // namespace seqbench

@@ -85,6 +85,7 @@ void write_model(const std::filesystem::path& path, const TrainingSettings& sett
       {"mlp_expansion", text(settings.form.mlp_expansion)},
       {"residual", settings.form.residual ? "true" : "false"},
       {"final_norm", settings.form.final_norm ? "true" : "false"},
+      {"as_gpt2", settings.form.as_gpt2 ? "true" : "false"},
       {"vocabulary", vocabulary_of(*settings.task)},
   };
   std::vector<NamedTensor> tensors;
@@ -121,6 +122,10 @@ TrainingSettings model_settings(const TensorFile& file) {
   settings.form.mlp_expansion = integer(file, "mlp_expansion", 0);
   settings.form.residual = one_of(file, "residual", {"false", "true"}) == "true";
   settings.form.final_norm = one_of(file, "final_norm", {"false", "true"}) == "true";
+  settings.form.as_gpt2 = one_of(file, "as_gpt2", {"false", "true"}) == "true";
+  if (settings.form.as_gpt2 && settings.task->answers != settings.task->vocabulary) {
+    refuse(file, "as_gpt2", "false, since " + task + " has other answers than tokens");
+  }
   if (!settings.form.residual && settings.form.mlp_expansion > 0) {
     refuse(file, "mlp_expansion", "0 without residual blocks");
   }

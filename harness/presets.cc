@@ -8,8 +8,9 @@ namespace {
 
 constexpr double kNoClipping = std::numeric_limits<double>::infinity();
 
-/// Zoology's block: pre-norm, one head, no MLP.
-constexpr ModelSettings kMixingBlocks{.layers = 2, .learning_rate = 2.15e-3, .residual = true};
+/// Zoology's model: pre-norm blocks of one head without MLP, readout tied to the embedding.
+constexpr ModelSettings kMixingBlocks{
+    .layers = 2, .learning_rate = 2.15e-3, .residual = true, .as_gpt2 = true};
 
 /// Steps of so many epochs over so many sequences, the last batch of an epoch filled up.
 constexpr Index epochs(Index count, Index sequences, Index batch) {
@@ -75,8 +76,9 @@ const std::vector<Preset>& all_presets() {
        .settings = zoology(64),
        .source = "Arora et al. 2023 (Zoology), fig. 2; github.com/HazyResearch/zoology, "
                  "iclr24_zoology_figure2",
-       .differs = "no dropout (0.1 on embedding and weights); the third of its four learning rates "
-                  "alone; batches keep their sequences; the rate falls by the step, not the epoch"},
+       .differs = "no dropout (0.1 on embedding and weights); no second norm whose output a block "
+                  "adds; the third of its four learning rates alone; batches keep their sequences; "
+                  "the rate falls by the step, not the epoch"},
       {.name = "mqar-128-8",
        .task = "mqar_8k",
        .settings = zoology(128),
@@ -84,31 +86,36 @@ const std::vector<Preset>& all_presets() {
        .differs = "as mqar-64-4"},
       {.name = "associative-recall",
        .task = "associative_recall",
-       .settings =
-           {.distances = {40},
-            .variants = {"default", "learned"},
-            .seeds = 1,
-            .steps = epochs(200, 5000, 32),
-            .batch = 32,
-            .width = 32,
-            .models = {{"lstm",
-                        {.layers = 2, .learning_rate = 5e-4, .residual = true, .mlp_expansion = 4}},
-                       {"attention",
-                        {.layers = 8,
-                         .learning_rate = 5e-4,
-                         .heads = 2,
-                         .residual = true,
-                         .mlp_expansion = 4,
-                         .width = 128}}},
-            .warmup_steps = epochs(20, 5000, 32),
-            .decay = Decay::kLinear,
-            .weight_decay = 0.1,
-            .max_gradient_norm = kNoClipping,
-            .training_sequences = 5000,
-            .test_sequences = 500,
-            .solved_accuracy = 0.99},
+       .settings = {.distances = {40},
+                    .variants = {"forget1", "learned"},
+                    .seeds = 1,
+                    .steps = epochs(200, 5000, 32),
+                    .batch = 32,
+                    .width = 32,
+                    .models = {{"lstm",
+                                {.layers = 2,
+                                 .learning_rate = 5e-4,
+                                 .residual = true,
+                                 .mlp_expansion = 4,
+                                 .as_gpt2 = true}},
+                               {"attention",
+                                {.layers = 8,
+                                 .learning_rate = 5e-4,
+                                 .heads = 2,
+                                 .residual = true,
+                                 .mlp_expansion = 4,
+                                 .as_gpt2 = true,
+                                 .width = 128}}},
+                    .warmup_steps = epochs(20, 5000, 32),
+                    .decay = Decay::kLinear,
+                    .weight_decay = 0.1,
+                    .max_gradient_norm = kNoClipping,
+                    .training_sequences = 5000,
+                    .test_sequences = 500,
+                    .solved_accuracy = 0.99},
        .source = "github.com/berlino/seq_icl, configs/experiment/synthetics/associative_recall",
-       .differs = "no dropout (0.1 on embedding and weights); batches keep their sequences"},
+       .differs = "no dropout (0.1 on embedding and weights); relu for gelu; batches keep their "
+                  "sequences; the LSTM's matrices are uniform, not Glorot's and orthogonal"},
       {.name = "adding-transfer",
        .task = "adding",
        .settings = {.distances = {100},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 #include "attention/positional_encoding.h"
 #include "core/loss.h"
@@ -11,8 +12,8 @@
 namespace seqbench {
 namespace {
 
-// GPT-2's and BERT's deviation for learned positions.
-constexpr double kPositionDeviation = 0.02;
+// GPT-2's and BERT's deviation: for learned positions, and for all matrices of a model as GPT-2.
+constexpr double kDeviation = 0.02;
 
 /// Where the row's first maximum is; 0 where it has none, being NaN. Two passes, since the
 /// vectorised one tells no place.
@@ -63,13 +64,20 @@ void initialise_layer(Random& random, SequenceLayer<T>& layer, const SequenceMod
 template <typename T>
 SequenceModel<T>::SequenceModel(const SequenceModelSpec& spec)
     : spec_(spec),
-      embedding_{"embedding.weight", Tensor<T>({spec.vocabulary, spec.width}), {}},
+      embedding_{
+          "embedding.weight", Tensor<T>({spec.as_gpt2 ? 0 : spec.vocabulary, spec.width}), {}},
       input_("input", spec.channels, spec.width),
       final_norm_("final_norm", spec.width),
       readout_("readout", spec.width, spec.answers) {
   assert((spec.vocabulary > 0) != (spec.channels > 0));
+  if (spec.as_gpt2 && spec.answers != spec.vocabulary) {
+    throw std::invalid_argument("a tied readout needs as many answers as tokens, got " +
+                                std::to_string(spec.answers) + " and " +
+                                std::to_string(spec.vocabulary));
+  }
+  if (spec.as_gpt2) readout_.weight.name = embedding_.name;
   if (reads_tokens()) {
-    parameters_.push_back(&embedding_);
+    parameters_.push_back(&table());
   } else {
     for (Parameter<T>* parameter : {&input_.weight, &input_.bias}) parameters_.push_back(parameter);
   }
@@ -91,7 +99,7 @@ SequenceModel<T>::SequenceModel(const SequenceModelSpec& spec)
   if (has_final_norm()) {
     parameters_.insert(parameters_.end(), {&final_norm_.weight, &final_norm_.bias});
   }
-  parameters_.insert(parameters_.end(), {&readout_.weight, &readout_.bias});
+  if (!spec.as_gpt2) parameters_.insert(parameters_.end(), {&readout_.weight, &readout_.bias});
   name_parameters("");
 }
 
@@ -105,16 +113,35 @@ void SequenceModel<T>::name_parameters(const std::string& prefix) {
 template <typename T>
 void SequenceModel<T>::initialise(Random& random) {
   if (reads_tokens()) {
-    fill_normal(random, embedding_.value.values());
+    fill_normal(random, table().value.values());
   } else {
     input_.initialise(random);
   }
-  if (learns_positions()) fill_normal(random, positions_.value.values(), 0, kPositionDeviation);
+  if (learns_positions()) fill_normal(random, positions_.value.values(), 0, kDeviation);
   for (auto& block : blocks_) {
     for (SequenceLayer<T>* layer : block->layers()) initialise_layer(random, *layer, spec_);
     block->initialise_rest(random);
   }
   readout_.initialise(random);
+  if (spec_.as_gpt2) initialise_as_gpt2(random);
+}
+
+template <typename T>
+void SequenceModel<T>::initialise_as_gpt2(Random& random) {
+  for (Parameter<T>* parameter : parameters_) {
+    const std::string& name = parameter->name;
+    const std::span<T> values = parameter->value.values();
+    const bool is_recurrent = name.starts_with("weight_") || name.starts_with("bias_");
+    if (is_recurrent) continue;
+    if (name.find("bias") != std::string::npos) {
+      std::ranges::fill(values, T{0});
+    } else if (parameter->value.shape().size() == 2) {
+      const bool is_added = name == "out_proj.weight" || name == "linear2.weight";
+      fill_normal(random, values, 0,
+                  is_added ? kDeviation / std::sqrt(2 * double(spec_.layers)) : kDeviation);
+    }
+  }
+  std::ranges::fill(readout_.bias.value.values(), T{0});
 }
 
 template <typename T>
@@ -136,7 +163,7 @@ void SequenceModel<T>::reserve(SequenceShape shape, Index answers, int workers) 
   for (auto& block : blocks_) block->reserve(shape, Pass::kTrain, workers);
 
   if (reads_tokens()) {
-    embedding_.gradient = Tensor<T>(embedding_.value.shape());
+    table().gradient = Tensor<T>(table().value.shape());
   } else {
     input_.reserve(Pass::kTrain);
     numbers_ = Tensor<T>({shape.batch * shape.steps, spec_.channels});
@@ -250,7 +277,7 @@ template <typename T>
 void SequenceModel<T>::embed(const ThreadTeam& team, const TaskBatch& batch,
                              MatrixView<T> embedded) {
   if (reads_tokens()) {
-    return embedding_forward<T>(batch.tokens, embedding_.value.matrix(), embedded);
+    return embedding_forward<T>(batch.tokens, table().value.matrix(), embedded);
   }
   std::ranges::transform(batch.numbers, numbers_.data(), [](double u) { return T(u); });
   input_.forward(team, numbers_.matrix().row_block(0, embedded.rows), embedded);
@@ -260,7 +287,7 @@ template <typename T>
 void SequenceModel<T>::embed_backward(const ThreadTeam& team, const TaskBatch& batch) {
   const MatrixView<const T> gradient = embedding_gradient_.tokens();
   if (reads_tokens()) {
-    return embedding_backward<T>(batch.tokens, gradient, embedding_.gradient.matrix());
+    return table_backward(batch.tokens, gradient);
   }
   input_.backward(team, numbers_.matrix().row_block(0, gradient.rows), gradient,
                   dnumbers_.matrix().row_block(0, gradient.rows));
@@ -286,7 +313,7 @@ SharedRows<T> SequenceModel<T>::share_rows(const TaskBatch& batch) {
     shared_rows_.push_back(row);
   }
   const MatrixView<T> table(states_[0].data(), static_cast<Index>(words_.size()), spec_.width);
-  embedding_forward<T>(words_, embedding_.value.matrix(), table);
+  embedding_forward<T>(words_, this->table().value.matrix(), table);
   return {.table = table, .rows = shared_rows_};
 }
 
@@ -298,7 +325,16 @@ void SequenceModel<T>::embed_backward_shared(const ThreadTeam& team, const TaskB
   const MatrixView<T> dtable(dstate_below_.data(), U, spec_.width);
   blocks_[0]->backward_shared(team, {.table = table, .rows = shared_rows_}, view(states_[1], batch),
                               view(dstate_, batch), dtable);
-  embedding_backward<T>(words_, dtable, embedding_.gradient.matrix());
+  table_backward(words_, dtable);
+}
+
+template <typename T>
+void SequenceModel<T>::table_backward(std::span<const Token> tokens, MatrixView<const T> gradient) {
+  if (spec_.as_gpt2) {
+    add_embedding_gradient(tokens, gradient, table().gradient.matrix());
+  } else {
+    embedding_backward(tokens, gradient, table().gradient.matrix());
+  }
 }
 
 template <typename T>

@@ -41,6 +41,8 @@ struct SequenceModelSpec {
   bool residual = false;    // the blocks' form, with a layer norm behind the last one
   bool final_norm = false;  // that norm behind bare layers too
   Index mlp_expansion = 0;  // of residual blocks
+  bool as_gpt2 = false;     // the embedding's table is the readout's weight too, without bias;
+                            // needs as many answers as tokens
   bool embedding_gradient = false;  // backward tells it at every step of every sequence
   AttentionWatch* watch = nullptr;  // of all attention layers, outlives the model; null: none
 };
@@ -53,7 +55,9 @@ class SequenceModel {
   SequenceModel(const SequenceModel&) = delete;
   SequenceModel& operator=(const SequenceModel&) = delete;
 
-  /// Draws everything as PyTorch's constructors do, except as the variant says.
+  /// Draws everything as PyTorch's constructors do, except as the variant says; or as GPT-2: embeddings
+  /// and linear maps from N(0, 0.02²), those whose output a block adds to its input with less, no
+  /// biases (Radford et al. 2019, sec. 2.3); recurrent layers as else.
   void initialise(Random& random);
   /// All trainable tensors, in the order data flows through them.
   const std::vector<Parameter<T>*>& parameters() { return parameters_; }
@@ -85,6 +89,11 @@ class SequenceModel {
  private:
   /// Those without a name yet.
   void name_parameters(const std::string& prefix);
+  void initialise_as_gpt2(Random& random);
+  /// [V, D] that tokens are looked up in.
+  Parameter<T>& table() { return spec_.as_gpt2 ? readout_.weight : embedding_; }
+  /// Behind the readout's backward, whose gradient is a tied table's too.
+  void table_backward(std::span<const Token> tokens, MatrixView<const T> gradient);
   bool has_final_norm() const { return spec_.residual || spec_.final_norm; }
   bool reads_tokens() const { return spec_.vocabulary > 0; }
   bool learns_positions() const { return spec_.variant.positions == Positions::kLearned; }
@@ -102,7 +111,7 @@ class SequenceModel {
   void judge(const TaskBatch& batch, MatrixView<const T> logits);
 
   SequenceModelSpec spec_;
-  Parameter<T> embedding_;  // [V, D]; unused where the input is numbers
+  Parameter<T> embedding_;  // [V, D]; empty where the input is numbers or the readout has the table
   LinearLayer<T> input_;    // [D, channels]; unused where the input is tokens
   Parameter<T> positions_;  // [longest, D]; empty without, no parameter unless learned
   std::vector<std::unique_ptr<Block<T>>> blocks_;

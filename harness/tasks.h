@@ -89,6 +89,7 @@ struct ModelSettings {
   bool residual = false;        // Transformer blocks (block.h) around the layers, not bare ones
   bool final_norm = false;      // a layer norm behind the last layer; blocks always have one
   Index mlp_expansion = 0;      // hidden width of a block's MLP ÷ width
+  bool as_gpt2 = false;         // readout and initial values as GPT-2's (sequence_model.h)
   Index width = 0;              // 0: the task's
   std::optional<double> weight_decay = {};  // nothing: the task's
 };

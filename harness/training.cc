@@ -154,7 +154,8 @@ SequenceModelSpec model_spec(const TrainingSettings& settings) {
           .causal = settings.task->causal,
           .residual = settings.form.residual,
           .final_norm = settings.form.final_norm,
-          .mlp_expansion = settings.form.mlp_expansion};
+          .mlp_expansion = settings.form.mlp_expansion,
+          .as_gpt2 = settings.form.as_gpt2};
 }
 
 void initialise(const TrainingSettings& settings, SequenceModel<float>& model) {
@@ -200,7 +201,8 @@ double parameter_scalars(const SequenceModelSpec& spec) {
   const bool has_table = spec.variant.positions == Positions::kLearned ||
                          spec.variant.positions == Positions::kSinusoidal;
   const double positions = has_table ? double(spec.longest) * D : 0;
-  return double(spec.vocabulary + spec.channels + spec.answers) * D + positions +
+  const Index readout = spec.as_gpt2 ? 0 : spec.answers;
+  return double(spec.vocabulary + spec.channels + readout) * D + positions +
          double(spec.layers) * (layer_cost(spec, {1, 1}).parameters + mlp_parameters(spec) +
                                 (taps > 0 ? (taps + 1) * D : 0));
 }

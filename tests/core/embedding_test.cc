@@ -29,6 +29,14 @@ TEST(Embedding, GradientSumsOverRepeatedTokensAndIsZeroForUnusedOnes) {
   EXPECT_TRUE(std::ranges::equal(dtable.values(), expected));
 }
 
+TEST(Embedding, GradientIsAddedOnRequest) {
+  Tensor<float> dy({2, 2}), dtable({3, 2});
+  std::ranges::copy(std::vector{1.f, 2.f, 10.f, 20.f}, dy.data());
+  std::ranges::copy(std::vector{5.f, 6.f, 7.f, 8.f, 9.f, 10.f}, dtable.data());
+  add_embedding_gradient<float>(std::vector<Token>{2, 0}, dy.matrix(), dtable.matrix());
+  EXPECT_TRUE(std::ranges::equal(dtable.values(), std::vector<float>{15, 26, 7, 8, 10, 12}));
+}
+
 TEST(Embedding, GradientMatchesSlopes) {
   Random random(2);
   for (const Index count : {1, 2, 17}) {

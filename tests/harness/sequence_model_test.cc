@@ -157,6 +157,12 @@ TEST_P(EveryModel, GradientsInResidualBlocksWithoutMlpMatchSlopes) {
   check_slopes(spec, {2, 9}, small_batch);
 }
 
+TEST_P(EveryModel, GradientsOfATiedReadoutMatchSlopes) {
+  SequenceModelSpec spec = small_spec(GetParam(), 9);
+  spec.answers = spec.vocabulary, spec.as_gpt2 = true;
+  check_slopes(spec, {2, 9}, small_batch);
+}
+
 // A table with one row a position makes the table's gradient the embedding output's.
 TEST_P(EveryModel, EmbeddingGradientIsThatOfTheEmbeddingsOutput) {
   const ThreadTeam team;
@@ -282,6 +288,39 @@ TEST_P(EveryModel, ParametersAreCountedAndStartAsPyTorchs) {
       EXPECT_GE(values.abs().maxCoeff(), 0.5 * bound) << name;
     }
   }
+}
+
+TEST(SequenceModel, StartsAsGpt2OnRequest) {
+  SequenceModelSpec spec = small_spec("attention", 10);
+  spec.vocabulary = spec.answers = 33, spec.width = 64, spec.as_gpt2 = true;
+  SequenceModel<float> model(spec);
+  Random random(4);
+  model.initialise(random);
+  const Index D = 64, block = 4 * D * D + 4 * D + (4 * D * D + 3 * D) + 2 * 2 * D;
+  EXPECT_EQ(model.parameter_count(), 33 * D + 10 * D + 2 * block + 2 * D) << "one table, no bias";
+
+  for (const Parameter<float>* parameter : model.parameters()) {
+    const auto values = as_eigen(parameter->value.matrix()).cast<double>().array();
+    const std::string& name = parameter->name;
+    if (name.find("bias") != std::string::npos) {
+      EXPECT_TRUE((values == 0).all()) << name;
+    } else if (name.find("norm") != std::string::npos) {
+      EXPECT_TRUE((values == 1).all()) << name;
+    } else {
+      // Two blocks add two terms each.
+      const bool is_added = name == "out_proj.weight" || name == "linear2.weight";
+      const double variance = is_added ? 4e-4 / 4 : 4e-4;
+      EXPECT_NEAR(values.square().mean(), variance,
+                  5 * variance * std::sqrt(2 / double(values.size())))
+          << name;
+    }
+  }
+}
+
+TEST(SequenceModel, RefusesATiedReadoutOfOtherAnswersThanTokens) {
+  SequenceModelSpec spec = small_spec("attention", 10);
+  spec.as_gpt2 = true;
+  EXPECT_THROW(SequenceModel<float>{spec}, std::invalid_argument);
 }
 
 TEST(SequenceModel, CountsTheLargestLogitAsTheAnswer) {
