@@ -65,7 +65,7 @@ void add_options(CommandLine& line) {
   line.option("gradient-steps", "",
               "how far back gradients are measured (default: the task's, mostly 512)");
   line.option("preset", "",
-              "a published setting as a whole (" + join(preset_names()) +
+              "published settings as a whole, comma list (" + join(preset_names()) +
                   "); --model, --seeds and --seed may narrow it");
   line.option("threads", "", "trainings side by side (default: all CPUs)");
   line.option("memory-limit", "",
@@ -220,31 +220,43 @@ std::vector<TrainingSettings> trainings_of(const Task& task, const Preset* prese
   return trainings;
 }
 
-/// What a published setting fixes.
-const Preset* preset_of(const CommandLine& line) {
-  if (!line.given("preset")) return nullptr;
-  const auto names = line.names("preset", preset_names());
-  if (names.size() != 1) refuse("preset", line.text("preset"), "one of " + join(preset_names()));
+/// The published settings asked for.
+std::vector<const Preset*> presets_of(const CommandLine& line) {
+  if (!line.given("preset")) return {};
   for (const char* option : {"task", "setup", "variant", "distance", "regime", "pairs", "steps",
                              "batch", "width", "layers", "heads", "match", "learning-rate"}) {
     if (line.given(option)) {
       refuse(option, line.text(option), "nothing beside --preset, which fixes it");
     }
   }
-  return &preset_by_name(names.front());
+  std::vector<const Preset*> presets;
+  for (const std::string& name : line.names("preset", preset_names())) {
+    presets.push_back(&preset_by_name(name));
+  }
+  return presets;
+}
+
+std::vector<TrainingSettings> trainings_of_presets(const std::vector<const Preset*>& presets,
+                                                   const CommandLine& line) {
+  std::vector<TrainingSettings> trainings;
+  std::set<std::string> models;
+  for (const Preset* preset : presets) {
+    const auto of_preset = trainings_of(task_by_name(preset->task), preset, line);
+    trainings.insert(trainings.end(), of_preset.begin(), of_preset.end());
+    for (const auto& [model, form] : preset->settings.models) models.insert(model);
+  }
+  if (trainings.empty()) {
+    refuse("model", line.text("model"),
+           std::string("one that the ") +
+               (presets.size() == 1 ? "preset has: " : "presets have: ") +
+               join({models.begin(), models.end()}));
+  }
+  return trainings;
 }
 
 std::vector<TrainingSettings> requested_trainings(const CommandLine& line) {
-  const Preset* const preset = preset_of(line);
-  if (preset != nullptr) {
-    const auto trainings = trainings_of(task_by_name(preset->task), preset, line);
-    if (trainings.empty()) {
-      std::vector<std::string> models;
-      for (const auto& [model, form] : preset->settings.models) models.push_back(model);
-      refuse("model", line.text("model"), "one that the preset has: " + join(models));
-    }
-    return trainings;
-  }
+  const auto presets = presets_of(line);
+  if (!presets.empty()) return trainings_of_presets(presets, line);
   const auto tasks = line.names("task", task_names()), setups = line.names("setup", setup_names());
   std::vector<TrainingSettings> trainings;
   bool any_task = false;
@@ -267,7 +279,7 @@ std::vector<TrainingSettings> requested_trainings(const CommandLine& line) {
 }
 
 void print_header() {
-  std::printf("%-12s %-8s %-6s %-10s %-16s %6s %9s %6s %9s %9s %9s %9s  %s\n", "task", "setup",
+  std::printf("%-18s %-8s %-6s %-10s %-16s %6s %9s %6s %9s %9s %9s %9s  %s\n", "task", "setup",
               "regime", "model", "variant", "layers", "distance", "seed", "accuracy", "loss",
               "solved at", "seconds", "status");
 }
@@ -285,38 +297,47 @@ void print_row(const CsvRow& row) {
     return std::string(formatted);
   };
   const std::string reason = text("reason") == "-" ? "" : ": " + text("reason");
-  std::printf("%-12s %-8s %-6s %-10s %-16s %6s %9s %6s %9s %9s %9s %9s  %s%s\n",
-              text("task").c_str(), text("setup").c_str(), text("regime").c_str(),
-              text("model").c_str(), text("variant").c_str(), text("layers").c_str(),
-              text("distance").c_str(), text("seed").c_str(), number("accuracy", "%.3f").c_str(),
-              number("loss", "%.4g").c_str(), text("steps_to_solve").c_str(),
-              number("train_seconds", "%.1f").c_str(), text("status").c_str(), reason.c_str());
+  std::printf("%-18s %-8s %-6s %-10s %-16s %6s %9s %6s %9s %9s %9s %9s  %s%s\n",
+              text(text("preset") == "-" ? "task" : "preset").c_str(), text("setup").c_str(),
+              text("regime").c_str(), text("model").c_str(), text("variant").c_str(),
+              text("layers").c_str(), text("distance").c_str(), text("seed").c_str(),
+              number("accuracy", "%.3f").c_str(), number("loss", "%.4g").c_str(),
+              text("steps_to_solve").c_str(), number("train_seconds", "%.1f").c_str(),
+              text("status").c_str(), reason.c_str());
   std::fflush(stdout);
 }
 
 /// Accuracy of every kind of training at every distance: the directory's rows, median over seeds.
 void print_summary(const RunDirectory& directory, const std::vector<TrainingSettings>& trainings) {
-  using Kind = std::vector<std::string>;  // task, setup, regime, model, variant, layers
+  using Kind = std::vector<std::string>;  // task or preset, setup, regime, model, variant, layers
   std::map<std::pair<Kind, Index>, std::vector<double>> accuracies;
   for (const auto& row : read_csv(directory.file(kRecallFile))) {
     if (row.at("accuracy").empty()) continue;
-    const Kind kind = {row.at("task"),  row.at("setup"),   row.at("regime"),
-                       row.at("model"), row.at("variant"), row.at("layers")};
+    const std::string& preset = row.at("preset");
+    const Kind kind = {preset.empty() ? row.at("task") : preset,
+                       row.at("setup"),
+                       row.at("regime"),
+                       row.at("model"),
+                       row.at("variant"),
+                       row.at("layers")};
     accuracies[{kind, std::stoll(row.at("distance"))}].push_back(std::stod(row.at("accuracy")));
   }
   std::vector<Kind> kinds;  // in the order asked for
   std::set<Index> distances;
   for (const TrainingSettings& settings : trainings) {
-    const Kind kind = {settings.task->name,   settings.task->setup,
-                       settings.regime(),     settings.model,
-                       settings.variant.name, std::to_string(settings.form.layers)};
+    const Kind kind = {settings.preset ? settings.preset->name : settings.task->name,
+                       settings.task->setup,
+                       settings.regime(),
+                       settings.model,
+                       settings.variant.name,
+                       std::to_string(settings.form.layers)};
     if (std::ranges::find(kinds, kind) == kinds.end()) kinds.push_back(kind);
     for (const Index distance : settings.tested_distances()) distances.insert(distance);
   }
-  std::printf("\naccuracy, median over seeds, at distance\n%-63s", "");
+  std::printf("\naccuracy, median over seeds, at distance\n%-69s", "");
   for (const Index distance : distances) std::printf("%9td", distance);
   for (const Kind& kind : kinds) {
-    std::printf("\n%-12s %-8s %-6s %-10s %-16s %6s", kind[0].c_str(), kind[1].c_str(),
+    std::printf("\n%-18s %-8s %-6s %-10s %-16s %6s", kind[0].c_str(), kind[1].c_str(),
                 kind[2].c_str(), kind[3].c_str(), kind[4].c_str(), kind[5].c_str());
     for (const Index distance : distances) {
       const auto found = accuracies.find({kind, distance});
