@@ -119,9 +119,9 @@ std::vector<TrainingSettings> tuning_trials(const std::vector<TrainingSettings>&
 
 bool is_better(const TuningScore& a, const TuningScore& b) {
   if (a.failed || b.failed) return b.failed && !a.failed;
+  if (a.steps_to_solve == b.steps_to_solve) return a.loss < b.loss;
   if (a.steps_to_solve && b.steps_to_solve) return *a.steps_to_solve < *b.steps_to_solve;
-  if (a.steps_to_solve || b.steps_to_solve) return a.steps_to_solve.has_value();
-  return a.loss < b.loss;
+  return a.steps_to_solve.has_value();
 }
 
 int tune(const CommandLine& line, const std::vector<TrainingSettings>& requested,

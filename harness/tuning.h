@@ -26,8 +26,8 @@ struct TuningScore {
   std::optional<Index> steps_to_solve = {};
   double loss = 0;  // of the test
 };
-/// A training that was solved sooner is better; where neither was, a lower test loss; one that
-/// failed is worst.
+/// A training that was solved sooner is better; where neither was or both as soon, a lower test
+/// loss; one that failed is worst.
 bool is_better(const TuningScore& a, const TuningScore& b);
 
 /// Runs the trials, writes tuning.csv to --out, prints it and the best rate of each kind. Returns

@@ -32,9 +32,11 @@ TEST(TuningTrials, TakeTheMiddleDistanceASeedOfTheirOwnAndEveryRate) {
 }
 
 TEST(TuningScore, PrefersSolvedSoonerThenALowerLoss) {
-  const TuningScore fast{.steps_to_solve = 100, .loss = 1}, slow{.steps_to_solve = 200};
+  const TuningScore sure{.steps_to_solve = 100, .loss = 0.2},
+      fast{.steps_to_solve = 100, .loss = 1};
+  const TuningScore slow{.steps_to_solve = 200};
   const TuningScore close{.loss = 0.1}, far{.loss = 0.5}, failed{.failed = true};
-  const std::vector<TuningScore> from_best = {fast, slow, close, far, failed};
+  const std::vector<TuningScore> from_best = {sure, fast, slow, close, far, failed};
   for (std::size_t a = 0; a < from_best.size(); ++a) {
     for (std::size_t b = 0; b < from_best.size(); ++b) {
       EXPECT_EQ(is_better(from_best[a], from_best[b]), a < b) << a << b;
