@@ -55,9 +55,9 @@ class SequenceModel {
   SequenceModel(const SequenceModel&) = delete;
   SequenceModel& operator=(const SequenceModel&) = delete;
 
-  /// Draws everything as PyTorch's constructors do, except as the variant says; or as GPT-2: embeddings
-  /// and linear maps from N(0, 0.02²), those whose output a block adds to its input with less, no
-  /// biases (Radford et al. 2019, sec. 2.3); recurrent layers as else.
+  /// Draws everything as PyTorch's constructors do, except as the variant says; or as GPT-2:
+  /// embeddings and linear maps from N(0, 0.02²), those whose output a block adds to its input with
+  /// less, no biases (Radford et al. 2019, sec. 2.3); recurrent layers as else.
   void initialise(Random& random);
   /// All trainable tensors, in the order data flows through them.
   const std::vector<Parameter<T>*>& parameters() { return parameters_; }
