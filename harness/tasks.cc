@@ -22,29 +22,27 @@ struct LearningRates {
   double elman, lstm, gru, attention;
 };
 
-/// One layer of each recurrent model, or a Transformer of its usual blocks.
-std::map<std::string, ModelSettings> one_layer_or_transformer(const LearningRates& rates) {
-  return {{"elman", {.learning_rate = rates.elman}},
-          {"lstm", {.learning_rate = rates.lstm}},
-          {"gru", {.learning_rate = rates.gru}},
-          {"attention",
-           {.layers = 2,
-            .learning_rate = rates.attention,
-            .heads = 4,
-            .residual = true,
-            .mlp_expansion = 4}}};
+std::map<std::string, ModelSettings> models_of(ModelSettings recurrent, ModelSettings attention,
+                                               const LearningRates& rates) {
+  const auto with_rate = [](ModelSettings form, double rate) {
+    form.learning_rate = rate;
+    return form;
+  };
+  return {{"elman", with_rate(recurrent, rates.elman)},
+          {"lstm", with_rate(recurrent, rates.lstm)},
+          {"gru", with_rate(recurrent, rates.gru)},
+          {"attention", with_rate(attention, rates.attention)}};
 }
 
-/// Small enough to be read: blocks of one head with MLP, or bidirectional layers.
-std::map<std::string, ModelSettings> encoders(ModelSettings attention, const LearningRates& rates) {
-  attention.learning_rate = rates.attention;
-  const auto recurrent = [&](double rate) {
-    return ModelSettings{.layers = attention.layers, .learning_rate = rate};
-  };
-  return {{"elman", recurrent(rates.elman)},
-          {"lstm", recurrent(rates.lstm)},
-          {"gru", recurrent(rates.gru)},
-          {"attention", attention}};
+/// One layer of each recurrent model, or a Transformer of its usual blocks.
+std::map<std::string, ModelSettings> one_layer_or_transformer(const LearningRates& rates) {
+  return models_of({}, {.layers = 2, .heads = 4, .residual = true, .mlp_expansion = 4}, rates);
+}
+
+/// Zoology's block without MLP, the same around every contender (Arora et al. 2023, app. E).
+std::map<std::string, ModelSettings> mixing_blocks(const LearningRates& rates) {
+  constexpr ModelSettings kBlocks{.layers = 2, .residual = true};
+  return models_of(kBlocks, kBlocks, rates);
 }
 
 // A narrow MLP leaves the choice of a noun to attention; one four times as wide takes over more.
@@ -58,15 +56,26 @@ constexpr ModelSettings kCoreferenceEncoder{
 constexpr ModelSettings kHiddenVerbEncoder{
     .layers = 1, .residual = true, .mlp_expansion = 4, .weight_decay = 0.0};
 
-/// Zoology's block without MLP, the same around every contender (Arora et al. 2023, app. E).
-std::map<std::string, ModelSettings> mixing_blocks(const LearningRates& rates) {
-  const auto two = [](double rate) {
-    return ModelSettings{.layers = 2, .learning_rate = rate, .residual = true};
-  };
-  return {{"elman", two(rates.elman)},
-          {"lstm", two(rates.lstm)},
-          {"gru", two(rates.gru)},
-          {"attention", two(rates.attention)}};
+/// Small enough to be read: blocks of one head with MLP, or bidirectional layers.
+TaskDefaults encoders(const ModelSettings& attention, const LearningRates& rates,
+                      std::vector<Index> distances, Index steps) {
+  return {.distances = std::move(distances),
+          .variants = {"default", "learned"},
+          .seeds = 5,
+          .steps = steps,
+          .batch = 64,
+          .width = 64,
+          .models = models_of({.layers = attention.layers}, attention, rates),
+          .weight_decay = 0.1,
+          .test_sequences = 1000,
+          .solved_accuracy = 0.95};
+}
+
+/// Trainings of attend mix in what is no noun, which has to be told from one.
+TaskDefaults hidden_verb_defaults() {
+  TaskDefaults defaults = encoders(kHiddenVerbEncoder, {1e-2, 1e-2, 1e-2, 3e-3}, {0}, 2000);
+  defaults.attended_mixture = {0, 8};
+  return defaults;
 }
 
 void add_once(std::vector<std::string>& names, const std::string& name) {
@@ -176,28 +185,8 @@ const std::vector<Task>& all_tasks() {
                                 .solved_accuracy = 0.95,
                                 .stops_when_solved = true}),
       with(coreference_encoder_task(),
-           {.distances = {0, 8, 32},
-            .variants = {"default", "learned"},
-            .seeds = 5,
-            .steps = 3000,
-            .batch = 64,
-            .width = 64,
-            .models = encoders(kCoreferenceEncoder, {1e-2, 1e-2, 1e-2, 2e-3}),
-            .weight_decay = 0.1,
-            .test_sequences = 1000,
-            .solved_accuracy = 0.95}),
-      with(hidden_verb_task(), {.distances = {0},
-                                .variants = {"default", "learned"},
-                                .seeds = 5,
-                                .steps = 2000,
-                                .batch = 64,
-                                .width = 64,
-                                .models = encoders(kHiddenVerbEncoder, {1e-2, 1e-2, 1e-2, 3e-3}),
-                                .weight_decay = 0.1,
-                                .test_sequences = 1000,
-                                .solved_accuracy = 0.95,
-                                // What is no noun has to be told from one.
-                                .attended_mixture = {0, 8}}),
+           encoders(kCoreferenceEncoder, {1e-2, 1e-2, 1e-2, 2e-3}, {0, 8, 32}, 3000)),
+      with(hidden_verb_task(), hidden_verb_defaults()),
       // As others have posed them, in their settings.
       with(first_symbol_task(), preset_by_name("first-token").settings),
       with(copy_all_task(), preset_by_name("copy-10k").settings),
