@@ -30,9 +30,13 @@ Progress::Progress(double total, bool wanted)
 
 Progress::~Progress() { clear(); }
 
+bool Progress::is_due() const {
+  return shown_ && Clock::now() - last_ >= (on_terminal_ ? kRedrawInterval : kLogInterval);
+}
+
 void Progress::update(double done, const std::string& what) {
+  if (!is_due()) return;
   const Clock::time_point now = Clock::now();
-  if (!shown_ || now - last_ < (on_terminal_ ? kRedrawInterval : kLogInterval)) return;
   last_ = now;
   const double fraction = total_ > 0 ? std::clamp(done / total_, 0.0, 1.0) : 0.0;
   const double elapsed = std::chrono::duration<double>(now - start_).count();

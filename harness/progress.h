@@ -19,6 +19,8 @@ class Progress {
   /// `done` units are finished; `what` is under way. Shown at most ten times a second, in a log
   /// once a minute.
   void update(double done, const std::string& what);
+  /// Whether update would show anything now: for callers whose `what` takes some making.
+  bool is_due() const;
   /// Removes the line, so that other output can be printed.
   void clear();
 

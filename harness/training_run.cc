@@ -64,7 +64,8 @@ class TrainingRun {
 
   void show_progress(const TrainingSettings& settings, const TrainingResult& so_far) {
     const std::unique_lock lock(mutex_, std::try_to_lock);
-    if (lock.owns_lock()) progress_.update(done_flops_, state(settings, so_far));
+    if (!lock.owns_lock() || !progress_.is_due()) return;
+    progress_.update(done_flops_, state(settings, so_far));
   }
 
   void take(const TrainingSettings& settings, const Outcome& outcome) {
