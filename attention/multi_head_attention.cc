@@ -25,7 +25,8 @@ void check(const AttentionOptions& options) {
                                 std::to_string(options.width) + ", got " +
                                 std::to_string(options.heads));
   }
-  assert(options.watch == nullptr || options.kernel == AttentionKernel::kNaive);
+  assert((options.watch == nullptr && options.dropout == nullptr) ||
+         options.kernel == AttentionKernel::kNaive);
 }
 
 enum ParameterIndex { kInWeight, kInBias, kOutWeight, kOutBias, kParameters };
@@ -40,14 +41,16 @@ template <typename Buffer>
 struct LayerBuffers {
   Buffer projection;  // Q, K and V, a matrix [B·T, d_k] for each head behind the other [3D, B, T]
   Buffer context;     // [O_1 … O_H] [B, T, D]
-  Buffer d_projection;  // train: [dQ dK dV] [B, T, 3D]
-  Buffer d_context;     // train: dO, a matrix [B·T, d_k] for each head [D, B, T]
-  Buffer rotary;        // rotary positions: cosines and sines [T + 1, 2·⌊d_k/2⌋]
+  Buffer d_projection;        // train: [dQ dK dV] [B, T, 3D]
+  Buffer d_context;           // train: dO, a matrix [B·T, d_k] for each head [D, B, T]
+  Buffer rotary;              // rotary positions: cosines and sines [T + 1, 2·⌊d_k/2⌋]
+  Buffer weight_multipliers;  // train, dropout: [B·H, T, T]
   AttentionWorkspace<Buffer> kernel;
   DecodeWorkspace<Buffer> decode;  // decode
 
   std::vector<Buffer*> buffers() {
-    std::vector<Buffer*> list{&projection, &context, &d_projection, &d_context, &rotary};
+    std::vector<Buffer*> list{&projection, &context, &d_projection,
+                              &d_context,  &rotary,  &weight_multipliers};
     std::ranges::copy(kernel.buffers(), std::back_inserter(list));
     std::ranges::copy(decode.buffers(), std::back_inserter(list));
     return list;
@@ -71,6 +74,7 @@ LayerBuffers<BufferShape> buffer_shapes(const AttentionOptions& options, Sequenc
   if (pass == Pass::kTrain) {
     buffers.d_projection = {B, steps, 3 * D};
     buffers.d_context = {D, B, steps};
+    if (options.dropout != nullptr) buffers.weight_multipliers = {B * options.heads, steps, steps};
   }
   // One row more than steps, for the token that a decode step appends.
   if (options.rotary && heads.head_width > 1) {
@@ -140,6 +144,7 @@ class MultiHeadAttention final : public SequenceLayer<T> {
     project_in(team, x.tokens());
     rotate(team, {.batch = x.batch, .steps = x.steps}, queries_and_keys(x.batch * x.steps));
     if (options_.kernel == AttentionKernel::kNaive) {
+      draw_weight_multipliers(x.batch, x.steps);
       naive_forward(team, problem(x.batch, x.steps), buffers_.kernel);
       keep_maps(problem(x.batch, x.steps));
     } else {
@@ -377,7 +382,15 @@ class MultiHeadAttention final : public SequenceLayer<T> {
             .k = qkv.block_range(H, H),
             .v = qkv.block_range(2 * H, H),
             .output = in_blocks(context(B * T_steps), d_k),
-            .hidden_keys = options_.watch != nullptr ? &options_.watch->hidden_keys : nullptr};
+            .hidden_keys = options_.watch != nullptr ? &options_.watch->hidden_keys : nullptr,
+            .weight_multipliers = drops_weights() ? buffers_.weight_multipliers.data() : nullptr};
+  }
+
+  bool drops_weights() const { return options_.dropout != nullptr && options_.dropout->drops(); }
+  void draw_weight_multipliers(Index B, Index T_steps) {
+    if (!drops_weights()) return;
+    const auto count = static_cast<std::size_t>(B * options_.heads * T_steps * T_steps);
+    draw_multipliers(*options_.dropout, buffers_.weight_multipliers.values().first(count));
   }
 
   void keep_maps(const AttentionProblem<T>& problem) {

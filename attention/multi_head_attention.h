@@ -17,6 +17,7 @@
 #include <memory>
 
 #include "attention/attention_map.h"
+#include "core/dropout.h"
 #include "core/sequence_layer.h"
 
 namespace seqbench {
@@ -31,8 +32,10 @@ struct AttentionOptions {
   Index heads = 1;  // H, a divisor of D
   bool causal = false;
   AttentionKernel kernel = AttentionKernel::kFused;
-  bool rotary = false;              // rotary positions
-  AttentionWatch* watch = nullptr;  // outlives the layer, whose kernel must be kNaive; null: none
+  bool rotary = false;  // rotary positions
+  // Both outlive the layer, whose kernel must be kNaive; null: none.
+  AttentionWatch* watch = nullptr;
+  const Dropout* dropout = nullptr;  // of the weights
 };
 
 /// A layer with zero parameters. Throws std::invalid_argument when width or heads is below 1 or

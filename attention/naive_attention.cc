@@ -18,8 +18,22 @@ MatrixView<T> head_of(BlockedMatrixView<T> tensor, const AttentionShape& shape, 
   return head_of(tensor, shape, head / shape.heads, head % shape.heads);
 }
 
+/// M [T, T] of the same head.
 template <typename T>
-void forward_head(const AttentionProblem<T>& problem, Index head, MatrixView<T> P) {
+MatrixView<const T> multipliers_of(const AttentionProblem<T>& problem, Index head) {
+  const Index steps = problem.shape.steps;
+  return {problem.weight_multipliers + head * steps * steps, steps, steps};
+}
+
+template <typename T>
+MatrixView<T> scratch_of(AttentionWorkspace<Tensor<T>>& workspace, int worker, Index steps) {
+  return {workspace.score_gradients.data() + worker * steps * steps, steps, steps};
+}
+
+/// `scratch` [T, T] is used where weights are dropped.
+template <typename T>
+void forward_head(const AttentionProblem<T>& problem, Index head, MatrixView<T> P,
+                  MatrixView<T> scratch) {
   const auto& shape = problem.shape;
   const auto Q = head_of(problem.q, shape, head);
   const auto K = head_of(problem.k, shape, head);
@@ -30,7 +44,9 @@ void forward_head(const AttentionProblem<T>& problem, Index head, MatrixView<T> 
   as_eigen(P) *= logit_scale<T>(shape.head_width);  // P holds S = Q·Kᵀ/√d_k so far
   hide_unseen_keys(problem, head / shape.heads, P);
   softmax_forward(P, P);
-  gemm_serial(P, V, O);
+  if (problem.weight_multipliers == nullptr) return gemm_serial(P, V, O);
+  as_eigen(scratch) = as_eigen(P).cwiseProduct(as_eigen(multipliers_of(problem, head)));
+  gemm_serial(scratch, V, O);
 }
 
 /// One head's [T, T] matrices of backward.
@@ -50,8 +66,17 @@ void backward_head(const AttentionProblem<T>& problem, const AttentionGradients<
   const auto V = head_of(problem.v, shape, head);
   const auto dO = head_of(gradients.d_output, shape, head);
 
-  gemm_serial(P, dO, head_of(gradients.dv, shape, head), {.transpose_a = true});
-  gemm_serial(dO, V, dS, {.transpose_b = true});  // dS holds dP = dO·Vᵀ so far
+  const auto dV = head_of(gradients.dv, shape, head);
+  if (problem.weight_multipliers == nullptr) {
+    gemm_serial(P, dO, dV, {.transpose_a = true});
+    gemm_serial(dO, V, dS, {.transpose_b = true});  // dS holds dP = dO·Vᵀ so far
+  } else {
+    const auto M = as_eigen(multipliers_of(problem, head));
+    as_eigen(dS) = as_eigen(P).cwiseProduct(M);
+    gemm_serial(dS, dO, dV, {.transpose_a = true});
+    gemm_serial(dO, V, dS, {.transpose_b = true});
+    as_eigen(dS).array() *= M.array();  // dP = (dO·Vᵀ) ∘ M
+  }
   softmax_backward(P, dS, dS);
   as_eigen(dS) *= logit_scale<T>(shape.head_width);
   gemm_serial(dS, K, head_of(gradients.dq, shape, head));
@@ -72,8 +97,10 @@ template <typename T>
 void naive_forward(const ThreadTeam& team, const AttentionProblem<T>& problem,
                    AttentionWorkspace<Tensor<T>>& workspace) {
   const auto& shape = problem.shape;
-  team.for_each_task(shape.batch * shape.heads, [&](Index head, int) {
-    forward_head(problem, head, probabilities_of(workspace, head, shape.steps));
+  team.for_each_task(shape.batch * shape.heads, [&](Index head, int worker) {
+    forward_head(problem, head, probabilities_of(workspace, head, shape.steps),
+                 problem.weight_multipliers != nullptr ? scratch_of(workspace, worker, shape.steps)
+                                                       : MatrixView<T>());
   });
 }
 
@@ -83,10 +110,9 @@ void naive_backward(const ThreadTeam& team, const AttentionProblem<T>& problem,
                     AttentionWorkspace<Tensor<T>>& workspace) {
   const auto& shape = problem.shape;
   team.for_each_task(shape.batch * shape.heads, [&](Index head, int worker) {
-    T* scratch = workspace.score_gradients.data() + worker * shape.steps * shape.steps;
     backward_head<T>(problem, gradients, head,
                      {.P = probabilities_of(workspace, head, shape.steps),
-                      .dS = {scratch, shape.steps, shape.steps}});
+                      .dS = scratch_of(workspace, worker, shape.steps)});
   });
 }
 

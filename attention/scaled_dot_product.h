@@ -53,6 +53,8 @@ struct AttentionProblem {
       output;  // O: assigned by forward, read by backward; must not overlap q, k, v
   const std::vector<bool>* hidden_keys = nullptr;  // [B·T], naive only: true for keys that no query
                                                    // sees; null or empty: none
+  const T* weight_multipliers = nullptr;  // [B·H, T, T], naive only: dropout's, O = (P ∘ M)·V;
+                                          // null: none
 };
 
 /// [B·T, H·d_k] each, as above.
@@ -94,7 +96,7 @@ void hide_unseen_keys(const AttentionProblem<T>& problem, Index b, MatrixView<Sc
 template <typename Buffer>
 struct AttentionWorkspace {
   Buffer probabilities;    // naive: P [B·H, T, T]
-  Buffer score_gradients;  // naive, train: dS [workers, T, T]
+  Buffer score_gradients;  // naive, train: dS, or P ∘ M, [workers, T, T]
 
   // fused; T' is T in whole query tiles, Q the queries of a tile
   Buffer row_max;          // m [B·H, T']

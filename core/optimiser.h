@@ -85,6 +85,7 @@ struct LearningRateSchedule {
   Index steps = 1;  // of the whole training
   Index warmup_steps = 0;
   Decay decay = Decay::kCosine;
+  Index steps_per_change = 1;  // the decay rests for so many steps at a time
 
   /// The learning rate of step t in [0, steps).
   double at(Index t) const;

@@ -15,6 +15,8 @@ class Random {
   /// Independent streams for the same seed: one for parameters, one for training data, ...
   explicit Random(std::uint64_t seed, std::uint64_t stream = 0);
 
+  /// 64 random bits.
+  std::uint64_t bits() { return engine_(); }
   /// Uniform in [0, 1), 53 random bits.
   double uniform();
   /// Uniform in [low, high).

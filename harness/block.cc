@@ -1,6 +1,7 @@
 #include "harness/block.h"
 
 #include "core/causal_convolution.h"
+#include "core/gelu.h"
 #include "core/initialisers.h"
 #include "core/layer_norm.h"
 #include "core/linear.h"
@@ -153,7 +154,8 @@ Block<T>::Block(std::unique_ptr<SequenceLayer<T>> layer, BlockOptions options,
       linear1_("linear1", layer_->width(), options.mlp_expansion * layer_->width()),
       linear2_("linear2", options.mlp_expansion * layer_->width(), layer_->width()),
       convolution_("convolution", options.taps, layer_->width()) {
-  assert(options.residual || options.mlp_expansion == 0);
+  assert(options.residual || !has_second_norm());
+  assert(options.mlp != MlpKind::kIdentity || !has_mlp());
 }
 
 template <typename T>
@@ -165,7 +167,7 @@ std::vector<SequenceLayer<T>*> Block<T>::layers() {
 
 template <typename T>
 void Block<T>::initialise_rest(Random& random) {
-  if (options_.mlp_expansion > 0) {
+  if (has_mlp()) {
     linear1_.initialise(random);
     linear2_.initialise(random);
   }
@@ -180,9 +182,12 @@ void Block<T>::append_parameters(std::vector<Parameter<T>*>& parameters) {
   if (options_.residual) {
     parameters.insert(parameters.end(), {&norm1_.weight, &norm1_.bias});
   }
-  if (options_.mlp_expansion > 0) {
-    parameters.insert(parameters.end(), {&norm2_.weight, &norm2_.bias, &linear1_.weight,
-                                         &linear1_.bias, &linear2_.weight, &linear2_.bias});
+  if (has_second_norm()) {
+    parameters.insert(parameters.end(), {&norm2_.weight, &norm2_.bias});
+  }
+  if (has_mlp()) {
+    parameters.insert(parameters.end(),
+                      {&linear1_.weight, &linear1_.bias, &linear2_.weight, &linear2_.bias});
   }
   if (options_.taps > 0) {
     parameters.insert(parameters.end(), {&convolution_.weight, &convolution_.bias});
@@ -199,13 +204,17 @@ void Block<T>::reserve(SequenceShape shape, Pass pass, int workers) {
     normed1_ = Tensor<T>({N, D});
     mixed_ = Tensor<T>({N, D});
   }
-  if (options_.mlp_expansion > 0) {
+  const Index hidden_width = options_.mlp_expansion * D;
+  if (has_second_norm()) {
     norm2_.reserve(N, pass);
-    linear1_.reserve(pass);
-    linear2_.reserve(pass);
     residual_ = Tensor<T>({N, D});
     normed2_ = Tensor<T>({N, D});
-    hidden_ = Tensor<T>({N, options_.mlp_expansion * D});
+  }
+  if (has_mlp()) {
+    linear1_.reserve(pass);
+    linear2_.reserve(pass);
+    hidden_ = Tensor<T>({N, hidden_width});
+    if (options_.mlp == MlpKind::kGelu) before_gelu_ = Tensor<T>({N, hidden_width});
   }
   if (options_.taps > 0) {
     convolution_.reserve(pass);
@@ -219,7 +228,7 @@ void Block<T>::reserve(SequenceShape shape, Pass pass, int workers) {
   }
   const bool backward = options_.residual && pass == Pass::kTrain;
   dnormed_ = backward ? Tensor<T>({N, D}) : Tensor<T>();
-  dhidden_ = backward ? Tensor<T>({N, options_.mlp_expansion * D}) : Tensor<T>();
+  dhidden_ = backward ? Tensor<T>({N, hidden_width}) : Tensor<T>();
   shared_scratch_ = Tensor<T>({N, takes_shared_rows() ? layer_->shared_row_scratch() : 0});
 }
 
@@ -234,12 +243,11 @@ void Block<T>::forward(const ThreadTeam& team, SequenceView<const T> x, Sequence
   // 1. r = x + L(LN₁(x))
   norm1_.forward(x.tokens(), normed.tokens());
   mix(team, normed, mixed, keep);
-  const bool has_mlp = options_.mlp_expansion > 0;
-  const MatrixView<T> r = has_mlp ? rows_of(residual_, N) : y.tokens();
+  const MatrixView<T> r = has_second_norm() ? rows_of(residual_, N) : y.tokens();
   as_eigen(r) = as_eigen(x.tokens()) + as_eigen(mixed.tokens());
 
   // 2. y = r + MLP(LN₂(r))
-  if (has_mlp) mlp_forward(team, r, y.tokens());
+  if (has_second_norm()) mlp_forward(team, r, y.tokens());
 }
 
 template <typename T>
@@ -251,7 +259,7 @@ void Block<T>::backward(const ThreadTeam& team, SequenceView<const T> x, Sequenc
   const SequenceView<T> dnormed{dnormed_.data(), B, S, D};
 
   // Undoes 2: dy becomes dr.
-  if (options_.mlp_expansion > 0) mlp_backward(team, rows_of(residual_, B * S), dy.tokens());
+  if (has_second_norm()) mlp_backward(team, rows_of(residual_, B * S), dy.tokens());
 
   // Undoes 1: dx = dr + dLN₁(dL(dr))
   mix_backward(team, normed, mixed, dy, dnormed);
@@ -276,13 +284,12 @@ void Block<T>::forward_shared(const ThreadTeam& team, const SharedRows<T>& x, Se
   // 1. r = x + L(LN₁(x)), each row's norm once
   norm1_.forward(x.table, normed);
   layer_->forward_shared(team, {.table = normed, .rows = x.rows}, scratch, mixed, keep);
-  const bool has_mlp = options_.mlp_expansion > 0;
-  const MatrixView<T> r = has_mlp ? rows_of(residual_, y.tokens().rows) : y.tokens();
+  const MatrixView<T> r = has_second_norm() ? rows_of(residual_, y.tokens().rows) : y.tokens();
   embedding_forward<T>(x.rows, x.table, r);
   as_eigen(r) += as_eigen(mixed.tokens());
 
   // 2. y = r + MLP(LN₂(r))
-  if (has_mlp) mlp_forward(team, r, y.tokens());
+  if (has_second_norm()) mlp_forward(team, r, y.tokens());
 }
 
 template <typename T>
@@ -295,7 +302,7 @@ void Block<T>::backward_shared(const ThreadTeam& team, const SharedRows<T>& x,
   const SequenceView<T> mixed{mixed_.data(), y.batch, y.steps, y.width};
 
   // Undoes 2: dy becomes dr.
-  if (options_.mlp_expansion > 0) {
+  if (has_second_norm()) {
     mlp_backward(team, rows_of(residual_, y.tokens().rows), dy.tokens());
   }
 
@@ -319,8 +326,7 @@ void Block<T>::forward_at(const ThreadTeam& team, SequenceView<const T> x,
 
   // 1. r = x + L(LN₁(x)) at these rows
   norm1_.forward(x.tokens(), normed.tokens());
-  const bool has_mlp = options_.mlp_expansion > 0;
-  const MatrixView<T> r = has_mlp ? rows_of(residual_, y.rows) : y;
+  const MatrixView<T> r = has_second_norm() ? rows_of(residual_, y.rows) : y;
   if (const Index elements = row_scratch({B, S}, y.rows); elements > 0) {
     if (row_scratch_.size() < elements) row_scratch_ = Tensor<T>({elements});  // the first time
     layer_->forward_at(team, normed, rows, row_scratch_.data(), r);
@@ -335,7 +341,7 @@ void Block<T>::forward_at(const ThreadTeam& team, SequenceView<const T> x,
   }
 
   // 2. y = r + MLP(LN₂(r))
-  if (has_mlp) mlp_forward(team, r, y);
+  if (has_second_norm()) mlp_forward(team, r, y);
 }
 
 template <typename T>
@@ -346,7 +352,7 @@ void Block<T>::backward_at(const ThreadTeam& team, SequenceView<const T> x,
   const SequenceView<T> dnormed{dnormed_.data(), B, S, D};
 
   // Undoes 2: dy becomes dr.
-  if (options_.mlp_expansion > 0) mlp_backward(team, rows_of(residual_, dy.rows), dy);
+  if (has_second_norm()) mlp_backward(team, rows_of(residual_, dy.rows), dy);
 
   // Undoes 1: dx = dLN₁(dL(dr)), at these rows dr besides. dx is all of dr on the way.
   if (row_scratch({B, S}, dy.rows) > 0) {
@@ -409,10 +415,21 @@ void Block<T>::read_backward(const ThreadTeam& team, SequenceView<const T> x,
 
 template <typename T>
 void Block<T>::mlp_forward(const ThreadTeam& team, MatrixView<const T> r, MatrixView<T> y) {
-  const auto normed = rows_of(normed2_, r.rows), hidden = rows_of(hidden_, r.rows);
+  const auto normed = rows_of(normed2_, r.rows);
   norm2_.forward(r, normed);
-  linear1_.forward(team, normed, hidden);
-  relu_forward<T>(elements(hidden), elements(hidden));
+  if (!has_mlp()) {
+    as_eigen(y) = as_eigen(r) + as_eigen(normed);
+    return;
+  }
+  const auto hidden = rows_of(hidden_, r.rows);
+  if (options_.mlp == MlpKind::kGelu) {
+    const auto before = rows_of(before_gelu_, r.rows);
+    linear1_.forward(team, normed, before);
+    gelu_forward<T>(elements(before), elements(hidden));
+  } else {
+    linear1_.forward(team, normed, hidden);
+    relu_forward<T>(elements(hidden), elements(hidden));
+  }
   linear2_.forward(team, hidden, y);
   as_eigen(y) += as_eigen(r);
 }
@@ -420,11 +437,21 @@ void Block<T>::mlp_forward(const ThreadTeam& team, MatrixView<const T> r, Matrix
 /// dy becomes dr = dy + dLN₂(dMLP(dy)).
 template <typename T>
 void Block<T>::mlp_backward(const ThreadTeam& team, MatrixView<const T> r, MatrixView<T> dy) {
-  const auto normed = rows_of(normed2_, r.rows), hidden = rows_of(hidden_, r.rows);
-  const auto dhidden = rows_of(dhidden_, r.rows), dnormed = rows_of(dnormed_, r.rows);
+  const auto dnormed = rows_of(dnormed_, r.rows);
+  if (!has_mlp()) {
+    norm2_.backward(r, dy, dnormed);
+    as_eigen(dy) += as_eigen(dnormed);
+    return;
+  }
+  const auto hidden = rows_of(hidden_, r.rows), dhidden = rows_of(dhidden_, r.rows);
   linear2_.backward(team, hidden, dy, dhidden);
-  relu_backward<T>(elements(hidden), elements(dhidden), elements(dhidden));
-  linear1_.backward(team, normed, dhidden, dnormed);
+  if (options_.mlp == MlpKind::kGelu) {
+    const auto before = rows_of(before_gelu_, r.rows);
+    gelu_backward<T>(elements(before), elements(dhidden), elements(dhidden));
+  } else {
+    relu_backward<T>(elements(hidden), elements(dhidden), elements(dhidden));
+  }
+  linear1_.backward(team, rows_of(normed2_, r.rows), dhidden, dnormed);
   norm2_.backward(r, dnormed, dnormed);
   as_eigen(dy) += as_eigen(dnormed);
 }

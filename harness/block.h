@@ -3,7 +3,9 @@
 //
 //   bare       y = L(x)
 //   residual   r = x + L(LN₁(x))
-//              y = r + W₂·relu(W₁·LN₂(r) + b₁) + b₂      (y = r without an MLP)
+//              y = r + W₂·φ(W₁·LN₂(r) + b₁) + b₂      φ = relu or gelu
+//              y = r                                  without an MLP
+//              y = r + LN₂(r)                         where the identity takes its place
 //
 // A bidirectional L is the sum of two layers, the second in reversed time (core/reversed_layer.h).
 // With taps, L is the layer behind a causal convolution of so many steps (Arora et al. 2024).
@@ -16,11 +18,19 @@
 
 namespace seqbench {
 
+/// What follows a residual block's second norm.
+enum class MlpKind {
+  kRelu,
+  kGelu,      // in its tanh form (core/gelu.h)
+  kIdentity,  // the norm's output itself, as in Zoology's blocks (Arora et al. 2023)
+};
+
 struct BlockOptions {
   bool residual = false;
-  Index mlp_expansion = 0;   // hidden width of the MLP ÷ D; 0: no MLP. Needs residual.
-  Index taps = 0;            // of a causal convolution before the layer; 0: none
-  bool shares_rows = false;  // takes inputs whose tokens share rows, where it can
+  Index mlp_expansion = 0;       // hidden width of the MLP ÷ D; 0: no MLP. Needs residual.
+  Index taps = 0;                // of a causal convolution before the layer; 0: none
+  bool shares_rows = false;      // takes inputs whose tokens share rows, where it can
+  MlpKind mlp = MlpKind::kRelu;  // kIdentity needs residual and an mlp_expansion of 0
 };
 
 /// A layer norm with the statistics that its backward needs.
@@ -112,6 +122,9 @@ class Block {
   void read(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y, Keep keep);
   void read_backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
                      SequenceView<const T> dy, SequenceView<T> dx);
+  bool has_mlp() const { return options_.mlp_expansion > 0; }
+  /// Whether y is more than r.
+  bool has_second_norm() const { return has_mlp() || options_.mlp == MlpKind::kIdentity; }
   void mlp_forward(const ThreadTeam& team, MatrixView<const T> r, MatrixView<T> y);
   void mlp_backward(const ThreadTeam& team, MatrixView<const T> r, MatrixView<T> dy);
 
@@ -129,7 +142,8 @@ class Block {
   Tensor<T> mixed_;                // L(LN₁(x)) [N, D]
   Tensor<T> residual_;             // r [N, D]
   Tensor<T> normed2_;              // LN₂(r) [N, D]
-  Tensor<T> hidden_;               // relu(…) [N, 4D]
+  Tensor<T> before_gelu_;          // W₁·LN₂(r) + b₁, which gelu's backward needs [N, 4D]
+  Tensor<T> hidden_;               // φ(…) [N, 4D]
   Tensor<T> dhidden_;              // [N, 4D]
   Tensor<T> dnormed_;              // of either norm's output, then of its input [N, D]
   Tensor<T> row_scratch_;          // the layer's, for an output at some tokens alone

@@ -11,6 +11,8 @@
 namespace seqbench {
 namespace {
 
+const std::vector<std::string> kMlpKinds = {"relu", "gelu", "identity"};  // as MlpKind
+
 /// What the tokens mean: the words of the grammar's tasks, or how many there are.
 std::string vocabulary_of(const Task& task) {
   return task.vocabulary == kGrammarWords ? join(grammar_words(), " ")
@@ -83,6 +85,7 @@ void write_model(const std::filesystem::path& path, const TrainingSettings& sett
       {"layers", text(settings.form.layers)},
       {"heads", text(settings.form.heads)},
       {"mlp_expansion", text(settings.form.mlp_expansion)},
+      {"mlp", kMlpKinds[std::size_t(settings.form.mlp)]},
       {"residual", settings.form.residual ? "true" : "false"},
       {"final_norm", settings.form.final_norm ? "true" : "false"},
       {"as_gpt2", settings.form.as_gpt2 ? "true" : "false"},
@@ -120,6 +123,8 @@ TrainingSettings model_settings(const TensorFile& file) {
   settings.form.heads = integer(file, "heads", 1);
   if (settings.width % settings.form.heads != 0) refuse(file, "heads", "a divisor of the width");
   settings.form.mlp_expansion = integer(file, "mlp_expansion", 0);
+  const auto mlp = std::ranges::find(kMlpKinds, one_of(file, "mlp", kMlpKinds));
+  settings.form.mlp = MlpKind(mlp - kMlpKinds.begin());
   settings.form.residual = one_of(file, "residual", {"false", "true"}) == "true";
   settings.form.final_norm = one_of(file, "final_norm", {"false", "true"}) == "true";
   settings.form.as_gpt2 = one_of(file, "as_gpt2", {"false", "true"}) == "true";
@@ -128,6 +133,10 @@ TrainingSettings model_settings(const TensorFile& file) {
   }
   if (!settings.form.residual && settings.form.mlp_expansion > 0) {
     refuse(file, "mlp_expansion", "0 without residual blocks");
+  }
+  const bool has_identity = settings.form.mlp == MlpKind::kIdentity;
+  if (has_identity && (!settings.form.residual || settings.form.mlp_expansion > 0)) {
+    refuse(file, "mlp", "another one without residual blocks or with an mlp_expansion");
   }
   if (training_cost(settings).bytes > usable_memory_bytes()) {
     throw FileError(file.name + ": a model of the sizes in its metadata does not fit in memory");

@@ -32,7 +32,8 @@ AttentionOptions attention_options(const LayerSpec& spec) {
           .causal = spec.causal,
           .kernel = AttentionKernel(position_of(spec.kernel, model_info(spec.model))),
           .rotary = spec.rotary,
-          .watch = spec.watch};
+          .watch = spec.watch,
+          .dropout = spec.dropout};
 }
 
 /// A model: what it is called, and how to make one and to tell its cost.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "attention/attention_map.h"
+#include "core/dropout.h"
 #include "core/sequence_layer.h"
 
 namespace seqbench {
@@ -20,15 +21,16 @@ struct ModelInfo {
   const std::string& fastest_kernel() const { return kernels.back(); }
 };
 
-/// One layer by name. `heads`, `causal`, `rotary` (positions) and `watch` apply to attention only.
+/// One layer by name. What follows the width applies to attention only.
 struct LayerSpec {
   std::string model;
   std::string kernel;
   Index width = 256;
   Index heads = 1;
   bool causal = false;
-  bool rotary = false;
-  AttentionWatch* watch = nullptr;  // needs kernel naive
+  bool rotary = false;              // positions
+  AttentionWatch* watch = nullptr;  // either needs kernel naive
+  const Dropout* dropout = nullptr;
 };
 
 const std::vector<ModelInfo>& all_models();

@@ -25,21 +25,16 @@ Index first_maximum(MatrixView<const T> row) {
 }
 
 template <typename T>
-std::unique_ptr<Block<T>> make_block(const SequenceModelSpec& spec, bool shares_rows) {
-  const ModelInfo& info = model_info(spec.model);
-  const LayerSpec layer{.model = spec.model,
-                        .kernel = spec.watch != nullptr ? "naive" : info.fastest_kernel(),
-                        .width = spec.width,
-                        .heads = info.is_recurrent() ? 1 : spec.heads,
-                        .causal = spec.causal,
-                        .rotary = spec.variant.positions == Positions::kRotary,
-                        .watch = spec.watch};
-  const bool bidirectional = info.is_recurrent() && !spec.causal;
+std::unique_ptr<Block<T>> make_block(const SequenceModelSpec& spec, const Dropout* dropout,
+                                     bool shares_rows) {
+  const LayerSpec layer = layer_spec(spec, dropout);
+  const bool bidirectional = model_info(spec.model).is_recurrent() && !spec.causal;
   return std::make_unique<Block<T>>(make_layer<T>(layer),
                                     BlockOptions{.residual = spec.residual,
                                                  .mlp_expansion = spec.mlp_expansion,
                                                  .taps = spec.variant.taps,
-                                                 .shares_rows = shares_rows},
+                                                 .shares_rows = shares_rows,
+                                                 .mlp = spec.mlp},
                                     bidirectional ? make_reversed(make_layer<T>(layer)) : nullptr);
 }
 
@@ -61,9 +56,26 @@ void initialise_layer(Random& random, SequenceLayer<T>& layer, const SequenceMod
 
 }  // namespace
 
+LayerSpec layer_spec(const SequenceModelSpec& spec, const Dropout* dropout) {
+  const ModelInfo& info = model_info(spec.model);
+  if (info.is_recurrent()) {
+    return {.model = spec.model, .kernel = info.fastest_kernel(), .width = spec.width};
+  }
+  const bool drops = spec.dropout > 0;
+  return {.model = spec.model,
+          .kernel = spec.watch != nullptr || drops ? "naive" : info.fastest_kernel(),
+          .width = spec.width,
+          .heads = spec.heads,
+          .causal = spec.causal,
+          .rotary = spec.variant.positions == Positions::kRotary,
+          .watch = spec.watch,
+          .dropout = drops ? dropout : nullptr};
+}
+
 template <typename T>
 SequenceModel<T>::SequenceModel(const SequenceModelSpec& spec)
     : spec_(spec),
+      dropout_{.probability = spec.dropout},
       embedding_{
           "embedding.weight", Tensor<T>({spec.as_gpt2 ? 0 : spec.vocabulary, spec.width}), {}},
       input_("input", spec.channels, spec.width),
@@ -89,10 +101,10 @@ SequenceModel<T>::SequenceModel(const SequenceModelSpec& spec)
   }
   name_parameters("");
   for (Index layer = 0; layer < spec.layers; ++layer) {
-    // Before the first block nothing but a position tells two tokens of one word apart.
-    const bool shares_rows =
-        layer == 0 && reads_tokens() && positions_.value.size() == 0 && !spec.embedding_gradient;
-    blocks_.push_back(make_block<T>(spec, shares_rows));
+    // Before the first block nothing but a position or dropout tells two tokens of one word apart.
+    const bool shares_rows = layer == 0 && reads_tokens() && positions_.value.size() == 0 &&
+                             spec.dropout == 0 && !spec.embedding_gradient;
+    blocks_.push_back(make_block<T>(spec, &dropout_, shares_rows));
     blocks_.back()->append_parameters(parameters_);
     name_parameters("blocks." + std::to_string(layer) + ".");
   }
@@ -170,6 +182,7 @@ void SequenceModel<T>::reserve(SequenceShape shape, Index answers, int workers) 
     dnumbers_ = Tensor<T>(numbers_.shape());
   }
   if (learns_positions()) positions_.gradient = Tensor<T>(positions_.value.shape());
+  if (spec_.dropout > 0) embedding_multipliers_ = Tensor<T>(state_shape);
   final_norm_.reserve(answers, Pass::kTrain);
   readout_.reserve(Pass::kTrain);
   features_ = Tensor<T>({answers, D});
@@ -193,6 +206,12 @@ double SequenceModel<T>::forward(const ThreadTeam& team, const TaskBatch& batch,
   } else {
     embed(team, batch, embedded.tokens());
     if (positions_.value.size() > 0) add_positions(team, positions_.value.matrix(), embedded);
+    if (dropout_.drops()) {
+      const MatrixView<T> states = embedded.tokens();
+      const auto count = static_cast<std::size_t>(states.rows * states.cols);
+      draw_multipliers(dropout_, embedding_multipliers_.values().first(count));
+      drop_elements(states);
+    }
     if (!is_read_at_answers(0)) {
       blocks_[0]->forward(team, embedded, view(states_[1], batch), keep);
     }
@@ -266,6 +285,7 @@ void SequenceModel<T>::backward(const ThreadTeam& team, const TaskBatch& batch, 
                          view(dstate_, batch), view(dstate_below_, batch));
     std::swap(dstate_, dstate_below_);
   }
+  if (dropout_.drops()) drop_elements(view(dstate_, batch).tokens());
   embedding_gradient_ = view(dstate_, batch);
   if (learns_positions()) {
     add_positions_backward(team, embedding_gradient_, positions_.gradient.matrix());
@@ -281,6 +301,12 @@ void SequenceModel<T>::embed(const ThreadTeam& team, const TaskBatch& batch,
   }
   std::ranges::transform(batch.numbers, numbers_.data(), [](double u) { return T(u); });
   input_.forward(team, numbers_.matrix().row_block(0, embedded.rows), embedded);
+}
+
+template <typename T>
+void SequenceModel<T>::drop_elements(MatrixView<T> states) {
+  const MatrixView<const T> multipliers(embedding_multipliers_.data(), states.rows, states.cols);
+  as_eigen(states).array() *= as_eigen(multipliers).array();
 }
 
 template <typename T>

@@ -16,8 +16,10 @@
 #include <vector>
 
 #include "attention/attention_map.h"
+#include "core/dropout.h"
 #include "core/sequence_layer.h"
 #include "harness/block.h"
+#include "harness/registry.h"
 #include "harness/tasks.h"
 #include "harness/variants.h"
 
@@ -41,11 +43,17 @@ struct SequenceModelSpec {
   bool residual = false;    // the blocks' form, with a layer norm behind the last one
   bool final_norm = false;  // that norm behind bare layers too
   Index mlp_expansion = 0;  // of residual blocks
-  bool as_gpt2 = false;     // the embedding's table is the readout's weight too, without bias;
-                            // needs as many answers as tokens
+  MlpKind mlp = MlpKind::kRelu;
+  bool as_gpt2 = false;  // the embedding's table is the readout's weight too, without bias;
+                         // needs as many answers as tokens
+  double dropout = 0;    // in training, of the embedding's output (positions included) and of
+                         // attention's weights, whose kernel is naive then
   bool embedding_gradient = false;  // backward tells it at every step of every sequence
   AttentionWatch* watch = nullptr;  // of all attention layers, outlives the model; null: none
 };
+
+/// One layer of the model. It refers to `dropout`, which may be null, where it has any.
+LayerSpec layer_spec(const SequenceModelSpec& spec, const Dropout* dropout);
 
 template <typename T>
 class SequenceModel {
@@ -68,6 +76,10 @@ class SequenceModel {
 
   /// Allocates for batches of up to this shape with up to `answers` answers in all.
   void reserve(SequenceShape shape, Index answers, int workers);
+
+  /// From now on forward drops what the specification says, drawn from there; null, as at first:
+  /// nothing. Not between a forward and its backward.
+  void drop_with(Random* random) { dropout_.random = random; }
 
   /// The mean loss over the batch's answers.
   double forward(const ThreadTeam& team, const TaskBatch& batch, Keep keep);
@@ -105,12 +117,15 @@ class SequenceModel {
   void embed_backward_shared(const ThreadTeam& team, const TaskBatch& batch);
   SequenceView<T> view(Tensor<T>& states, const TaskBatch& batch) const;
   void embed(const ThreadTeam& team, const TaskBatch& batch, MatrixView<T> embedded);
+  /// Drops elements of the embedding's output, or the same ones of its gradient.
+  void drop_elements(MatrixView<T> states);
   void embed_backward(const ThreadTeam& team, const TaskBatch& batch);
   double loss_forward(const TaskBatch& batch, MatrixView<T> logits);
   void loss_backward(const TaskBatch& batch, MatrixView<T> dlogits);
   void judge(const TaskBatch& batch, MatrixView<const T> logits);
 
   SequenceModelSpec spec_;
+  Dropout dropout_;
   Parameter<T> embedding_;  // [V, D]; empty where the input is numbers or the readout has the table
   LinearLayer<T> input_;    // [D, channels]; unused where the input is tokens
   Parameter<T> positions_;  // [longest, D]; empty without, no parameter unless learned
@@ -121,6 +136,7 @@ class SequenceModel {
   std::vector<std::string> parameter_names_;
 
   Tensor<T> numbers_, dnumbers_;      // [N, channels]
+  Tensor<T> embedding_multipliers_;   // of dropout [N, D]; empty without
   std::vector<Token> words_;          // [U] the batch's different tokens, by their first place
   std::vector<Token> shared_rows_;    // [N] where each token is among them
   std::vector<Token> row_of_word_;    // [V] the same of each word; −1: not in the batch

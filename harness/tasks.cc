@@ -114,6 +114,21 @@ void TaskBatch::take(const TaskBatch& batch, Part sequences) {
   minimal_pairs = batch.minimal_pairs;
 }
 
+void TaskBatch::append(const TaskBatch& batch) {
+  assert(batch.shape.steps == shape.steps && batch.minimal_pairs == minimal_pairs);
+  const auto extend = [](auto& to, const auto& from) {
+    to.insert(to.end(), from.begin(), from.end());
+  };
+  const Index first_row = shape.batch * shape.steps;
+  for (const Index row : batch.answer_rows) answer_rows.push_back(first_row + row);
+  extend(tokens, batch.tokens);
+  extend(numbers, batch.numbers);
+  extend(targets, batch.targets);
+  extend(values, batch.values);
+  extend(gaps, batch.gaps);
+  shape.batch += batch.shape.batch;
+}
+
 bool TaskBatch::is_among_last(Index a, Index count) const {
   const auto sequence_of = [this](Index i) { return answer_rows[std::size_t(i)] / shape.steps; };
   return a + count >= answers() || sequence_of(a + count) != sequence_of(a);

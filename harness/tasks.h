@@ -24,6 +24,7 @@
 #include "core/parts.h"
 #include "core/random.h"
 #include "core/sequence_layer.h"
+#include "harness/block.h"
 
 namespace seqbench {
 
@@ -48,6 +49,8 @@ struct TaskBatch {
   void start(SequenceShape new_shape);
   /// Becomes some of the sequences of a batch and what is asked about them.
   void take(const TaskBatch& batch, Part sequences);
+  /// Takes in the sequences of another batch, as long as its own, behind these.
+  void append(const TaskBatch& batch);
 };
 
 /// With the evidence removed, a target is independent of its sequence: whatever then scores above
@@ -89,8 +92,10 @@ struct ModelSettings {
   bool residual = false;        // Transformer blocks (block.h) around the layers, not bare ones
   bool final_norm = false;      // a layer norm behind the last layer; blocks always have one
   Index mlp_expansion = 0;      // hidden width of a block's MLP ÷ width
-  bool as_gpt2 = false;         // readout and initial values as GPT-2's (sequence_model.h)
-  Index width = 0;              // 0: the task's
+  MlpKind mlp = MlpKind::kRelu;
+  bool as_gpt2 = false;  // readout and initial values as GPT-2's (sequence_model.h)
+  double dropout = 0;    // of the embedding's output and of attention's weights
+  Index width = 0;       // 0: the task's
   std::optional<double> weight_decay = {};  // nothing: the task's
 };
 
@@ -108,7 +113,9 @@ struct TaskDefaults {
   OptimiserKind optimiser = OptimiserKind::kAdamW;
   double weight_decay = 0;
   double max_gradient_norm = 1;
-  Index training_sequences = 0;  // shown again and again in the same batches; 0: always fresh ones
+  Index training_sequences = 0;  // of an epoch, shown again in every one; 0: always fresh ones
+  bool shuffles = false;         // in a new order every epoch; else in the same batches
+  bool decays_by_epoch = false;  // the learning rate falls between epochs alone
   Index test_sequences = 1;
   std::vector<Index> test_distances = {};  // besides that of training
   double solved_accuracy = 1;  // from here on a test, or a stretch of training, counts as solved

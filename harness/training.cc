@@ -6,12 +6,11 @@
 
 #include "core/optimiser.h"
 #include "harness/registry.h"
+#include "harness/training_data.h"
 #include "harness/training_step.h"
 
 namespace seqbench {
 namespace {
-
-enum Stream : std::uint64_t { kParameters, kTrainingData, kTestData, kGradientData };
 
 constexpr int kWorkers = 1;  // of a training
 constexpr Index kStepsPerLearningPoint = 20;
@@ -52,46 +51,6 @@ void reserve_for(SequenceModel<float>& model, const TrainingSettings& settings,
   model.reserve(largest.shape, largest.answers, kWorkers);
 }
 
-/// Draws sequences of one distance as the training wants them.
-void draw(Random& random, const TrainingSettings& settings, Index distance, Index sequences,
-          Split split, TaskBatch& batch) {
-  settings.task->draw(random,
-                      {.sequences = sequences,
-                       .setting = settings.task_setting(distance),
-                       .evidence = settings.variant.evidence,
-                       .split = split},
-                      batch);
-}
-
-/// The batches of a training.
-class TrainingData {
- public:
-  explicit TrainingData(const TrainingSettings& settings)
-      : settings_(settings),
-        distances_(settings.trained_distances()),
-        random_(static_cast<std::uint64_t>(settings.seed), kTrainingData) {}
-
-  /// A mixture draws a distance for each batch.
-  void draw_next(TaskBatch& batch) {
-    const Index sequences = settings_.defaults().training_sequences;
-    if (sequences > 0 && drawn_ >= sequences) {
-      random_ = Random(static_cast<std::uint64_t>(settings_.seed), kTrainingData);
-      drawn_ = 0;
-    }
-    const bool mixed = distances_.size() > 1;
-    const Index choice = mixed ? random_.below(static_cast<Index>(distances_.size())) : 0;
-    draw(random_, settings_, distances_[std::size_t(choice)], settings_.batch, Split::kTraining,
-         batch);
-    drawn_ += settings_.batch;
-  }
-
- private:
-  const TrainingSettings& settings_;
-  std::vector<Index> distances_;
-  Random random_;
-  Index drawn_ = 0;  // sequences, since the first was
-};
-
 TestScore test_at(const ThreadTeam& team, const TrainingSettings& settings, Index distance,
                   SequenceModel<float>& model) {
   Random random(static_cast<std::uint64_t>(settings.seed), kTestData);
@@ -99,7 +58,7 @@ TestScore test_at(const ThreadTeam& team, const TrainingSettings& settings, Inde
   Score score(settings.task->judged);
   ScoreByGap by_gap;
   for (Index left = settings.defaults().test_sequences; left > 0; left -= batch.shape.batch) {
-    draw(random, settings, distance, std::min(left, settings.batch), Split::kTest, batch);
+    draw_sequences(random, settings, distance, std::min(left, settings.batch), Split::kTest, batch);
     const double loss = model.forward(team, batch, Keep::kNothing);
     score.add(batch, loss, model.right());
     by_gap.add(model.right(), batch.gaps);
@@ -155,7 +114,9 @@ SequenceModelSpec model_spec(const TrainingSettings& settings) {
           .residual = settings.form.residual,
           .final_norm = settings.form.final_norm,
           .mlp_expansion = settings.form.mlp_expansion,
-          .as_gpt2 = settings.form.as_gpt2};
+          .mlp = settings.form.mlp,
+          .as_gpt2 = settings.form.as_gpt2,
+          .dropout = settings.form.dropout};
 }
 
 void initialise(const TrainingSettings& settings, SequenceModel<float>& model) {
@@ -176,13 +137,8 @@ TaskBatch first_batch(const TrainingSettings& settings) {
 namespace {
 
 LayerCost layer_cost(const SequenceModelSpec& spec, SequenceShape shape) {
-  const ModelInfo& info = model_info(spec.model);
-  return declared_cost({.model = spec.model,
-                        .kernel = info.fastest_kernel(),
-                        .width = spec.width,
-                        .heads = info.is_recurrent() ? 1 : spec.heads,
-                        .causal = spec.causal},
-                       shape, Pass::kTrain, 1);
+  const Dropout dropout{.probability = spec.dropout};
+  return declared_cost(layer_spec(spec, &dropout), shape, Pass::kTrain, 1);
 }
 
 double mlp_parameters(const SequenceModelSpec& spec) {
@@ -210,14 +166,16 @@ double parameter_scalars(const SequenceModelSpec& spec) {
 /// What a model keeps for batches of this shape with so many answers.
 double state_scalars(const SequenceModelSpec& spec, SequenceShape shape, double answers) {
   const double N = double(shape.batch) * double(shape.steps), D = double(spec.width);
-  // A block's states (block.h): its output, in residual form five more and twice the MLP's, and two
-  // of a convolution.
+  // A block's states (block.h): its output, in residual form five more and the MLP's twice, with
+  // gelu three times, and two of a convolution.
+  const double mlp_states = (spec.mlp == MlpKind::kGelu ? 3 : 2) * double(spec.mlp_expansion);
   const double block_states =
-      (spec.residual ? 6 + 2 * double(spec.mlp_expansion) : 1) + (spec.variant.taps > 0 ? 2 : 0);
+      (spec.residual ? 6 + mlp_states : 1) + (spec.variant.taps > 0 ? 2 : 0);
   // The first block's products with the rows that tokens share: in a recurrent layer's gates.
   const double shared_states = double(model_info(spec.model).gates);
-  const double layers = double(spec.layers);
-  return N * (D * (2 + layers * block_states + shared_states) + 2 * double(spec.channels)) +
+  const double layers = double(spec.layers), dropout_states = spec.dropout > 0 ? 1 : 0;
+  return N * (D * (2 + layers * block_states + shared_states + dropout_states) +
+              2 * double(spec.channels)) +
          answers * (3 * D + 2 * double(spec.answers) + 1) +
          layers * layer_cost(spec, shape).workspace_bytes / sizeof(float);
 }
@@ -257,10 +215,12 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   SequenceModel<float>& model = *owned;
   initialise(settings, model);
   TrainingStep training_step(settings, model);
-  const LearningRateSchedule schedule{.peak = settings.form.learning_rate,
-                                      .steps = settings.steps,
-                                      .warmup_steps = defaults.warmup_steps,
-                                      .decay = defaults.decay};
+  const LearningRateSchedule schedule{
+      .peak = settings.form.learning_rate,
+      .steps = settings.steps,
+      .warmup_steps = defaults.warmup_steps,
+      .decay = defaults.decay,
+      .steps_per_change = defaults.decays_by_epoch ? TrainingData::steps_per_epoch(settings) : 1};
 
   TrainingResult result;
   result.parameters = model.parameter_count();
@@ -271,6 +231,8 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   const Stopwatch stopwatch;
   reserve_for_steps(settings, model);
   TrainingData data(settings);
+  Random dropped(static_cast<std::uint64_t>(settings.seed), kDropped);
+  model.drop_with(&dropped);
   TaskBatch batch;
   Score stretch(settings.task->judged);
   Index good_stretches = 0;  // in a row
@@ -300,6 +262,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
     if (defaults.stops_when_solved && good_stretches == kStretchesToStop) break;
   }
   result.train_seconds = stopwatch.seconds();
+  model.drop_with(nullptr);
 
   const auto tested = settings.tested_distances();
   if (tested.size() > settings.trained_distances().size()) reserve_for(model, settings, tested);

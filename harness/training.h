@@ -1,8 +1,8 @@
 // One training of one model on one task, at one distance or at several mixed, and what it tells.
 //
 // A training is a function of its settings alone: every random number comes from the seed, through
-// streams of its own for parameters, training data, test data and gradient probes, so that all
-// models see the same sequences, and a result repeats bit for bit, alone or beside others.
+// streams of its own for parameters, training data, test data, gradient probes and dropout, so that
+// all models see the same sequences, and a result repeats bit for bit, alone or beside others.
 #pragma once
 
 #include <functional>
@@ -19,6 +19,9 @@
 #include "harness/variants.h"
 
 namespace seqbench {
+
+/// The streams of a training's seed.
+enum Stream : std::uint64_t { kParameters, kTrainingData, kTestData, kGradientData, kDropped };
 
 struct TrainingSettings {
   const Task* task = nullptr;

@@ -22,6 +22,7 @@ template <typename T>
 struct AttentionData {
   AttentionShape shape;
   Tensor<T> projection, d_output;
+  Tensor<T> weight_multipliers = {};  // [B·H, T, T], for the naive kernel; empty: none
 
   explicit AttentionData(const AttentionShape& shape_)
       : shape(shape_),
@@ -93,7 +94,10 @@ AttentionResult<T> run_kernel(Kernel kernel, const AttentionData<T>& data,
                                     .q = in_blocks(data.part(0), d_k),
                                     .k = in_blocks(data.part(1), d_k),
                                     .v = in_blocks(data.part(2), d_k),
-                                    .output = in_blocks(result.o.matrix(), d_k)};
+                                    .output = in_blocks(result.o.matrix(), d_k),
+                                    .weight_multipliers = data.weight_multipliers.size() > 0
+                                                              ? data.weight_multipliers.data()
+                                                              : nullptr};
   const AttentionGradients<T> gradients{.d_output = in_blocks(data.d_output.matrix(), d_k),
                                         .dq = in_blocks(result.dq.matrix(), d_k),
                                         .dk = in_blocks(result.dk.matrix(), d_k),

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include "core/dropout.h"
 #include "tests/attention/attention_data.h"
+#include "tests/slopes.h"
 
 namespace seqbench {
 namespace {
@@ -20,6 +22,52 @@ TEST(NaiveAttention, EqualsTheFormulaInPlainLoops) {
         EXPECT_LE(max_difference(actual.dv, expected.dv), bounds.dv) << steps << causal;
       }
     }
+  }
+}
+
+// O = (P ∘ M)·V row by row: with V the identity, O is what is left of the weights.
+TEST(NaiveAttention, MultipliesWeightsBeforeTheySumValues) {
+  constexpr Index T = 5;
+  const AttentionShape shape{2, T, 1, T, true};
+  auto data = random_attention<double>(shape, 3);
+  for (Index b = 0; b < shape.batch; ++b) {
+    as_eigen(data.projection.matrix()).block(b * T, 2 * T, T, T).setIdentity();
+  }
+  const Tensor<double> weights = run_kernel(Kernel::kNaive, data).o;
+  Random random(4);
+  data.weight_multipliers = Tensor<double>({shape.batch * shape.heads, T, T});
+  fill_normal(random, data.weight_multipliers.values());
+  const auto dropped = run_kernel(Kernel::kNaive, data);
+  const auto M = as_eigen(std::as_const(data.weight_multipliers).matrix());
+  const RowMajorMatrix<double> expected = as_eigen(weights.matrix()).cwiseProduct(M);
+  EXPECT_EQ((as_eigen(dropped.o.matrix()) - expected).cwiseAbs().maxCoeff(), 0);
+}
+
+TEST(NaiveAttention, GradientsWithMultipliedWeightsMatchSlopes) {
+  for (const bool causal : {false, true}) {
+    const AttentionShape shape{2, 7, 2, 3, causal};
+    auto data = random_attention<double>(shape, 5);
+    Random random(6);
+    data.weight_multipliers = Tensor<double>({shape.batch * shape.heads, 7, 7});
+    draw_multipliers({.probability = 0.3, .random = &random}, data.weight_multipliers.values());
+    const auto result = run_kernel(Kernel::kNaive, data);
+    const auto loss = [&] {
+      const auto o = run_kernel(Kernel::kNaive, data).o;
+      return as_eigen(o.matrix()).cwiseProduct(as_eigen(data.d_output.matrix())).sum();
+    };
+    Tensor<double> gradient(data.projection.shape());
+    const auto columns = [&](Index part) {
+      return as_eigen(gradient.matrix().column_block(part * data.width(), data.width()));
+    };
+    columns(0) = as_eigen(result.dq.matrix());
+    columns(1) = as_eigen(result.dk.matrix());
+    columns(2) = as_eigen(result.dv.matrix());
+    // A sum of 84 products of outputs, each a mean of seven values behind three nested functions.
+    const double error =
+        std::numeric_limits<double>::epsilon() * (84 + 4 * 7) *
+        as_eigen(result.o.matrix()).cwiseProduct(as_eigen(data.d_output.matrix())).cwiseAbs().sum();
+    expect_slopes({"projection", data.projection.values(), std::as_const(gradient).values(), error},
+                  loss);
   }
 }
 

@@ -91,6 +91,14 @@ TEST(LearningRateSchedule, RisesLinearlyThenFallsAsHalfACosine) {
   EXPECT_DOUBLE_EQ(schedule.at(13), 1 + std::cos(std::numbers::pi * 0.9));
 }
 
+TEST(LearningRateSchedule, RestsBetweenChanges) {
+  const LearningRateSchedule each{.peak = 2, .steps = 12, .warmup_steps = 3};
+  LearningRateSchedule schedule = each;
+  schedule.steps_per_change = 3;
+  for (const Index t : {0, 1, 2, 3, 6, 9}) EXPECT_EQ(schedule.at(t), each.at(t));
+  for (const Index t : {7, 8}) EXPECT_EQ(schedule.at(t), each.at(6));
+}
+
 TEST(LearningRateSchedule, FallsAsALineOrStaysAtThePeak) {
   LearningRateSchedule schedule{.peak = 2, .steps = 14, .warmup_steps = 4, .decay = Decay::kLinear};
   EXPECT_EQ(schedule.at(1), 1.0);

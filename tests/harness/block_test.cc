@@ -16,8 +16,14 @@ std::unique_ptr<SequenceLayer<T>> make_gru_layer() {
   return make_layer<T>({.model = "gru", .kernel = "hoisted", .width = kWidth});
 }
 
-const BlockOptions kForms[] = {{false, 0},    {true, 0},    {true, 3},
-                               {false, 0, 3}, {true, 0, 3}, {true, 3, 2}};
+const BlockOptions kForms[] = {{false, 0},
+                               {true, 0},
+                               {true, 3},
+                               {false, 0, 3},
+                               {true, 0, 3},
+                               {true, 3, 2},
+                               {.residual = true, .mlp_expansion = 3, .mlp = MlpKind::kGelu},
+                               {.residual = true, .mlp = MlpKind::kIdentity}};
 
 TEST(Block, GradientsOfEveryFormMatchSlopes) {
   const ThreadTeam team;
@@ -120,7 +126,8 @@ TEST(Block, AllocatesGradientsForTrainingOnly) {
 }
 
 TEST(Block, ListsTheParametersOfItsForm) {
-  const std::size_t expected[] = {4, 6, 12, 6, 8, 14};
+  const std::size_t expected[] = {4, 6, 12, 6, 8, 14, 12, 8};
+  static_assert(std::size(expected) == std::size(kForms));
   for (std::size_t form = 0; form < std::size(kForms); ++form) {
     Block<float> block(make_gru_layer<float>(), kForms[form]);
     std::vector<Parameter<float>*> parameters;

@@ -99,6 +99,8 @@ TEST_F(ModelFile, RefusesAnotherVocabularyTaskOrShape) {
                                    {"width", "0"},
                                    {"layers", "x"},
                                    {"width", "1000000000"},
+                                   {"mlp", "swish"},
+                                   {"mlp", "identity"},
                                    {"residual", "false"}}) {
     TensorFile file{.name = good.name, .metadata = good.metadata, .entries = {}};
     file.metadata[key] = value;

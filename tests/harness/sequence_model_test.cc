@@ -102,7 +102,12 @@ void check_slopes(const SequenceModelSpec& spec, SequenceShape shape,
   }
   const TaskBatch batch = draw(random, shape);
   model.reserve(shape, batch.answers(), 1);
-  const auto loss = [&] { return model.forward(team, batch, Keep::kForBackward); };
+  Random dropped(2);
+  model.drop_with(&dropped);
+  const auto loss = [&] {
+    dropped = Random(2);  // the same elements each time
+    return model.forward(team, batch, Keep::kForBackward);
+  };
   const double start = loss();
   for (Parameter<double>* parameter : model.parameters()) {
     std::ranges::fill(parameter->gradient.values(), std::numeric_limits<double>::quiet_NaN());
@@ -161,6 +166,53 @@ TEST_P(EveryModel, GradientsOfATiedReadoutMatchSlopes) {
   SequenceModelSpec spec = small_spec(GetParam(), 9);
   spec.answers = spec.vocabulary, spec.as_gpt2 = true;
   check_slopes(spec, {2, 9}, small_batch);
+}
+
+TEST_P(EveryModel, GradientsWithGeluOrNormsInPlaceOfMlpsMatchSlopes) {
+  SequenceModelSpec spec = small_spec(GetParam(), 9);
+  spec.residual = true, spec.mlp_expansion = 2, spec.mlp = MlpKind::kGelu;
+  check_slopes(spec, {2, 9}, small_batch);
+  spec.mlp_expansion = 0, spec.mlp = MlpKind::kIdentity;
+  check_slopes(spec, {2, 9}, small_batch);
+}
+
+TEST_P(EveryModel, GradientsOfWhatDropoutLeavesMatchSlopes) {
+  SequenceModelSpec spec = small_spec(GetParam(), 9);
+  spec.dropout = 0.3;
+  for (const bool causal : {true, false}) {
+    spec.causal = causal;
+    check_slopes(spec, {3, 9}, small_batch);
+  }
+}
+
+TEST_P(EveryModel, DropoutDrawsAnewInTrainingAndOtherwiseDoesNothing) {
+  const ThreadTeam team;
+  SequenceModelSpec spec = small_spec(GetParam(), 9);
+  SequenceModel<double> plain(spec);
+  spec.dropout = 0.3;
+  SequenceModel<double> model(spec);
+  Random random(7);
+  const TaskBatch batch = small_batch(random, {3, 9});
+  for (SequenceModel<double>* each : {&plain, &model}) {
+    Random parameters(8);
+    each->initialise(parameters);
+    each->reserve(batch.shape, batch.answers(), 1);
+  }
+  const auto loss = [&](SequenceModel<double>& of) {
+    return of.forward(team, batch, Keep::kForBackward);
+  };
+  // Other orders of sums over nine steps and four products, through two layers.
+  const double tolerance = std::numeric_limits<double>::epsilon() * 2 * 4 * (9 + 4);
+  EXPECT_NEAR(loss(model), loss(plain), tolerance);
+  Random dropped(9);
+  model.drop_with(&dropped);
+  const double first = loss(model), second = loss(model);
+  EXPECT_NE(first, second);
+  EXPECT_GT(std::abs(first - loss(plain)), 1e3 * tolerance);
+  dropped = Random(9);
+  EXPECT_EQ(loss(model), first);
+  model.drop_with(nullptr);
+  EXPECT_NEAR(loss(model), loss(plain), tolerance);
 }
 
 // A table with one row a position makes the table's gradient the embedding output's.

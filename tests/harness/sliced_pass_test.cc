@@ -100,6 +100,26 @@ TEST(TaskBatch, TakesSomeSequencesOfAnother) {
   }
 }
 
+TEST(TaskBatch, AppendingItsPartsGivesTheWhole) {
+  Random random(1);
+  for (const bool tokens : {true, false}) {
+    const TaskBatch batch = draw(random, tokens);
+    TaskBatch whole, slice;
+    whole.take(batch, {0, 7});
+    for (const Part part : {Part{7, 1}, Part{8, 11}}) {
+      slice.take(batch, part);
+      whole.append(slice);
+    }
+    EXPECT_EQ(whole.shape.batch, batch.shape.batch);
+    EXPECT_EQ(whole.tokens, batch.tokens);
+    EXPECT_EQ(whole.numbers, batch.numbers);
+    EXPECT_EQ(whole.answer_rows, batch.answer_rows);
+    EXPECT_EQ(whole.targets, batch.targets);
+    EXPECT_EQ(whole.values, batch.values);
+    EXPECT_EQ(whole.gaps, batch.gaps);
+  }
+}
+
 class EverySlicedModel : public ::testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Slices, EverySlicedModel, ::testing::ValuesIn(model_names()),
                          [](const auto& instance) { return instance.param; });

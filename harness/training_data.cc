@@ -1,0 +1,82 @@
+#include "harness/training_data.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "harness/training.h"
+
+namespace seqbench {
+namespace {
+
+// Of a training's streams the first that a single sequence has.
+constexpr std::uint64_t kFirstSequence = 1 << 16;
+
+Random epoch_stream(const TrainingSettings& settings) {
+  return Random(static_cast<std::uint64_t>(settings.seed), kTrainingData);
+}
+
+}  // namespace
+
+void draw_sequences(Random& random, const TrainingSettings& settings, Index distance,
+                    Index sequences, Split split, TaskBatch& batch) {
+  settings.task->draw(random,
+                      {.sequences = sequences,
+                       .setting = settings.task_setting(distance),
+                       .evidence = settings.variant.evidence,
+                       .split = split},
+                      batch);
+}
+
+Index TrainingData::steps_per_epoch(const TrainingSettings& settings) {
+  return (settings.defaults().training_sequences + settings.batch - 1) / settings.batch;
+}
+
+TrainingData::TrainingData(const TrainingSettings& settings)
+    : settings_(settings),
+      distances_(settings.trained_distances()),
+      random_(epoch_stream(settings)) {
+  assert(!settings.defaults().shuffles || distances_.size() == 1);
+  if (settings.defaults().shuffles) {
+    order_.resize(static_cast<std::size_t>(settings.defaults().training_sequences));
+    std::iota(order_.begin(), order_.end(), Index{0});
+  }
+  begin_epoch();
+}
+
+void TrainingData::begin_epoch() {
+  drawn_ = 0;
+  if (order_.empty()) {
+    random_ = epoch_stream(settings_);
+    return;
+  }
+  for (std::size_t i = order_.size(); i > 1; --i) {
+    std::swap(order_[i - 1], order_[std::size_t(random_.below(Index(i)))]);
+  }
+}
+
+void TrainingData::draw_next(TaskBatch& batch) {
+  const Index sequences = settings_.defaults().training_sequences;
+  if (sequences > 0 && drawn_ == sequences) begin_epoch();
+  const Index count =
+      sequences > 0 ? std::min(settings_.batch, sequences - drawn_) : settings_.batch;
+  if (!order_.empty()) {
+    draw_shuffled(count, batch);
+  } else {
+    const bool mixed = distances_.size() > 1;
+    const Index choice = mixed ? random_.below(static_cast<Index>(distances_.size())) : 0;
+    draw_sequences(random_, settings_, distances_[std::size_t(choice)], count, Split::kTraining,
+                   batch);
+  }
+  drawn_ += count;
+}
+
+void TrainingData::draw_shuffled(Index sequences, TaskBatch& batch) {
+  for (Index i = 0; i < sequences; ++i) {
+    const auto number = static_cast<std::uint64_t>(order_[std::size_t(drawn_ + i)]);
+    Random own(static_cast<std::uint64_t>(settings_.seed), kFirstSequence + number);
+    draw_sequences(own, settings_, distances_.front(), 1, Split::kTraining, i == 0 ? batch : one_);
+    if (i > 0) batch.append(one_);
+  }
+}
+
+}  // namespace seqbench
