@@ -54,10 +54,10 @@ void draw_copy_all(Random& random, const DrawRequest& request, TaskBatch& batch)
 }
 
 // ---- associative_recall (github.com/berlino/seq_icl, after Fu et al. 2023): key-value pairs with
-// repeats under one random map a sequence, an arrow, one of the keys seen: its value. Every next
-// token is a target in training; accuracy counts the last.
+// repeats under one random map a sequence, an arrow, one of the keys seen, whichever as often: its
+// value. Every next token is a target in training; accuracy counts the last.
 
-constexpr Index kRecallKeys = 19, kRecallValues = 19;  // of a vocabulary of 40
+constexpr Index kRecallKeys = 9, kRecallValues = 9;  // of a vocabulary of 20
 constexpr Token kArrow = kRecallKeys + kRecallValues;
 
 void draw_associative_recall(Random& random, const DrawRequest& request, TaskBatch& batch) {
@@ -76,7 +76,10 @@ void draw_associative_recall(Random& random, const DrawRequest& request, TaskBat
       tokens.push_back(keys.back());
       tokens.push_back(given ? map[std::size_t(keys.back())] : value());
     }
-    const Token asked = keys[std::size_t(random.below(pairs))];
+    Token asked = 0;
+    do {
+      asked = static_cast<Token>(random.below(kRecallKeys));
+    } while (std::ranges::find(keys, asked) == keys.end());
     tokens.insert(tokens.end(), {kArrow, asked, map[std::size_t(asked)]});
     batch.tokens.insert(batch.tokens.end(), tokens.begin(), tokens.end() - 1);
     batch.targets.insert(batch.targets.end(), tokens.begin() + 1, tokens.end());
