@@ -89,6 +89,7 @@ void write_model(const std::filesystem::path& path, const TrainingSettings& sett
       {"residual", settings.form.residual ? "true" : "false"},
       {"final_norm", settings.form.final_norm ? "true" : "false"},
       {"as_gpt2", settings.form.as_gpt2 ? "true" : "false"},
+      {"direct_input", settings.form.direct_input ? "true" : "false"},
       {"vocabulary", vocabulary_of(*settings.task)},
   };
   std::vector<NamedTensor> tensors;
@@ -133,6 +134,12 @@ TrainingSettings model_settings(const TensorFile& file) {
   }
   if (!settings.form.residual && settings.form.mlp_expansion > 0) {
     refuse(file, "mlp_expansion", "0 without residual blocks");
+  }
+  settings.form.direct_input = one_of(file, "direct_input", {"false", "true"}) == "true";
+  if (settings.form.direct_input &&
+      (settings.form.residual || settings.form.as_gpt2 || settings.variant.taps > 0 ||
+       settings.width < settings.task->channels || !model_info(settings.model).is_recurrent())) {
+    refuse(file, "direct_input", "false but for bare recurrent layers");
   }
   const bool has_identity = settings.form.mlp == MlpKind::kIdentity;
   if (has_identity && (!settings.form.residual || settings.form.mlp_expansion > 0)) {

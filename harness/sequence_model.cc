@@ -15,6 +15,22 @@ namespace {
 // GPT-2's and BERT's deviation: for learned positions, and for all matrices of a model as GPT-2.
 constexpr double kDeviation = 0.02;
 
+/// Throws std::invalid_argument for a model that cannot be.
+void check(const SequenceModelSpec& spec) {
+  assert((spec.vocabulary > 0) != (spec.channels > 0));
+  if (spec.as_gpt2 && spec.answers != spec.vocabulary) {
+    throw std::invalid_argument("a tied readout needs as many answers as tokens, got " +
+                                std::to_string(spec.answers) + " and " +
+                                std::to_string(spec.vocabulary));
+  }
+  const bool bare_recurrent =
+      model_info(spec.model).is_recurrent() && !spec.residual && spec.variant.taps == 0;
+  if (spec.direct_input && (!bare_recurrent || spec.as_gpt2 || spec.width < spec.channels)) {
+    throw std::invalid_argument(
+        "a direct input needs bare recurrent layers at least as wide as it, and no tied readout");
+  }
+}
+
 /// Where the row's first maximum is; 0 where it has none, being NaN. Two passes, since the
 /// vectorised one tells no place.
 template <typename T>
@@ -81,14 +97,11 @@ SequenceModel<T>::SequenceModel(const SequenceModelSpec& spec)
       input_("input", spec.channels, spec.width),
       final_norm_("final_norm", spec.width),
       readout_("readout", spec.width, spec.answers) {
-  assert((spec.vocabulary > 0) != (spec.channels > 0));
-  if (spec.as_gpt2 && spec.answers != spec.vocabulary) {
-    throw std::invalid_argument("a tied readout needs as many answers as tokens, got " +
-                                std::to_string(spec.answers) + " and " +
-                                std::to_string(spec.vocabulary));
-  }
+  check(spec);
   if (spec.as_gpt2) readout_.weight.name = embedding_.name;
-  if (reads_tokens()) {
+  if (spec.direct_input) {
+    for (Index v = 0; v < spec.vocabulary; ++v) embedding_.value.matrix()(v, 0) = T(v);
+  } else if (reads_tokens()) {
     parameters_.push_back(&table());
   } else {
     for (Parameter<T>* parameter : {&input_.weight, &input_.bias}) parameters_.push_back(parameter);
@@ -124,9 +137,9 @@ void SequenceModel<T>::name_parameters(const std::string& prefix) {
 
 template <typename T>
 void SequenceModel<T>::initialise(Random& random) {
-  if (reads_tokens()) {
+  if (reads_tokens() && !spec_.direct_input) {
     fill_normal(random, table().value.values());
-  } else {
+  } else if (!spec_.direct_input) {
     input_.initialise(random);
   }
   if (learns_positions()) fill_normal(random, positions_.value.values(), 0, kDeviation);
@@ -160,6 +173,12 @@ template <typename T>
 Index SequenceModel<T>::parameter_count() const {
   Index count = 0;
   for (const Parameter<T>* parameter : parameters_) count += parameter->value.size();
+  if (spec_.direct_input) {
+    for (SequenceLayer<T>* layer : blocks_[0]->layers()) {
+      const Index rows = layer->parameters().front().value.shape()[0];  // of weight_ih
+      count -= rows * (spec_.width - direct_channels());
+    }
+  }
   return count;
 }
 
@@ -174,9 +193,9 @@ void SequenceModel<T>::reserve(SequenceShape shape, Index answers, int workers) 
   dstate_below_ = Tensor<T>(state_shape);
   for (auto& block : blocks_) block->reserve(shape, Pass::kTrain, workers);
 
-  if (reads_tokens()) {
+  if (reads_tokens() && !spec_.direct_input) {
     table().gradient = Tensor<T>(table().value.shape());
-  } else {
+  } else if (!spec_.direct_input) {
     input_.reserve(Pass::kTrain);
     numbers_ = Tensor<T>({shape.batch * shape.steps, spec_.channels});
     dnumbers_ = Tensor<T>(numbers_.shape());
@@ -299,6 +318,14 @@ void SequenceModel<T>::embed(const ThreadTeam& team, const TaskBatch& batch,
   if (reads_tokens()) {
     return embedding_forward<T>(batch.tokens, table().value.matrix(), embedded);
   }
+  if (spec_.direct_input) {
+    as_eigen(embedded).setZero();
+    auto number = batch.numbers.begin();
+    for (Index i = 0; i < embedded.rows; ++i) {
+      for (Index c = 0; c < spec_.channels; ++c) embedded(i, c) = T(*number++);
+    }
+    return;
+  }
   std::ranges::transform(batch.numbers, numbers_.data(), [](double u) { return T(u); });
   input_.forward(team, numbers_.matrix().row_block(0, embedded.rows), embedded);
 }
@@ -311,6 +338,7 @@ void SequenceModel<T>::drop_elements(MatrixView<T> states) {
 
 template <typename T>
 void SequenceModel<T>::embed_backward(const ThreadTeam& team, const TaskBatch& batch) {
+  if (spec_.direct_input) return;
   const MatrixView<const T> gradient = embedding_gradient_.tokens();
   if (reads_tokens()) {
     return table_backward(batch.tokens, gradient);
@@ -351,7 +379,7 @@ void SequenceModel<T>::embed_backward_shared(const ThreadTeam& team, const TaskB
   const MatrixView<T> dtable(dstate_below_.data(), U, spec_.width);
   blocks_[0]->backward_shared(team, {.table = table, .rows = shared_rows_}, view(states_[1], batch),
                               view(dstate_, batch), dtable);
-  table_backward(words_, dtable);
+  if (!spec_.direct_input) table_backward(words_, dtable);
 }
 
 template <typename T>

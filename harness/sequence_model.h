@@ -44,10 +44,13 @@ struct SequenceModelSpec {
   bool final_norm = false;  // that norm behind bare layers too
   Index mlp_expansion = 0;  // of residual blocks
   MlpKind mlp = MlpKind::kRelu;
-  bool as_gpt2 = false;  // the embedding's table is the readout's weight too, without bias;
-                         // needs as many answers as tokens
-  double dropout = 0;    // in training, of the embedding's output (positions included) and of
-                         // attention's weights, whose kernel is naive then
+  bool as_gpt2 = false;       // the embedding's table is the readout's weight too, without bias;
+                              // needs as many answers as tokens
+  bool direct_input = false;  // no embedding: the numbers of a step, or its token's number, are the
+                              // first channels that the first layer reads, the others are 0. Bare
+                              // recurrent layers only
+  double dropout = 0;         // in training, of the embedding's output (positions included) and of
+                              // attention's weights, whose kernel is naive then
   bool embedding_gradient = false;  // backward tells it at every step of every sequence
   AttentionWatch* watch = nullptr;  // of all attention layers, outlives the model; null: none
 };
@@ -71,7 +74,7 @@ class SequenceModel {
   const std::vector<Parameter<T>*>& parameters() { return parameters_; }
   /// Their names in the same order, each once: those of a block begin with "blocks.0.".
   const std::vector<std::string>& parameter_names() const { return parameter_names_; }
-  /// Trainable scalars.
+  /// Trainable scalars, without the weights of channels that are always 0.
   Index parameter_count() const;
 
   /// Allocates for batches of up to this shape with up to `answers` answers in all.
@@ -108,6 +111,8 @@ class SequenceModel {
   void table_backward(std::span<const Token> tokens, MatrixView<const T> gradient);
   bool has_final_norm() const { return spec_.residual || spec_.final_norm; }
   bool reads_tokens() const { return spec_.vocabulary > 0; }
+  /// Channels of a direct input.
+  Index direct_channels() const { return reads_tokens() ? 1 : spec_.channels; }
   bool learns_positions() const { return spec_.variant.positions == Positions::kLearned; }
   /// Whether block k computes its output at the answers' rows alone.
   bool is_read_at_answers(std::size_t k) const;
@@ -126,8 +131,9 @@ class SequenceModel {
 
   SequenceModelSpec spec_;
   Dropout dropout_;
-  Parameter<T> embedding_;  // [V, D]; empty where the input is numbers or the readout has the table
-  LinearLayer<T> input_;    // [D, channels]; unused where the input is tokens
+  Parameter<T> embedding_;  // [V, D]; empty where the input is numbers or the readout has the
+                            // table; of a direct input the tokens' numbers, no parameter
+  LinearLayer<T> input_;    // [D, channels]; unused where the input is tokens or direct
   Parameter<T> positions_;  // [longest, D]; empty without, no parameter unless learned
   std::vector<std::unique_ptr<Block<T>>> blocks_;
   NormLayer<T> final_norm_;

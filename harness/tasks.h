@@ -93,9 +93,10 @@ struct ModelSettings {
   bool final_norm = false;      // a layer norm behind the last layer; blocks always have one
   Index mlp_expansion = 0;      // hidden width of a block's MLP ÷ width
   MlpKind mlp = MlpKind::kRelu;
-  bool as_gpt2 = false;  // readout and initial values as GPT-2's (sequence_model.h)
-  double dropout = 0;    // of the embedding's output and of attention's weights
-  Index width = 0;       // 0: the task's
+  bool as_gpt2 = false;       // readout and initial values as GPT-2's (sequence_model.h)
+  bool direct_input = false;  // no embedding (sequence_model.h)
+  double dropout = 0;         // of the embedding's output and of attention's weights
+  Index width = 0;            // 0: the task's
   std::optional<double> weight_decay = {};  // nothing: the task's
 };
 
@@ -119,8 +120,10 @@ struct TaskDefaults {
   Index test_sequences = 1;
   std::vector<Index> test_distances = {};  // besides that of training
   double solved_accuracy = 1;  // from here on a test, or a stretch of training, counts as solved
-  bool stops_when_solved = false;            // training ends soon after (training.cc says when)
-  Index gradient_steps = 512;                // how far back gradients are measured
+  bool stops_when_solved = false;  // training ends soon after (training.cc says when)
+  bool tests_epochs = false;       // it is tested behind each epoch, and the first test that counts
+                                   // as solved ends it: with dropout training batches tell less
+  Index gradient_steps = 512;      // how far back gradients are measured
   std::vector<Index> attended_mixture = {};  // distances that attend's trainings mix with the
                                              // sentence's own; empty: none
 };

@@ -116,6 +116,7 @@ SequenceModelSpec model_spec(const TrainingSettings& settings) {
           .mlp_expansion = settings.form.mlp_expansion,
           .mlp = settings.form.mlp,
           .as_gpt2 = settings.form.as_gpt2,
+          .direct_input = settings.form.direct_input,
           .dropout = settings.form.dropout};
 }
 
@@ -215,12 +216,13 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   SequenceModel<float>& model = *owned;
   initialise(settings, model);
   TrainingStep training_step(settings, model);
+  const Index steps_per_epoch = TrainingData::steps_per_epoch(settings);
   const LearningRateSchedule schedule{
       .peak = settings.form.learning_rate,
       .steps = settings.steps,
       .warmup_steps = defaults.warmup_steps,
       .decay = defaults.decay,
-      .steps_per_change = defaults.decays_by_epoch ? TrainingData::steps_per_epoch(settings) : 1};
+      .steps_per_change = defaults.decays_by_epoch ? steps_per_epoch : 1};
 
   TrainingResult result;
   result.parameters = model.parameter_count();
@@ -237,6 +239,17 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   Score stretch(settings.task->judged);
   Index good_stretches = 0;  // in a row
   const double good_accuracy = (1 + defaults.solved_accuracy) / 2;
+  const auto mark_solved = [&] {
+    if (result.steps_to_solve) return;
+    result.steps_to_solve = result.steps;
+    result.seconds_to_solve = stopwatch.seconds();
+  };
+  const auto passes_test = [&] {
+    model.drop_with(nullptr);
+    const bool passed = test_at(team, settings, settings.distance, model).solves(defaults);
+    model.drop_with(&dropped);
+    return passed;
+  };
   for (Index step = 0; step < settings.steps; ++step) {
     if (!keep_going(result)) return std::nullopt;
     data.draw_next(batch);
@@ -248,10 +261,8 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
       result.learning.push_back(
           {result.steps, stopwatch.seconds(), stretch.mean_loss(), stretch.accuracy()});
       good_stretches = stretch.accuracy() >= good_accuracy ? good_stretches + 1 : 0;
-      if (!result.steps_to_solve && stretch.accuracy() >= defaults.solved_accuracy) {
-        result.steps_to_solve = result.steps;
-        result.seconds_to_solve = result.learning.back().seconds;
-      }
+      const bool solved = stretch.accuracy() >= defaults.solved_accuracy;
+      if (solved && !defaults.tests_epochs) mark_solved();
       stretch = Score(settings.task->judged);
     }
     if (!std::isfinite(loss)) {
@@ -260,6 +271,10 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
       break;
     }
     if (defaults.stops_when_solved && good_stretches == kStretchesToStop) break;
+    if (defaults.tests_epochs && result.steps % steps_per_epoch == 0 && passes_test()) {
+      mark_solved();
+      break;
+    }
   }
   result.train_seconds = stopwatch.seconds();
   model.drop_with(nullptr);

@@ -100,6 +100,7 @@ TEST_F(ModelFile, RefusesAnotherVocabularyTaskOrShape) {
                                    {"layers", "x"},
                                    {"width", "1000000000"},
                                    {"mlp", "swish"},
+                                   {"direct_input", "true"},
                                    {"mlp", "identity"},
                                    {"residual", "false"}}) {
     TensorFile file{.name = good.name, .metadata = good.metadata, .entries = {}};

@@ -176,6 +176,47 @@ TEST_P(EveryModel, GradientsWithGeluOrNormsInPlaceOfMlpsMatchSlopes) {
   check_slopes(spec, {2, 9}, small_batch);
 }
 
+TEST(SequenceModel, ADirectInputNeedsNoEmbedding) {
+  constexpr Index D = 4, kSteps = 9;
+  for (const std::string model_name : {"elman", "lstm", "gru"}) {
+    SequenceModelSpec tokens = small_spec(model_name, kSteps);
+    SequenceModelSpec numbers = regression_spec(model_name, kSteps);
+    tokens.direct_input = numbers.direct_input = true;
+    check_slopes(tokens, {2, kSteps}, small_batch);
+    check_slopes(numbers, {2, kSteps}, regression_batch);
+    const Index gates = model_info(model_name).gates, second = gates * (2 * D * D + 2 * D);
+    const auto first = [&](Index channels) { return gates * (D * (channels + D) + 2 * D); };
+    EXPECT_EQ(SequenceModel<float>(tokens).parameter_count(), first(1) + second + 3 * (D + 1));
+    EXPECT_EQ(SequenceModel<float>(numbers).parameter_count(), first(2) + second + D + 1);
+  }
+  SequenceModelSpec spec = small_spec("attention", kSteps);
+  spec.direct_input = true;
+  EXPECT_THROW(SequenceModel<float>{spec}, std::invalid_argument);
+}
+
+// What the layer reads: the token's number and zeros, as an embedding of these rows would give.
+TEST(SequenceModel, ADirectInputIsTheTokensNumber) {
+  const ThreadTeam team;
+  SequenceModelSpec spec = small_spec("gru", 9);
+  SequenceModel<double> embedded(spec);
+  spec.direct_input = true;
+  SequenceModel<double> direct(spec);
+  Random random(1), parameters(2);
+  const TaskBatch batch = small_batch(random, {2, 9});
+  direct.initialise(parameters);
+  Parameter<double>& table = *embedded.parameters()[0];
+  for (Index v = 0; v < spec.vocabulary; ++v) table.value.matrix()(v, 0) = double(v);
+  for (std::size_t k = 0; k < direct.parameters().size(); ++k) {
+    std::ranges::copy(direct.parameters()[k]->value.values(),
+                      embedded.parameters()[k + 1]->value.data());
+  }
+  for (SequenceModel<double>* model : {&direct, &embedded}) {
+    model->reserve(batch.shape, batch.answers(), 1);
+  }
+  EXPECT_EQ(direct.forward(team, batch, Keep::kNothing),
+            embedded.forward(team, batch, Keep::kNothing));
+}
+
 TEST_P(EveryModel, GradientsOfWhatDropoutLeavesMatchSlopes) {
   SequenceModelSpec spec = small_spec(GetParam(), 9);
   spec.dropout = 0.3;

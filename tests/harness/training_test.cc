@@ -260,6 +260,33 @@ TEST(Train, APresetTakesThePlaceOfTheTasksSettings) {
   EXPECT_LT(result->learning.back().loss, 0.2 * result->tests[0].loss);
 }
 
+TEST(Train, EndsBehindTheFirstEpochWhoseTestIsSolved) {
+  constexpr Index kStepsPerEpoch = 10;
+  TrainingSettings settings = first_token("attention", "learned", 8);
+  Preset preset{.name = "epochs",
+                .task = "first_token",
+                .settings = settings.task->defaults,
+                .source = "",
+                .differs = ""};
+  preset.settings.training_sequences = kStepsPerEpoch * settings.batch;
+  preset.settings.shuffles = true;
+  preset.settings.decay = Decay::kConstant;
+  preset.settings.tests_epochs = true;
+  settings.preset = &preset;
+  settings.steps = 300;
+  settings.measure_gradients = false;
+  settings.form.dropout = 0.1;
+  const auto result = train(settings, kToTheEnd);
+  ASSERT_TRUE(result->steps_to_solve.has_value());
+  EXPECT_EQ(result->steps, *result->steps_to_solve);
+  EXPECT_LT(result->steps, settings.steps);
+  EXPECT_EQ(result->steps % kStepsPerEpoch, 0);
+  EXPECT_TRUE(result->tests[0].solves(preset.settings));
+  // An epoch less is not enough.
+  settings.steps = result->steps - kStepsPerEpoch;
+  EXPECT_FALSE(train(settings, kToTheEnd)->tests[0].solves(preset.settings));
+}
+
 TEST(Train, MeasuresNoGradientsUnlessAsked) {
   TrainingSettings settings = first_token("elman", "default", 8);
   settings.steps = 1;
