@@ -390,6 +390,7 @@ class MultiHeadAttention final : public SequenceLayer<T> {
   void draw_weight_multipliers(Index B, Index T_steps) {
     if (!drops_weights()) return;
     const auto count = static_cast<std::size_t>(B * options_.heads * T_steps * T_steps);
+    assert(buffers_.weight_multipliers.values().size() >= count);  // reserved for Pass::kTrain
     draw_multipliers(*options_.dropout, buffers_.weight_multipliers.values().first(count));
   }
 

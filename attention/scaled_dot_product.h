@@ -53,8 +53,8 @@ struct AttentionProblem {
       output;  // O: assigned by forward, read by backward; must not overlap q, k, v
   const std::vector<bool>* hidden_keys = nullptr;  // [B·T], naive only: true for keys that no query
                                                    // sees; null or empty: none
-  const T* weight_multipliers = nullptr;  // [B·H, T, T], naive only: dropout's, O = (P ∘ M)·V;
-                                          // null: none
+  const T* weight_multipliers = nullptr;  // [B·H, T, T], naive only: dropout's, O = (P ∘ M)·V,
+                                          // with a workspace for training; null: none
 };
 
 /// [B·T, H·d_k] each, as above.

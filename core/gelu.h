@@ -15,7 +15,8 @@ namespace seqbench {
 template <typename T>
 void gelu_forward(std::span<const std::type_identity_t<T>> x, std::span<T> y);
 
-/// Assigns dx from the forward's x and from dy, all of equal size. dx may be dy.
+/// Assigns dx from the forward's x, whose cube must be finite, and from dy, all of equal size. dx
+/// may be dy.
 template <typename T>
 void gelu_backward(std::span<const std::type_identity_t<T>> x,
                    std::span<const std::type_identity_t<T>> dy, std::span<T> dx);

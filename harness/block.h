@@ -1,5 +1,6 @@
 // One block of a sequence model: a sequence layer, bare or in a Transformer's pre-norm residual
-// form (Xiong et al. 2020, fig. 1b; nn.TransformerEncoderLayer with norm_first, without dropout):
+// form (Xiong et al. 2020, fig. 1b; nn.TransformerEncoderLayer with norm_first, dropout of
+// attention's weights alone):
 //
 //   bare       y = L(x)
 //   residual   r = x + L(LN₁(x))
@@ -15,15 +16,9 @@
 #include <vector>
 
 #include "core/sequence_layer.h"
+#include "harness/mlp_kind.h"
 
 namespace seqbench {
-
-/// What follows a residual block's second norm.
-enum class MlpKind {
-  kRelu,
-  kGelu,      // in its tanh form (core/gelu.h)
-  kIdentity,  // the norm's output itself, as in Zoology's blocks (Arora et al. 2023)
-};
 
 struct BlockOptions {
   bool residual = false;

@@ -8,7 +8,7 @@ namespace {
 
 constexpr double kNoClipping = std::numeric_limits<double>::infinity();
 
-/// Zoology's model: pre-norm blocks of one head without MLP, readout tied to the embedding.
+/// Zoology's model: pre-norm blocks of one head, readout tied to the embedding.
 constexpr ModelSettings kMixingBlocks{.layers = 2,
                                       .learning_rate = 2.15e-3,
                                       .residual = true,
@@ -42,6 +42,7 @@ TaskDefaults zoology(Index length, Index seeds) {
           .weight_decay = 0.1,
           .max_gradient_norm = kNoClipping,
           .training_sequences = kSequences,
+          .shuffles = true,
           .decays_by_epoch = true,
           .test_sequences = 3000,
           .solved_accuracy = 0.99,
@@ -94,8 +95,8 @@ const std::vector<Preset>& all_presets() {
       {.name = "mqar-64-4",
        .task = "mqar_8k",
        .settings = zoology(64, 3),
-       .source = "Arora et al. 2023 (Zoology), fig. 2; github.com/HazyResearch/zoology, "
-                 "iclr24_zoology_figure2",
+       .source = "Arora et al. 2023 (Zoology), fig. 2; github.com/HazyResearch/zoology of January "
+                 "2024 (66f4918), experiments/paper/figure2.py",
        .differs = "the third of its four learning rates alone"},
       {.name = "mqar-128-8",
        .task = "mqar_8k",

@@ -202,6 +202,11 @@ std::vector<TrainingSettings> trainings_of(const Task& task, const Preset* prese
     TrainingSettings settings = settings_of(task, preset, model, line);
     for (const Variant& variant : variants_of(model, names)) {
       settings.variant = variant;
+      if (settings.form.direct_input && variant.taps > 0) {
+        refuse(
+            "variant", variant.name,
+            "one without a convolution where a model reads its input directly, as of " + task.name);
+      }
       for (const Index layers : layers_of(line, settings.form)) {
         settings.form.layers = layers;
         for (const std::string& regime : line.names("regime", {"single", "mixed"})) {

@@ -15,22 +15,6 @@ namespace {
 // GPT-2's and BERT's deviation: for learned positions, and for all matrices of a model as GPT-2.
 constexpr double kDeviation = 0.02;
 
-/// Throws std::invalid_argument for a model that cannot be.
-void check(const SequenceModelSpec& spec) {
-  assert((spec.vocabulary > 0) != (spec.channels > 0));
-  if (spec.as_gpt2 && spec.answers != spec.vocabulary) {
-    throw std::invalid_argument("a tied readout needs as many answers as tokens, got " +
-                                std::to_string(spec.answers) + " and " +
-                                std::to_string(spec.vocabulary));
-  }
-  const bool bare_recurrent =
-      model_info(spec.model).is_recurrent() && !spec.residual && spec.variant.taps == 0;
-  if (spec.direct_input && (!bare_recurrent || spec.as_gpt2 || spec.width < spec.channels)) {
-    throw std::invalid_argument(
-        "a direct input needs bare recurrent layers at least as wide as it, and no tied readout");
-  }
-}
-
 /// Where the row's first maximum is; 0 where it has none, being NaN. Two passes, since the
 /// vectorised one tells no place.
 template <typename T>
@@ -71,6 +55,21 @@ void initialise_layer(Random& random, SequenceLayer<T>& layer, const SequenceMod
 }
 
 }  // namespace
+
+void check(const SequenceModelSpec& spec) {
+  assert((spec.vocabulary > 0) != (spec.channels > 0));
+  if (spec.as_gpt2 && spec.answers != spec.vocabulary) {
+    throw std::invalid_argument("a tied readout needs as many answers as tokens, got " +
+                                std::to_string(spec.answers) + " and " +
+                                std::to_string(spec.vocabulary));
+  }
+  const bool bare_recurrent =
+      model_info(spec.model).is_recurrent() && !spec.residual && spec.variant.taps == 0;
+  if (spec.direct_input && (!bare_recurrent || spec.as_gpt2 || spec.width < spec.channels)) {
+    throw std::invalid_argument(
+        "a direct input needs bare recurrent layers at least as wide as it, and no tied readout");
+  }
+}
 
 LayerSpec layer_spec(const SequenceModelSpec& spec, const Dropout* dropout) {
   const ModelInfo& info = model_info(spec.model);
@@ -176,7 +175,7 @@ Index SequenceModel<T>::parameter_count() const {
   if (spec_.direct_input) {
     for (SequenceLayer<T>* layer : blocks_[0]->layers()) {
       const Index rows = layer->parameters().front().value.shape()[0];  // of weight_ih
-      count -= rows * (spec_.width - direct_channels());
+      count -= rows * (spec_.width - input_channels());
     }
   }
   return count;

@@ -1,7 +1,8 @@
 // The models that learn the long-range tasks:
 //
 //   tokens → embedding ┐
-//   numbers → linear   ┴ [+ positions] → blocks → (answer rows only) [layer norm] → linear → loss
+//   numbers → linear   ┴ [+ positions] → [dropout] → blocks → (answer rows only) [layer norm] →
+//   linear → loss
 //
 // What does not decide the loss is left out, the same for every model: the last block gives its
 // output at the answers' rows alone where it can, and what comes before the first product with
@@ -55,6 +56,9 @@ struct SequenceModelSpec {
   AttentionWatch* watch = nullptr;  // of all attention layers, outlives the model; null: none
 };
 
+/// Throws std::invalid_argument for a model that cannot be, whatever its layers say.
+void check(const SequenceModelSpec& spec);
+
 /// One layer of the model. It refers to `dropout`, which may be null, where it has any.
 LayerSpec layer_spec(const SequenceModelSpec& spec, const Dropout* dropout);
 
@@ -94,11 +98,16 @@ class SequenceModel {
   /// Assigns every parameter's gradient of `loss_scale` times the loss; after a forward of the same
   /// batch with kForBackward.
   void backward(const ThreadTeam& team, const TaskBatch& batch, double loss_scale = 1);
-  /// The last backward's gradient with respect to the embedding's output: [B, T, D]. For models
-  /// that are specified to tell it.
+  /// The last backward's gradient with respect to the embedding's output: [B, T, D], of a direct
+  /// input its channels first and nothing of meaning behind them. For models that are specified to
+  /// tell it.
   SequenceView<const T> embedding_gradient() const {
     assert(spec_.embedding_gradient);
     return embedding_gradient_;
+  }
+  /// Of a step's vector those that carry its input: D, but of a direct input.
+  Index input_channels() const {
+    return !spec_.direct_input ? spec_.width : reads_tokens() ? 1 : spec_.channels;
   }
 
  private:
@@ -111,8 +120,6 @@ class SequenceModel {
   void table_backward(std::span<const Token> tokens, MatrixView<const T> gradient);
   bool has_final_norm() const { return spec_.residual || spec_.final_norm; }
   bool reads_tokens() const { return spec_.vocabulary > 0; }
-  /// Channels of a direct input.
-  Index direct_channels() const { return reads_tokens() ? 1 : spec_.channels; }
   bool learns_positions() const { return spec_.variant.positions == Positions::kLearned; }
   /// Whether block k computes its output at the answers' rows alone.
   bool is_read_at_answers(std::size_t k) const;

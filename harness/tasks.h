@@ -24,7 +24,7 @@
 #include "core/parts.h"
 #include "core/random.h"
 #include "core/sequence_layer.h"
-#include "harness/block.h"
+#include "harness/mlp_kind.h"
 
 namespace seqbench {
 
@@ -116,7 +116,7 @@ struct TaskDefaults {
   double max_gradient_norm = 1;
   Index training_sequences = 0;  // of an epoch, shown again in every one; 0: always fresh ones
   bool shuffles = false;         // in a new order every epoch; else in the same batches
-  bool decays_by_epoch = false;  // the learning rate falls between epochs alone
+  bool decays_by_epoch = false;  // the learning rate falls between epochs alone; no warm-up
   Index test_sequences = 1;
   std::vector<Index> test_distances = {};  // besides that of training
   double solved_accuracy = 1;  // from here on a test, or a stretch of training, counts as solved

@@ -53,7 +53,7 @@ void reserve_for(SequenceModel<float>& model, const TrainingSettings& settings,
 
 TestScore test_at(const ThreadTeam& team, const TrainingSettings& settings, Index distance,
                   SequenceModel<float>& model) {
-  Random random(static_cast<std::uint64_t>(settings.seed), kTestData);
+  Random random(static_cast<std::uint64_t>(settings.seed), streams::kTestData);
   TaskBatch batch;
   Score score(settings.task->judged);
   ScoreByGap by_gap;
@@ -78,7 +78,7 @@ GradientProbe gradient_probe(const TrainingSettings& settings) {
           .sequences = settings.batch,
           .steps = settings.gradient_steps,
           .seed = static_cast<std::uint64_t>(settings.seed),
-          .stream = kGradientData};
+          .stream = streams::kGradientData};
 }
 
 }  // namespace
@@ -121,7 +121,7 @@ SequenceModelSpec model_spec(const TrainingSettings& settings) {
 }
 
 void initialise(const TrainingSettings& settings, SequenceModel<float>& model) {
-  Random random(static_cast<std::uint64_t>(settings.seed), kParameters);
+  Random random(static_cast<std::uint64_t>(settings.seed), streams::kParameters);
   model.initialise(random);
 }
 
@@ -185,6 +185,7 @@ double state_scalars(const SequenceModelSpec& spec, SequenceShape shape, double 
 
 TrainingCost training_cost(const TrainingSettings& settings) {
   const SequenceModelSpec spec = model_spec(settings);
+  check(spec);
   const auto trained = settings.trained_distances();
   double flops = 0;  // a step's, mean over the mixture
   for (const Index distance : trained) {
@@ -217,6 +218,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   initialise(settings, model);
   TrainingStep training_step(settings, model);
   const Index steps_per_epoch = TrainingData::steps_per_epoch(settings);
+  assert(steps_per_epoch > 0 || !(defaults.decays_by_epoch || defaults.tests_epochs));
   const LearningRateSchedule schedule{
       .peak = settings.form.learning_rate,
       .steps = settings.steps,
@@ -233,7 +235,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   const Stopwatch stopwatch;
   reserve_for_steps(settings, model);
   TrainingData data(settings);
-  Random dropped(static_cast<std::uint64_t>(settings.seed), kDropped);
+  Random dropped(static_cast<std::uint64_t>(settings.seed), streams::kDropped);
   model.drop_with(&dropped);
   TaskBatch batch;
   Score stretch(settings.task->judged);

@@ -21,7 +21,12 @@
 namespace seqbench {
 
 /// The streams of a training's seed.
-enum Stream : std::uint64_t { kParameters, kTrainingData, kTestData, kGradientData, kDropped };
+namespace streams {
+inline constexpr std::uint64_t kParameters = 0, kTrainingData = 1, kTestData = 2;
+inline constexpr std::uint64_t kGradientData = 3;  // and the next (gradient_probe.h)
+inline constexpr std::uint64_t kDropped = 5;
+inline constexpr std::uint64_t kFirstSequence = 1 << 16;  // of a shuffled set, each its own
+}  // namespace streams
 
 struct TrainingSettings {
   const Task* task = nullptr;
@@ -52,7 +57,7 @@ struct TrainingSettings {
   std::vector<Index> tested_distances() const;
 };
 
-/// The mean over the fresh batches of a stretch of training that ends after `step` steps.
+/// The mean over the batches of a stretch of training that ends after `step` steps.
 struct LearningPoint {
   Index step = 0;
   double seconds = 0;  // of training so far
@@ -74,8 +79,8 @@ struct TestScore {
 
 struct TrainingResult {
   Index parameters = 0;
-  Index steps = 0;                         // taken
-  std::optional<Index> steps_to_solve;     // end of the first stretch that counts as solved
+  Index steps = 0;                      // taken
+  std::optional<Index> steps_to_solve;  // end of the first stretch, or test, that counts as solved
   std::optional<double> seconds_to_solve;  // of training, up to there
   double train_seconds = 0;
   std::vector<TestScore> tests;

@@ -8,11 +8,8 @@
 namespace seqbench {
 namespace {
 
-// Of a training's streams the first that a single sequence has.
-constexpr std::uint64_t kFirstSequence = 1 << 16;
-
 Random epoch_stream(const TrainingSettings& settings) {
-  return Random(static_cast<std::uint64_t>(settings.seed), kTrainingData);
+  return Random(static_cast<std::uint64_t>(settings.seed), streams::kTrainingData);
 }
 
 }  // namespace
@@ -35,7 +32,6 @@ TrainingData::TrainingData(const TrainingSettings& settings)
     : settings_(settings),
       distances_(settings.trained_distances()),
       random_(epoch_stream(settings)) {
-  assert(!settings.defaults().shuffles || distances_.size() == 1);
   if (settings.defaults().shuffles) {
     order_.resize(static_cast<std::size_t>(settings.defaults().training_sequences));
     std::iota(order_.begin(), order_.end(), Index{0});
@@ -59,22 +55,22 @@ void TrainingData::draw_next(TaskBatch& batch) {
   if (sequences > 0 && drawn_ == sequences) begin_epoch();
   const Index count =
       sequences > 0 ? std::min(settings_.batch, sequences - drawn_) : settings_.batch;
-  if (!order_.empty()) {
-    draw_shuffled(count, batch);
+  const bool mixed = distances_.size() > 1;
+  const Index choice = mixed ? random_.below(static_cast<Index>(distances_.size())) : 0;
+  const Index distance = distances_[std::size_t(choice)];
+  if (order_.empty()) {
+    draw_sequences(random_, settings_, distance, count, Split::kTraining, batch);
   } else {
-    const bool mixed = distances_.size() > 1;
-    const Index choice = mixed ? random_.below(static_cast<Index>(distances_.size())) : 0;
-    draw_sequences(random_, settings_, distances_[std::size_t(choice)], count, Split::kTraining,
-                   batch);
+    draw_shuffled(distance, count, batch);
   }
   drawn_ += count;
 }
 
-void TrainingData::draw_shuffled(Index sequences, TaskBatch& batch) {
+void TrainingData::draw_shuffled(Index distance, Index sequences, TaskBatch& batch) {
   for (Index i = 0; i < sequences; ++i) {
     const auto number = static_cast<std::uint64_t>(order_[std::size_t(drawn_ + i)]);
-    Random own(static_cast<std::uint64_t>(settings_.seed), kFirstSequence + number);
-    draw_sequences(own, settings_, distances_.front(), 1, Split::kTraining, i == 0 ? batch : one_);
+    Random own(static_cast<std::uint64_t>(settings_.seed), streams::kFirstSequence + number);
+    draw_sequences(own, settings_, distance, 1, Split::kTraining, i == 0 ? batch : one_);
     if (i > 0) batch.append(one_);
   }
 }

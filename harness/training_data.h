@@ -31,7 +31,7 @@ class TrainingData {
  private:
   void begin_epoch();
   /// The epoch's next sequences in its order, each of which comes from a stream of its own.
-  void draw_shuffled(Index sequences, TaskBatch& batch);
+  void draw_shuffled(Index distance, Index sequences, TaskBatch& batch);
 
   const TrainingSettings& settings_;
   std::vector<Index> distances_;

@@ -68,7 +68,8 @@ using ModelFile = FolderTest;
 
 TEST_F(ModelFile, GivesBackTheModel) {
   const auto path = folder_ / "model.safetensors";
-  const TrainingSettings settings = small("coreference", 3);
+  TrainingSettings settings = small("coreference", 3);
+  settings.form.mlp = MlpKind::kGelu;
   const auto result = train(settings, kToTheEnd);
   write_model(path, settings, *result->model);
   write_model(path, settings, *result->model);  // over the first
@@ -76,6 +77,7 @@ TEST_F(ModelFile, GivesBackTheModel) {
   const TrainingSettings read = model_settings(file);
   EXPECT_EQ(read.task, settings.task);
   EXPECT_EQ(read.seed, settings.seed);
+  EXPECT_EQ(read.form.mlp, settings.form.mlp);
   SequenceModel<float> model(model_spec(read));
   load_parameters(file, model);
   for (std::size_t k = 0; k < model.parameters().size(); ++k) {

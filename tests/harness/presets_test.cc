@@ -17,6 +17,10 @@ TEST(Presets, EachIsASettingOfATaskWithASource) {
     EXPECT_EQ(&preset_by_name(preset.name), &preset);
     EXPECT_FALSE(preset.source.empty());
     const Task& task = task_by_name(preset.task);
+    const TaskDefaults& set = preset.settings;
+    if (set.shuffles || set.decays_by_epoch || set.tests_epochs) {
+      EXPECT_GT(set.training_sequences, 0) << preset.name;
+    }
     for (const auto& [model, form] : preset.settings.models) {
       for (const Index distance : preset.settings.distances) {
         EXPECT_GE(distance, task.min_distance(0));
@@ -29,6 +33,12 @@ TEST(Presets, EachIsASettingOfATaskWithASource) {
                                   .width = form.width > 0 ? form.width : preset.settings.width,
                                   .form = form};
         EXPECT_GT(training_cost(settings).flops, 0) << preset.name << model;
+        for (const std::string& name : preset.settings.variants) {
+          const auto variant = find_variant(model, name);
+          if (!variant) continue;
+          settings.variant = *variant;
+          EXPECT_GT(SequenceModel<float>(model_spec(settings)).parameter_count(), 0);
+        }
       }
     }
   }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "harness/training_data.h"
+
 namespace seqbench {
 namespace {
 
@@ -282,6 +284,17 @@ TEST(Train, EndsBehindTheFirstEpochWhoseTestIsSolved) {
   EXPECT_LT(result->steps, settings.steps);
   EXPECT_EQ(result->steps % kStepsPerEpoch, 0);
   EXPECT_TRUE(result->tests[0].solves(preset.settings));
+  // Neither test nor what is given back drops anything: the loss is that of the test's sequences.
+  Random random(1, streams::kTestData);
+  Score score(settings.task->judged);
+  for (Index left = preset.settings.test_sequences; left > 0; left -= settings.batch) {
+    TaskBatch batch;
+    draw_sequences(random, settings, settings.distance, std::min(left, settings.batch),
+                   Split::kTest, batch);
+    score.add(batch, result->model->forward(ThreadTeam(), batch, Keep::kNothing),
+              result->model->right());
+  }
+  EXPECT_EQ(score.mean_loss(), result->tests[0].loss);
   // An epoch less is not enough.
   settings.steps = result->steps - kStepsPerEpoch;
   EXPECT_FALSE(train(settings, kToTheEnd)->tests[0].solves(preset.settings));
@@ -383,6 +396,35 @@ TEST(TrainingCost, GrowsAsItShouldAndNeverOverflows) {
   settings.width = 30;
   settings.form.heads = 4;
   EXPECT_THROW(training_cost(settings), std::invalid_argument);
+}
+
+TEST(TrainingCost, CountsWhatGeluAndDropoutKeep) {
+  TrainingSettings settings = settings_of("mqar", "attention", "learned", 64);
+  settings.form.mlp_expansion = 4;
+  settings.measure_gradients = false;
+  const double base = training_cost(settings).bytes;
+  const double D = double(settings.width), B = double(settings.batch), T = 64;
+  const double N = B * T, layers = double(settings.form.layers),
+               heads = double(settings.form.heads);
+  settings.form.mlp = MlpKind::kGelu;
+  EXPECT_EQ(training_cost(settings).bytes, base + 4 * N * 4 * D * layers);
+  settings.form.mlp = MlpKind::kRelu;
+  settings.form.dropout = 0.1;
+  // Multipliers of the embedding; in each layer P and its multipliers instead of tiles.
+  EXPECT_GT(training_cost(settings).bytes, base + 4 * N * D);
+  EXPECT_GT(training_cost(settings).bytes, 4 * layers * 2 * B * heads * T * T);
+}
+
+TEST(Train, MeasuresTheGradientsOfADirectInputAlone) {
+  TrainingSettings settings = settings_of("parity", "elman", "default", 5);
+  settings.form.direct_input = true;
+  settings.steps = 1;
+  const double narrow = train(settings, kToTheEnd)->initial_gradients.front().norm;
+  EXPECT_GT(narrow, 0);
+  // One channel of weights of equal size instead of all of them.
+  settings.form.direct_input = false;
+  const double wide = train(settings, kToTheEnd)->initial_gradients.front().norm;
+  EXPECT_LT(narrow, 0.6 * wide);
 }
 
 TEST(Train, AttentionsFirstGradientsDoNotVanish) {
