@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <random>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "core/tensor.h"
 
@@ -31,6 +33,14 @@ class Random {
   double spare_normal_ = 0;
   bool has_spare_ = false;
 };
+
+/// Puts the elements in random order (Fisher & Yates), every order as likely.
+template <typename T>
+void shuffle(Random& random, std::vector<T>& elements) {
+  for (std::size_t n = elements.size(); n > 1; --n) {
+    std::swap(elements[n - 1], elements[static_cast<std::size_t>(random.below(Index(n)))]);
+  }
+}
 
 /// Fills with N(mean, deviation²), drawn in order.
 template <typename T>

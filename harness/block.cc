@@ -421,15 +421,11 @@ void Block<T>::mlp_forward(const ThreadTeam& team, MatrixView<const T> r, Matrix
     as_eigen(y) = as_eigen(r) + as_eigen(normed);
     return;
   }
+  const bool gelu = options_.mlp == MlpKind::kGelu;
   const auto hidden = rows_of(hidden_, r.rows);
-  if (options_.mlp == MlpKind::kGelu) {
-    const auto before = rows_of(before_gelu_, r.rows);
-    linear1_.forward(team, normed, before);
-    gelu_forward<T>(elements(before), elements(hidden));
-  } else {
-    linear1_.forward(team, normed, hidden);
-    relu_forward<T>(elements(hidden), elements(hidden));
-  }
+  const auto before = gelu ? rows_of(before_gelu_, r.rows) : hidden;
+  linear1_.forward(team, normed, before);
+  (gelu ? gelu_forward<T> : relu_forward<T>)(elements(before), elements(hidden));
   linear2_.forward(team, hidden, y);
   as_eigen(y) += as_eigen(r);
 }
@@ -438,21 +434,20 @@ void Block<T>::mlp_forward(const ThreadTeam& team, MatrixView<const T> r, Matrix
 template <typename T>
 void Block<T>::mlp_backward(const ThreadTeam& team, MatrixView<const T> r, MatrixView<T> dy) {
   const auto dnormed = rows_of(dnormed_, r.rows);
-  if (!has_mlp()) {
-    norm2_.backward(r, dy, dnormed);
-    as_eigen(dy) += as_eigen(dnormed);
-    return;
+  MatrixView<const T> dmlp_input = dy;  // of LN₂'s output
+  if (has_mlp()) {
+    const auto hidden = rows_of(hidden_, r.rows), dhidden = rows_of(dhidden_, r.rows);
+    linear2_.backward(team, hidden, dy, dhidden);
+    if (options_.mlp == MlpKind::kGelu) {
+      const auto before = rows_of(before_gelu_, r.rows);
+      gelu_backward<T>(elements(before), elements(dhidden), elements(dhidden));
+    } else {
+      relu_backward<T>(elements(hidden), elements(dhidden), elements(dhidden));
+    }
+    linear1_.backward(team, rows_of(normed2_, r.rows), dhidden, dnormed);
+    dmlp_input = dnormed;
   }
-  const auto hidden = rows_of(hidden_, r.rows), dhidden = rows_of(dhidden_, r.rows);
-  linear2_.backward(team, hidden, dy, dhidden);
-  if (options_.mlp == MlpKind::kGelu) {
-    const auto before = rows_of(before_gelu_, r.rows);
-    gelu_backward<T>(elements(before), elements(dhidden), elements(dhidden));
-  } else {
-    relu_backward<T>(elements(hidden), elements(dhidden), elements(dhidden));
-  }
-  linear1_.backward(team, rows_of(normed2_, r.rows), dhidden, dnormed);
-  norm2_.backward(r, dnormed, dnormed);
+  norm2_.backward(r, dmlp_input, dnormed);
   as_eigen(dy) += as_eigen(dnormed);
 }
 

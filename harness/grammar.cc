@@ -71,9 +71,7 @@ std::vector<bool> held_out_pairs() {
           pairs.emplace_back(a * kNounsInClass + i, b * kNounsInClass + j);
         }
       }
-      for (std::size_t n = pairs.size(); n > 1; --n) {
-        std::swap(pairs[n - 1], pairs[std::size_t(random.below(Index(n)))]);
-      }
+      shuffle(random, pairs);
       std::stable_partition(pairs.begin(), pairs.end(), [](const NounPair& pair) {
         return pair == NounPair(kAnimal, kStreet) || pair == NounPair(kCat, kMat);
       });

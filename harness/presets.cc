@@ -3,6 +3,8 @@
 #include <limits>
 #include <stdexcept>
 
+#include "core/parts.h"
+
 namespace seqbench {
 namespace {
 
@@ -27,7 +29,7 @@ constexpr ModelSettings kLanguageModelBlocks{.layers = 2,
 
 /// Steps of so many epochs over so many sequences.
 constexpr Index epochs(Index count, Index sequences, Index batch) {
-  return count * ((sequences + batch - 1) / batch);
+  return count * parts_in(sequences, batch);
 }
 
 TaskDefaults zoology(Index length, Index seeds) {

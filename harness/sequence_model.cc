@@ -100,10 +100,10 @@ SequenceModel<T>::SequenceModel(const SequenceModelSpec& spec)
   if (spec.as_gpt2) readout_.weight.name = embedding_.name;
   if (spec.direct_input) {
     for (Index v = 0; v < spec.vocabulary; ++v) embedding_.value.matrix()(v, 0) = T(v);
-  } else if (reads_tokens()) {
-    parameters_.push_back(&table());
-  } else {
-    for (Parameter<T>* parameter : {&input_.weight, &input_.bias}) parameters_.push_back(parameter);
+  }
+  if (learns_table()) parameters_.push_back(&table());
+  if (learns_input_map()) {
+    parameters_.insert(parameters_.end(), {&input_.weight, &input_.bias});
   }
   if (spec.variant.positions == Positions::kLearned) {
     positions_ = {"positions.weight", Tensor<T>({spec.longest, spec.width}), {}};
@@ -136,11 +136,8 @@ void SequenceModel<T>::name_parameters(const std::string& prefix) {
 
 template <typename T>
 void SequenceModel<T>::initialise(Random& random) {
-  if (reads_tokens() && !spec_.direct_input) {
-    fill_normal(random, table().value.values());
-  } else if (!spec_.direct_input) {
-    input_.initialise(random);
-  }
+  if (learns_table()) fill_normal(random, table().value.values());
+  if (learns_input_map()) input_.initialise(random);
   if (learns_positions()) fill_normal(random, positions_.value.values(), 0, kDeviation);
   for (auto& block : blocks_) {
     for (SequenceLayer<T>* layer : block->layers()) initialise_layer(random, *layer, spec_);
@@ -192,9 +189,8 @@ void SequenceModel<T>::reserve(SequenceShape shape, Index answers, int workers) 
   dstate_below_ = Tensor<T>(state_shape);
   for (auto& block : blocks_) block->reserve(shape, Pass::kTrain, workers);
 
-  if (reads_tokens() && !spec_.direct_input) {
-    table().gradient = Tensor<T>(table().value.shape());
-  } else if (!spec_.direct_input) {
+  if (learns_table()) table().gradient = Tensor<T>(table().value.shape());
+  if (learns_input_map()) {
     input_.reserve(Pass::kTrain);
     numbers_ = Tensor<T>({shape.batch * shape.steps, spec_.channels});
     dnumbers_ = Tensor<T>(numbers_.shape());

@@ -120,6 +120,9 @@ class SequenceModel {
   void table_backward(std::span<const Token> tokens, MatrixView<const T> gradient);
   bool has_final_norm() const { return spec_.residual || spec_.final_norm; }
   bool reads_tokens() const { return spec_.vocabulary > 0; }
+  /// Whether tokens are looked up in a trained table, or numbers go through a trained map.
+  bool learns_table() const { return reads_tokens() && !spec_.direct_input; }
+  bool learns_input_map() const { return !reads_tokens() && !spec_.direct_input; }
   bool learns_positions() const { return spec_.variant.positions == Positions::kLearned; }
   /// Whether block k computes its output at the answers' rows alone.
   bool is_read_at_answers(std::size_t k) const;

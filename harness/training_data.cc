@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/parts.h"
 #include "harness/training.h"
 
 namespace seqbench {
@@ -25,7 +26,7 @@ void draw_sequences(Random& random, const TrainingSettings& settings, Index dist
 }
 
 Index TrainingData::steps_per_epoch(const TrainingSettings& settings) {
-  return (settings.defaults().training_sequences + settings.batch - 1) / settings.batch;
+  return parts_in(settings.defaults().training_sequences, settings.batch);
 }
 
 TrainingData::TrainingData(const TrainingSettings& settings)
@@ -35,18 +36,16 @@ TrainingData::TrainingData(const TrainingSettings& settings)
   if (settings.defaults().shuffles) {
     order_.resize(static_cast<std::size_t>(settings.defaults().training_sequences));
     std::iota(order_.begin(), order_.end(), Index{0});
+    shuffle(random_, order_);
   }
-  begin_epoch();
 }
 
 void TrainingData::begin_epoch() {
   drawn_ = 0;
   if (order_.empty()) {
     random_ = epoch_stream(settings_);
-    return;
-  }
-  for (std::size_t i = order_.size(); i > 1; --i) {
-    std::swap(order_[i - 1], order_[std::size_t(random_.below(Index(i)))]);
+  } else {
+    shuffle(random_, order_);
   }
 }
 

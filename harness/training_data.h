@@ -29,6 +29,7 @@ class TrainingData {
   static Index steps_per_epoch(const TrainingSettings& settings);
 
  private:
+  /// Another one.
   void begin_epoch();
   /// The epoch's next sequences in its order, each of which comes from a stream of its own.
   void draw_shuffled(Index distance, Index sequences, TaskBatch& batch);
