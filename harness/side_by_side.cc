@@ -1,5 +1,6 @@
 #include "harness/side_by_side.h"
 
+#include "core/thread_team.h"
 #include "harness/interrupt.h"
 #include "harness/machine.h"
 
@@ -11,7 +12,9 @@ Index jobs_at_a_time(const CommandLine& line) {
 }
 
 void SideBySide::run(Index count, Index workers, const std::function<void(Index)>& job) {
-  make_team(static_cast<int>(workers)).for_each_task(count, [&](Index k, int) {
+  // Not pinned: fewer jobs than CPUs would all sit on the first ones, beside those of another such
+  // process, and leave the last ones idle.
+  ThreadTeam(static_cast<int>(workers)).for_each_task(count, [&](Index k, int) {
     if (stopped()) return;
     try {
       job(k);
