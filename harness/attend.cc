@@ -101,7 +101,10 @@ Source source_in(const std::string& path) {
 }
 
 bool reads(const Source& source, const Sentence& sentence) {
-  return source.settings.task == sentence.task && source.settings.distance == sentence.distance;
+  const auto trained = source.settings.trained_distances();
+  return source.settings.task == sentence.task &&
+         (source.settings.distance == sentence.distance ||
+          (source.file && std::ranges::find(trained, sentence.distance) != trained.end()));
 }
 
 std::vector<Source> loaded_sources(const CommandLine& line,
@@ -154,6 +157,7 @@ std::vector<Source> sources_to_train(const CommandLine& line,
         settings.width = defaults.width;
         settings.form = form;
         settings.form.layers = layers;
+        settings.form.dropout = defaults.attended_dropout;
         settings.measure_gradients = false;
         sources.push_back({settings, nullptr});
       }

@@ -108,10 +108,12 @@ InterventionResult intervene(const TrainingSettings& settings, Index sentences,
       Intervention& intervention = result.interventions[k];
       intervention.hidden = hiding.name;
       intervention.key_index = hiding.at;
-      intervention.accuracy += double(std::ranges::count(model.right(), true)) / double(sentences);
+      intervention.accuracy += double(std::ranges::count(model.right(), true));
     }
   }
   watch = {};
+  for (Intervention& intervention : result.interventions)
+    intervention.accuracy /= double(sentences);
   for (double* sum : {&weights.noun_weight, &weights.other_noun_weight, &weights.largest_share,
                       &weights.outweighs_share}) {
     *sum /= double(sentences);

@@ -51,7 +51,7 @@ std::vector<Index> mixture_of(const TensorFile& file) {
   const std::string& text = file.required_metadata("mixture");
   if (text.empty()) return {};
   try {
-    return parse_integer_list("mixture", text);
+    return parse_integer_list("mixture", text, 0);
   } catch (const UsageError&) {
     refuse(file, "mixture", "distances with commas between, or none");
   }

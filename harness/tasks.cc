@@ -71,10 +71,13 @@ TaskDefaults encoders(const ModelSettings& attention, const LearningRates& rates
           .solved_accuracy = 0.95};
 }
 
-/// Trainings of attend mix in what is no noun, which has to be told from one.
+/// Trainings of attend mix in what is no noun, which has to be told from one. Without dropout two
+/// of five models spread their weight as far as "on", and lose up to a quarter of the answers with
+/// it.
 TaskDefaults hidden_verb_defaults() {
   TaskDefaults defaults = encoders(kHiddenVerbEncoder, {1e-2, 1e-2, 1e-2, 3e-3}, {0}, 2000);
   defaults.attended_mixture = {0, 8};
+  defaults.attended_dropout = 0.1;
   return defaults;
 }
 

@@ -126,6 +126,7 @@ struct TaskDefaults {
   Index gradient_steps = 512;      // how far back gradients are measured
   std::vector<Index> attended_mixture = {};  // distances that attend's trainings mix with the
                                              // sentence's own; empty: none
+  double attended_dropout = 0;               // as ModelSettings::dropout, in attend's trainings
 };
 
 struct Task {

@@ -96,9 +96,13 @@ std::vector<TrainingSettings> tuning_trials(const std::vector<TrainingSettings>&
   std::vector<std::vector<std::string>> order;
   for (const TrainingSettings& settings : requested) {
     if (settings.seed != requested.front().seed) continue;
-    const std::vector<std::string> kind = {
-        settings.task->name, settings.task->setup,  settings.regime(),
-        settings.model,      settings.variant.name, std::to_string(settings.form.layers)};
+    const std::vector<std::string> kind = {settings.task->name,
+                                           settings.task->setup,
+                                           settings.regime(),
+                                           settings.preset ? settings.preset->name : "",
+                                           settings.model,
+                                           settings.variant.name,
+                                           std::to_string(settings.form.layers)};
     if (!kinds.contains(kind)) order.push_back(kind);
     kinds[kind].push_back(settings);
   }

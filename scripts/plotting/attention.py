@@ -15,6 +15,8 @@ from plotting.naming import plural
 SENTENCE = ["run", "sentence", "layers"]
 # Words stand side by side in these pixels.
 CELL = 46
+# Values of `hidden` that are no function word, beside the nouns.
+CONTENT = ["nothing", "verb", "adjective", "it", "[hidden]"]
 
 
 def heat_maps(runs, titled):
@@ -190,11 +192,15 @@ def weights_text(task, rows):
 
 
 def hidden_text(task, rows):
-    """Median accuracy with nothing hidden, then with either noun."""
+    """Median accuracy with nothing hidden, then with either noun; the lowest of all models with a
+    word that carries nothing."""
     nouns = ["right noun", "other noun"] if task == "coreference" else ["first noun", "second noun"]
     by_word = rows.groupby("hidden")["accuracy"].median()
     parts = [f"{by_word['nothing']:.0%}"]
     parts += [f"{by_word[noun]:.0%} with the {noun} hidden" for noun in nouns if noun in by_word]
+    others = rows.loc[~rows["hidden"].isin([*CONTENT, *nouns]), "accuracy"]
+    if len(others):
+        parts.append(f"at least {others.min():.0%} with any function word")
     return ", ".join(parts)
 
 

@@ -113,6 +113,8 @@ class BadOptions(ProgramTest):
             (["--task", "copy", "--pairs", "4"], ["--pairs", "'4'", "copy"]),
             (["--task", "copy,chess"], ["--task", "'chess'", "mqar"]),
             (["--variant", "conv3+conv3"], ["--variant", "'conv3+conv3'", "learned+conv3"]),
+            (["--task", "mqar_8k", "--model", "gru"],
+             ["--model", "'gru'", "mqar_8k has: attention"]),
             (["--model", "elman", "--variant", "chrono+conv3"],
              ["--variant", "'chrono+conv3'", "orthogonal"]),
         ]:

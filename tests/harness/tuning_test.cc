@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "harness/presets.h"
+
 namespace seqbench {
 namespace {
 
@@ -29,6 +31,23 @@ TEST(TuningTrials, TakeTheMiddleDistanceASeedOfTheirOwnAndEveryRate) {
     EXPECT_EQ(trials[i].form.learning_rate, kTuningRates[i % kTuningRates.size()]);
     EXPECT_FALSE(trials[i].measure_gradients);
   }
+}
+
+TEST(TuningTrials, KeepPresetsOfOneTaskApart) {
+  std::vector<TrainingSettings> requested;
+  for (const char* name : {"mqar-64-4", "mqar-128-8"}) {
+    const Preset& preset = preset_by_name(name);
+    requested.push_back({.task = &task_by_name(preset.task, "causal"),
+                         .preset = &preset,
+                         .model = "attention",
+                         .variant = *find_variant("attention", "learned"),
+                         .distance = preset.settings.distances.front(),
+                         .form = preset.settings.models.at("attention")});
+  }
+  const auto trials = tuning_trials(requested);
+  ASSERT_EQ(trials.size(), 2 * kTuningRates.size());
+  EXPECT_EQ(trials.front().distance, 64);
+  EXPECT_EQ(trials.back().distance, 128);
 }
 
 TEST(TuningScore, PrefersSolvedSoonerThenALowerLoss) {
