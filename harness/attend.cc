@@ -100,11 +100,13 @@ Source source_in(const std::string& path) {
   }
 }
 
+/// A file's model reads sentences of all distances that it was trained at; one to be trained is for
+/// sentences of its own.
 bool reads(const Source& source, const Sentence& sentence) {
+  if (source.settings.task != sentence.task) return false;
+  if (!source.file) return source.settings.distance == sentence.distance;
   const auto trained = source.settings.trained_distances();
-  return source.settings.task == sentence.task &&
-         (source.settings.distance == sentence.distance ||
-          (source.file && std::ranges::find(trained, sentence.distance) != trained.end()));
+  return std::ranges::find(trained, sentence.distance) != trained.end();
 }
 
 std::vector<Source> loaded_sources(const CommandLine& line,

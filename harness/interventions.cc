@@ -112,8 +112,9 @@ InterventionResult intervene(const TrainingSettings& settings, Index sentences,
     }
   }
   watch = {};
-  for (Intervention& intervention : result.interventions)
+  for (Intervention& intervention : result.interventions) {
     intervention.accuracy /= double(sentences);
+  }
   for (double* sum : {&weights.noun_weight, &weights.other_noun_weight, &weights.largest_share,
                       &weights.outweighs_share}) {
     *sum /= double(sentences);

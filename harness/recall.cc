@@ -264,32 +264,28 @@ std::vector<TrainingSettings> requested_trainings(const CommandLine& line) {
   if (!presets.empty()) return trainings_of_presets(presets, line);
   const auto tasks = line.names("task", task_names()), setups = line.names("setup", setup_names());
   std::vector<TrainingSettings> trainings;
-  const auto models = line.names("model", model_names());
-  std::vector<std::string> models_there;  // of these tasks, among all
+  std::set<std::string> models;  // of these tasks
   bool any_task = false;
+  const auto asked = [](const auto& names, const std::string& name) {
+    return std::ranges::find(names, name) != names.end();
+  };
   for (const Task& task : all_tasks()) {
-    const auto asked = [](const auto& names, const std::string& name) {
-      return std::ranges::find(names, name) != names.end();
-    };
     if (!asked(tasks, task.name) || !asked(setups, task.setup)) continue;
     any_task = true;
-    for (const auto& [model, form] : task.defaults.models) {
-      if (!asked(models_there, model)) models_there.push_back(model);
-    }
     const auto of_task = trainings_of(task, nullptr, line);
     trainings.insert(trainings.end(), of_task.begin(), of_task.end());
+    for (const auto& [model, form] : task.defaults.models) models.insert(model);
   }
   if (!any_task) refuse("setup", line.text("setup"), "one that " + line.text("task") + " has");
-  const auto is_there = [&](const std::string& model) {
-    return std::ranges::find(models_there, model) != models_there.end();
-  };
-  if (trainings.empty() && std::ranges::none_of(models, is_there)) {
-    refuse("model", line.text("model"),
-           "one that " + line.text("task") + " has: " + join(models_there));
-  }
   if (trainings.empty()) {
+    const auto asked_models = line.names("model", model_names());
+    const auto is_there = [&](const std::string& model) { return models.contains(model); };
+    if (std::ranges::none_of(asked_models, is_there)) {
+      refuse("model", line.text("model"),
+             "one that " + line.text("task") + " has: " + join({models.begin(), models.end()}));
+    }
     refuse("variant", line.text("variant"),
-           "one that " + line.text("model") + " has: " + join(variant_names(models)));
+           "one that " + line.text("model") + " has: " + join(variant_names(asked_models)));
   }
   return trainings;
 }

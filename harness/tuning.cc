@@ -92,22 +92,16 @@ void print_best(const CsvTable& table) {
 
 std::vector<TrainingSettings> tuning_trials(const std::vector<TrainingSettings>& requested) {
   // Distances of each kind; a kind's first training stands for it.
-  std::map<std::vector<std::string>, std::vector<TrainingSettings>> kinds;
-  std::vector<std::vector<std::string>> order;
+  std::map<Row, std::vector<TrainingSettings>> kinds;
+  std::vector<Row> order;
   for (const TrainingSettings& settings : requested) {
     if (settings.seed != requested.front().seed) continue;
-    const std::vector<std::string> kind = {settings.task->name,
-                                           settings.task->setup,
-                                           settings.regime(),
-                                           settings.preset ? settings.preset->name : "",
-                                           settings.model,
-                                           settings.variant.name,
-                                           std::to_string(settings.form.layers)};
+    const Row kind = as_text(kind_row(settings, ""), kTuningColumns);
     if (!kinds.contains(kind)) order.push_back(kind);
     kinds[kind].push_back(settings);
   }
   std::vector<TrainingSettings> trials;
-  for (const auto& kind : order) {
+  for (const Row& kind : order) {
     std::vector<TrainingSettings>& of_kind = kinds.at(kind);
     std::ranges::stable_sort(of_kind, {}, &TrainingSettings::distance);
     TrainingSettings trial = of_kind[(of_kind.size() - 1) / 2];
