@@ -103,6 +103,18 @@ Token meant_noun(const std::string& text, const std::vector<Token>& tokens) {
                    "', and not the other");
 }
 
+/// The class of the verb that the nouns have; the one written must be of it.
+Token meant_verb_class(const std::string& text, const std::vector<Token>& tokens,
+                       const std::string& verb) {
+  const Token first = tokens[kNounAt], second = tokens[kOtherNounAt];
+  const Index meant = verb_class(first, second);
+  if (class_of_hidden_verb(as_known(verb)) == meant) return static_cast<Token>(meant);
+  const auto& words = grammar_words();
+  refuse(text, "has no answer: '" + verb + "' does not fit '" + words[std::size_t(first)] +
+                   "' and '" + words[std::size_t(second)] + "', but only " +
+                   join(verbs_of_class(meant)));
+}
+
 }  // namespace
 
 std::vector<std::string> known_words() {
@@ -154,8 +166,7 @@ Sentence parse_sentence(const std::string& text) {
     sentence.batch.targets = {meant_noun(text, tokens)};
   } else {
     sentence.batch.answer_rows = {kHiddenVerbAt};
-    sentence.batch.targets = {
-        static_cast<Token>(verb_class(tokens[kNounAt], tokens[kOtherNounAt]))};
+    sentence.batch.targets = {meant_verb_class(text, tokens, sentence.words[kHiddenVerbAt])};
   }
   sentence.batch.tokens = std::move(tokens);
   return sentence;

@@ -43,7 +43,10 @@ TEST(ParseSentence, ReadsWhatTheTaskDraws) {
       std::string text;
       for (Index t = 0; t < T; ++t) {
         const Token token = batch.tokens[std::size_t(b * T + t)];
-        text += (token == kHidden ? "sat" : grammar_words()[std::size_t(token)]) + " ";
+        const Token target = batch.targets[std::size_t(b)];
+        text += (token == kHidden ? verbs_of_class(target).back()
+                                  : grammar_words()[std::size_t(token)]) +
+                " ";
       }
       const Sentence sentence = parse_sentence(text);
       EXPECT_EQ(sentence.task, &task);
@@ -72,6 +75,8 @@ TEST(ParseSentence, SaysWhatIsWrong) {
            {"The cat sat on the tired", {"word 6", "'tired'", "a noun"}},
            {"The animal didn't cross the street because it was too soft", {"no answer", "'soft'"}},
            {"The cat didn't see the dog because it was too tired", {"no answer", "'cat'", "'dog'"}},
+           {"The cat drove on the mat",
+            {"no answer", "'drove'", "'cat'", "'mat'", "only sat, lay"}},
            {"The cat didn't see the bus the because it was too tired", {"word 7", "filler"}}}) {
     for (const std::string& part : parts) {
       EXPECT_NE(message(text).find(part), std::string::npos) << message(text);
