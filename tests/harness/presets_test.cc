@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <stdexcept>
+#include <tuple>
 
+#include "harness/csv.h"
 #include "harness/training.h"
 
 namespace seqbench {
@@ -60,6 +63,40 @@ TEST(Presets, HaveThePublishedNumberOfParameters) {
                                       .form = form};
       SequenceModel<float> made(model_spec(settings));
       EXPECT_NEAR(double(made.parameter_count()), expected, 0.05 * expected) << name << model;
+    }
+  }
+}
+
+// results/published.csv: what stands beside the published figures was had with these settings.
+TEST(Presets, AreWhatTheCommittedRowsWereRunWith) {
+  using Case = std::tuple<std::string, std::string, Index>;  // preset, model, distance
+  std::set<Case> committed;
+  for (const auto& row : read_csv(SEQBENCH_RESULTS_DIR "/published.csv")) {
+    const auto number = [&row](const char* column) { return std::stod(row.at(column)); };
+    const Preset& preset = preset_by_name(row.at("preset"));
+    const TaskDefaults& set = preset.settings;
+    const ModelSettings& form = set.models.at(row.at("model"));
+    const auto line = row.at("preset") + " " + row.at("model") + " at " + row.at("distance");
+    EXPECT_EQ(row.at("task"), preset.task) << line;
+    EXPECT_EQ(number("learning_rate"), form.learning_rate) << line;
+    EXPECT_EQ(number("layers"), form.layers) << line;
+    EXPECT_EQ(number("width"), form.width > 0 ? form.width : set.width) << line;
+    EXPECT_EQ(number("batch"), set.batch) << line;
+    EXPECT_EQ(number("schedule_steps"), set.steps) << line;
+    EXPECT_NE(std::ranges::find(set.variants, row.at("variant")), set.variants.end()) << line;
+    EXPECT_EQ(row.at("status"), "ok") << line;
+    committed.insert({preset.name, row.at("model"), std::stoll(row.at("distance"))});
+  }
+  for (const Preset& preset : all_presets()) {
+    for (const auto& [model, form] : preset.settings.models) {
+      for (const Index distance : preset.settings.distances) {
+        EXPECT_TRUE(committed.contains({preset.name, model, distance}))
+            << preset.name << model << distance;
+      }
+      for (const Index distance : preset.settings.test_distances) {
+        EXPECT_TRUE(committed.contains({preset.name, model, distance}))
+            << preset.name << model << distance;
+      }
     }
   }
 }
