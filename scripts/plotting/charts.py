@@ -10,7 +10,14 @@ import numpy as np
 import pandas as pd
 
 from plotting import attention
-from plotting.derived import champion_speedups, layers_told, over_seeds, thread_gains, timed
+from plotting.derived import (
+    champion_speedups,
+    layers_told,
+    over_seeds,
+    thread_gains,
+    timed,
+    times_to_solve,
+)
 from plotting.naming import Lines, plural
 
 THEME = {
@@ -169,6 +176,37 @@ def accuracy_vs_distance(runs):
         "Accuracy against distance",
         f"median of {seeds_text(rows)}; dashed line: guessing",
     )
+
+
+def time_to_solve_vs_distance(runs):
+    """Seconds of training until a task was solved, against the distance: median over the seeds
+    that solved it, where most did."""
+    rows = layers_told(gather(runs, lambda run: run.table("recall")))
+    rows = rows[rows["regime"] == "single"]
+    experiment = ["run", "task", "setup", "regime", "preset"]
+    rows = times_to_solve(rows, [*experiment, "model", "variant", "distance"])
+    if rows.empty:
+        return None
+    rows = rows.assign(column_panel=experiment_names(rows), row_panel=rows["run"])
+    lines = Lines(rows, "variant")
+    layers = lines_with_intervals(
+        lines,
+        x=length_axis(rows["distance"], "distance", "distance (tokens)"),
+        y=log_axis("median", "seconds of training until solved", rows, "low", "high", label="~g"),
+        interval=("low", "high"),
+        tooltip=["task", "model", "variant", "distance", "median", "low", "high", "seeds",
+                 "trained"],
+    )  # fmt: skip
+    return titled(
+        in_grid(layers, lines.rows, width=300, height=230),
+        "Time to a solution",
+        f"median of {seeds_text(rows)} that solved the task, of {trained_text(rows)} trained",
+    )
+
+
+def trained_text(rows):
+    least, most = int(rows["trained"].min()), int(rows["trained"].max())
+    return str(most) if least == most else f"{least} to {most}"
 
 
 def columns_of_models(lines, rows, y, tooltip):

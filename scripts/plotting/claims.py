@@ -11,6 +11,7 @@ from plotting.derived import (
     over_seeds,
     thread_gains,
     timed,
+    times_to_solve,
 )
 from plotting.naming import MODELS, champions, model_name, plural, rank
 from plotting.settings import settings_of
@@ -46,12 +47,12 @@ def claims_of(run):
         ),
         Claim(
             "RNNs lose long-range dependencies",
-            "accuracy on the first word after training, by distance; reach of the gradient",
+            "accuracy on the first word, by distance (training time until solved); reach of the gradient",
             remembering(run, attention=False),
         ),
         Claim(
             "Attention relates any two words regardless of distance",
-            "accuracy on the first word after training, by distance; reach of the gradient",
+            "accuracy on the first word, by distance (training time until solved); reach of the gradient",
             remembering(run, attention=True),
         ),
         Claim(
@@ -143,17 +144,21 @@ def remembering(run, attention):
 
 
 def accuracy(run, attention):
-    """Median accuracy over seeds at each distance of first_token, one line a model and variant."""
+    """Median over seeds of accuracy and time to a solution at each distance of first_token, one
+    line a model and variant."""
     rows = one_distance(run.table("recall"))
     rows = rows[(rows["task"] == "first_token") & ((rows["model"] == "attention") == attention)]
     rows = layers_told(rows)
-    table = over_seeds(rows, ["model", "variant", "distance"], "accuracy")
+    keys = ["model", "variant", "distance"]
+    table = over_seeds(rows, keys, "accuracy")
     if table.empty:
         return ()
+    times = times_to_solve(rows, keys)[[*keys, "median"]]
+    table = table.merge(times.rename(columns={"median": "time"}), on=keys, how="left")
     figures = []
     for (model, variant), group in table.groupby(["model", "variant"]):
         by_distance = ", ".join(
-            f"{row.median:.1%} at {row.distance:g}".replace("%", " %")
+            f"{row.median:.1%} at {row.distance:g}".replace("%", " %") + in_time(row.time)
             for row in group.sort_values("distance").itertuples()
         )
         figures.append((rank(MODELS, model), f"{model_name(model)}, {variant}: {by_distance}"))
@@ -163,23 +168,31 @@ def accuracy(run, attention):
     return (*(text for _, text in sorted(figures)), f"({guessing}{seeds})")
 
 
+def in_time(seconds):
+    """The time to a solution in brackets, where there is one."""
+    return f" ({seconds:.2g} s)" if seconds == seconds else ""
+
+
 def gradient_reach(run, attention):
-    """Median over seeds of the gradient's norm at the farthest word that training had ÷ at the
-    nearest word, before and after training."""
+    """Median over seeds of the gradient's norm at the farthest word measured ÷ at the nearest,
+    before and after training. Sequences are as long as that reaches, or as training's: where these
+    are no longer, the farthest word is the first one, which holds the answer."""
     rows = one_distance(run.table("gradient"))
-    rows = rows[rows["distance"] < rows["train_distance"]]
     rows = rows[(rows["task"] == "first_token") & ((rows["model"] == "attention") == attention)]
     rows = layers_told(rows)
     table = over_seeds(rows, ["model", "variant", "stage", "distance"], "relative_gradient_norm")
+    trained = rows["train_distance"].max()
     figures = []
     for (model, variant), group in table.groupby(["model", "variant"]):
-        farthest = group[group["distance"] == group["distance"].max()].set_index("stage")["median"]
+        reach = group["distance"].max()
+        farthest = group[group["distance"] == reach].set_index("stage")["median"]
         stages = ", ".join(
-            f"{farthest[stage]:.2g} {when}"
+            f"{farthest[stage]:.3g} {when}"
             for stage, when in (("init", "before training"), ("trained", "after"))
             if stage in farthest
         )
-        text = f"gradient {group['distance'].max():g} tokens back ÷ 1 back: {stages}"
+        first = ", the first," if reach >= trained - 1 else ""
+        text = f"gradient of the word {reach:g} back{first} ÷ 1 back: {stages}"
         figures.append((rank(MODELS, model), f"{model_name(model)}, {variant}: {text}"))
     return tuple(text for _, text in sorted(figures))
 

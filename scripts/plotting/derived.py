@@ -73,6 +73,15 @@ def over_seeds(rows, keys, value):
     )
 
 
+def times_to_solve(rows, keys):
+    """Median over seeds of the seconds of training until it was solved, with the range, of each
+    combination of `keys` that more than half of the seeds solved."""
+    rows = rows[(rows["distance"] == rows["train_distance"]) & rows["accuracy"].notna()]
+    trained = rows.groupby(keys, as_index=False, dropna=False).agg(trained=("seed", "nunique"))
+    table = over_seeds(rows, keys, "seconds_to_solve").merge(trained, on=keys)
+    return table[2 * table["seeds"] > table["trained"]]
+
+
 def layers_told(rows):
     """The rows with the number of layers behind the variant's name, where a model of a task has
     several."""

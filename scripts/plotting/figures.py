@@ -81,6 +81,16 @@ PLOTS = (
         by_setting=False,
     ),
     Plot(
+        "time-to-solve",
+        "Time to a solution",
+        "Seconds that a model trained until its answers first counted as solved, on one thread"
+        " each. A point is missing where half of the trainings or more were never solved: a line"
+        " that ends is a model that has lost the words.",
+        ("recall.csv",),
+        charts.time_to_solve_vs_distance,
+        by_setting=False,
+    ),
+    Plot(
         "learning-curves",
         "Learning curves",
         "Accuracy on the batches of training, as training goes on. A curve that ends early belongs"

@@ -50,7 +50,7 @@ COLUMNS = {
 
 # Columns that files of earlier versions lack, and what their rows would have there.
 ADDED_LATER = {
-    "recall": {"preset": ""},
+    "recall": {"preset": "", "seconds_to_solve": float("nan")},
     "learning": {"preset": "", "layers": 1},
     "gradient": {
         "preset": "", "layers": 1, "regime": "single", "setup": "causal",

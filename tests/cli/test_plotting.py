@@ -179,11 +179,14 @@ class Claims(RunFolder):
             "r,lstm,default,trained,1,63,0.1,0.25,first_token",
             "r,lstm,default,trained,1,99,0.1,0.75,parity",
         )
-        line = "LSTM, default: gradient 63 tokens back ÷ 1 back: 0.001 before training, 0.25 after"
+        line = (
+            "LSTM, default: gradient of the word 63 back ÷ 1 back: 0.001 before training,"
+            " 0.25 after"
+        )
         self.assertEqual(self.figures(3), line)
         self.assertEqual(self.figures(4), "not measured yet")
 
-    def test_gradient_of_words_farther_back_than_training_had_is_no_claim(self):
+    def test_gradient_is_that_of_the_word_that_holds_the_answer(self):
         self.write(
             "gradient.csv",
             GRADIENT_HEADER + ",train_distance",
@@ -191,7 +194,8 @@ class Claims(RunFolder):
             "r,attention,learned,trained,1,511,60,600,first_token,64",
         )
         self.assertEqual(
-            self.figures(4), "attention, learned: gradient 63 tokens back ÷ 1 back: 0.25 after"
+            self.figures(4),
+            "attention, learned: gradient of the word 511 back, the first, ÷ 1 back: 600 after",
         )
 
     def test_reference_checks_count_failed_but_not_skipped_cases(self):
@@ -350,6 +354,22 @@ class CommandLine(RunFolder):
         svg = (self.folder / "accuracy-vs-distance.svg").read_text(encoding="utf-8")
         for name in ("first_token causal single", "first_token causal mixed", "published"):
             self.assertTrue(name in svg, name)
+
+    def test_time_to_a_solution_is_told_where_most_seeds_solved(self):
+        header = RECALL_HEADER + ",seconds_to_solve"
+        rows = [recall_row("lstm", "default", distance, seed, 1) + f",{seconds}"
+                for distance, times in ((8, (1, 3, 2)), (16, (4, "", 8)), (32, (9, "", "")))
+                for seed, seconds in enumerate(times, 1)]  # fmt: skip
+        self.write("recall.csv", header, *rows)
+        told = "LSTM, default: 100.0 % at 8 (2 s), 100.0 % at 16 (6 s), 100.0 % at 32 (guess"
+        self.assertIn(told, self.figures(3).replace("\n", " "))
+        code, out, _ = self.plot(self.folder)
+        self.assertEqual(code, 0)
+        self.assertIn("time-to-solve.png", out)
+        svg = (self.folder / "time-to-solve.svg").read_text(encoding="utf-8")
+        self.assertIn("median of 2 to 3 seeds that solved the task, of 3 trained", svg)
+        self.assertIn("distance (tokens): 16", svg)
+        self.assertNotIn("distance (tokens): 32", svg)
 
     def test_learning_has_a_plot(self):
         rows = [f"r,first_token,causal,single,lstm,default,{distance},{seed},{step},1,0.5"
