@@ -142,7 +142,6 @@ TrainingSettings settings_of(const Task& task, const Preset* preset, const std::
   settings.form = defaults.models.at(model);
   settings.pairs = pairs_of(task, line);
   settings.steps = integer_or(line, "steps", defaults.steps);
-  settings.batch = integer_or(line, "batch", defaults.batch);
   settings.width =
       integer_or(line, "width", settings.form.width > 0 ? settings.form.width : defaults.width);
   settings.form.heads = integer_or(line, "heads", settings.form.heads);
@@ -202,6 +201,7 @@ std::vector<TrainingSettings> trainings_of(const Task& task, const Preset* prese
     TrainingSettings settings = settings_of(task, preset, model, line);
     for (const Variant& variant : variants_of(model, names)) {
       settings.variant = variant;
+      settings.batch = integer_or(line, "batch", settings.default_batch());
       if (settings.form.direct_input && variant.taps > 0) {
         refuse(
             "variant", variant.name,
@@ -288,6 +288,14 @@ std::vector<TrainingSettings> requested_trainings(const CommandLine& line) {
            "one that " + line.text("model") + " has: " + join(variant_names(asked_models)));
   }
   return trainings;
+}
+
+/// What is run under a published name, and in what it is not the published setting.
+void print_presets(const std::vector<const Preset*>& presets) {
+  for (const Preset* preset : presets) {
+    std::printf("%s: %s%s%s\n", preset->name.c_str(), preset->source.c_str(),
+                preset->differs.empty() ? "" : "; differs in: ", preset->differs.c_str());
+  }
 }
 
 void print_header() {
@@ -395,6 +403,7 @@ int recall_command(const std::vector<std::string>& arguments) {
     model_folder = directory.file("models");
     std::filesystem::create_directory(model_folder);
   }
+  print_presets(presets_of(line));
   print_header();
   run_trainings(missing, limits, [&](const TrainingSettings& settings, const Outcome& outcome) {
     const std::string run_id = directory.run_id();

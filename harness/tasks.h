@@ -107,6 +107,7 @@ struct TaskDefaults {
   Index seeds = 1;
   Index steps = 1;
   Index batch = 1;
+  Index plain_batch = 0;  // of models without a convolution before their layers; 0: the same
   Index width = 1;
   std::map<std::string, ModelSettings> models;
   Index warmup_steps = 0;

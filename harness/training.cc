@@ -83,6 +83,11 @@ GradientProbe gradient_probe(const TrainingSettings& settings) {
 
 }  // namespace
 
+Index TrainingSettings::default_batch() const {
+  const bool is_plain = variant.taps == 0 && defaults().plain_batch > 0;
+  return is_plain ? defaults().plain_batch : defaults().batch;
+}
+
 std::vector<Index> TrainingSettings::trained_distances() const {
   return mixture.empty() ? std::vector{distance} : mixture;
 }

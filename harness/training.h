@@ -45,6 +45,8 @@ struct TrainingSettings {
   bool measure_gradients = true;
   Index gradient_steps = 0;  // how far back at least; 0: as far as sequences of training reach
 
+  /// Sequences a step where none are asked for.
+  Index default_batch() const;
   const TaskDefaults& defaults() const { return preset ? preset->settings : task->defaults; }
   /// Training at `distance` as the task sees it.
   TaskSetting task_setting() const { return task_setting(distance); }

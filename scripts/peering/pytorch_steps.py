@@ -100,8 +100,8 @@ class Form:
 
 
 class Model(torch.nn.Module):
-    """Embedding, positions where the file has them, pre-norm residual blocks, norm, readout of the
-    rows where an answer is asked for."""
+    """Embedding, positions where the file has them, pre-norm residual blocks, norm, readout (of its
+    own weights or the embedding's) of the rows where an answer is asked for."""
 
     def __init__(self, training, form):
         super().__init__()
@@ -112,7 +112,13 @@ class Model(torch.nn.Module):
         self.blocks = torch.nn.ModuleList(make_block(settings, form)
                                           for _ in range(settings["layers"]))
         self.final_norm = torch.nn.LayerNorm(settings["width"])
-        self.readout = torch.nn.Linear(*reversed(parameters["readout.weight"].shape))
+        table = parameters["embedding.weight"]
+        if "readout.weight" not in parameters:  # the table is the readout's weight too
+            self.readout = torch.nn.Linear(*reversed(table.shape), bias=False)
+            self.readout.weight = self.embedding.weight
+            parameters = {**parameters, "readout.weight": table}
+        else:
+            self.readout = torch.nn.Linear(*reversed(parameters["readout.weight"].shape))
         self.load_state_dict(parameters)
         self._form = form
 

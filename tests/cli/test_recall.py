@@ -63,6 +63,17 @@ class Recall(ProgramTest):
             for row in gaps:
                 self.assertEqual(int(row["last_gap"]), 2 * int(row["first_gap"]) - 1)
 
+    def test_batch_is_the_tasks_own_for_each_variant(self):
+        options = ("recall", "--task", "mqar", "--model", "elman", "--variant", "default,conv3",
+                   "--distance", "32", "--seeds", "1", "--steps", "1", "--width", "4")
+        for batch, expected in ((), {"default": "512", "default+conv3": "64"}), (
+                ("--batch", "8"), {"default": "8", "default+conv3": "8"}):
+            out = self.folder / f"run{len(batch)}"
+            process = run(*options, *batch, "--out", out)
+            self.assertEqual(process.returncode, 0, process.stderr)
+            rows = read_csv(out / "recall.csv")
+            self.assertEqual({row["variant"]: row["batch"] for row in rows}, expected)
+
     def test_results_do_not_depend_on_threads(self):
         tables = []
         for threads in (1, 2):

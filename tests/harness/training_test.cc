@@ -352,6 +352,15 @@ TEST(Train, AnElmanNetworkLearnsParityAndStopsWhenSolved) {
   EXPECT_LT(result->steps, settings.steps);
 }
 
+// The larger budget of Arora et al. 2023 where no convolution lets a layer see the previous token.
+TEST(TrainingSettings, HaveALargerBatchWithoutConvolutionWhereTheTaskSaysSo) {
+  EXPECT_EQ(settings_of("mqar", "attention", "learned", 64).default_batch(), 512);
+  EXPECT_EQ(settings_of("mqar", "attention", "conv3", 64).default_batch(), 64);
+  EXPECT_EQ(settings_of("mqar", "gru", "default", 64).default_batch(), 512);
+  EXPECT_EQ(settings_of("copy", "gru", "default", 64).default_batch(), 64);
+  EXPECT_EQ(settings_of("copy", "gru", "conv3", 64).default_batch(), 64);
+}
+
 TEST(Train, ScoresByGapAddUpToTheWhole) {
   TrainingSettings settings = settings_of("mqar", "gru", "default", 64);
   settings.steps = 1;
