@@ -20,6 +20,8 @@ from plotting.derived import (
 )
 from plotting.naming import Lines, plural
 
+MOST_ACROSS = 4  # panels beside each other
+
 THEME = {
     "background": "white",
     "font": "Arial, Helvetica, Liberation Sans, sans-serif",
@@ -131,9 +133,7 @@ def thread_gain_vs_length(runs, setting):
 
 
 def accuracy_vs_distance(runs):
-    """Accuracy of trained models against distance: median over seeds, bars from least to most.
-
-    Panels with a single distance have a column for each model and variant instead."""
+    """Accuracy of trained models against distance: median over seeds, bars from least to most."""
     rows = layers_told(gather(runs, lambda run: run.table("recall")))
     experiment = ["run", "task", "setup", "regime", "preset"]
     rows = over_seeds(rows, [*experiment, "model", "variant", "distance", "chance"], "accuracy")
@@ -142,37 +142,11 @@ def accuracy_vs_distance(runs):
     rows = rows.assign(
         column_panel=experiment_names(rows), row_panel=rows["run"], reference=rows["chance"]
     )
-    panels = rows.groupby(["row_panel", "column_panel"])["distance"]
-    single = panels.transform("nunique") == 1
-    lines = Lines(rows, "variant")
     y = alt.Y("median:Q", title="accuracy (share of answers)",
               scale=alt.Scale(domain=[0, 1.05], nice=False), axis=alt.Axis(format=".0%"))  # fmt: skip
     tooltip = ["task", "model", "variant", "distance", "median", "low", "high", "seeds"]
-    charts = []
-    if not single.all():
-        shown = set_apart(lines.rows[~single])
-        layers = lines_with_intervals(
-            lines,
-            x=length_axis(shown["distance"], "shown_distance", "distance (tokens)"),
-            y=y,
-            interval=("low", "high"),
-            tooltip=tooltip,
-            reference=alt.X("distance:Q"),
-        )
-        chart = in_grid(layers, shown, width=460, height=270)
-        if single.any() and isinstance(chart, alt.FacetChart):
-            chart.spec.layer[0].name = "lines"  # altair 6 needs one to concatenate such a chart
-        names = shown["column_panel"].unique()
-        if single.any() and len(names) == 1:
-            chart = chart.properties(title=panel_title(names[0]))
-        charts.append(chart)
-    if single.any():
-        shown = lines.rows[single]
-        at = ", distance " + shown["distance"].map("{:g}".format)
-        shown = shown.assign(column_panel=shown["column_panel"] + at)
-        charts += columns_of_models(lines, shown, y, tooltip)
     return titled(
-        alt.vconcat(*charts) if single.any() else charts[0],  # whose panels have titles of their own
+        against_distance(Lines(rows, "variant"), y, tooltip, reference=True),
         "Accuracy against distance",
         f"median of {seeds_text(rows)}; dashed line: guessing",
     )
@@ -188,17 +162,10 @@ def time_to_solve_vs_distance(runs):
     if rows.empty:
         return None
     rows = rows.assign(column_panel=experiment_names(rows), row_panel=rows["run"])
-    lines = Lines(rows, "variant")
-    layers = lines_with_intervals(
-        lines,
-        x=length_axis(rows["distance"], "distance", "distance (tokens)"),
-        y=log_axis("median", "seconds of training until solved", rows, "low", "high", label="~g"),
-        interval=("low", "high"),
-        tooltip=["task", "model", "variant", "distance", "median", "low", "high", "seeds",
-                 "trained"],
-    )  # fmt: skip
+    y = log_axis("median", "seconds of training until solved", rows, "low", "high", label="~g")
+    tooltip = ["task", "model", "variant", "distance", "median", "low", "high", "seeds", "trained"]
     return titled(
-        in_grid(layers, lines.rows, width=300, height=230),
+        against_distance(Lines(rows, "variant"), y, tooltip),
         "Time to a solution",
         f"median of {seeds_text(rows)} that solved the task, of {trained_text(rows)} trained",
     )
@@ -209,9 +176,45 @@ def trained_text(rows):
     return str(most) if least == most else f"{least} to {most}"
 
 
-def columns_of_models(lines, rows, y, tooltip):
+def against_distance(lines, y, tooltip, reference=False):
+    """Medians with bars from least to most against distance, a panel for each experiment; panels
+    with a single distance have a column for each model and variant instead. With `reference`, the
+    column of that name is drawn over it as a grey dashed line."""
+    rows = lines.rows
+    single = rows.groupby(["row_panel", "column_panel"])["distance"].transform("nunique") == 1
+    charts = []
+    if not single.all():
+        shown = set_apart(rows[~single])
+        layers = lines_with_intervals(
+            lines,
+            # Each panel has some of them.
+            x=length_axis(shown["distance"], "shown_distance", "distance (tokens)", most=32),
+            y=y,
+            interval=("low", "high"),
+            tooltip=tooltip,
+            reference=alt.X("distance:Q") if reference else None,
+        )
+        chart = in_grid(layers, shown, width=460, height=270)
+        if isinstance(chart, alt.FacetChart):
+            chart = chart.resolve_scale(x="independent")
+        if single.any() and isinstance(chart, alt.FacetChart):
+            chart.spec.layer[0].name = "lines"  # altair 6 needs one to concatenate such a chart
+        names = shown["column_panel"].unique()
+        if single.any() and len(names) == 1:
+            chart = chart.properties(title=panel_title(names[0]))
+        charts.append(chart)
+    if single.any():
+        shown = rows[single]
+        at = ", distance " + shown["distance"].map("{:g}".format)
+        shown = shown.assign(column_panel=shown["column_panel"] + at)
+        columns = columns_of_models(lines, shown, y, tooltip, reference)
+        charts.append(alt.concat(*columns, columns=2 * MOST_ACROSS))
+    return alt.vconcat(*charts) if single.any() else charts[0]
+
+
+def columns_of_models(lines, rows, y, tooltip, reference):
     """A chart for each panel: a column for each model and variant, a bar from least to most over
-    each point, the guess as a dashed line across."""
+    each point; with `reference`, that column as a dashed line across."""
     charts = []
     for _, panel in rows.groupby(["row_panel", "column_panel"], sort=False):
         panel = panel.assign(column=panel["line_model"] + ", " + panel["variant"])
@@ -222,7 +225,6 @@ def columns_of_models(lines, rows, y, tooltip):
                 "line_model:N", scale=alt.Scale(domain=lines.models, range=lines.colours)
             ),
         )
-        guess = alt.Chart(panel).mark_rule(strokeDash=[4, 3], color="#777777", strokeWidth=1.2)
         points = base.mark_point(size=60, strokeWidth=1.5, filled=True, opacity=1).encode(
             y=y,
             shape=alt.Shape(
@@ -231,9 +233,15 @@ def columns_of_models(lines, rows, y, tooltip):
             tooltip=tooltip,
         )
         bars = base.mark_rule(strokeWidth=1.4).encode(y="low:Q", y2="high:Q")
-        name = " — ".join(panel[["row_panel", "column_panel"]].iloc[0])
+        layers = [bars, points]
+        if reference:
+            grey = alt.Chart(panel).mark_rule(strokeDash=[4, 3], color="#777777", strokeWidth=1.2)
+            layers.insert(0, grey.encode(y="mean(reference):Q"))
+        name = panel["column_panel"].iloc[0]
+        if rows["row_panel"].nunique() > 1:
+            name = f"{panel['row_panel'].iloc[0]} — {name}"
         charts.append(
-            alt.layer(guess.encode(y="mean(reference):Q"), bars, points).properties(
+            alt.layer(*layers).properties(
                 width=alt.Step(34), height=270, title=panel_title(name)
             )
         )
@@ -258,6 +266,7 @@ def learning_curves(runs):
         [few_distances(group) for _, group in rows.groupby(["run", "experiment"], sort=False)],
         ignore_index=True,
     )
+    rows = rows.sort_values("place", key=lambda places: places.map(PLACES.index), kind="stable")
     trained_at = ", trained at " + rows["train_distance"].map("{:g}".format)
     rows = rows.assign(
         column_panel=rows["place"],
@@ -288,17 +297,16 @@ def learning_curves(runs):
     )
 
 
+PLACES = ("shortest distance", "middle distance", "longest distance")
+
+
 def few_distances(rows):
     """The rows of the shortest, the middle and the longest distance of training, with its place
     among them."""
     distances = sorted(rows["train_distance"].unique())
-    chosen = {
-        distances[-1]: "longest distance",
-        distances[len(distances) // 2]: "middle distance",
-        distances[0]: "shortest distance",
-    }
-    if len(distances) == 1:
-        chosen = {distances[0]: "longest distance"}
+    shortest, middle, longest = PLACES
+    chosen = {distances[len(distances) // 2]: middle, distances[0]: shortest}
+    chosen[distances[-1]] = longest  # of two or one there is no middle
     rows = rows[rows["train_distance"].isin(list(chosen))]
     return rows.assign(place=rows["train_distance"].map(chosen))
 
@@ -394,10 +402,10 @@ def in_panels(rows, panel_for_threads=True):
     return rows.sort_values(["pass", "run", "batch", "threads", "seq_len"])
 
 
-def length_axis(values, column="seq_len", title="sequence length (tokens)"):
-    """A doubling axis with ticks at measured values, eight at most."""
+def length_axis(values, column="seq_len", title="sequence length (tokens)", most=8):
+    """A doubling axis with ticks at measured values, `most` of them."""
     ticks = sorted(int(value) for value in values.unique())
-    ticks = ticks[:: 1 + (len(ticks) - 1) // 8]
+    ticks = ticks[:: 1 + (len(ticks) - 1) // most]
     # A logarithmic axis has no room for 0.
     scale = {"type": "symlog", "constant": 1} if ticks[0] == 0 else {"type": "log", "base": 2}
     return alt.X(
@@ -454,10 +462,14 @@ def at_doublings(distances):
 
 
 def set_apart(rows):
-    """Sets the points of one distance slightly apart, so that equal accuracies stay visible."""
-    place = rows.groupby(["line_model", "line_variety"], sort=False).ngroup()
+    """Sets the points that a panel has at one distance slightly apart, so that equal values stay
+    visible."""
+    panels = ["row_panel", "column_panel"]
+    of_all = rows.groupby(["line_model", "line_variety"], sort=False).ngroup()
+    place = of_all.groupby([rows[panel] for panel in panels]).rank("dense") - 1
+    last = place.groupby([rows[panel] for panel in panels]).transform("max")
     # A twentieth of a doubling from point to point: far below the step of the axis.
-    shift = 2 ** (0.05 * (place - place.max() / 2))
+    shift = 2 ** (0.05 * (place - last / 2))
     return rows.assign(shown_distance=rows["distance"] * shift)
 
 
@@ -504,14 +516,32 @@ def lines_with_intervals(lines, x, y, interval, tooltip, reference=None):
 
 def in_grid(layers, rows, width=215, height=190):
     """Lays the layers into one panel for each (row_panel, column_panel), with common axes; a
-    direction with a single panel has no header."""
+    direction with a single panel has no header. A single row of many is wrapped."""
     chart = alt.layer(*layers).properties(width=width, height=height)
     layout = {}
     for channel, kind in (("row", alt.Row), ("column", alt.Column)):
         names = list(dict.fromkeys(rows[f"{channel}_panel"]))
         if len(names) > 1:
             layout[channel] = kind(f"{channel}_panel:N", sort=names)
+    if list(layout) == ["column"] and len(names) > MOST_ACROSS:
+        wrapped = alt.Facet("column_panel:N", sort=names)
+        return chart.facet(wrapped, data=rows, columns=MOST_ACROSS)
+    rows = with_every_panel(rows)
     return chart.facet(data=rows, **layout) if layout else chart.properties(data=rows)
+
+
+def with_every_panel(rows):
+    """The rows, and one without values for each (row_panel, column_panel) that has none: Vega-Lite
+    would place a panel without rows first, and all others one further on."""
+    panels = ["row_panel", "column_panel"]
+    of_every = pd.MultiIndex.from_product([rows[panel].unique() for panel in panels], names=panels)
+    missing = of_every.difference(pd.MultiIndex.from_frame(rows[panels]), sort=False)
+    if missing.empty:
+        return rows
+    empty = missing.to_frame(index=False).assign(
+        line_model=rows["line_model"].iloc[0], line_variety=rows["line_variety"].iloc[0]
+    )
+    return pd.concat([rows, empty], ignore_index=True)
 
 
 def seeds_text(rows):

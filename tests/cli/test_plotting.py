@@ -383,6 +383,18 @@ class CommandLine(RunFolder):
             self.assertIn(f"{place} distance", svg)
         self.assertIn("median of 2 seeds", svg)
 
+    def test_a_panel_without_rows_stays_empty_and_moves_no_other(self):
+        rows = [f"r,{task},causal,single,lstm,default,{distance},1,{step},1,0.5"
+                for task, distances in (("copy", (200, 300)), ("parity", (400, 500, 600)))
+                for distance in distances for step in (0, distance)]  # fmt: skip
+        self.write("learning.csv", LEARNING_HEADER, *rows)
+        code, _, _ = self.plot(self.folder)
+        self.assertEqual(code, 0)
+        svg = (self.folder / "learning-curves.svg").read_text(encoding="utf-8")
+        # Panels come row by row, each with an axis of its own.
+        axes = re.findall(r"'optimiser steps' for a linear scale with values from \w+ to (\w+)", svg)
+        self.assertEqual(axes, ["200", "NaN", "300", "400", "500", "600"])
+
     def test_accuracy_by_gap_has_a_plot(self):
         self.write(
             "gap.csv",

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+
+#include "harness/csv.h"
 #include "harness/presets.h"
 
 namespace seqbench {
@@ -59,6 +63,40 @@ TEST(TuningScore, PrefersSolvedSoonerThenALowerLoss) {
   for (std::size_t a = 0; a < from_best.size(); ++a) {
     for (std::size_t b = 0; b < from_best.size(); ++b) {
       EXPECT_EQ(is_better(from_best[a], from_best[b]), a < b) << a << b;
+    }
+  }
+}
+
+// results/tuning.csv: the tasks' rates are the best of these trials, as tasks.cc says which.
+TEST(Tuning, FoundTheRatesOfTheTasks) {
+  using Kind = std::vector<std::string>;  // task, set-up, model, variant
+  struct Best {
+    double rate;
+    TuningScore score;
+  };
+  std::map<Kind, Best> best;
+  for (const auto& row : read_csv(SEQBENCH_RESULTS_DIR "/tuning.csv")) {
+    TuningScore score{.failed = row.at("status") != "ok", .loss = std::stod(row.at("loss"))};
+    const std::string& solved = row.at("steps_to_solve");
+    if (!solved.empty()) score.steps_to_solve = std::stoll(solved);
+    const Kind kind = {row.at("task"), row.at("setup"), row.at("model"), row.at("variant")};
+    const Best trial{std::stod(row.at("learning_rate")), score};
+    const auto [at, is_first] = best.try_emplace(kind, trial);
+    if (!is_first && is_better(score, at->second.score)) at->second = trial;
+  }
+  const std::map<Kind, std::string> decided_by_another = {
+      {{"copy", "causal", "lstm"}, "chrono"}, {{"mqar", "causal", "attention"}, "learned+conv3"}};
+  for (const Task& task : all_tasks()) {
+    const auto is_tuned = [&](const auto& one) { return one.first[0] == task.name; };
+    if (std::ranges::none_of(best, is_tuned)) continue;  // its setting is published
+    for (const auto& [model, form] : task.defaults.models) {
+      if (model == "attention" && task.setup == "encoder") continue;  // chosen by its maps
+      const auto exception = decided_by_another.find({task.name, task.setup, model});
+      const std::string variant = exception != decided_by_another.end() ? exception->second
+                                  : model == "attention"                ? "learned"
+                                                                        : "default";
+      EXPECT_EQ(form.learning_rate, best.at({task.name, task.setup, model, variant}).rate)
+          << task.name << " " << task.setup << " " << model;
     }
   }
 }
