@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from plotting import claims, figures, report
@@ -30,7 +32,7 @@ def main(arguments=None):
     parser.add_argument("--out", metavar="DIR", help="folder for the plots and the report")
     options = parser.parse_args(arguments)
     try:
-        runs = [read_run(folder) for folder in options.runs]
+        runs = with_names_of_their_own([read_run(folder) for folder in options.runs])
         if options.out:
             folder = Path(options.out)
         elif len(runs) == 1:
@@ -42,6 +44,22 @@ def main(arguments=None):
         print(f"plot: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def with_names_of_their_own(runs):
+    """The runs; those of one name get that of the folder above them too, and a number where that
+    does not tell them apart."""
+    names = Counter(run.name for run in runs)
+    runs = [
+        replace(run, name=f"{run.folder.parent.name}/{run.name}") if names[run.name] > 1 else run
+        for run in runs
+    ]
+    seen = Counter()
+    for index, run in enumerate(runs):
+        seen[run.name] += 1
+        if seen[run.name] > 1:
+            runs[index] = replace(run, name=f"{run.name} ({seen[run.name]})")
+    return runs
 
 
 def draw(runs, folder):

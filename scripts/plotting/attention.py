@@ -2,7 +2,8 @@
 attention.csv and interventions.csv.
 
 Each chart returns None where the runs hold nothing to draw. A sentence is shown as read by the
-model of the median weight on the nouns, or by that of the lowest seed where nothing tells it.
+model whose weights on the nouns are nearest to the median, or by that of the lowest seed where
+nothing tells it.
 """
 
 import altair as alt
@@ -10,16 +11,18 @@ import numpy as np
 import pandas as pd
 
 from plotting.derived import over_seeds
-from plotting.naming import plural
+from plotting.layout import titled
+from plotting.naming import plural, seeds_text
 
 SENTENCE = ["run", "sentence", "layers"]
+SUBTITLE = "small models trained on the grammar"
 # Words stand side by side in these pixels.
 CELL = 46
 # Values of `hidden` that are no function word, beside the nouns.
 CONTENT = ["nothing", "verb", "adjective", "it", "[hidden]"]
 
 
-def heat_maps(runs, titled):
+def heat_maps(runs):
     """Weights of every layer and head: a row for each word that asks, a column for each read."""
     rows = shown_readings(runs)
     if rows.empty:
@@ -29,7 +32,7 @@ def heat_maps(runs, titled):
             ["layer", "head"])))
         for _, group in rows.groupby(SENTENCE, sort=False)
     ]
-    return titled(alt.vconcat(*charts), "Weights of attention", subtitle(rows))
+    return titled(alt.vconcat(*charts), "Weights of attention", SUBTITLE)
 
 
 def heat_map(rows, title):
@@ -44,7 +47,8 @@ def heat_map(rows, title):
     )  # fmt: skip
     cells = base.mark_rect().encode(
         color=alt.Color("weight:Q", title="weight",
-                        scale=alt.Scale(range=["#ffffff", "#08519c"], domain=[0, 1]))
+                        scale=alt.Scale(range=["#ffffff", "#08519c"], domain=[0, 1],
+                                        interpolate="rgb"))
     )  # fmt: skip
     percent = base.transform_filter("datum.weight >= 0.1").mark_text(fontSize=9).encode(
         text=alt.Text("weight:Q", format=".0%"),
@@ -54,7 +58,7 @@ def heat_map(rows, title):
     return (cells + percent).properties(width=size, height=size, title=title)
 
 
-def arcs(runs, titled):
+def arcs(runs):
     """From the word that asks ("it", or the hidden verb) to every other, as wide as its weight in
     the last layer, averaged over heads."""
     rows = shown_readings(runs)
@@ -65,7 +69,7 @@ def arcs(runs, titled):
     return titled(
         alt.vconcat(*charts).resolve_scale(strokeWidth="shared"),
         "What one word attends to",
-        f"{subtitle(rows)}; weights of the last layer in percent",
+        f"{SUBTITLE}; weights of the last layer in percent, mean over its heads",
     )
 
 
@@ -105,7 +109,7 @@ def arcs_of_sentence(rows):
     return (lines + names + percents).properties(
         width=1.4 * CELL * (last + 1),
         height=30 * (top * 0.75 + 1.6),
-        title=f"{plural(rows['layers'].iloc[0], 'layer')}; answer: {rows['answer'].iloc[0]}",
+        title=reading_name(rows),
     )
 
 
@@ -130,7 +134,7 @@ def arc_points(words, steps=32):
     return pd.concat(parts, ignore_index=True)
 
 
-def hidden_words(runs, titled):
+def hidden_words(runs):
     """Accuracy with one word hidden from every query in every layer: median over seeds."""
     rows = gathered(runs, "interventions")
     if rows.empty:
@@ -142,6 +146,7 @@ def hidden_words(runs, titled):
     )  # fmt: skip
     keys = ["run", "task", "layers", "distance", "word", "place"]
     table = over_seeds(rows, keys, "accuracy")
+    several_distances = table.groupby(["run", "task", "layers"])["distance"].nunique().max() > 1
     charts = []
     for _, group in table.groupby(["run", "task", "layers", "distance"], sort=False):
         first = group.iloc[0]
@@ -157,11 +162,13 @@ def hidden_words(runs, titled):
             + base.mark_tick(color="black", thickness=2).encode(x="median:Q")
         )
         title = f"{first['task']}, {plural(first['layers'], 'layer')}"
+        title = f"{first['run']}: {title}" if len(runs) > 1 else title
+        title += f", distance {first['distance']:g}" if several_distances else ""
         charts.append(chart.properties(width=260, height=190, title=title))
     return titled(
         alt.concat(*charts, columns=2),
         "Accuracy with one word hidden",
-        f"median over {plural(int(table['seeds'].max()), 'model')}; bars from least to most",
+        f"median of {seeds_text(table)}; lines from least to most",
     )
 
 
@@ -185,10 +192,16 @@ def weights_text(task, rows):
     """Medians over models of the weights' statistics."""
     rows = rows[rows["hidden"] == "nothing"]
     if task == "coreference":
-        largest, more = rows["largest_share"].median(), rows["outweighs_share"].median()
-        return f"largest weight on the right noun in {largest:.0%}, more than on the other in {more:.0%}"
-    both = (rows["noun_weight"] + rows["other_noun_weight"]).median()
-    return f"both nouns hold {both:.0%} of the weight"
+        largest = median_and_least(rows["largest_share"])
+        more = median_and_least(rows["outweighs_share"])
+        return f"largest weight on the right noun in {largest}, more than on the other in {more}"
+    both = median_and_least(rows["noun_weight"] + rows["other_noun_weight"])
+    return f"both nouns hold {both} of the weight"
+
+
+def median_and_least(shares):
+    median, least = f"{shares.median():.0%}", f"{shares.min():.0%}"
+    return median if least == median else f"{median} (least {least})"
 
 
 def hidden_text(task, rows):
@@ -205,8 +218,11 @@ def hidden_text(task, rows):
 
 
 def gathered(runs, name):
-    """That table of all runs, with the run's name in column `run`."""
-    return pd.concat([run.table(name).assign(run=run.name) for run in runs], ignore_index=True)
+    """That table of all runs, with the run's name in column `run`, and whether there are several in
+    `of_several`."""
+    several = len(runs) > 1
+    tables = [run.table(name).assign(run=run.name, of_several=several) for run in runs]
+    return pd.concat(tables, ignore_index=True)
 
 
 def shown_readings(runs):
@@ -222,14 +238,18 @@ def shown_readings(runs):
 
 
 def typical_seeds(runs):
-    """Of each run, task and depth the seed of the (lower) median weight on the nouns that count."""
+    """Of each run, task and depth the seed whose weights on the nouns that count (the right one, or
+    both of a hidden verb) are nearest to their medians, the lowest of several."""
     rows = gathered(runs, "interventions")
-    rows = rows[rows["hidden"] == "nothing"]
-    other = rows["other_noun_weight"].where(rows["task"] == "hidden_verb", 0)
-    rows = rows.assign(weight=rows["noun_weight"] + other).sort_values(["weight", "seed"])
-    seeds = rows.groupby(["run", "task", "layers"])["seed"]
-    median = seeds.agg(lambda by_weight: by_weight.iloc[(len(by_weight) - 1) // 2])
-    return median.rename("typical").reset_index()
+    rows = rows[rows["hidden"] == "nothing"].sort_values("seed")
+    keys = ["run", "task", "layers"]
+    weights = rows[["noun_weight", "other_noun_weight"]]
+    medians = weights.groupby([rows[key] for key in keys]).transform("median")
+    away = (weights - medians).abs()
+    counts = rows["task"] == "hidden_verb"
+    away = away["noun_weight"] + away["other_noun_weight"].where(counts, 0)
+    nearest = away.groupby([rows[key] for key in keys]).idxmin()
+    return rows.loc[nearest, [*keys, "seed"]].rename(columns={"seed": "typical"})
 
 
 def asking_index(rows):
@@ -246,10 +266,11 @@ def words_of(rows):
 
 def panel_name(rows):
     first = rows.iloc[0]
-    return (f"layer {first['layer']} of {first['layers']}, head {first['head']}; "
-            f"answer: {first['answer']}")  # fmt: skip
+    return f"layer {first['layer']}, head {first['head']} of {reading_name(rows)}"
 
 
-def subtitle(rows):
-    seeds = ", ".join(str(seed) for seed in sorted(rows["seed"].unique()))
-    return f"small models trained on the grammar; seed {seeds}"
+def reading_name(rows):
+    """Which model reads the sentence, and what it answers."""
+    first = rows.iloc[0]
+    run = f"{first['run']}: " if first["of_several"] else ""
+    return f"{run}{plural(first['layers'], 'layer')}, seed {first['seed']}; answer: {first['answer']}"

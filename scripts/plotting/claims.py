@@ -7,13 +7,14 @@ from plotting import attention
 from plotting.derived import (
     champion_speedups,
     layers_told,
+    main_lines,
     one_distance,
     over_seeds,
     thread_gains,
     timed,
     times_to_solve,
 )
-from plotting.naming import MODELS, champions, model_name, plural, rank
+from plotting.naming import MODELS, champions, model_name, plural, rank, seeds_text
 from plotting.settings import settings_of
 
 NOT_MEASURED = "not measured yet"
@@ -57,7 +58,8 @@ def claims_of(run):
         ),
         Claim(
             "“it” attends to “animal”, “sat” to “cat” and “mat”",
-            "weights of small models over test sentences, and what hiding a word costs; answers",
+            "weights of small models over test sentences, and what hiding a word costs (medians);"
+            " answers",
             attention.figures(run) or (NOT_MEASURED,),
         ),
         Claim(
@@ -148,7 +150,7 @@ def accuracy(run, attention):
     line a model and variant."""
     rows = one_distance(run.table("recall"))
     rows = rows[(rows["task"] == "first_token") & ((rows["model"] == "attention") == attention)]
-    rows = layers_told(rows)
+    rows = layers_told(rows[main_lines(rows)])
     keys = ["model", "variant", "distance"]
     table = over_seeds(rows, keys, "accuracy")
     if table.empty:
@@ -164,8 +166,7 @@ def accuracy(run, attention):
         figures.append((rank(MODELS, model), f"{model_name(model)}, {variant}: {by_distance}"))
     chance = rows["chance"].dropna().unique()
     guessing = f"guessing {chance[0]:.1%}, ".replace("%", " %") if len(chance) == 1 else ""
-    seeds = plural(int(table["seeds"].max()), "seed")
-    return (*(text for _, text in sorted(figures)), f"({guessing}{seeds})")
+    return (*(text for _, text in sorted(figures)), f"({guessing}{seeds_text(table)})")
 
 
 def in_time(seconds):
@@ -179,7 +180,7 @@ def gradient_reach(run, attention):
     are no longer, the farthest word is the first one, which holds the answer."""
     rows = one_distance(run.table("gradient"))
     rows = rows[(rows["task"] == "first_token") & ((rows["model"] == "attention") == attention)]
-    rows = layers_told(rows)
+    rows = layers_told(rows[main_lines(rows)])
     table = over_seeds(rows, ["model", "variant", "stage", "distance"], "relative_gradient_norm")
     trained = rows["train_distance"].max()
     figures = []

@@ -4,6 +4,12 @@ import pandas as pd
 
 from plotting.naming import champions
 
+# What makes two trainings ones of the same experiment, and the columns that a table may lack.
+EXPERIMENT = ["run", "task", "setup", "regime", "preset"]
+
+# A model's variants that plots of many show: as it is, and with gates for the time scale.
+MAIN_VARIANTS = ("default", "learned", "chrono")
+
 CASE = ["pass", "batch", "seq_len", "width", "threads"]
 
 
@@ -49,13 +55,15 @@ def thread_gains(rows):
     allow; cases without a time on one thread are left out."""
     rows = timed(rows)
     keys = ["model", "kernel", "pass", "batch", "seq_len", "width", "heads", "causal"]
-    one = rows[rows["threads"] == 1][[*keys, "seconds", "seconds_low", "seconds_high"]]
+    times = ["seconds", "seconds_low", "seconds_high", "status"]
+    one = rows[rows["threads"] == 1][[*keys, *times]]
     pairs = rows.merge(one, on=keys, suffixes=("", "_one"))
     several = pairs["threads"] > 1  # one thread gains exactly nothing over itself
     return pairs.assign(
         gain=pairs["seconds_one"] / pairs["seconds"],
         gain_low=(pairs["seconds_low_one"] / pairs["seconds_high"]).where(several, 1),
         gain_high=(pairs["seconds_high_one"] / pairs["seconds_low"]).where(several, 1),
+        status=pairs["status"].where(pairs["status"] != "ok", pairs["status_one"]),
     )
 
 
@@ -75,19 +83,33 @@ def over_seeds(rows, keys, value):
 
 def times_to_solve(rows, keys):
     """Median over seeds of the seconds of training until it was solved, with the range, of each
-    combination of `keys` that more than half of the seeds solved."""
+    combination of `keys` that more than half of the seeds solved, also in the test."""
     rows = rows[(rows["distance"] == rows["train_distance"]) & rows["accuracy"].notna()]
+    rows = rows.assign(seconds_to_solve=rows["seconds_to_solve"].where(rows["solved"] == "true"))
     trained = rows.groupby(keys, as_index=False, dropna=False).agg(trained=("seed", "nunique"))
     table = over_seeds(rows, keys, "seconds_to_solve").merge(trained, on=keys)
     return table[2 * table["seeds"] > table["trained"]]
 
 
+def main_lines(rows):
+    """True for the rows of a model's main variants, each with a convolution or without, in the
+    number of layers that was trained at the longest distance, or else at most of them; for all rows
+    where a model has none."""
+    keys = [rows[key] for key in (*EXPERIMENT, "model") if key in rows]
+    is_main = rows["variant"].str.removesuffix("+conv3").isin(MAIN_VARIANTS)
+    of_depth = rows["train_distance"].groupby([*keys, rows["layers"]])
+    for score in (of_depth.transform("max"), of_depth.transform("size")):
+        is_main &= score == score[is_main].groupby(keys).transform("max").reindex(score.index)
+    return is_main | ~is_main.groupby(keys).transform("any").astype(bool)
+
+
 def layers_told(rows):
-    """The rows with the number of layers behind the variant's name, where a model of a task has
-    several."""
+    """The rows with the number of layers behind the variant's name, where a model has several in
+    an experiment."""
     if rows.empty:
         return rows
-    several = rows.groupby(["task", "model"])["layers"].transform("nunique") > 1
+    keys = [key for key in (*EXPERIMENT, "model") if key in rows]
+    several = rows.groupby(keys)["layers"].transform("nunique") > 1
     layers = ", " + rows["layers"].map("{:g} layers".format).replace("1 layers", "1 layer")
     return rows.assign(variant=rows["variant"] + layers.where(several, ""))
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import altair as alt
 
-from plotting import charts
+from plotting import attention, race, recall
+from plotting.layout import gather
 from plotting.settings import settings_of
 
 
@@ -38,17 +39,17 @@ PLOTS = (
         " once it is busy. Attention compares every token with every other: its line falls as"
         " sequences grow. Bars are 95 % intervals of the median; a hollow point is noisy.",
         ("throughput.csv",),
-        charts.throughput_vs_length,
+        race.throughput_vs_length,
     ),
     Plot(
         "speedup-vs-length",
         "Attention's speedup over each recurrent model",
         "Tokens per second of attention divided by those of a recurrent model on the same shape,"
-        " pass and threads, each with its fastest kernel. Where a line crosses ×1, the lead"
+        " pass and threads, each with the kernel that is meant to be its fastest. Where a line crosses ×1, the lead"
         " changes hands. Compare the panels of one thread with those of all threads: the first"
         " show the algorithm, the second what threads add to it.",
         ("speedup.csv", "throughput.csv"),
-        charts.speedup_vs_length,
+        race.speedup_vs_length,
     ),
     Plot(
         "speedup-vs-threads",
@@ -58,7 +59,7 @@ PLOTS = (
         " as far as the machine's CPUs are real cores. Bars are the widest range that the two"
         " times' 95 % intervals allow.",
         ("throughput.csv",),
-        charts.speedup_vs_threads,
+        race.speedup_vs_threads,
     ),
     Plot(
         "thread-gain-vs-length",
@@ -66,38 +67,51 @@ PLOTS = (
         "The same gain at the largest number of threads, for every length. Short sequences leave"
         " too little work to share.",
         ("throughput.csv",),
-        charts.thread_gain_vs_length,
+        race.thread_gain_vs_length,
     ),
     Plot(
         "accuracy-vs-distance",
         "Accuracy against distance",
         "Each point is a model trained from scratch to answer from words that stood up to so many"
         " tokens back, and tested on fresh sequences. A model that loses them falls to the"
-        " dashed line. With several seeds, bars reach from the worst to the best. Points of one"
-        " distance are set slightly apart sideways, so that equal accuracies stay visible. A task with a"
-        " single distance has a column for each model and variant.",
+        " dashed line, a guess among the candidates, or below it where it does not even know"
+        " these. Hollow points lie beyond the distances of training. With several seeds, bars reach"
+        " from the worst to the best. Points of one distance are set slightly apart sideways, so"
+        " that equal accuracies stay visible. A task with a single distance has a column for each"
+        " model and variant.",
         ("recall.csv",),
-        charts.accuracy_vs_distance,
+        recall.accuracy_vs_distance,
+        by_setting=False,
+    ),
+    Plot(
+        "accuracy-of-variants",
+        "Accuracy of variants",
+        "The same for other ways to start, to tell positions, numbers of layers, and controls, beside"
+        " the models above, where the run has any. noanswer hides the answer: above the dashed line"
+        " it would be a leak.",
+        ("recall.csv",),
+        recall.accuracy_of_variants,
         by_setting=False,
     ),
     Plot(
         "time-to-solve",
         "Time to a solution",
-        "Seconds that a model trained until its answers first counted as solved, on one thread"
-        " each. A point is missing where half of the trainings or more were never solved: a line"
-        " that ends is a model that has lost the words.",
+        "Seconds that a model trained, on one thread, until its answers in training first counted"
+        " as solved, of trainings whose test is solved too. A point is missing where half of them"
+        " or more were not: a line that ends is a model that has lost the words. Batches are the"
+        " task's; those of mqar without a convolution are eight times as large.",
         ("recall.csv",),
-        charts.time_to_solve_vs_distance,
+        recall.time_to_solve_vs_distance,
         by_setting=False,
     ),
     Plot(
         "learning-curves",
         "Learning curves",
-        "Accuracy on the batches of training, as training goes on. A curve that ends early belongs"
-        " to trainings that were solved and stopped; one that stays level has found nothing to"
-        " go by. Shown at the shortest, the middle and the longest distance that was trained.",
+        "Accuracy on the batches of training, as training goes on. Trainings that are solved may"
+        " stop early and keep their last accuracy here; a curve that stays level has found nothing"
+        " to go by. Shown at the shortest, the middle and the longest distance that was trained.",
         ("learning.csv",),
-        charts.learning_curves,
+        recall.learning_curves,
         by_setting=False,
     ),
     Plot(
@@ -107,7 +121,7 @@ PLOTS = (
         " what they depend on. Each point counts the gaps from its tick to just below the double."
         " mqar: from the question back to the pair; parity: how many bits the answer sums.",
         ("gap.csv",),
-        charts.accuracy_vs_gap,
+        recall.accuracy_vs_gap,
         by_setting=False,
     ),
     Plot(
@@ -115,10 +129,10 @@ PLOTS = (
         "Gradient norm against distance",
         "How strongly the answer's loss pulls on a word that stood so many tokens back. A line that"
         " falls steeply means that training can hardly reach such words; a level line, that"
-        " distance does not matter. Shown at doubling distances and the longest; zeros do not fit"
-        " on the axis and are left out.",
+        " distance does not matter. Shown at doubling distances and the longest that each panel has, for"
+        " trainings at the longest distance; published settings are left out.",
         ("gradient.csv",),
-        charts.gradient_vs_distance,
+        recall.gradient_vs_distance,
         by_setting=False,
     ),
     Plot(
@@ -129,15 +143,16 @@ PLOTS = (
         " from its answers alone; nobody told it where to look. The hidden verb is shown as"
         " itself, but the model sees only that a word is missing.",
         ("attention.csv",),
-        charts.attention_arcs,
+        attention.arcs,
         by_setting=False,
     ),
     Plot(
         "attention-maps",
         "Weights of attention",
-        "The same weights of every layer and head, for every word. A line sums to 100 %.",
+        "The same weights of every layer and head, for every word. A line sums to 100 %; numbers below"
+        " 10 % are left out.",
         ("attention.csv",),
-        charts.attention_maps,
+        attention.heat_maps,
         by_setting=False,
     ),
     Plot(
@@ -148,7 +163,7 @@ PLOTS = (
         " together with such a loss: a model of one layer answers as well, and its weights prefer"
         " neither noun.",
         ("interventions.csv",),
-        charts.accuracy_with_word_hidden,
+        attention.hidden_words,
         by_setting=False,
     ),
 )
@@ -156,7 +171,7 @@ PLOTS = (
 
 def figures_of(runs):
     """All figures that the runs have data for, those of the main setting without a suffix."""
-    rows = charts.gather(runs, lambda run: run.table("throughput"))
+    rows = gather(runs, lambda run: run.table("throughput"))
     settings = settings_of(rows) if not rows.empty else []
     figures = []
     for plot in PLOTS:

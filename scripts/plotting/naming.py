@@ -8,13 +8,14 @@ COLOURS = {"attention": "#0072B2", "lstm": "#D55E00", "gru": "#009E73", "elman":
 SHAPES = {"attention": "circle", "lstm": "square", "gru": "triangle-up", "elman": "diamond"}
 MODEL_DASHES = {"attention": [1, 0], "lstm": [7, 3], "gru": [2, 2], "elman": [8, 3, 2, 3]}
 # For kernels or variants, where one model has several of them.
-DASHES = ([1, 0], [7, 3], [2, 2], [8, 3, 2, 3], [12, 4], [1, 4], [4, 8])
+DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [1, 5], [16, 5], [4, 8])
 
 # A model's plain variant comes first and has the solid line.
 PLAIN_VARIANTS = ("default", "learned")
 
 # The fastest kernel comes first: it stands for its model where one kernel must.
 KERNELS = ("fused", "naive", "persistent", "hoisted", "stepwise")
+FASTEST_KERNELS = ("fused", "persistent")
 
 
 def rank(names, name):
@@ -39,24 +40,31 @@ def champions(rows):
     return rows[rows["kernel"] == rows["model"].map(kernels)]
 
 
+def seeds_text(rows):
+    """"3 seeds", or "1 to 3 seeds", by column `seeds`."""
+    least, most = int(rows["seeds"].min()), int(rows["seeds"].max())
+    return plural(most, "seed") if least == most else f"{least} to {most} seeds"
+
+
 class Lines:
     """What tells the lines of one plot apart: colour and shape the model, dash the variety (the
-    kernel or the variant) where a model has several of them, else the model again.
+    kernel or the variant) where it is not each model's plain one, else the model again.
 
     `rows` are the given rows with columns `line_model` and `line_variety`; `models` and `varieties`
-    the texts of each in legend order, with their `colours`, `shapes` and `dashes`.
+    the texts of each in legend order, with their `colours`, `shapes` and `dashes`. Where some of
+    the rows are drawn without dashes, `dashed` are the others.
     """
 
-    def __init__(self, rows, variety):
+    def __init__(self, rows, variety, dashed=None):
         models = sorted(rows["model"].unique(), key=lambda name: rank(MODELS, name))
         self.models = [model_name(model) for model in models]
         self.colours = [COLOURS.get(model, "#555555") for model in models]
         self.shapes = [SHAPES.get(model, "cross") for model in models]
-        self.has_varieties = rows.groupby("model")[variety].nunique().max() > 1
+        dashed = rows if dashed is None else dashed
+        self.has_varieties = not dashed[variety].isin([*PLAIN_VARIANTS, *FASTEST_KERNELS]).all()
         if self.has_varieties:
             column = rows[variety]
-            order = KERNELS + PLAIN_VARIANTS
-            self.varieties = sorted(column.unique(), key=lambda name: (rank(order, name), name))
+            self.varieties = sorted(dashed[variety].unique(), key=self.rank)
             self.dashes = [DASHES[i % len(DASHES)] for i in range(len(self.varieties))]
         else:
             # Other texts than the models', since Vega-Lite merges the legends of equal domains,
@@ -65,3 +73,8 @@ class Lines:
             self.varieties = [f"{model} line" for model in models]
             self.dashes = [MODEL_DASHES.get(model, [1, 0]) for model in models]
         self.rows = rows.assign(line_model=rows["model"].map(model_name), line_variety=column)
+
+    @staticmethod
+    def rank(variety):
+        """Key to sort varieties by."""
+        return rank(KERNELS + PLAIN_VARIANTS, variety), variety

@@ -50,10 +50,10 @@ COLUMNS = {
 
 # Columns that files of earlier versions lack, and what their rows would have there.
 ADDED_LATER = {
-    "recall": {"preset": "", "seconds_to_solve": float("nan")},
+    "recall": {"preset": "", "seconds_to_solve": float("nan"), "solved": "true"},
     "learning": {"preset": "", "layers": 1},
     "gradient": {
-        "preset": "", "layers": 1, "regime": "single", "setup": "causal",
+        "log10_gradient_norm": float("nan"), "preset": "", "layers": 1, "regime": "single", "setup": "causal",
         "train_distance": float("inf"),
     },
     "gap": {"preset": "", "layers": 1},
@@ -61,7 +61,7 @@ ADDED_LATER = {
 
 TEXT_COLUMNS = (
     "run_id case_id model kernel pass causal status reason baseline_model baseline_kernel variable "
-    "task setup regime variant stage preset mixture sentence query_token key_token answer hidden"
+    "task setup regime variant stage preset mixture sentence query_token key_token answer hidden solved"
 ).split()
 
 

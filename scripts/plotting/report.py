@@ -119,11 +119,11 @@ def scaling_section(runs):
                 [
                     escape(run.name),
                     escape(f"{model_name(row['model'])}, {row['kernel']}, {row['pass']}"),
-                    escape(f"batch {number(row['batch'])}, width {number(row['width'])}"
-                           f", threads {number(row['threads'])}"),
+                    escape(held_text(row)),
                     escape(f"{row['variable']} {number(row['from'])} to {number(row['to'])}"),
                     f"{row['exponent']:.3f}",
-                    f"{row['exponent_low']:.3f} to {row['exponent_high']:.3f}",
+                    f"{row['exponent_low']:.3f} to {row['exponent_high']:.3f}"
+                    if row["exponent_low"] == row["exponent_low"] else "–",
                     f"{row['r2']:.4f}",
                 ]
             )  # fmt: skip
@@ -135,6 +135,15 @@ def scaling_section(runs):
         " means twice the length, twice the time; 2 means four times the time.</p>\n"
         f'<div class="scroll">{table(header, rows)}</div>'
     )
+
+
+def held_text(row):
+    """What stays the same while the variable of a row of scaling.csv grows."""
+    names = {"batch": "batch", "seq_len": "length", "width": "width", "threads": "threads"}
+    held = {names[key]: row.get(key) for key in names if key != row["variable"]}
+    # A cell that is empty (nan is not itself) does not hold.
+    return ", ".join(f"{name} {number(value)}" for name, value in held.items()
+                     if value is not None and value == value)  # fmt: skip
 
 
 def gaps_section(runs):

@@ -16,7 +16,9 @@ sys.dont_write_bytecode = True
 
 INSTALLED = all(importlib.util.find_spec(name) for name in ("pandas", "altair", "vl_convert"))
 if INSTALLED:
-    from plotting import attention, claims, derived, report
+    import pandas as pd
+
+    from plotting import attention, claims, derived, layout, race, recall, report
     from plotting.__main__ import main
     from plotting.figures import figures_of
     from plotting.reading import RunError, read_run
@@ -298,6 +300,62 @@ class Report(RunFolder):
         self.assertIn("0 of 1 agree", " ".join(Sources(self.page()).text))
 
 
+class Tables(unittest.TestCase):
+    """What plots compute from their tables."""
+
+    def setUp(self):
+        if not INSTALLED:
+            self.skipTest("needs the venv of scripts/bootstrap")
+
+    def test_points_of_one_distance_are_set_apart_within_half_a_doubling(self):
+        lines = [("LSTM", f"variant {index}") for index in range(31)]
+        for distances in ((0, 8, 16), (8, 16, 32)):
+            rows = pd.DataFrame(
+                [{"line_model": model, "line_variety": variety, "distance": distance}
+                 for model, variety in lines for distance in distances]
+            )  # fmt: skip
+            shown = recall.set_apart(rows)
+            self.assertEqual(shown["shown_distance"].nunique(), len(rows))
+            spans = shown.groupby("distance")["shown_distance"].agg(["min", "max"])
+            self.assertTrue((spans["max"].iloc[:-1].values < spans["min"].iloc[1:].values).all())
+
+    def test_a_curve_keeps_the_last_accuracy_of_seeds_that_stopped(self):
+        steps = {1: (0.5, 0.98), 2: (0.6, 0.99), 3: (0.1, 0.1, 0.1, 0.1)}
+        rows = pd.DataFrame(
+            [{"seed": seed, "step": 20 * index, "accuracy": accuracy}
+             for seed, curve in steps.items() for index, accuracy in enumerate(curve, 1)]
+        )  # fmt: skip
+        curve = recall.to_the_longest(rows)
+        self.assertEqual(list(curve["step"]), [20, 40, 60, 80])
+        self.assertEqual(list(curve["median"]), [0.5, 0.98, 0.98, 0.98])
+        self.assertEqual(list(curve["seeds"]), [3, 3, 3, 3])
+
+    def test_main_lines_are_the_plain_variants_of_the_depth_trained_farthest(self):
+        kinds = [("default", 1, 256), ("default", 1, 64), ("chrono", 1, 64), ("default", 2, 64),
+                 ("default", 2, 64), ("default", 2, 64), ("forget1", 1, 256)]
+        rows = pd.DataFrame(
+            [{"task": "first_token", "setup": "causal", "regime": "single", "preset": "",
+              "model": "lstm", "variant": variant, "layers": layers, "train_distance": distance}
+             for variant, layers, distance in kinds]
+        )  # fmt: skip
+        self.assertEqual(list(derived.main_lines(rows)), 3 * [True] + 4 * [False])
+        only = rows[rows["variant"] == "forget1"]
+        self.assertEqual(list(derived.main_lines(only)), [True])
+
+    def test_every_panel_of_a_grid_has_a_row(self):
+        rows = pd.DataFrame({"row_panel": ["a", "a", "b"], "column_panel": ["1", "2", "2"],
+                             "line_model": "m", "line_variety": "v", "value": 1.0})  # fmt: skip
+        every = layout.with_every_panel(rows)
+        self.assertEqual(len(every), 4)
+        added = every[every["value"].isna()]
+        self.assertEqual(list(zip(added["row_panel"], added["column_panel"])), [("b", "1")])
+
+    def test_gains_are_compared_at_the_longest_length_that_all_have(self):
+        cases = [("a", 1, 8192), ("a", 1, 512), ("a", 16, 1024), ("a", 16, 512), ("b", 1, 512)]
+        rows = pd.DataFrame(cases, columns=["run", "batch", "seq_len"]).assign(**{"pass": "train"})
+        self.assertEqual(race.common_length(rows), 512)
+
+
 class CommandLine(RunFolder):
     def plot(self, *arguments):
         """Exit code, stdout and stderr of scripts/plot."""
@@ -352,7 +410,7 @@ class CommandLine(RunFolder):
         code, _, _ = self.plot(self.folder)
         self.assertEqual(code, 0)
         svg = (self.folder / "accuracy-vs-distance.svg").read_text(encoding="utf-8")
-        for name in ("first_token causal single", "first_token causal mixed", "published"):
+        for name in ("'first_token single", "'first_token mixed", "'published"):
             self.assertTrue(name in svg, name)
 
     def test_time_to_a_solution_is_told_where_most_seeds_solved(self):
@@ -379,21 +437,38 @@ class CommandLine(RunFolder):
         self.assertEqual(code, 0)
         self.assertIn("learning-curves.png", out)
         svg = (self.folder / "learning-curves.svg").read_text(encoding="utf-8")
-        for place in ("shortest", "middle", "longest"):
-            self.assertIn(f"{place} distance", svg)
+        for distance in (8, 32, 64):
+            self.assertIn(f"'first_token, trained at {distance}'", svg)
+        self.assertNotIn("trained at 16", svg)
         self.assertIn("median of 2 seeds", svg)
 
-    def test_a_panel_without_rows_stays_empty_and_moves_no_other(self):
+    def test_learning_curves_stand_under_their_own_headings(self):
         rows = [f"r,{task},causal,single,lstm,default,{distance},1,{step},1,0.5"
-                for task, distances in (("copy", (200, 300)), ("parity", (400, 500, 600)))
+                for task, distances in (("copy", (200, 300)), ("parity", (400, 500, 600, 700)))
                 for distance in distances for step in (0, distance)]  # fmt: skip
         self.write("learning.csv", LEARNING_HEADER, *rows)
         code, _, _ = self.plot(self.folder)
         self.assertEqual(code, 0)
         svg = (self.folder / "learning-curves.svg").read_text(encoding="utf-8")
-        # Panels come row by row, each with an axis of its own.
-        axes = re.findall(r"'optimiser steps' for a linear scale with values from \w+ to (\w+)", svg)
-        self.assertEqual(axes, ["200", "NaN", "300", "400", "500", "600"])
+        panels = re.findall(r"linear scale with values from 0 to (\d+).*?; panel: (\w+), trained at"
+                            r" (\d+);.*?Title text '(.*?)'", svg, re.DOTALL)  # fmt: skip
+        self.assertEqual(panels, [(distance, task, distance, f"{task}, trained at {distance}")
+                                  for task, distance in (("copy", "200"), ("copy", "300"),
+                                                         ("parity", "400"), ("parity", "600"),
+                                                         ("parity", "700"))])  # fmt: skip
+
+    def test_two_runs_of_one_name_stay_two(self):
+        folders = [self.folder / "a" / "run", self.folder / "b" / "run"]
+        for folder, accuracy in zip(folders, (0.1, 0.9)):
+            folder.mkdir(parents=True)
+            lines = [RECALL_HEADER, recall_row("lstm", "default", 8, 1, accuracy)]
+            (folder / "recall.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        out = self.folder / "out"
+        code, _, _ = self.plot(*folders, folders[0], "--out", out)
+        self.assertEqual(code, 0)
+        svg = (out / "accuracy-vs-distance.svg").read_text(encoding="utf-8")
+        panels = re.findall(r"answers\): (\d+)%.*?Title text '(.*?): first_token", svg, re.DOTALL)
+        self.assertEqual(panels, [("10", "a/run"), ("10", "a/run (2)"), ("90", "b/run")])
 
     def test_accuracy_by_gap_has_a_plot(self):
         self.write(

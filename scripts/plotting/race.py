@@ -1,0 +1,134 @@
+"""Plots of the race: throughput, speedup, gain from threads.
+
+One function a plot: runs and the setting it holds fixed in, Altair chart out; None where the runs
+hold nothing to draw.
+"""
+
+import altair as alt
+
+from plotting.derived import champion_speedups, thread_gains, timed
+from plotting.layout import (
+    gather,
+    in_grid,
+    length_axis,
+    lines_with_intervals,
+    log_axis,
+    ratio_axis,
+    titled,
+)
+from plotting.naming import Lines, plural
+
+
+def throughput_vs_length(runs, setting):
+    """Tokens per second against sequence length; a panel for each pass, batch and threads."""
+    rows = gather(runs, lambda run: timed(setting.select(run.table("throughput"))))
+    if rows.empty:
+        return None
+    rows = in_panels(rows)
+    lines = Lines(rows, "kernel")
+    layers = lines_with_intervals(
+        lines,
+        x=length_axis(rows["seq_len"]),
+        y=log_axis("tokens_per_second", "tokens per second", rows, "tokens_low", "tokens_high"),
+        interval=("tokens_low", "tokens_high"),
+        tooltip=["model", "kernel", "pass", "batch", "seq_len", "threads", "tokens_per_second",
+                 "seconds", "status"],
+    )  # fmt: skip
+    chart = in_grid(layers, lines.rows)
+    return titled(chart, "Throughput against sequence length", setting.label)
+
+
+def speedup_vs_length(runs, setting):
+    """Tokens/s of attention ÷ tokens/s of each recurrent model against sequence length."""
+    rows = gather(runs, lambda run: setting.select(champion_speedups(run)))
+    if rows.empty:
+        return None
+    rows = in_panels(rows.assign(model=rows["baseline_model"], reference=1))
+    lines = Lines(rows, "baseline_kernel")
+    layers = lines_with_intervals(
+        lines,
+        x=length_axis(rows["seq_len"]),
+        y=ratio_axis("speedup", "attention ÷ recurrent, tokens/s (×)", rows, "speedup_low",
+                     "speedup_high"),
+        interval=("speedup_low", "speedup_high"),
+        tooltip=["baseline_model", "baseline_kernel", "pass", "batch", "seq_len", "threads",
+                 "speedup", "speedup_low", "speedup_high", "status"],
+        reference=alt.X("seq_len:Q"),
+    )  # fmt: skip
+    return titled(
+        in_grid(layers, lines.rows),
+        "Attention's speedup over each recurrent model",
+        f"{setting.label}; above the dashed line attention is ahead, below it the recurrent model",
+    )
+
+
+def speedup_vs_threads(runs, setting):
+    """What each model gains from threads, at the longest length that every batch has."""
+    rows = gather(runs, lambda run: thread_gains(setting.select(run.table("throughput"))))
+    if rows.empty or rows["threads"].max() == 1:
+        return None
+    length = common_length(rows)
+    rows = rows[rows["seq_len"] == length]
+    rows = in_panels(rows.assign(reference=rows["threads"]), panel_for_threads=False)
+    lines = Lines(rows, "kernel")
+    counts = sorted(int(count) for count in rows["threads"].unique())
+    layers = lines_with_intervals(
+        lines,
+        x=alt.X("threads:Q", title="threads", axis=alt.Axis(values=counts, format="d"),
+                scale=alt.Scale(zero=False, nice=False, padding=12)),
+        y=alt.Y("gain:Q", title="time on 1 thread ÷ time (×)",
+                axis=alt.Axis(format="~g", tickCount=5)),
+        interval=("gain_low", "gain_high"),
+        tooltip=["model", "kernel", "pass", "batch", "seq_len", "threads", "gain", "gain_low",
+                 "gain_high", "status"],
+        reference=alt.X("threads:Q"),
+    )  # fmt: skip
+    return titled(
+        in_grid(layers, lines.rows),
+        "Gain from threads",
+        f"{setting.label}, length {length:g}; dashed line: n threads, n times as fast",
+    )
+
+
+def common_length(rows):
+    """The longest length that every run, pass and batch has; of those that share none the shortest
+    of their longest."""
+    lengths = rows.groupby(["run", "pass", "batch"])["seq_len"].agg(set)
+    common = set.intersection(*lengths)
+    return max(common) if common else min(max(each) for each in lengths)
+
+
+def thread_gain_vs_length(runs, setting):
+    """What each model gains from the most threads, against sequence length."""
+    rows = gather(runs, lambda run: thread_gains(setting.select(run.table("throughput"))))
+    if rows.empty or rows["threads"].max() == 1:
+        return None
+    rows = rows[rows["threads"] == rows.groupby("run")["threads"].transform("max")]
+    rows = in_panels(rows.assign(reference=1))
+    lines = Lines(rows, "kernel")
+    layers = lines_with_intervals(
+        lines,
+        x=length_axis(rows["seq_len"]),
+        y=alt.Y("gain:Q", title="time on 1 thread ÷ time (×)",
+                axis=alt.Axis(format="~g", tickCount=5)),
+        interval=("gain_low", "gain_high"),
+        tooltip=["model", "kernel", "pass", "batch", "seq_len", "threads", "gain", "gain_low",
+                 "gain_high", "status"],
+        reference=alt.X("seq_len:Q"),
+    )  # fmt: skip
+    return titled(
+        in_grid(layers, lines.rows),
+        "Gain from threads against sequence length",
+        f"{setting.label}; dashed line: no gain",
+    )
+
+
+def in_panels(rows, panel_for_threads=True):
+    """Adds the panels' names: pass (and run, where there are several) down, batch and threads
+    across."""
+    threads = rows["threads"].map(lambda count: ", " + plural(count, "thread"))
+    across = rows["batch"].map("batch {:g}".format) + (threads if panel_for_threads else "")
+    down = rows["pass"] + ("" if rows["run"].nunique() <= 1 else " — " + rows["run"])
+    rows = rows.assign(column_panel=across, row_panel=down)
+    # Panels come in the order of their first rows: across by batch and threads, down by pass.
+    return rows.sort_values(["batch", "threads", "pass"], kind="stable")

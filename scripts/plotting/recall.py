@@ -1,0 +1,320 @@
+"""Plots of what models remember: accuracy, time to a solution, learning curves, gaps, gradients.
+
+One function a plot: runs in, Altair chart out; None where the runs hold nothing to draw. Each
+experiment (a task in one set-up and regime, or a preset) has a panel of its own, with the models'
+main lines (derived.main_lines); what else was trained has a plot of variants.
+"""
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from plotting.derived import EXPERIMENT, layers_told, main_lines, over_seeds, times_to_solve
+from plotting.layout import (
+    dash_of,
+    gather,
+    length_axis,
+    lines_with_intervals,
+    log_axis,
+    titled,
+)
+from plotting.naming import Lines, seeds_text
+
+LINE = [*EXPERIMENT, "experiment", "model", "variant"]
+# Below that seqbench tells no gradient (harness/gradient_probe.h).
+LEAST_LOG10 = -596
+
+
+def accuracy_vs_distance(runs):
+    """Accuracy of trained models against distance: median over seeds, bars from least to most."""
+    rows = rows_of_main_lines(runs, "recall")
+    rows = rows[rows["status"] == "ok"]
+    rows = over_seeds(rows, [*LINE, "train_distance", "distance", "chance"], "accuracy")
+    if rows.empty:
+        return None
+    beyond = rows["distance"] > rows["train_distance"]
+    rows = rows.assign(
+        panel=rows["experiment"],
+        reference=rows["chance"],
+        status=np.where(beyond, "untrained", "ok"),
+    )
+    tooltip = ["task", "model", "variant", "train_distance", "distance", "median", "low", "high",
+               "seeds"]  # fmt: skip
+    return titled(
+        against_distance(rows, accuracy_axis(), tooltip),
+        "Accuracy against distance",
+        f"median of {seeds_text(rows)}; dashed line: guessing",
+    )
+
+
+def accuracy_of_variants(runs):
+    """Accuracy of every variant and number of layers, at the distances where there are more than
+    the main lines."""
+    rows = gather(runs, lambda run: run.table("recall"))
+    rows = rows[(rows["status"] == "ok") & rows["accuracy"].notna()]
+    has_more = (~main_lines(rows)).groupby([rows[key] for key in [*EXPERIMENT, "distance"]])
+    rows = rows.assign(experiment=experiment_names(rows), has_more=has_more.transform("any"))
+    rows = layers_told(rows)
+    rows = rows[rows["has_more"].astype(bool)]
+    rows = over_seeds(rows, [*LINE, "distance", "chance"], "accuracy")
+    if rows.empty:
+        return None
+    rows = rows.sort_values([*EXPERIMENT, "distance"])
+    at = ", distance " + rows["distance"].map("{:g}".format)
+    rows = rows.assign(panel=rows["experiment"] + at, reference=rows["chance"])
+    lines = Lines(rows, "variant")
+    tooltip = ["task", "model", "variant", "distance", "median", "low", "high", "seeds"]
+    charts = [
+        columns_of_models(lines, panel, accuracy_axis(), tooltip) for panel in in_panels(lines.rows)
+    ]
+    return titled(
+        alt.concat(*charts, columns=2, align="none"),
+        "Accuracy of variants",
+        f"median of {seeds_text(rows)}; dashed line: guessing",
+    )
+
+
+def time_to_solve_vs_distance(runs):
+    """Seconds of training until a task was solved, against the distance: median over the seeds
+    that solved it, where most did."""
+    rows = rows_of_main_lines(runs, "recall")
+    rows = rows[(rows["regime"] == "single") & (rows["status"] == "ok")]
+    rows = times_to_solve(rows, [*LINE, "distance"])
+    if rows.empty:
+        return None
+    rows = rows.assign(panel=rows["experiment"])
+    y = log_axis("median", "seconds of training until solved", rows, "low", "high", label="~g")
+    tooltip = ["task", "model", "variant", "distance", "median", "low", "high", "seeds", "trained"]
+    least, most = int(rows["trained"].min()), int(rows["trained"].max())
+    trained = str(most) if least == most else f"{least} to {most}"
+    return titled(
+        against_distance(rows, y, tooltip),
+        "Time to a solution",
+        f"median of {seeds_text(rows)} that solved the task, of {trained} trained",
+    )
+
+
+def learning_curves(runs):
+    """Accuracy on training batches against optimiser steps, at up to three distances of each
+    experiment: median over seeds. A training that has ended keeps its last accuracy."""
+    rows = rows_of_main_lines(runs, "learning")
+    if rows.empty:
+        return None
+    rows = pd.concat([few_distances(group) for _, group in rows.groupby(EXPERIMENT, sort=False)])
+    curves = [
+        to_the_longest(group).assign(**dict(zip([*LINE, "train_distance"], key)))
+        for key, group in rows.groupby([*LINE, "train_distance"], sort=False)
+    ]
+    rows = pd.concat(curves, ignore_index=True).sort_values([*EXPERIMENT, "train_distance"])
+    trained_at = ", trained at " + rows["train_distance"].map("{:g}".format)
+    lines = Lines(rows.assign(panel=rows["experiment"] + trained_at), "variant")
+    curve = alt.Chart().mark_line(strokeWidth=1.5).encode(
+        x=alt.X("step:Q", title="optimiser steps", axis=alt.Axis(tickCount=4)),
+        y=accuracy_axis("accuracy in training"),
+        color=alt.Color(
+            "line_model:N", scale=alt.Scale(domain=lines.models, range=lines.colours)
+        ),
+        strokeDash=dash_of(lines),
+        tooltip=["panel:N", "model:N", "variant:N", "step:Q", "median:Q", "seeds:Q"],
+    )  # fmt: skip
+    charts = [panel_of([curve], panel, 250, 150) for panel in in_panels(lines.rows)]
+    return titled(
+        alt.concat(*charts, columns=3),
+        "Learning curves",
+        f"median of {seeds_text(rows)}; shortest, middle and longest distance of training",
+    )
+
+
+def few_distances(rows):
+    """The rows of the shortest, the middle and the longest distance of training."""
+    distances = sorted(rows["train_distance"].unique())
+    chosen = [distances[0], distances[len(distances) // 2], distances[-1]]
+    return rows[rows["train_distance"].isin(chosen)]
+
+
+def to_the_longest(rows):
+    """Median over the seeds of one line at every step, each seed's last accuracy kept to the end of
+    the longest."""
+    of_seed = rows.pivot_table(index="step", columns="seed", values="accuracy").sort_index().ffill()
+    median, seeds = of_seed.median(axis=1), of_seed.notna().sum(axis=1)
+    return pd.DataFrame({"step": of_seed.index, "median": median, "seeds": seeds})
+
+
+def accuracy_vs_gap(runs):
+    """Accuracy against the gap between an answer and its evidence, within sequences of one length:
+    median over seeds, bars from least to most."""
+    rows = rows_of_main_lines(runs, "gap")
+    rows = over_seeds(rows, [*LINE, "distance", "first_gap"], "accuracy")
+    if rows.empty:
+        return None
+    tokens = ", " + rows["distance"].map("{:g} tokens".format)
+    rows = rows.sort_values([*EXPERIMENT, "distance"])
+    lines = Lines(rows.assign(panel=rows["experiment"] + tokens), "variant")
+    tooltip = ["task", "model", "variant", "distance", "first_gap", "median", "low", "high",
+               "seeds"]  # fmt: skip
+    charts = []
+    for panel in in_panels(lines.rows):
+        x = length_axis(panel["first_gap"], "first_gap", "gap (tokens, up to the next tick)")
+        layers = lines_with_intervals(lines, x, accuracy_axis(), ("low", "high"), tooltip)
+        charts.append(panel_of(layers, panel, 300, 230))
+    return titled(
+        alt.concat(*charts, columns=3),
+        "Accuracy against the gap within a sequence",
+        f"median of {seeds_text(rows)}",
+    )
+
+
+def gradient_vs_distance(runs):
+    """Norm of the gradient that reaches a word, against how far back the word stands, of the models
+    trained at the longest distance."""
+    rows = rows_of_main_lines(runs, "gradient")
+    rows = rows[rows["preset"] == ""]
+    longest = rows.groupby(LINE)["train_distance"].transform("max")
+    rows = rows[rows["train_distance"] == longest]
+    # Files of earlier versions have no logarithm; an empty one is below the smallest told.
+    norm = rows["gradient_norm"].where(rows["gradient_norm"] > 0)
+    log10 = rows["log10_gradient_norm"].astype(float).fillna(np.log10(norm.astype(float)))
+    rows = rows.assign(log10=log10.fillna(-np.inf))
+    rows = over_seeds(rows, [*LINE, "stage", "train_distance", "distance"], "log10")
+    rows = rows[np.isfinite(rows["median"])]
+    if rows.empty:
+        return None
+    rows = rows.assign(low=rows["low"].clip(lower=LEAST_LOG10))
+    lines = Lines(rows.assign(panel=rows["experiment"]), "variant")
+    tooltip = ["task", "model", "variant", "stage", "train_distance", "distance", "median", "low",
+               "high", "seeds"]  # fmt: skip
+    charts = []
+    for experiment in in_panels(lines.rows):
+        trained = experiment["train_distance"]
+        # Files of earlier versions do not tell it.
+        at = f", trained at {span(trained)}" if np.isfinite(trained.max()) else ""
+        y = alt.Y(
+            "median:Q",
+            title="gradient norm, as power of 10",
+            scale=alt.Scale(domain=[experiment["low"].min(), experiment["high"].max()], nice=True,
+                            zero=False),
+        )  # fmt: skip
+        for stage, when in (("init", "before training"), ("trained", "after training")):
+            panel = experiment[experiment["stage"] == stage]
+            panel = panel[at_doublings(panel["distance"])]
+            if panel.empty:
+                continue
+            panel = panel.assign(panel=f"{experiment['experiment'].iloc[0]}{at}, {when}")
+            x = length_axis(panel["distance"], "distance", "distance (tokens)")
+            layers = lines_with_intervals(lines, x, y, ("low", "high"), tooltip)
+            charts.append(panel_of(layers, panel, 330, 270))
+    return titled(
+        alt.concat(*charts, columns=2),
+        "Gradient norm against distance",
+        f"median of {seeds_text(rows)}",
+    )
+
+
+def span(values):
+    """"64", or "64 to 256"."""
+    least, most = values.min(), values.max()
+    return f"{most:g}" if least == most else f"{least:g} to {most:g}"
+
+
+def at_doublings(distances):
+    """True for powers of two and for the longest distance: the points that a doubling axis has
+    room for."""
+    powers = 2.0 ** np.round(np.log2(distances.astype(float)))
+    return (distances == powers) | (distances == distances.max())
+
+
+def rows_of_main_lines(runs, name):
+    """The table of all runs, of the main lines alone, with column `experiment`."""
+    rows = gather(runs, lambda run: run.table(name))
+    rows = rows[main_lines(rows)]
+    return layers_told(rows.assign(experiment=experiment_names(rows)))
+
+
+def experiment_names(rows):
+    """The preset or the task of each row, with what tells it from others of the name: set-up,
+    regime, run."""
+    names = rows["task"].where(rows["preset"] == "", rows["preset"])
+    several_setups = rows.groupby(names)["setup"].transform("nunique") > 1
+    several_regimes = rows.groupby(names)["regime"].transform("nunique") > 1
+    told = names + (" " + rows["setup"]).where(several_setups, "")
+    told += (" " + rows["regime"]).where(several_regimes | (rows["regime"] == "mixed"), "")
+    return rows["run"] + ": " + told if rows["run"].nunique() > 1 else told
+
+
+def in_panels(rows):
+    """The rows of each panel, in the order of their first ones."""
+    return [panel for _, panel in rows.groupby("panel", sort=False)]
+
+
+def panel_of(layers, rows, width, height):
+    title = alt.Title(rows["panel"].iloc[0], fontSize=12, offset=6)
+    return alt.layer(*layers).properties(data=rows, width=width, height=height, title=title)
+
+
+def accuracy_axis(title="accuracy (share of answers)"):
+    return alt.Y("median:Q", title=title, scale=alt.Scale(domain=[0, 1.05], nice=False),
+                 axis=alt.Axis(format=".0%"))  # fmt: skip
+
+
+def against_distance(rows, y, tooltip):
+    """Medians with bars from least to most against distance; an experiment with a single distance
+    has a column for each model and variant instead. Column `reference`, where there is one, is
+    drawn as a grey dashed line."""
+    single = rows.groupby("panel")["distance"].transform("nunique") == 1
+    lines = Lines(rows, "variant", rows[~single] if not single.all() else rows)
+    charts, columns = [], []
+    for panel in in_panels(lines.rows):
+        if panel["distance"].nunique() == 1:
+            at = f", distance {panel['distance'].iloc[0]:g}"
+            columns.append(
+                columns_of_models(lines, panel.assign(panel=panel["panel"] + at), y, tooltip)
+            )
+            continue
+        panel = set_apart(panel)
+        layers = lines_with_intervals(
+            lines,
+            x=length_axis(panel["distance"], "shown_distance", "distance (tokens)"),
+            y=y,
+            interval=("low", "high"),
+            tooltip=tooltip,
+            reference=alt.X("distance:Q") if "reference" in panel else None,
+        )
+        charts.append(panel_of(layers, panel, 400, 250))
+    parts = [alt.concat(*charts, columns=3)] if charts else []
+    parts += [alt.concat(*columns, columns=6)] if columns else []
+    return alt.vconcat(*parts)
+
+
+def set_apart(rows):
+    """Sets the points that a panel has at one distance slightly apart, so that equal values stay
+    visible: all together by half a doubling at most, far below the step of the axis."""
+    place = rows.groupby(["line_model", "line_variety"], sort=False).ngroup()
+    step = min(0.05, 0.5 / max(place.max(), 1))
+    shift = 2.0 ** (step * (place - place.max() / 2))
+    # Of 0 too, where the axis has one: it is as the logarithm of the distance + 1 then.
+    offset = 1 if rows["distance"].min() == 0 else 0
+    return rows.assign(shown_distance=(rows["distance"] + offset) * shift - offset)
+
+
+def columns_of_models(lines, rows, y, tooltip):
+    """One panel: a column for each model and variant, a bar from least to most over each point."""
+    rows = rows.assign(column=rows["line_model"] + ", " + rows["variant"])
+    by_rank = rows.sort_values("variant", key=lambda names: names.map(lines.rank))
+    order = [
+        f"{model}, {variant}" for model in lines.models for variant in by_rank["variant"].unique()
+    ]
+    colour = alt.Scale(domain=lines.models, range=lines.colours)
+    base = alt.Chart().encode(
+        x=alt.X("column:N", sort=order, title=None, axis=alt.Axis(labelAngle=-40, labelLimit=0)),
+        color=alt.Color("line_model:N", scale=colour),
+    )
+    points = base.mark_point(size=60, strokeWidth=1.5, filled=True, opacity=1).encode(
+        y=y,
+        shape=alt.Shape("line_model:N", scale=alt.Scale(domain=lines.models, range=lines.shapes)),
+        tooltip=tooltip,
+    )
+    layers = [base.mark_rule(strokeWidth=1.4).encode(y="low:Q", y2="high:Q"), points]
+    if "reference" in rows:
+        grey = alt.Chart().mark_rule(strokeDash=[4, 3], color="#777777", strokeWidth=1.2)
+        layers.insert(0, grey.encode(y="mean(reference):Q"))
+    return panel_of(layers, rows, alt.Step(34), 250)
