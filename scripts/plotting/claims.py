@@ -141,7 +141,9 @@ def lead_lost(run, setting, speedup_row):
 
 def remembering(run, attention):
     """Accuracy and gradient of the recurrent models, or of attention."""
-    figures = accuracy(run, attention) + gradient_reach(run, attention)
+    figures = (
+        accuracy(run, attention) + carried_over(run, attention) + gradient_reach(run, attention)
+    )
     return figures or (NOT_MEASURED,)
 
 
@@ -167,6 +169,25 @@ def accuracy(run, attention):
     chance = rows["chance"].dropna().unique()
     guessing = f"guessing {chance[0]:.1%}, ".replace("%", " %") if len(chance) == 1 else ""
     return (*(text for _, text in sorted(figures)), f"({guessing}{seeds_text(table)})")
+
+
+def carried_over(run, attention):
+    """Median accuracy over seeds of models trained on several distances of first_token at once, at
+    the longest of these and the longest tested."""
+    rows = run.table("recall")
+    rows = rows[(rows["regime"] == "mixed") & (rows["task"] == "first_token")]
+    rows = rows[(rows["preset"] == "") & ((rows["model"] == "attention") == attention)]
+    rows = layers_told(rows[main_lines(rows)])
+    table = over_seeds(rows, ["model", "variant", "train_distance", "distance"], "accuracy")
+    figures = []
+    for (model, variant, trained), group in table.groupby(["model", "variant", "train_distance"]):
+        at = group[group["distance"].isin([trained, group["distance"].max()])]
+        by_distance = ", ".join(
+            f"{row.median:.1%} at {row.distance:g}".replace("%", " %") for row in at.itertuples()
+        )
+        text = f"one model for distances up to {trained:g}: {by_distance}"
+        figures.append((rank(MODELS, model), f"{model_name(model)}, {variant}, {text}"))
+    return tuple(text for _, text in sorted(figures))
 
 
 def in_time(seconds):

@@ -172,6 +172,16 @@ class Claims(RunFolder):
         self.assertIn("attention, learned: 100.0 % at 16", self.figures(4))
         self.assertIn("guessing 6.2 %", self.figures(4))
 
+    def test_one_model_for_several_distances_is_told_where_it_carries_over(self):
+        rows = [recall_row("lstm", "default", 8, 1, accuracy).replace("single", "mixed")
+                .replace(",8,8,", f",8,{distance},") for distance, accuracy in
+                ((4, 0.9), (8, 0.8), (16, 0.7))]  # fmt: skip
+        self.write("recall.csv", RECALL_HEADER, *rows)
+        self.assertEqual(
+            self.figures(3),
+            "LSTM, default, one model for distances up to 8: 80.0 % at 8, 70.0 % at 16",
+        )
+
     def test_gradient_is_told_at_the_farthest_word(self):
         self.write(
             "gradient.csv",
@@ -406,7 +416,7 @@ class CommandLine(RunFolder):
                 row.replace("single", "mixed") + ",", row + ",published"]
         self.write("recall.csv", header, *rows)
         self.assertIn("LSTM, default, 2 layers: 100.0 % at 8", self.figures(3))
-        self.assertEqual(self.figures(3).count("LSTM, default"), 2)
+        self.assertEqual(self.figures(3).count("LSTM, default"), 3)  # one of them mixed
         code, _, _ = self.plot(self.folder)
         self.assertEqual(code, 0)
         svg = (self.folder / "accuracy-vs-distance.svg").read_text(encoding="utf-8")
