@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from plotting.derived import over_seeds
-from plotting.layout import titled
+from plotting.layout import gather, titled
 from plotting.naming import plural, seeds_text
 
 SENTENCE = ["run", "sentence", "layers"]
 SUBTITLE = "small models trained on the grammar"
-# Words stand side by side in these pixels.
-CELL = 46
+# From word to word in arcs, in pixels.
+WORD_WIDTH = 64
 # Values of `hidden` that are no function word, beside the nouns.
 CONTENT = ["nothing", "verb", "adjective", "it", "[hidden]"]
 
@@ -107,7 +107,7 @@ def arcs_of_sentence(rows):
         y=alt.Y("percent_y:Q", axis=None), text=alt.Text("weight:Q", format=".0%")
     )
     return (lines + names + percents).properties(
-        width=1.4 * CELL * (last + 1),
+        width=WORD_WIDTH * (last + 1),
         height=30 * (top * 0.75 + 1.6),
         title=reading_name(rows),
     )
@@ -218,11 +218,7 @@ def hidden_text(task, rows):
 
 
 def gathered(runs, name):
-    """That table of all runs, with the run's name in column `run`, and whether there are several in
-    `of_several`."""
-    several = len(runs) > 1
-    tables = [run.table(name).assign(run=run.name, of_several=several) for run in runs]
-    return pd.concat(tables, ignore_index=True)
+    return gather(runs, lambda run: run.table(name))
 
 
 def shown_readings(runs):
@@ -266,7 +262,7 @@ def words_of(rows):
 
 def panel_name(rows):
     first = rows.iloc[0]
-    return f"layer {first['layer']}, head {first['head']} of {reading_name(rows)}"
+    return f"layer {first['layer']}, head {first['head']}: {reading_name(rows)}"
 
 
 def reading_name(rows):

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 
 from plotting import attention
 from plotting.derived import (
+    at_longest,
     champion_speedups,
     layers_told,
     main_lines,
-    one_distance,
     over_seeds,
     thread_gains,
     timed,
     times_to_solve,
 )
-from plotting.naming import MODELS, champions, model_name, plural, rank, seeds_text
+from plotting.naming import MODELS, Lines, champions, model_name, plural, rank, seeds_text
 from plotting.settings import settings_of
 
 NOT_MEASURED = "not measured yet"
@@ -95,7 +95,7 @@ def parallel_gain(run):
             for model, gain in in_model_order(gains)
         ]
         figures.append(f"{threads:g} threads, batch {batch:g}: {', '.join(parts)}")
-    return (*figures, f"({setting.label}{noise(rows)})")
+    return (*figures, f"({setting.label}{noise(rows[rows['threads'] > 1])})")
 
 
 def training_speedup(run):
@@ -147,12 +147,19 @@ def remembering(run, attention):
     return figures or (NOT_MEASURED,)
 
 
+def first_token_lines(run, name, attention, regime):
+    """The rows of the task first_token in its own setting, of the main lines of the recurrent
+    models or of attention."""
+    rows = run.table(name)
+    rows = layers_told(rows[main_lines(rows, run.table("recall"))])
+    rows = rows[(rows["task"] == "first_token") & (rows["regime"] == regime)]
+    return rows[(rows["preset"] == "") & ((rows["model"] == "attention") == attention)]
+
+
 def accuracy(run, attention):
     """Median over seeds of accuracy and time to a solution at each distance of first_token, one
     line a model and variant."""
-    rows = one_distance(run.table("recall"))
-    rows = rows[(rows["task"] == "first_token") & ((rows["model"] == "attention") == attention)]
-    rows = layers_told(rows[main_lines(rows)])
+    rows = first_token_lines(run, "recall", attention, regime="single")
     keys = ["model", "variant", "distance"]
     table = over_seeds(rows, keys, "accuracy")
     if table.empty:
@@ -165,7 +172,8 @@ def accuracy(run, attention):
             f"{row.median:.1%} at {row.distance:g}".replace("%", " %") + in_time(row.time)
             for row in group.sort_values("distance").itertuples()
         )
-        figures.append((rank(MODELS, model), f"{model_name(model)}, {variant}: {by_distance}"))
+        place = (rank(MODELS, model), *Lines.rank(variant))
+        figures.append((place, f"{model_name(model)}, {variant}: {by_distance}"))
     chance = rows["chance"].dropna().unique()
     guessing = f"guessing {chance[0]:.1%}, ".replace("%", " %") if len(chance) == 1 else ""
     return (*(text for _, text in sorted(figures)), f"({guessing}{seeds_text(table)})")
@@ -174,10 +182,7 @@ def accuracy(run, attention):
 def carried_over(run, attention):
     """Median accuracy over seeds of models trained on several distances of first_token at once, at
     the longest of these and the longest tested."""
-    rows = run.table("recall")
-    rows = rows[(rows["regime"] == "mixed") & (rows["task"] == "first_token")]
-    rows = rows[(rows["preset"] == "") & ((rows["model"] == "attention") == attention)]
-    rows = layers_told(rows[main_lines(rows)])
+    rows = first_token_lines(run, "recall", attention, regime="mixed")
     table = over_seeds(rows, ["model", "variant", "train_distance", "distance"], "accuracy")
     figures = []
     for (model, variant, trained), group in table.groupby(["model", "variant", "train_distance"]):
@@ -186,7 +191,8 @@ def carried_over(run, attention):
             f"{row.median:.1%} at {row.distance:g}".replace("%", " %") for row in at.itertuples()
         )
         text = f"one model for distances up to {trained:g}: {by_distance}"
-        figures.append((rank(MODELS, model), f"{model_name(model)}, {variant}, {text}"))
+        place = (rank(MODELS, model), *Lines.rank(variant), trained)
+        figures.append((place, f"{model_name(model)}, {variant}, {text}"))
     return tuple(text for _, text in sorted(figures))
 
 
@@ -199,9 +205,8 @@ def gradient_reach(run, attention):
     """Median over seeds of the gradient's norm at the farthest word measured ÷ at the nearest,
     before and after training. Sequences are as long as that reaches, or as training's: where these
     are no longer, the farthest word is the first one, which holds the answer."""
-    rows = one_distance(run.table("gradient"))
-    rows = rows[(rows["task"] == "first_token") & ((rows["model"] == "attention") == attention)]
-    rows = layers_told(rows[main_lines(rows)])
+    rows = first_token_lines(run, "gradient", attention, regime="single")
+    rows = at_longest(rows, ["model", "variant"])
     table = over_seeds(rows, ["model", "variant", "stage", "distance"], "relative_gradient_norm")
     trained = rows["train_distance"].max()
     figures = []
@@ -215,7 +220,8 @@ def gradient_reach(run, attention):
         )
         first = ", the first," if reach >= trained - 1 else ""
         text = f"gradient of the word {reach:g} back{first} ÷ 1 back: {stages}"
-        figures.append((rank(MODELS, model), f"{model_name(model)}, {variant}: {text}"))
+        place = (rank(MODELS, model), *Lines.rank(variant))
+        figures.append((place, f"{model_name(model)}, {variant}: {text}"))
     return tuple(text for _, text in sorted(figures))
 
 

@@ -1,10 +1,11 @@
-"""Tables computed from a run's CSV: speedups over lengths, gains from threads."""
+"""Tables computed from a run's CSV: speedups over lengths, gains from threads, medians over seeds
+and the lines that stand for a model."""
 
 import pandas as pd
 
 from plotting.naming import champions
 
-# What makes two trainings ones of the same experiment, and the columns that a table may lack.
+# What the trainings of one experiment share; the tables of one run have no column `run`.
 EXPERIMENT = ["run", "task", "setup", "regime", "preset"]
 
 # A model's variants that plots of many show: as it is, and with gates for the time scale.
@@ -91,16 +92,38 @@ def times_to_solve(rows, keys):
     return table[2 * table["seeds"] > table["trained"]]
 
 
-def main_lines(rows):
+def main_lines(rows, recall):
     """True for the rows of a model's main variants, each with a convolution or without, in the
-    number of layers that was trained at the longest distance, or else at most of them; for all rows
-    where a model has none."""
-    keys = [rows[key] for key in (*EXPERIMENT, "model") if key in rows]
-    is_main = rows["variant"].str.removesuffix("+conv3").isin(MAIN_VARIANTS)
-    of_depth = rows["train_distance"].groupby([*keys, rows["layers"]])
-    for score in (of_depth.transform("max"), of_depth.transform("size")):
-        is_main &= score == score[is_main].groupby(keys).transform("max").reindex(score.index)
-    return is_main | ~is_main.groupby(keys).transform("any").astype(bool)
+    model's main depth; for all rows where a model has none. `recall` is the table recall of the
+    same runs, which tells the depths of all tables; where it is empty, `rows` do."""
+    keys = [key for key in (*EXPERIMENT, "model") if key in rows]
+    depths = main_depths(rows if recall.empty else recall, keys)
+    of_main_depth = rows[[*keys, "layers"]].merge(depths, how="left", indicator="found")["found"]
+    is_main = is_main_variant(rows) & (of_main_depth == "both").to_numpy()
+    has_main = is_main.groupby([rows[key] for key in keys]).transform("any").astype(bool)
+    return is_main | ~has_main
+
+
+def is_main_variant(rows):
+    return rows["variant"].str.removesuffix("+conv3").isin(MAIN_VARIANTS)
+
+
+def main_depths(rows, keys):
+    """Of each combination of `keys` the number of layers whose main variants were trained at the
+    longest distance, or at most distances where that is several; still several where both are
+    equal."""
+    if "status" in rows:
+        rows = rows[rows["status"] == "ok"]
+    depths = rows[is_main_variant(rows)].groupby([*keys, "layers"], as_index=False)
+    depths = depths.agg(farthest=("train_distance", "max"), distances=("train_distance", "nunique"))
+    for score in ("farthest", "distances"):
+        depths = depths[depths[score] == depths.groupby(keys)[score].transform("max")]
+    return depths[[*keys, "layers"]]
+
+
+def at_longest(rows, keys):
+    """The rows of trainings at the longest distance that each combination of `keys` has."""
+    return rows[rows["train_distance"] == rows.groupby(keys)["train_distance"].transform("max")]
 
 
 def layers_told(rows):
@@ -112,11 +135,6 @@ def layers_told(rows):
     several = rows.groupby(keys)["layers"].transform("nunique") > 1
     layers = ", " + rows["layers"].map("{:g} layers".format).replace("1 layers", "1 layer")
     return rows.assign(variant=rows["variant"] + layers.where(several, ""))
-
-
-def one_distance(rows):
-    """The rows of models that were trained at one distance, in the task's own setting."""
-    return rows[(rows["regime"] == "single") & (rows["preset"] == "")]
 
 
 def not_ok(run):

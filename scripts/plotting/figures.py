@@ -20,6 +20,7 @@ class Plot:
     files: tuple
     draw: callable
     by_setting: bool = True
+    optional: bool = False  # told nothing of where a run has nothing for it
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ PLOTS = (
         ("recall.csv",),
         recall.accuracy_of_variants,
         by_setting=False,
+        optional=True,
     ),
     Plot(
         "time-to-solve",
@@ -108,7 +110,8 @@ PLOTS = (
         "learning-curves",
         "Learning curves",
         "Accuracy on the batches of training, as training goes on. Trainings that are solved may"
-        " stop early and keep their last accuracy here; a curve that stays level has found nothing"
+        " stop early; a line ends with the last of its seeds, and the others keep their last accuracy"
+        " until then. A curve that stays level has found nothing"
         " to go by. Shown at the shortest, the middle and the longest distance that was trained.",
         ("learning.csv",),
         recall.learning_curves,
@@ -130,7 +133,7 @@ PLOTS = (
         "How strongly the answer's loss pulls on a word that stood so many tokens back. A line that"
         " falls steeply means that training can hardly reach such words; a level line, that"
         " distance does not matter. Shown at doubling distances and the longest that each panel has, for"
-        " trainings at the longest distance; published settings are left out.",
+        " trainings at the longest distance, and down to 10⁻⁵⁹⁶; published settings are left out.",
         ("gradient.csv",),
         recall.gradient_vs_distance,
         by_setting=False,

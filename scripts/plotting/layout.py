@@ -6,6 +6,8 @@ import warnings
 import altair as alt
 import pandas as pd
 
+# The limit is meant for notebooks; a full run's tables have more rows.
+alt.data_transformers.disable_max_rows()
 # Panels beside each other share the selection "picked", as they are meant to.
 warnings.filterwarnings("ignore", message="Automatically deduplicated selection parameter")
 
@@ -24,22 +26,28 @@ THEME = {
 
 
 def gather(runs, rows_of):
-    """One table of all runs' rows, with the run's name in column `run`."""
-    tables = [rows_of(run).assign(run=run.name) for run in runs]
+    """One table of all runs' rows, with the run's name in column `run`, and in `of_several` whether
+    there are more runs than one."""
+    several = len(runs) > 1
+    tables = [rows_of(run).assign(run=run.name, of_several=several) for run in runs]
     return pd.concat([t for t in tables if not t.empty] or tables[:1], ignore_index=True)
 
 
-def length_axis(values, column="seq_len", title="sequence length (tokens)"):
-    """A doubling axis with ticks at measured values, eight at most."""
+def length_axis(values, column="seq_len", title="sequence length (tokens)", margin=None):
+    """A doubling axis with ticks at measured values, eight at most. It reaches from the least to the
+    largest of them, and by a factor `margin` further, or as far as what is drawn."""
     ticks = sorted(int(value) for value in values.unique())
-    ticks = ticks[:: 1 + (len(ticks) - 1) // 8]
-    # A logarithmic axis has no room for 0.
-    scale = {"type": "symlog", "constant": 1} if ticks[0] == 0 else {"type": "log", "base": 2}
+    # A logarithmic axis has no room for 0: there it is that of the value + 1.
+    offset = 1 if ticks[0] == 0 else 0
+    scale = {"type": "symlog", "constant": 1} if offset else {"type": "log", "base": 2}
+    if margin is not None:
+        ends = ((ticks[0] + offset) / margin - offset, (ticks[-1] + offset) * margin - offset)
+        scale["domain"] = list(ends)
     return alt.X(
         f"{column}:Q",
         title=title,
         scale=alt.Scale(**scale, padding=12, nice=False),
-        axis=alt.Axis(values=ticks, format="d", labelOverlap=True),
+        axis=alt.Axis(values=ticks[:: 1 + (len(ticks) - 1) // 8], format="d", labelOverlap=True),
     )
 
 

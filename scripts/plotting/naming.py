@@ -1,4 +1,6 @@
-"""Order, colour, point shape and line dash of models and kernels: the same in every plot."""
+"""Order, colour, point shape and line dash of models, kernels and variants."""
+
+from itertools import cycle
 
 MODELS = ("attention", "lstm", "gru", "elman")
 NAMES = {"attention": "attention", "lstm": "LSTM", "gru": "GRU", "elman": "Elman RNN"}
@@ -7,10 +9,14 @@ NAMES = {"attention": "attention", "lstm": "LSTM", "gru": "GRU", "elman": "Elman
 COLOURS = {"attention": "#0072B2", "lstm": "#D55E00", "gru": "#009E73", "elman": "#AA4499"}
 SHAPES = {"attention": "circle", "lstm": "square", "gru": "triangle-up", "elman": "diamond"}
 MODEL_DASHES = {"attention": [1, 0], "lstm": [7, 3], "gru": [2, 2], "elman": [8, 3, 2, 3]}
-# For kernels or variants, where one model has several of them.
+# For kernels or variants, where one model has several of them; the main variants keep theirs in
+# every plot.
 DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [1, 5], [16, 5], [4, 8])
+VARIANT_DASHES = dict(
+    zip(("default", "learned", "chrono", "default+conv3", "learned+conv3", "chrono+conv3"), DASHES)
+)
 
-# A model's plain variant comes first and has the solid line.
+# A model's plain variant comes first.
 PLAIN_VARIANTS = ("default", "learned")
 
 # The fastest kernel comes first: it stands for its model where one kernel must.
@@ -65,7 +71,11 @@ class Lines:
         if self.has_varieties:
             column = rows[variety]
             self.varieties = sorted(dashed[variety].unique(), key=self.rank)
-            self.dashes = [DASHES[i % len(DASHES)] for i in range(len(self.varieties))]
+            taken = [VARIANT_DASHES[name] for name in self.varieties if name in VARIANT_DASHES]
+            others = [name for name in self.varieties if name not in VARIANT_DASHES]
+            free = cycle([dash for dash in DASHES if dash not in taken] or DASHES)
+            dashes = VARIANT_DASHES | dict(zip(others, free))
+            self.dashes = [dashes[name] for name in self.varieties]
         else:
             # Other texts than the models', since Vega-Lite merges the legends of equal domains,
             # and dashes have none here.
@@ -76,5 +86,5 @@ class Lines:
 
     @staticmethod
     def rank(variety):
-        """Key to sort varieties by."""
-        return rank(KERNELS + PLAIN_VARIANTS, variety), variety
+        """Key to sort varieties by: the plain ones first, whatever the number of layers."""
+        return rank(KERNELS + PLAIN_VARIANTS, variety.split(", ")[0]), variety

@@ -24,7 +24,7 @@ def throughput_vs_length(runs, setting):
     rows = gather(runs, lambda run: timed(setting.select(run.table("throughput"))))
     if rows.empty:
         return None
-    rows = in_panels(rows)
+    rows = with_panel_names(rows)
     lines = Lines(rows, "kernel")
     layers = lines_with_intervals(
         lines,
@@ -43,7 +43,7 @@ def speedup_vs_length(runs, setting):
     rows = gather(runs, lambda run: setting.select(champion_speedups(run)))
     if rows.empty:
         return None
-    rows = in_panels(rows.assign(model=rows["baseline_model"], reference=1))
+    rows = with_panel_names(rows.assign(model=rows["baseline_model"], reference=1))
     lines = Lines(rows, "baseline_kernel")
     layers = lines_with_intervals(
         lines,
@@ -69,7 +69,7 @@ def speedup_vs_threads(runs, setting):
         return None
     length = common_length(rows)
     rows = rows[rows["seq_len"] == length]
-    rows = in_panels(rows.assign(reference=rows["threads"]), panel_for_threads=False)
+    rows = with_panel_names(rows.assign(reference=rows["threads"]), panel_for_threads=False)
     lines = Lines(rows, "kernel")
     counts = sorted(int(count) for count in rows["threads"].unique())
     layers = lines_with_intervals(
@@ -91,9 +91,9 @@ def speedup_vs_threads(runs, setting):
 
 
 def common_length(rows):
-    """The longest length that every run, pass and batch has; of those that share none the shortest
-    of their longest."""
-    lengths = rows.groupby(["run", "pass", "batch"])["seq_len"].agg(set)
+    """The longest length that every model has in every run, pass and batch; of those that share
+    none the shortest of their longest."""
+    lengths = rows.groupby(["run", "model", "pass", "batch"])["seq_len"].agg(set)
     common = set.intersection(*lengths)
     return max(common) if common else min(max(each) for each in lengths)
 
@@ -103,8 +103,9 @@ def thread_gain_vs_length(runs, setting):
     rows = gather(runs, lambda run: thread_gains(setting.select(run.table("throughput"))))
     if rows.empty or rows["threads"].max() == 1:
         return None
-    rows = rows[rows["threads"] == rows.groupby("run")["threads"].transform("max")]
-    rows = in_panels(rows.assign(reference=1))
+    most = rows.groupby("run")["threads"].transform("max")
+    rows = rows[(rows["threads"] == most) & (most > 1)]
+    rows = with_panel_names(rows.assign(reference=1))
     lines = Lines(rows, "kernel")
     layers = lines_with_intervals(
         lines,
@@ -123,12 +124,12 @@ def thread_gain_vs_length(runs, setting):
     )
 
 
-def in_panels(rows, panel_for_threads=True):
+def with_panel_names(rows, panel_for_threads=True):
     """Adds the panels' names: pass (and run, where there are several) down, batch and threads
     across."""
     threads = rows["threads"].map(lambda count: ", " + plural(count, "thread"))
     across = rows["batch"].map("batch {:g}".format) + (threads if panel_for_threads else "")
-    down = rows["pass"] + ("" if rows["run"].nunique() <= 1 else " — " + rows["run"])
+    down = rows["pass"] + ((" — " + rows["run"]).where(rows["of_several"].astype(bool), ""))
     rows = rows.assign(column_panel=across, row_panel=down)
     # Panels come in the order of their first rows: across by batch and threads, down by pass.
     return rows.sort_values(["batch", "threads", "pass"], kind="stable")

@@ -9,7 +9,14 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from plotting.derived import EXPERIMENT, layers_told, main_lines, over_seeds, times_to_solve
+from plotting.derived import (
+    EXPERIMENT,
+    at_longest,
+    layers_told,
+    main_lines,
+    over_seeds,
+    times_to_solve,
+)
 from plotting.layout import (
     dash_of,
     gather,
@@ -23,6 +30,10 @@ from plotting.naming import Lines, seeds_text
 LINE = [*EXPERIMENT, "experiment", "model", "variant"]
 # Below that seqbench tells no gradient (harness/gradient_probe.h).
 LEAST_LOG10 = -596
+# Of a learning curve: more than a panel has pixels.
+MOST_POINTS = 300
+# How far points are set apart to either side, in doublings.
+WIDEST_SHIFT = 0.25
 
 
 def accuracy_vs_distance(runs):
@@ -32,16 +43,11 @@ def accuracy_vs_distance(runs):
     rows = over_seeds(rows, [*LINE, "train_distance", "distance", "chance"], "accuracy")
     if rows.empty:
         return None
-    beyond = rows["distance"] > rows["train_distance"]
-    rows = rows.assign(
-        panel=rows["experiment"],
-        reference=rows["chance"],
-        status=np.where(beyond, "untrained", "ok"),
-    )
+    rows = with_status(rows).assign(panel=rows["experiment"], reference=rows["chance"])
     tooltip = ["task", "model", "variant", "train_distance", "distance", "median", "low", "high",
                "seeds"]  # fmt: skip
     return titled(
-        against_distance(rows, accuracy_axis(), tooltip),
+        against_distance(rows, rows, accuracy_axis(), tooltip),
         "Accuracy against distance",
         f"median of {seeds_text(rows)}; dashed line: guessing",
     )
@@ -52,16 +58,16 @@ def accuracy_of_variants(runs):
     the main lines."""
     rows = gather(runs, lambda run: run.table("recall"))
     rows = rows[(rows["status"] == "ok") & rows["accuracy"].notna()]
-    has_more = (~main_lines(rows)).groupby([rows[key] for key in [*EXPERIMENT, "distance"]])
+    has_more = (~main_lines(rows, rows)).groupby([rows[key] for key in [*EXPERIMENT, "distance"]])
     rows = rows.assign(experiment=experiment_names(rows), has_more=has_more.transform("any"))
     rows = layers_told(rows)
     rows = rows[rows["has_more"].astype(bool)]
-    rows = over_seeds(rows, [*LINE, "distance", "chance"], "accuracy")
+    rows = over_seeds(rows, [*LINE, "train_distance", "distance", "chance"], "accuracy")
     if rows.empty:
         return None
     rows = rows.sort_values([*EXPERIMENT, "distance"])
     at = ", distance " + rows["distance"].map("{:g}".format)
-    rows = rows.assign(panel=rows["experiment"] + at, reference=rows["chance"])
+    rows = with_status(rows).assign(panel=rows["experiment"] + at, reference=rows["chance"])
     lines = Lines(rows, "variant")
     tooltip = ["task", "model", "variant", "distance", "median", "low", "high", "seeds"]
     charts = [
@@ -79,16 +85,16 @@ def time_to_solve_vs_distance(runs):
     that solved it, where most did."""
     rows = rows_of_main_lines(runs, "recall")
     rows = rows[(rows["regime"] == "single") & (rows["status"] == "ok")]
-    rows = times_to_solve(rows, [*LINE, "distance"])
+    rows = rows[rows["distance"] == rows["train_distance"]].assign(panel=rows["experiment"])
+    all_trained, rows = rows, times_to_solve(rows, [*LINE, "panel", "distance"])
     if rows.empty:
         return None
-    rows = rows.assign(panel=rows["experiment"])
     y = log_axis("median", "seconds of training until solved", rows, "low", "high", label="~g")
     tooltip = ["task", "model", "variant", "distance", "median", "low", "high", "seeds", "trained"]
     least, most = int(rows["trained"].min()), int(rows["trained"].max())
     trained = str(most) if least == most else f"{least} to {most}"
     return titled(
-        against_distance(rows, y, tooltip),
+        against_distance(rows, all_trained, y, tooltip),
         "Time to a solution",
         f"median of {seeds_text(rows)} that solved the task, of {trained} trained",
     )
@@ -133,9 +139,11 @@ def few_distances(rows):
 
 
 def to_the_longest(rows):
-    """Median over the seeds of one line at every step, each seed's last accuracy kept to the end of
-    the longest."""
+    """Median over the seeds of one line at MOST_POINTS steps or fewer, the last one among them, each
+    seed's last accuracy kept to the end of the longest."""
     of_seed = rows.pivot_table(index="step", columns="seed", values="accuracy").sort_index().ffill()
+    every = 1 + (len(of_seed) - 1) // MOST_POINTS
+    of_seed = of_seed[::-1][::every][::-1]
     median, seeds = of_seed.median(axis=1), of_seed.notna().sum(axis=1)
     return pd.DataFrame({"step": of_seed.index, "median": median, "seeds": seeds})
 
@@ -169,8 +177,7 @@ def gradient_vs_distance(runs):
     trained at the longest distance."""
     rows = rows_of_main_lines(runs, "gradient")
     rows = rows[rows["preset"] == ""]
-    longest = rows.groupby(LINE)["train_distance"].transform("max")
-    rows = rows[rows["train_distance"] == longest]
+    rows = at_longest(rows, LINE)
     # Files of earlier versions have no logarithm; an empty one is below the smallest told.
     norm = rows["gradient_norm"].where(rows["gradient_norm"] > 0)
     log10 = rows["log10_gradient_norm"].astype(float).fillna(np.log10(norm.astype(float)))
@@ -187,7 +194,8 @@ def gradient_vs_distance(runs):
     for experiment in in_panels(lines.rows):
         trained = experiment["train_distance"]
         # Files of earlier versions do not tell it.
-        at = f", trained at {span(trained)}" if np.isfinite(trained.max()) else ""
+        at = " or ".join(f"{distance:g}" for distance in sorted(trained.unique()))
+        at = f", trained at {at}" if np.isfinite(trained.max()) else ""
         y = alt.Y(
             "median:Q",
             title="gradient norm, as power of 10",
@@ -210,12 +218,6 @@ def gradient_vs_distance(runs):
     )
 
 
-def span(values):
-    """"64", or "64 to 256"."""
-    least, most = values.min(), values.max()
-    return f"{most:g}" if least == most else f"{least:g} to {most:g}"
-
-
 def at_doublings(distances):
     """True for powers of two and for the longest distance: the points that a doubling axis has
     room for."""
@@ -226,7 +228,7 @@ def at_doublings(distances):
 def rows_of_main_lines(runs, name):
     """The table of all runs, of the main lines alone, with column `experiment`."""
     rows = gather(runs, lambda run: run.table(name))
-    rows = rows[main_lines(rows)]
+    rows = rows[main_lines(rows, gather(runs, lambda run: run.table("recall")))]
     return layers_told(rows.assign(experiment=experiment_names(rows)))
 
 
@@ -238,7 +240,13 @@ def experiment_names(rows):
     several_regimes = rows.groupby(names)["regime"].transform("nunique") > 1
     told = names + (" " + rows["setup"]).where(several_setups, "")
     told += (" " + rows["regime"]).where(several_regimes | (rows["regime"] == "mixed"), "")
-    return rows["run"] + ": " + told if rows["run"].nunique() > 1 else told
+    return (rows["run"] + ": ").where(rows["of_several"].astype(bool), "") + told
+
+
+def with_status(rows):
+    """With `untrained` in column `status` for tests beyond the distances of training."""
+    beyond = rows["distance"] > rows["train_distance"]
+    return rows.assign(status=np.where(beyond, "untrained", "ok"))
 
 
 def in_panels(rows):
@@ -256,16 +264,18 @@ def accuracy_axis(title="accuracy (share of answers)"):
                  axis=alt.Axis(format=".0%"))  # fmt: skip
 
 
-def against_distance(rows, y, tooltip):
-    """Medians with bars from least to most against distance; an experiment with a single distance
-    has a column for each model and variant instead. Column `reference`, where there is one, is
-    drawn as a grey dashed line."""
-    single = rows.groupby("panel")["distance"].transform("nunique") == 1
+def against_distance(rows, trained, y, tooltip):
+    """Medians with bars from least to most against distance, in panels that reach over all
+    distances of the rows `trained`; one with a single distance has a column for each model and
+    variant instead. Column `reference`, where there is one, is drawn as a grey dashed line."""
+    distances = {panel: rows["distance"] for panel, rows in trained.groupby("panel")}
+    single = rows["panel"].map(lambda panel: distances[panel].nunique() == 1)
     lines = Lines(rows, "variant", rows[~single] if not single.all() else rows)
     charts, columns = [], []
     for panel in in_panels(lines.rows):
-        if panel["distance"].nunique() == 1:
-            at = f", distance {panel['distance'].iloc[0]:g}"
+        reached = distances[panel["panel"].iloc[0]]
+        if reached.nunique() == 1:
+            at = f", distance {reached.iloc[0]:g}"
             columns.append(
                 columns_of_models(lines, panel.assign(panel=panel["panel"] + at), y, tooltip)
             )
@@ -273,13 +283,13 @@ def against_distance(rows, y, tooltip):
         panel = set_apart(panel)
         layers = lines_with_intervals(
             lines,
-            x=length_axis(panel["distance"], "shown_distance", "distance (tokens)"),
+            x=length_axis(reached, "shown_distance", "distance (tokens)", margin=2**WIDEST_SHIFT),
             y=y,
             interval=("low", "high"),
             tooltip=tooltip,
             reference=alt.X("distance:Q") if "reference" in panel else None,
         )
-        charts.append(panel_of(layers, panel, 400, 250))
+        charts.append(panel_of(layers, panel, 310, 220))
     parts = [alt.concat(*charts, columns=3)] if charts else []
     parts += [alt.concat(*columns, columns=6)] if columns else []
     return alt.vconcat(*parts)
@@ -289,7 +299,7 @@ def set_apart(rows):
     """Sets the points that a panel has at one distance slightly apart, so that equal values stay
     visible: all together by half a doubling at most, far below the step of the axis."""
     place = rows.groupby(["line_model", "line_variety"], sort=False).ngroup()
-    step = min(0.05, 0.5 / max(place.max(), 1))
+    step = min(0.05, 2 * WIDEST_SHIFT / max(place.max(), 1))
     shift = 2.0 ** (step * (place - place.max() / 2))
     # Of 0 too, where the axis has one: it is as the logarithm of the distance + 1 then.
     offset = 1 if rows["distance"].min() == 0 else 0
@@ -308,8 +318,10 @@ def columns_of_models(lines, rows, y, tooltip):
         x=alt.X("column:N", sort=order, title=None, axis=alt.Axis(labelAngle=-40, labelLimit=0)),
         color=alt.Color("line_model:N", scale=colour),
     )
-    points = base.mark_point(size=60, strokeWidth=1.5, filled=True, opacity=1).encode(
+    hollow = "datum.status === 'untrained'"
+    points = base.mark_point(size=60, strokeWidth=1.5, opacity=1).encode(
         y=y,
+        fill=alt.condition(hollow, alt.value("white"), alt.Color("line_model:N", scale=colour)),
         shape=alt.Shape("line_model:N", scale=alt.Scale(domain=lines.models, range=lines.shapes)),
         tooltip=tooltip,
     )

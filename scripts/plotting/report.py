@@ -43,8 +43,8 @@ def report_html(runs, figures):
         f"<h1>Self-attention and recurrent networks {where}</h1>",
         f"<p>seqbench: {escape(names)}. All figures come from the"
         " CSV files of the run and hold for the machine described below; another machine gives"
-        " others. A click on a legend entry picks one line; pointing at a mark shows its"
-        " numbers.</p>",
+        " others. A click on a model's entry in a legend of lines with points picks its lines; pointing"
+        " at a mark shows its numbers.</p>",
         claims_section(runs),
         *(plot_section(plot, runs, figures) for plot in PLOTS),
         scaling_section(runs),
@@ -79,6 +79,8 @@ def plot_section(plot, runs, figures):
     """Heading, explanation and figures of one plot; without data, what is missing."""
     own = [figure for figure in figures if figure.plot is plot]
     parts = [f"<h2>{escape(plot.heading)}</h2>"]
+    if not own and plot.optional:
+        return ""
     if not own:
         parts.append(f"<p>{escape(why_missing(plot, runs))}</p>")
         return "\n".join(parts)
