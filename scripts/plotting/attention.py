@@ -12,7 +12,7 @@ import pandas as pd
 
 from plotting.derived import over_seeds
 from plotting.layout import gather, titled
-from plotting.naming import plural, seeds_text
+from plotting.naming import percent, plural, seeds_text
 
 SENTENCE = ["run", "sentence", "layers"]
 SUBTITLE = "small models trained on the grammar"
@@ -200,7 +200,7 @@ def weights_text(task, rows):
 
 
 def median_and_least(shares):
-    median, least = f"{shares.median():.0%}", f"{shares.min():.0%}"
+    median, least = percent(shares.median()), percent(shares.min())
     return median if least == median else f"{median} (least {least})"
 
 
@@ -209,11 +209,12 @@ def hidden_text(task, rows):
     word that carries nothing."""
     nouns = ["right noun", "other noun"] if task == "coreference" else ["first noun", "second noun"]
     by_word = rows.groupby("hidden")["accuracy"].median()
-    parts = [f"{by_word['nothing']:.0%}"]
-    parts += [f"{by_word[noun]:.0%} with the {noun} hidden" for noun in nouns if noun in by_word]
+    parts = [percent(by_word["nothing"])]
+    shown = [noun for noun in nouns if noun in by_word]
+    parts += [f"{percent(by_word[noun])} with the {noun} hidden" for noun in shown]
     others = rows.loc[~rows["hidden"].isin([*CONTENT, *nouns]), "accuracy"]
     if len(others):
-        parts.append(f"at least {others.min():.0%} with any function word")
+        parts.append(f"at least {percent(others.min())} with any function word")
     return ", ".join(parts)
 
 

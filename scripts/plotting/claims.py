@@ -14,7 +14,7 @@ from plotting.derived import (
     timed,
     times_to_solve,
 )
-from plotting.naming import MODELS, Lines, champions, model_name, plural, rank, seeds_text
+from plotting.naming import MODELS, Lines, champions, model_name, percent, plural, rank, seeds_text
 from plotting.settings import settings_of
 
 NOT_MEASURED = "not measured yet"
@@ -169,13 +169,13 @@ def accuracy(run, attention):
     figures = []
     for (model, variant), group in table.groupby(["model", "variant"]):
         by_distance = ", ".join(
-            f"{row.median:.1%} at {row.distance:g}".replace("%", " %") + in_time(row.time)
+            f"{percent(row.median, 1)} at {row.distance:g}" + in_time(row.time)
             for row in group.sort_values("distance").itertuples()
         )
         place = (rank(MODELS, model), *Lines.rank(variant))
         figures.append((place, f"{model_name(model)}, {variant}: {by_distance}"))
     chance = rows["chance"].dropna().unique()
-    guessing = f"guessing {chance[0]:.1%}, ".replace("%", " %") if len(chance) == 1 else ""
+    guessing = f"guessing {percent(chance[0], 1)}, " if len(chance) == 1 else ""
     return (*(text for _, text in sorted(figures)), f"({guessing}{seeds_text(table)})")
 
 
@@ -188,7 +188,7 @@ def carried_over(run, attention):
     for (model, variant, trained), group in table.groupby(["model", "variant", "train_distance"]):
         at = group[group["distance"].isin([trained, group["distance"].max()])]
         by_distance = ", ".join(
-            f"{row.median:.1%} at {row.distance:g}".replace("%", " %") for row in at.itertuples()
+            f"{percent(row.median, 1)} at {row.distance:g}" for row in at.itertuples()
         )
         text = f"one model for distances up to {trained:g}: {by_distance}"
         place = (rank(MODELS, model), *Lines.rank(variant), trained)
@@ -238,7 +238,7 @@ def reference_checks(run):
         passed = int((group["status"] != "failed").sum())
         figures.append(
             f"{model_name(model)}, {kernel}: {passed} of {len(group)} agree"
-            f" ({passed / len(group):.0%})".replace("%", " %")
+            f" ({percent(passed / len(group))})"
         )
     return tuple(figures)
 

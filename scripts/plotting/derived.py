@@ -5,8 +5,9 @@ import pandas as pd
 
 from plotting.naming import champions
 
-# What the trainings of one experiment share; the tables of one run have no column `run`.
-EXPERIMENT = ["run", "task", "setup", "regime", "preset"]
+# What the trainings of one experiment share; the tables of one run have no column `run`. Sorted
+# so, an experiment's runs stand side by side.
+EXPERIMENT = ["task", "setup", "regime", "preset", "run"]
 
 # A model's variants that plots of many show: as it is, and with gates for the time scale.
 MAIN_VARIANTS = ("default", "learned", "chrono")

@@ -33,6 +33,10 @@ def model_name(model):
     return NAMES.get(model, model)
 
 
+def percent(share, digits=0):
+    return f"{share:.{digits}%}".replace("%", " %")
+
+
 def plural(count, noun):
     return f"{count:g} {noun}" + ("" if count == 1 else "s")
 

@@ -22,6 +22,7 @@ if INSTALLED:
     from plotting.__main__ import main
     from plotting.figures import figures_of
     from plotting.reading import RunError, read_run
+    from plotting.settings import settings_of
 
 THROUGHPUT_HEADER = (
     "run_id,case_id,model,kernel,pass,batch,seq_len,width,heads,threads,causal,seconds,"
@@ -608,8 +609,8 @@ class CommandLine(RunFolder):
                 (folder / f"{name}.csv").write_text(text, encoding="utf-8")
         self.assertEqual(
             self.figures(5),
-            "hidden_verb, 1 layer: both nouns hold 72% (least 71%) of the weight; accuracy 100%, 25%"
-            " with the first noun hidden, 20% with the second noun hidden, at least 90% with any"
+            "hidden_verb, 1 layer: both nouns hold 72 % (least 71 %) of the weight; accuracy 100 %, 25 %"
+            " with the first noun hidden, 20 % with the second noun hidden, at least 90 % with any"
             " function word (2 models)\n“The cat sat on the mat”, 1 layer: sat (2)",
         )
         for runs, prefix in (((self.folder,), ""), ((self.folder, other), "other: ")):
@@ -623,6 +624,28 @@ class CommandLine(RunFolder):
             svg = (out / "attention-arcs.svg").read_text(encoding="utf-8")
             for word, percent in (("cat", "50%"), ("mat", "40%")):
                 self.assertRegex(svg, f"key_token: {word}.*text: {percent}|>{percent}</text>")
+
+    def test_a_variant_that_is_the_only_one_left_is_named(self):
+        header = RECALL_HEADER + ",seconds_to_solve,solved"
+        rows = [recall_row("lstm", variant, distance, 1, 1) + end for distance in (8, 16)
+                for variant, end in (("default", ",,false"), ("chrono", ",1,true"))]  # fmt: skip
+        self.write("recall.csv", header, *rows)
+        self.assertEqual(self.plot(self.folder)[0], 0)
+        svg = (self.folder / "time-to-solve.svg").read_text(encoding="utf-8")
+        self.assertRegex(svg, "Symbol legend [^>]*with 1 value: chrono")
+
+    def test_a_panel_that_one_of_two_runs_lacks_stays_empty(self):
+        self.write("throughput.csv", THROUGHPUT_HEADER, *RACE)
+        other = self.folder.parent / "other"
+        other.mkdir()
+        one_thread = [row for row in RACE if ":t1," in row]
+        (other / "throughput.csv").write_text("\n".join([THROUGHPUT_HEADER, *one_thread]) + "\n")
+        runs = [read_run(self.folder), read_run(other)]
+        chart = race.throughput_vs_length(runs, settings_of(runs[0].table("throughput"))[0])
+        (rows,) = chart.to_dict()["datasets"].values()
+        panels = {(row["row_panel"], row["column_panel"]) for row in rows}
+        self.assertEqual(panels, {(f"train — {run}", f"batch 1, {threads}") for run in ("run", "other")
+                                  for threads in ("1 thread", "2 threads")})  # fmt: skip
 
     def test_several_runs_are_drawn_beside_them(self):
         self.write("recall.csv", RECALL_HEADER, recall_row("lstm", "default", 8, 1, 1))
