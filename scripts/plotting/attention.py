@@ -50,12 +50,12 @@ def heat_map(rows, title):
                         scale=alt.Scale(range=["#ffffff", "#08519c"], domain=[0, 1],
                                         interpolate="rgb"))
     )  # fmt: skip
-    percent = base.transform_filter("datum.weight >= 0.1").mark_text(fontSize=9).encode(
+    numbers = base.transform_filter("datum.weight >= 0.1").mark_text(fontSize=9).encode(
         text=alt.Text("weight:Q", format=".0%"),
         color=alt.condition("datum.weight > 0.6", alt.value("white"), alt.value("black")),
     )
     size = 24 * len(words)
-    return (cells + percent).properties(width=size, height=size, title=title)
+    return (cells + numbers).properties(width=size, height=size, title=title)
 
 
 def arcs(runs):

@@ -99,36 +99,38 @@ def dash_of(lines):
     )
 
 
+def colour_of(lines):
+    return alt.Color("line_model:N", scale=alt.Scale(domain=lines.models, range=lines.colours))
+
+
+def point_style(lines):
+    """Shape and fill of points: those of status `noisy` or `untrained` are hollow."""
+    hollow = "datum.status === 'noisy' || datum.status === 'untrained'"
+    shapes = alt.Scale(domain=lines.models, range=lines.shapes)
+    return {
+        "shape": alt.Shape("line_model:N", scale=shapes),
+        "fill": alt.condition(hollow, alt.value("white"), colour_of(lines)),
+    }
+
+
 def lines_with_intervals(lines, x, y, interval, tooltip, reference=None):
     """Layers: a line with points for each model and variety, a bar over the columns `interval` at
     each point.
 
-    Points of status `noisy` or `untrained` are hollow. A click on the legend picks a model. Where the x encoding
-    `reference` is given, column `reference` is drawn over it as a grey dashed line.
+    A click on the legend picks a model. Where the x encoding `reference` is given, column
+    `reference` is drawn over it as a grey dashed line.
     """
-
-    def by_model(channel, values):
-        return channel("line_model:N", scale=alt.Scale(domain=lines.models, range=values))
-
-    dash = dash_of(lines)
     picked = alt.selection_point("picked", fields=["line_model"], bind="legend")
     base = alt.Chart().encode(
         x=x,
-        color=by_model(alt.Color, lines.colours),
+        color=colour_of(lines),
         opacity=alt.condition(picked, alt.value(1), alt.value(0.08)),
     )
     low, high = interval
-    strokes = base.mark_line(strokeWidth=1.8).encode(y=y, strokeDash=dash)
+    strokes = base.mark_line(strokeWidth=1.8).encode(y=y, strokeDash=dash_of(lines))
     intervals = base.mark_rule(strokeWidth=1.4).encode(y=f"{low}:Q", y2=f"{high}:Q")
     points = base.mark_point(size=42, strokeWidth=1.5).encode(
-        y=y,
-        shape=by_model(alt.Shape, lines.shapes),
-        fill=alt.condition(
-            "datum.status === 'noisy' || datum.status === 'untrained'",
-            alt.value("white"),
-            by_model(alt.Color, lines.colours),
-        ),
-        tooltip=tooltip,
+        y=y, tooltip=tooltip, **point_style(lines)
     )
     layers = [strokes, intervals, points.add_params(picked)]
     if reference is not None:

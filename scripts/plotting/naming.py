@@ -52,8 +52,13 @@ def champions(rows):
 
 def seeds_text(rows):
     """"3 seeds", or "1 to 3 seeds", by column `seeds`."""
-    least, most = int(rows["seeds"].min()), int(rows["seeds"].max())
-    return plural(most, "seed") if least == most else f"{least} to {most} seeds"
+    return span(rows["seeds"]) + (" seed" if rows["seeds"].max() == 1 else " seeds")
+
+
+def span(counts):
+    """"3", or "1 to 3"."""
+    least, most = counts.min(), counts.max()
+    return f"{most:g}" if least == most else f"{least:g} to {most:g}"
 
 
 class Lines:

@@ -63,7 +63,7 @@ def speedup_vs_length(runs, setting):
 
 
 def speedup_vs_threads(runs, setting):
-    """What each model gains from threads, at the longest length that every batch has."""
+    """What each model gains from threads, at the longest length that all of them have."""
     rows = gather(runs, lambda run: thread_gains(setting.select(run.table("throughput"))))
     if rows.empty or rows["threads"].max() == 1:
         return None
@@ -72,17 +72,9 @@ def speedup_vs_threads(runs, setting):
     rows = with_panel_names(rows.assign(reference=rows["threads"]), panel_for_threads=False)
     lines = Lines(rows, "kernel")
     counts = sorted(int(count) for count in rows["threads"].unique())
-    layers = lines_with_intervals(
-        lines,
-        x=alt.X("threads:Q", title="threads", axis=alt.Axis(values=counts, format="d"),
-                scale=alt.Scale(zero=False, nice=False, padding=12)),
-        y=alt.Y("gain:Q", title="time on 1 thread ÷ time (×)",
-                axis=alt.Axis(format="~g", tickCount=5)),
-        interval=("gain_low", "gain_high"),
-        tooltip=["model", "kernel", "pass", "batch", "seq_len", "threads", "gain", "gain_low",
-                 "gain_high", "status"],
-        reference=alt.X("threads:Q"),
-    )  # fmt: skip
+    threads = alt.X("threads:Q", title="threads", axis=alt.Axis(values=counts, format="d"),
+                    scale=alt.Scale(zero=False, nice=False, padding=12))  # fmt: skip
+    layers = lines_of_gain(lines, threads, reference="threads")
     return titled(
         in_grid(layers, lines.rows),
         "Gain from threads",
@@ -107,21 +99,21 @@ def thread_gain_vs_length(runs, setting):
     rows = rows[(rows["threads"] == most) & (most > 1)]
     rows = with_panel_names(rows.assign(reference=1))
     lines = Lines(rows, "kernel")
-    layers = lines_with_intervals(
-        lines,
-        x=length_axis(rows["seq_len"]),
-        y=alt.Y("gain:Q", title="time on 1 thread ÷ time (×)",
-                axis=alt.Axis(format="~g", tickCount=5)),
-        interval=("gain_low", "gain_high"),
-        tooltip=["model", "kernel", "pass", "batch", "seq_len", "threads", "gain", "gain_low",
-                 "gain_high", "status"],
-        reference=alt.X("seq_len:Q"),
-    )  # fmt: skip
+    layers = lines_of_gain(lines, length_axis(rows["seq_len"]), reference="seq_len")
     return titled(
         in_grid(layers, lines.rows),
         "Gain from threads against sequence length",
         f"{setting.label}; dashed line: no gain",
     )
+
+
+def lines_of_gain(lines, x, reference):
+    y = alt.Y("gain:Q", title="time on 1 thread ÷ time (×)",
+              axis=alt.Axis(format="~g", tickCount=5))  # fmt: skip
+    tooltip = ["model", "kernel", "pass", "batch", "seq_len", "threads", "gain", "gain_low",
+               "gain_high", "status"]  # fmt: skip
+    interval = ("gain_low", "gain_high")
+    return lines_with_intervals(lines, x, y, interval, tooltip, alt.X(f"{reference}:Q"))
 
 
 def with_panel_names(rows, panel_for_threads=True):

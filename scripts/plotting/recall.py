@@ -18,14 +18,16 @@ from plotting.derived import (
     times_to_solve,
 )
 from plotting.layout import (
+    colour_of,
     dash_of,
     gather,
     length_axis,
     lines_with_intervals,
     log_axis,
+    point_style,
     titled,
 )
-from plotting.naming import Lines, seeds_text
+from plotting.naming import Lines, seeds_text, span
 
 LINE = [*EXPERIMENT, "experiment", "model", "variant"]
 # Below that seqbench tells no gradient (harness/gradient_probe.h).
@@ -47,7 +49,7 @@ def accuracy_vs_distance(runs):
     tooltip = ["task", "model", "variant", "train_distance", "distance", "median", "low", "high",
                "seeds"]  # fmt: skip
     return titled(
-        against_distance(rows, rows, accuracy_axis(), tooltip),
+        against_distance(rows, rows.groupby("panel")["distance"], accuracy_axis(), tooltip),
         "Accuracy against distance",
         f"median of {seeds_text(rows)}; dashed line: guessing",
     )
@@ -85,18 +87,17 @@ def time_to_solve_vs_distance(runs):
     that solved it, where most did."""
     rows = rows_of_main_lines(runs, "recall")
     rows = rows[(rows["regime"] == "single") & (rows["status"] == "ok")]
-    rows = rows[rows["distance"] == rows["train_distance"]].assign(panel=rows["experiment"])
-    all_trained, rows = rows, times_to_solve(rows, [*LINE, "panel", "distance"])
+    rows = rows.assign(panel=rows["experiment"])
+    trained = rows.groupby("panel")["train_distance"]
+    rows = times_to_solve(rows, [*LINE, "panel", "distance"])
     if rows.empty:
         return None
     y = log_axis("median", "seconds of training until solved", rows, "low", "high", label="~g")
     tooltip = ["task", "model", "variant", "distance", "median", "low", "high", "seeds", "trained"]
-    least, most = int(rows["trained"].min()), int(rows["trained"].max())
-    trained = str(most) if least == most else f"{least} to {most}"
     return titled(
-        against_distance(rows, all_trained, y, tooltip),
+        against_distance(rows, trained, y, tooltip),
         "Time to a solution",
-        f"median of {seeds_text(rows)} that solved the task, of {trained} trained",
+        f"median of {seeds_text(rows)} that solved the task, of {span(rows['trained'])} trained",
     )
 
 
@@ -117,9 +118,7 @@ def learning_curves(runs):
     curve = alt.Chart().mark_line(strokeWidth=1.5).encode(
         x=alt.X("step:Q", title="optimiser steps", axis=alt.Axis(tickCount=4)),
         y=accuracy_axis("accuracy in training"),
-        color=alt.Color(
-            "line_model:N", scale=alt.Scale(domain=lines.models, range=lines.colours)
-        ),
+        color=colour_of(lines),
         strokeDash=dash_of(lines),
         tooltip=["panel:N", "model:N", "variant:N", "step:Q", "median:Q", "seeds:Q"],
     )  # fmt: skip
@@ -163,8 +162,7 @@ def accuracy_vs_gap(runs):
     charts = []
     for panel in in_panels(lines.rows):
         x = length_axis(panel["first_gap"], "first_gap", "gap (tokens, up to the next tick)")
-        layers = lines_with_intervals(lines, x, accuracy_axis(), ("low", "high"), tooltip)
-        charts.append(panel_of(layers, panel, 300, 230))
+        charts.append(panel_of_lines(lines, panel, x, accuracy_axis(), tooltip, 300, 230))
     return titled(
         alt.concat(*charts, columns=3),
         "Accuracy against the gap within a sequence",
@@ -209,8 +207,7 @@ def gradient_vs_distance(runs):
                 continue
             panel = panel.assign(panel=f"{experiment['experiment'].iloc[0]}{at}, {when}")
             x = length_axis(panel["distance"], "distance", "distance (tokens)")
-            layers = lines_with_intervals(lines, x, y, ("low", "high"), tooltip)
-            charts.append(panel_of(layers, panel, 330, 270))
+            charts.append(panel_of_lines(lines, panel, x, y, tooltip, 330, 270))
     return titled(
         alt.concat(*charts, columns=2),
         "Gradient norm against distance",
@@ -259,37 +256,36 @@ def panel_of(layers, rows, width, height):
     return alt.layer(*layers).properties(data=rows, width=width, height=height, title=title)
 
 
+def panel_of_lines(lines, rows, x, y, tooltip, width, height):
+    """Medians with bars from least to most; column `reference`, where there is one, as a grey dashed
+    line against the distance."""
+    reference = alt.X("distance:Q") if "reference" in rows else None
+    layers = lines_with_intervals(lines, x, y, ("low", "high"), tooltip, reference)
+    return panel_of(layers, rows, width, height)
+
+
 def accuracy_axis(title="accuracy (share of answers)"):
     return alt.Y("median:Q", title=title, scale=alt.Scale(domain=[0, 1.05], nice=False),
                  axis=alt.Axis(format=".0%"))  # fmt: skip
 
 
-def against_distance(rows, trained, y, tooltip):
-    """Medians with bars from least to most against distance, in panels that reach over all
-    distances of the rows `trained`; one with a single distance has a column for each model and
+def against_distance(rows, distances, y, tooltip):
+    """Medians with bars from least to most against distance, in panels that each reach over its own
+    of `distances` (grouped by panel); one with a single distance has a column for each model and
     variant instead. Column `reference`, where there is one, is drawn as a grey dashed line."""
-    distances = {panel: rows["distance"] for panel, rows in trained.groupby("panel")}
-    single = rows["panel"].map(lambda panel: distances[panel].nunique() == 1)
+    single = rows["panel"].map(distances.nunique()) == 1
     lines = Lines(rows, "variant", rows[~single] if not single.all() else rows)
     charts, columns = [], []
     for panel in in_panels(lines.rows):
-        reached = distances[panel["panel"].iloc[0]]
+        reached = distances.get_group(panel["panel"].iloc[0])
         if reached.nunique() == 1:
             at = f", distance {reached.iloc[0]:g}"
             columns.append(
                 columns_of_models(lines, panel.assign(panel=panel["panel"] + at), y, tooltip)
             )
             continue
-        panel = set_apart(panel)
-        layers = lines_with_intervals(
-            lines,
-            x=length_axis(reached, "shown_distance", "distance (tokens)", margin=2**WIDEST_SHIFT),
-            y=y,
-            interval=("low", "high"),
-            tooltip=tooltip,
-            reference=alt.X("distance:Q") if "reference" in panel else None,
-        )
-        charts.append(panel_of(layers, panel, 310, 220))
+        x = length_axis(reached, "shown_distance", "distance (tokens)", margin=2**WIDEST_SHIFT)
+        charts.append(panel_of_lines(lines, set_apart(panel), x, y, tooltip, 310, 220))
     parts = [alt.concat(*charts, columns=3)] if charts else []
     parts += [alt.concat(*columns, columns=6)] if columns else []
     return alt.vconcat(*parts)
@@ -313,17 +309,12 @@ def columns_of_models(lines, rows, y, tooltip):
     order = [
         f"{model}, {variant}" for model in lines.models for variant in by_rank["variant"].unique()
     ]
-    colour = alt.Scale(domain=lines.models, range=lines.colours)
     base = alt.Chart().encode(
         x=alt.X("column:N", sort=order, title=None, axis=alt.Axis(labelAngle=-40, labelLimit=0)),
-        color=alt.Color("line_model:N", scale=colour),
+        color=colour_of(lines),
     )
-    hollow = "datum.status === 'untrained'"
     points = base.mark_point(size=60, strokeWidth=1.5, opacity=1).encode(
-        y=y,
-        fill=alt.condition(hollow, alt.value("white"), alt.Color("line_model:N", scale=colour)),
-        shape=alt.Shape("line_model:N", scale=alt.Scale(domain=lines.models, range=lines.shapes)),
-        tooltip=tooltip,
+        y=y, tooltip=tooltip, **point_style(lines)
     )
     layers = [base.mark_rule(strokeWidth=1.4).encode(y="low:Q", y2="high:Q"), points]
     if "reference" in rows:
