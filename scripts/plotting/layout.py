@@ -113,12 +113,13 @@ def point_style(lines):
     }
 
 
-def lines_with_intervals(lines, x, y, interval, tooltip, reference=None):
+def lines_with_intervals(lines, x, y, interval, tooltip, reference=None, clip=False):
     """Layers: a line with points for each model and variety, a bar over the columns `interval` at
     each point.
 
     A click on the legend picks a model. Where the x encoding `reference` is given, column
-    `reference` is drawn over it as a grey dashed line.
+    `reference` is drawn over it as a grey dashed line. With `clip`, what lies beyond the axes is cut
+    off, and points on an edge in half.
     """
     picked = alt.selection_point("picked", fields=["line_model"], bind="legend")
     base = alt.Chart().encode(
@@ -127,9 +128,9 @@ def lines_with_intervals(lines, x, y, interval, tooltip, reference=None):
         opacity=alt.condition(picked, alt.value(1), alt.value(0.08)),
     )
     low, high = interval
-    strokes = base.mark_line(strokeWidth=1.8).encode(y=y, strokeDash=dash_of(lines))
-    intervals = base.mark_rule(strokeWidth=1.4).encode(y=f"{low}:Q", y2=f"{high}:Q")
-    points = base.mark_point(size=42, strokeWidth=1.5).encode(
+    strokes = base.mark_line(strokeWidth=1.8, clip=clip).encode(y=y, strokeDash=dash_of(lines))
+    intervals = base.mark_rule(strokeWidth=1.4, clip=clip).encode(y=f"{low}:Q", y2=f"{high}:Q")
+    points = base.mark_point(size=42, strokeWidth=1.5, clip=clip).encode(
         y=y, tooltip=tooltip, **point_style(lines)
     )
     layers = [strokes, intervals, points.add_params(picked)]

@@ -32,6 +32,10 @@ from plotting.naming import Lines, seeds_text, span
 LINE = [*EXPERIMENT, "experiment", "model", "variant"]
 # Below that seqbench tells no gradient (harness/gradient_probe.h).
 LEAST_LOG10 = -596
+# The least number of a training, which holds float32 and flushes subnormals: less is no gradient.
+LEAST_FLOAT_LOG10 = np.log10(np.finfo(np.float32).smallest_normal)
+# Where the axis of gradients ends: lines that go on below would squeeze all others.
+LOWEST_DRAWN_LOG10 = -60
 # Of a learning curve: more than a panel has pixels.
 MOST_POINTS = 300
 # How far points are set apart to either side, in doublings.
@@ -194,24 +198,27 @@ def gradient_vs_distance(runs):
         # Files of earlier versions do not tell it.
         at = " or ".join(f"{distance:g}" for distance in sorted(trained.unique()))
         at = f", trained at {at}" if np.isfinite(trained.max()) else ""
+        ends = [max(experiment["low"].min(), LOWEST_DRAWN_LOG10), experiment["high"].max()]
         y = alt.Y(
             "median:Q",
             title="gradient norm, as power of 10",
-            scale=alt.Scale(domain=[experiment["low"].min(), experiment["high"].max()], nice=True,
-                            zero=False),
-        )  # fmt: skip
+            scale=alt.Scale(domain=ends, nice=True, zero=False),
+        )
         for stage, when in (("init", "before training"), ("trained", "after training")):
             panel = experiment[experiment["stage"] == stage]
             panel = panel[at_doublings(panel["distance"])]
             if panel.empty:
                 continue
             panel = panel.assign(panel=f"{experiment['experiment'].iloc[0]}{at}, {when}")
+            if ends[0] < LEAST_FLOAT_LOG10:
+                panel = panel.assign(reference=LEAST_FLOAT_LOG10)
             x = length_axis(panel["distance"], "distance", "distance (tokens)")
-            charts.append(panel_of_lines(lines, panel, x, y, tooltip, 330, 270))
+            charts.append(panel_of_lines(lines, panel, x, y, tooltip, 330, 270, clip=True))
+    vanishes = "; below the dashed line float32 has no number: there a training gets no gradient"
     return titled(
         alt.concat(*charts, columns=2),
         "Gradient norm against distance",
-        f"median of {seeds_text(rows)}",
+        f"median of {seeds_text(rows)}" + vanishes * (rows["low"].min() < LEAST_FLOAT_LOG10),
     )
 
 
@@ -256,11 +263,11 @@ def panel_of(layers, rows, width, height):
     return alt.layer(*layers).properties(data=rows, width=width, height=height, title=title)
 
 
-def panel_of_lines(lines, rows, x, y, tooltip, width, height):
+def panel_of_lines(lines, rows, x, y, tooltip, width, height, clip=False):
     """Medians with bars from least to most; column `reference`, where there is one, as a grey dashed
     line against the distance."""
     reference = alt.X("distance:Q") if "reference" in rows else None
-    layers = lines_with_intervals(lines, x, y, ("low", "high"), tooltip, reference)
+    layers = lines_with_intervals(lines, x, y, ("low", "high"), tooltip, reference, clip)
     return panel_of(layers, rows, width, height)
 
 

@@ -509,6 +509,21 @@ class CommandLine(RunFolder):
                             svg.replace("−", "-"))  # fmt: skip
         self.assertEqual(sorted(set(points)), [("1", "-2", "-3", "-1"), ("2", "-200", "-300", "-100"),
                                                ("5", "-400", "-596", "-200")])  # fmt: skip
+        # The axis ends where no training sees a gradient any more.
+        ticks = {int(tick) for tick in re.findall(r">(-\d+)</text>", svg.replace("−", "-"))}
+        self.assertEqual(min(ticks), -60)
+        self.assertIn("below the dashed line float32 has no number", svg)
+
+    def test_an_axis_of_gradients_that_do_not_vanish_is_as_long_as_they_need(self):
+        header = GRADIENT_HEADER + ",log10_gradient_norm,train_distance"
+        rows = [f"r,lstm,default,init,1,{distance},0,0,first_token,{power},64"
+                for distance, power in ((1, -1), (2, -2), (4, -9))]
+        self.write("gradient.csv", header, *rows)
+        self.assertEqual(self.plot(self.folder)[0], 0)
+        svg = (self.folder / "gradient-vs-distance.svg").read_text(encoding="utf-8")
+        ticks = {int(tick) for tick in re.findall(r">(-\d+)</text>", svg.replace("−", "-"))}
+        self.assertEqual(min(ticks), -9)
+        self.assertNotIn("dashed line", svg)
 
     def test_learning_has_a_plot(self):
         rows = [f"r,first_token,causal,single,lstm,default,{distance},{seed},{step},1,0.5"
