@@ -38,6 +38,9 @@ LEAST_FLOAT_LOG10 = np.log10(np.finfo(np.float32).smallest_normal)
 LOWEST_DRAWN_LOG10 = -60
 # Of a learning curve: more than a panel has pixels.
 MOST_POINTS = 300
+# Of panels with a column for each model and variant: how many columns stand in a row of panels,
+# the room of an axis counted as three.
+MOST_COLUMNS = 36
 # How far points are set apart to either side, in doublings.
 WIDEST_SHIFT = 0.25
 
@@ -76,11 +79,9 @@ def accuracy_of_variants(runs):
     rows = with_status(rows).assign(panel=rows["experiment"] + at, reference=rows["chance"])
     lines = Lines(rows, "variant")
     tooltip = ["task", "model", "variant", "distance", "median", "low", "high", "seeds"]
-    charts = [
-        columns_of_models(lines, panel, accuracy_axis(), tooltip) for panel in in_panels(lines.rows)
-    ]
+    panels = in_panels(lines.rows)
     return titled(
-        alt.concat(*charts, columns=2, align="none"),
+        rows_of_columns(lines, panels, accuracy_axis(), tooltip),
         "Accuracy of variants",
         f"median of {seeds_text(rows)}; dashed line: guessing",
     )
@@ -287,14 +288,12 @@ def against_distance(rows, distances, y, tooltip):
         reached = distances.get_group(panel["panel"].iloc[0])
         if reached.nunique() == 1:
             at = f", distance {reached.iloc[0]:g}"
-            columns.append(
-                columns_of_models(lines, panel.assign(panel=panel["panel"] + at), y, tooltip)
-            )
+            columns.append(panel.assign(panel=panel["panel"] + at))
             continue
         x = length_axis(reached, "shown_distance", "distance (tokens)", margin=2**WIDEST_SHIFT)
         charts.append(panel_of_lines(lines, set_apart(panel), x, y, tooltip, 310, 220))
     parts = [alt.concat(*charts, columns=3)] if charts else []
-    parts += [alt.concat(*columns, columns=6)] if columns else []
+    parts += [rows_of_columns(lines, columns, y, tooltip)] if columns else []
     return alt.vconcat(*parts)
 
 
@@ -309,9 +308,22 @@ def set_apart(rows):
     return rows.assign(shown_distance=(rows["distance"] + offset) * shift - offset)
 
 
+def rows_of_columns(lines, panels, y, tooltip):
+    """Panels with a column for each model and variant, as many in a row as MOST_COLUMNS has room for."""
+    in_rows, room = [], 0
+    for panel in panels:
+        panel = panel.assign(column=panel["line_model"] + ", " + panel["variant"])
+        needed = panel["column"].nunique() + 3
+        if needed > room:
+            in_rows.append([])
+            room = MOST_COLUMNS
+        in_rows[-1].append(columns_of_models(lines, panel, y, tooltip))
+        room -= needed
+    return alt.vconcat(*(alt.hconcat(*charts) for charts in in_rows))
+
+
 def columns_of_models(lines, rows, y, tooltip):
-    """One panel: a column for each model and variant, a bar from least to most over each point."""
-    rows = rows.assign(column=rows["line_model"] + ", " + rows["variant"])
+    """One panel: a column for each `column`, a bar from least to most over each point."""
     by_rank = rows.sort_values("variant", key=lambda names: names.map(lines.rank))
     order = [
         f"{model}, {variant}" for model in lines.models for variant in by_rank["variant"].unique()

@@ -494,6 +494,18 @@ class CommandLine(RunFolder):
         self.assertEqual({distance for distance, fill in shapes if fill == "white"}, {"32"})
         self.assertEqual({distance for distance, fill in shapes if fill != "white"}, {"8", "16"})
 
+    def test_wide_panels_of_variants_stand_below_each_other(self):
+        def rows_of(chart):
+            return [len(row["hconcat"]) for row in chart.to_dict()["vconcat"]]
+
+        for variants, expected in ((2, [4]), (12, [2, 2]), (40, [1, 1, 1, 1])):
+            rows = [recall_row("lstm", f"v{variant}", distance, 1, 0.5)
+                    for distance in (8, 16, 32, 64) for variant in range(variants)]
+            rows += [recall_row("lstm", "default", distance, 1, 0.5) for distance in (8, 16, 32, 64)]
+            self.write("recall.csv", RECALL_HEADER, *rows)
+            chart = recall.accuracy_of_variants([read_run(self.folder)])
+            self.assertEqual(rows_of(chart), expected)
+
     def test_gradients_are_drawn_to_the_longest_distance_whatever_their_size(self):
         header = GRADIENT_HEADER + ",log10_gradient_norm,train_distance"
         rows = [f"r,lstm,default,init,{seed},{distance},0,0,first_token,{power},{trained}"
