@@ -43,17 +43,19 @@ def claims_of(run):
         ),
         Claim(
             "Self-attention's matrix products run in parallel, so training is significantly faster",
-            "training tokens/s of attention ÷ those of the recurrent model",
+            "training tokens/s of attention ÷ those of the recurrent model (95 % interval)",
             training_speedup(run),
         ),
         Claim(
             "RNNs lose long-range dependencies",
-            "accuracy on the first word, by distance (training time until solved); reach of the gradient",
+            "accuracy on the first word, by distance (range over seeds; training time until solved);"
+            " reach of the gradient; accuracy of other tasks",
             remembering(run, attention=False),
         ),
         Claim(
             "Attention relates any two words regardless of distance",
-            "accuracy on the first word, by distance (training time until solved); reach of the gradient",
+            "accuracy on the first word, by distance (range over seeds; training time until solved);"
+            " reach of the gradient; accuracy of other tasks",
             remembering(run, attention=True),
         ),
         Claim(
@@ -108,10 +110,12 @@ def training_speedup(run):
     keys = ["baseline_model", "batch", "threads"]
     figures = []
     for (model, batch, threads), group in rows.groupby(keys):
-        by_length = group.set_index("seq_len")["speedup"].sort_index()
-        shown = sorted({by_length.index[0], by_length.index[len(by_length) // 2],
-                        by_length.index[-1]})  # fmt: skip
-        ratios = ", ".join(f"×{by_length[length]:.2f} at {length:g}" for length in shown)
+        by_length = group.set_index("seq_len").sort_index()
+        shown = by_length.iloc[sorted({0, len(by_length) // 2, len(by_length) - 1})]
+        ratios = ", ".join(
+            f"×{row.speedup:.2f} ({row.speedup_low:.2f} to {row.speedup_high:.2f}) at {row.Index:g}"
+            for row in shown.itertuples()
+        )
         lead = lead_lost(run, setting, group.iloc[0])
         case = f"÷ {model_name(model)}, batch {batch:g}, {plural(threads, 'thread')}"
         figures.append((rank(MODELS, model), batch, threads, f"{case}: {ratios}{lead}"))
@@ -142,24 +146,41 @@ def lead_lost(run, setting, speedup_row):
 def remembering(run, attention):
     """Accuracy and gradient of the recurrent models, or of attention."""
     figures = (
-        accuracy(run, attention) + carried_over(run, attention) + gradient_reach(run, attention)
+        accuracy(first_token_lines(run, "recall", attention, regime="single"))
+        + carried_over(run, attention)
+        + gradient_reach(run, attention)
+        + other_tasks(run, attention)
     )
     return figures or (NOT_MEASURED,)
 
 
-def first_token_lines(run, name, attention, regime):
-    """The rows of the task first_token in its own setting, of the main lines of the recurrent
-    models or of attention."""
+def lines_of_tasks(run, name, attention, regime):
+    """The rows of tasks in their own settings, of the main lines of the recurrent models or of
+    attention."""
     rows = run.table(name)
     rows = layers_told(rows[main_lines(rows, run.table("recall"))])
-    rows = rows[(rows["task"] == "first_token") & (rows["regime"] == regime)]
-    return rows[(rows["preset"] == "") & ((rows["model"] == "attention") == attention)]
+    rows = rows[(rows["preset"] == "") & (rows["regime"] == regime)]
+    return rows[(rows["model"] == "attention") == attention]
 
 
-def accuracy(run, attention):
-    """Median over seeds of accuracy and time to a solution at each distance of first_token, one
-    line a model and variant."""
-    rows = first_token_lines(run, "recall", attention, regime="single")
+def first_token_lines(run, name, attention, regime):
+    rows = lines_of_tasks(run, name, attention, regime)
+    return rows[rows["task"] == "first_token"]
+
+
+def other_tasks(run, attention):
+    """Accuracy of the other tasks in which all models read causally; how much encoders rely on a
+    word is told by `attend`."""
+    rows = lines_of_tasks(run, "recall", attention, regime="single")
+    rows = rows[(rows["task"] != "first_token") & (rows["setup"] != "encoder")]
+    groups = rows.groupby("task", sort=False)
+    return tuple(line for task, group in groups for line in accuracy(group, f"{task}: "))
+
+
+def accuracy(rows, task=""):
+    """Median over seeds of accuracy and time to a solution at each distance of one task, with the
+    range where seeds differ, one line a model and variant; then what guessing gives, and sizes.
+    All begin with `task`."""
     keys = ["model", "variant", "distance"]
     table = over_seeds(rows, keys, "accuracy")
     if table.empty:
@@ -169,14 +190,36 @@ def accuracy(run, attention):
     figures = []
     for (model, variant), group in table.groupby(["model", "variant"]):
         by_distance = ", ".join(
-            f"{percent(row.median, 1)} at {row.distance:g}" + in_time(row.time)
+            f"{percent(row.median, 1)}{in_brackets(row)} at {row.distance:g}"
             for row in group.sort_values("distance").itertuples()
         )
         place = (rank(MODELS, model), *Lines.rank(variant))
-        figures.append((place, f"{model_name(model)}, {variant}: {by_distance}"))
+        figures.append((place, f"{task}{model_name(model)}, {variant}: {by_distance}"))
     chance = rows["chance"].dropna().unique()
     guessing = f"guessing {percent(chance[0], 1)}, " if len(chance) == 1 else ""
-    return (*(text for _, text in sorted(figures)), f"({guessing}{seeds_text(table)})")
+    note = f"({task}{guessing}{seeds_text(table)}{sizes(rows)})"
+    return (*(text for _, text in sorted(figures)), note)
+
+
+def in_brackets(row):
+    """The range over seeds and the time to a solution, where there are such."""
+    low, high = percent(row.low, 1), percent(row.high, 1)
+    parts = [f"{low} to {high}"] if low != high else []
+    parts += [f"{row.time:.2g} s"] if row.time == row.time else []
+    return f" ({'; '.join(parts)})" if parts else ""
+
+
+def sizes(rows):
+    """The parameters of each model, as the end of a sentence."""
+    rows = rows.dropna(subset=["parameters"])
+    if rows.empty:
+        return ""
+    largest = rows.groupby("model")[["parameters"]].max()
+    parts = [
+        f"{model_name(model)} {row['parameters'] / 1000:.0f} K"
+        for model, row in in_model_order(largest)
+    ]
+    return f"; parameters: {', '.join(parts)}"
 
 
 def carried_over(run, attention):
@@ -194,11 +237,6 @@ def carried_over(run, attention):
         place = (rank(MODELS, model), *Lines.rank(variant), trained)
         figures.append((place, f"{model_name(model)}, {variant}, {text}"))
     return tuple(text for _, text in sorted(figures))
-
-
-def in_time(seconds):
-    """The time to a solution in brackets, where there is one."""
-    return f" ({seconds:.2g} s)" if seconds == seconds else ""
 
 
 def gradient_reach(run, attention):
@@ -255,7 +293,8 @@ def as_text(claims, run, width=100):
             f"{number}. {claim.sentence}", width, subsequent_indent=" " * 3
         )
         if claim.measured:
-            lines.append(f"     {claim.measure}:")
+            lines += textwrap.wrap(f"{claim.measure}:", width, initial_indent=" " * 5,
+                                   subsequent_indent=" " * 5)  # fmt: skip
         for figure in claim.figures:
             lines += textwrap.wrap(
                 figure, width, initial_indent=" " * 5, subsequent_indent=" " * 9

@@ -50,7 +50,9 @@ COLUMNS = {
 
 # Columns that files of earlier versions lack, and what their rows would have there.
 ADDED_LATER = {
-    "recall": {"preset": "", "seconds_to_solve": float("nan"), "solved": "true"},
+    "recall": {
+        "preset": "", "seconds_to_solve": float("nan"), "solved": "true", "parameters": float("nan"),
+    },
     "learning": {"preset": "", "layers": 1},
     "gradient": {
         "log10_gradient_norm": float("nan"), "preset": "", "layers": 1, "regime": "single", "setup": "causal",

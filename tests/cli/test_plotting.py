@@ -134,8 +134,8 @@ class Claims(RunFolder):
 
     def test_training_speedup_comes_from_throughput_where_speedups_are_absent(self):
         self.write("throughput.csv", THROUGHPUT_HEADER, *RACE)
-        self.assertIn("÷ LSTM, batch 1, 1 thread: ×4.00 at 64, ×1.00 at 256", self.figures(2))
-        self.assertIn("÷ LSTM, batch 1, 2 threads: ×8.00 at 64, ×2.00 at 256", self.figures(2))
+        self.assertIn("1 thread: ×4.00 (3.27 to 4.89) at 64, ×1.00 (0.82 to 1.22) at 256", self.figures(2))
+        self.assertIn("÷ LSTM, batch 1, 2 threads: ×8.00 (6.55 to 9.78) at 64,", self.figures(2))
 
     def test_training_speedup_and_crossover_come_from_their_files(self):
         case = "r,train,fused,lstm,hoisted,1"
@@ -148,7 +148,8 @@ class Claims(RunFolder):
         )
         self.write("crossover.csv", CROSSOVER_HEADER, f"{case},8,2,false,1,171.4,ok")
         self.assertIn(
-            "÷ LSTM, batch 1, 1 thread: ×3.50 at 64, ×0.50 at 256; lead lost at 171",
+            "÷ LSTM, batch 1, 1 thread: ×3.50 (3.40 to 3.60) at 64, ×0.50 (0.40 to 0.60) at 256;"
+            " lead lost at 171",
             self.figures(2),
         )
 
@@ -170,10 +171,26 @@ class Claims(RunFolder):
             recall_row("lstm", "default", 16, 3, 0.9),
             recall_row("attention", "learned", 16, 1, 1),
         )
-        self.assertIn("LSTM, default: 20.0 % at 16", self.figures(3))
+        self.assertIn("LSTM, default: 20.0 % (10.0 % to 90.0 %) at 16", self.figures(3))
         self.assertNotIn("attention", self.figures(3))
         self.assertIn("attention, learned: 100.0 % at 16", self.figures(4))
         self.assertIn("guessing 6.2 %", self.figures(4))
+
+    def test_other_tasks_are_told_with_what_guessing_gives_and_sizes(self):
+        rows = [recall_row(model, variant, distance, 1, accuracy) + f",{parameters}"
+                for model, variant, distance, accuracy, parameters in
+                (("lstm", "default", 8, 0.5, 36368), ("lstm", "default", 16, 0.25, 36368),
+                 ("gru", "default", 8, 0.5, 27664), ("attention", "learned", 8, 1, 104000))]
+        rows += [row.replace("first_token", "parity").replace("0.0625", "0.5") for row in rows]
+        encoders = [row.replace("causal", "encoder").replace("first_token", "coreference")
+                    for row in rows[:4]]  # fmt: skip
+        self.write("recall.csv", RECALL_HEADER + ",parameters", *rows, *encoders)
+        self.assertEqual(self.figures(3).splitlines()[3:], [
+            "parity: LSTM, default: 50.0 % at 8, 25.0 % at 16",
+            "parity: GRU, default: 50.0 % at 8",
+            "(parity: guessing 50.0 %, 1 seed; parameters: LSTM 36 K, GRU 28 K)",
+        ])  # fmt: skip
+        self.assertIn("(guessing 6.2 %, 1 seed; parameters: attention 104 K)", self.figures(4))
 
     def test_one_model_for_several_distances_is_told_where_it_carries_over(self):
         rows = [recall_row("lstm", "default", 8, 1, accuracy).replace("single", "mixed")
@@ -453,7 +470,7 @@ class CommandLine(RunFolder):
         rows += [row.replace(",8,8,", ",8,128,") for row in rows[:3]]
         rows += [row.replace("single", "mixed") for row in rows[:3]]
         self.write("recall.csv", header, *rows)
-        told = "LSTM, default: 100.0 % at 8 (2 s), 100.0 % at 16 (6 s), 100.0 % at 32, 100.0 % at 64,"
+        told = "LSTM, default: 100.0 % (2 s) at 8, 100.0 % (6 s) at 16, 100.0 % at 32, 100.0 % at 64,"
         self.assertIn(told, self.figures(3).replace("\n", " "))
         code, out, _ = self.plot(self.folder)
         self.assertEqual(code, 0)
