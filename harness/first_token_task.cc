@@ -1,4 +1,5 @@
-// Which token came first? The setting of github.com/hurjun/xLSTM, README.
+// Which token came first? After github.com/hurjun/xLSTM, README, whose own task is first_symbol
+// (published_tasks.cc): ours asks with a query mark, and its distractors are symbols of their own.
 #include <cmath>
 
 #include "harness/task_definitions.h"

@@ -89,10 +89,9 @@ Index integer_or(const CommandLine& line, const std::string& name, Index fallbac
 void check_heads(const CommandLine& line, const TrainingSettings& settings) {
   const Index heads = settings.form.heads;
   if (settings.width % heads == 0) return;
-  const std::string option = line.given("heads") ? "heads" : "width";
-  refuse(option, line.text(option),
-         "a width (" + std::to_string(settings.width) + ") divisible by attention's heads (" +
-             std::to_string(heads) + ")");
+  const std::string width = std::to_string(settings.width);
+  if (line.given("heads")) refuse("heads", line.text("heads"), "a divisor of the width, " + width);
+  refuse("width", line.text("width"), "a multiple of attention's heads, " + std::to_string(heads));
 }
 
 /// --pairs, or 0 for the task's own rule.
@@ -291,10 +290,14 @@ std::vector<TrainingSettings> requested_trainings(const CommandLine& line) {
 }
 
 /// What is run under a published name, and in what it is not the published setting.
-void print_presets(const std::vector<const Preset*>& presets) {
-  for (const Preset* preset : presets) {
+void print_presets(const std::vector<TrainingSettings>& trainings) {
+  const Preset* last = nullptr;
+  for (const TrainingSettings& settings : trainings) {
+    const Preset* preset = settings.preset;
+    if (preset == nullptr || preset == last) continue;
     std::printf("%s: %s%s%s\n", preset->name.c_str(), preset->source.c_str(),
                 preset->differs.empty() ? "" : "; differs in: ", preset->differs.c_str());
+    last = preset;
   }
 }
 
@@ -403,7 +406,7 @@ int recall_command(const std::vector<std::string>& arguments) {
     model_folder = directory.file("models");
     std::filesystem::create_directory(model_folder);
   }
-  print_presets(presets_of(line));
+  print_presets(requested);
   print_header();
   run_trainings(missing, limits, [&](const TrainingSettings& settings, const Outcome& outcome) {
     const std::string run_id = directory.run_id();

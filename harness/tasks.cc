@@ -14,8 +14,8 @@ Task with(Task task, TaskDefaults defaults) {
   return task;
 }
 
-/// Peaks. What `recall --tune` found, but for first_token, whose setting is published, and for the
-/// attention of encoders, chosen by its maps: the best of 3e-4, 1e-3, 3e-3, 1e-2 for a model's
+/// Peaks. What `recall --tune` found, but for first_token, which has the budget and the LSTM's rate
+/// of a published setting, and for the attention of encoders, chosen by its maps: the best of 3e-4, 1e-3, 3e-3, 1e-2 for a model's
 /// first variant at the middle distance, with a seed that no reported training has. Where that does
 /// no better than guessing at any rate, the next one decided: of copy's LSTM chrono, of mqar's
 /// attention the one with the convolution.
@@ -141,7 +141,7 @@ bool TaskBatch::is_among_last(Index a, Index count) const {
 
 const std::vector<Task>& all_tasks() {
   static const std::vector<Task> tasks = {
-      // The published setting, whole: it never stops early.
+      // The budget of the preset first-token: it never stops early.
       with(first_token_task(), {.distances = {8, 16, 32, 64},
                                 .variants = {"default", "chrono", "learned"},
                                 .seeds = 3,

@@ -24,7 +24,7 @@ namespace seqbench {
 namespace streams {
 inline constexpr std::uint64_t kParameters = 0, kTrainingData = 1, kTestData = 2;
 inline constexpr std::uint64_t kGradientData = 3;  // and the next (gradient_probe.h)
-inline constexpr std::uint64_t kDropped = 5;
+inline constexpr std::uint64_t kDropped = 5, kStoppingData = 6;
 inline constexpr std::uint64_t kFirstSequence = 1 << 16;  // of a shuffled set, each its own
 }  // namespace streams
 

@@ -128,6 +128,10 @@ class BadOptions(ProgramTest):
         self.assert_refused(process, 2, "--heads", "'3'", "256")
         process = run("scaling", "--model", "lstm", "--width", "256", "--heads", "3")
         self.assert_refused(process, 2, "--heads", "'3'", "256")
+        process = run("recall", "--heads", "3")
+        self.assert_refused(process, 2, "--heads: '3'", "a divisor of the width, 64")
+        process = run("recall", "--width", "63")
+        self.assert_refused(process, 2, "--width: '63'", "a multiple of attention's heads, 4")
 
     def test_unknown_command_and_option(self):
         self.assert_refused(run("fly"), 2, "fly", "throughput")

@@ -352,6 +352,16 @@ TEST(Train, AnElmanNetworkLearnsParityAndStopsWhenSolved) {
   EXPECT_LT(result->steps, settings.steps);
 }
 
+// Pairs of nouns that only the test has come later than those of training: it goes on for them.
+TEST(Train, StopsOnlyWhenWhatIsKeptForTheTestIsSolvedToo) {
+  TrainingSettings settings = settings_of("coreference", "lstm", "default", 0);
+  settings.measure_gradients = false;
+  const auto result = train(settings, kToTheEnd);
+  ASSERT_TRUE(result->steps_to_solve.has_value());
+  EXPECT_TRUE(result->tests[0].solves(settings.defaults()) || result->steps == settings.steps)
+      << result->tests[0].accuracy << " at step " << result->steps;
+}
+
 // The larger budget of Arora et al. 2023 where no convolution lets a layer see the previous token.
 TEST(TrainingSettings, HaveALargerBatchWithoutConvolutionWhereTheTaskSaysSo) {
   EXPECT_EQ(settings_of("mqar", "attention", "learned", 64).default_batch(), 512);
