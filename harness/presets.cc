@@ -101,12 +101,14 @@ const std::vector<Preset>& all_presets() {
        .settings = zoology(64, 2.15e-3),
        .source = "Arora et al. 2023 (Zoology), fig. 2; github.com/HazyResearch/zoology of January "
                  "2024 (66f4918), experiments/paper/figure2.py",
-       .differs = "the third of its four learning rates alone; a test of 99 % ends it, there above 99 %"},
+       .differs =
+           "the third of its four learning rates alone; a test of 99 % ends it, there above 99 %"},
       {.name = "mqar-128-8",
        .task = "mqar_8k",
        .settings = zoology(128, 1e-2),
        .source = "Arora et al. 2023 (Zoology), fig. 2",
-       .differs = "the largest of its four learning rates alone; a test of 99 % ends it, there above 99 %"},
+       .differs = "the largest of its four learning rates alone; a test of 99 % ends it, there "
+                  "above 99 %"},
       {.name = "associative-recall",
        .task = "associative_recall",
        .settings = {.distances = {40},

@@ -15,10 +15,10 @@ Task with(Task task, TaskDefaults defaults) {
 }
 
 /// Peaks. What `recall --tune` found, but for first_token, which has the budget and the LSTM's rate
-/// of a published setting, and for the attention of encoders, chosen by its maps: the best of 3e-4, 1e-3, 3e-3, 1e-2 for a model's
-/// first variant at the middle distance, with a seed that no reported training has. Where that does
-/// no better than guessing at any rate, the next one decided: of copy's LSTM chrono, of mqar's
-/// attention the one with the convolution.
+/// of a published setting, and for the attention of encoders, chosen by its maps: the best of 3e-4,
+/// 1e-3, 3e-3, 1e-2 for a model's first variant at the middle distance, with a seed that no
+/// reported training has. Where that does no better than guessing at any rate, the next one
+/// decided: of copy's LSTM chrono, of mqar's attention the one with the convolution.
 struct LearningRates {
   double elman, lstm, gru, attention;
 };
