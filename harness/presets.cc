@@ -76,7 +76,8 @@ constexpr ModelSettings bare_layer(Index width, double learning_rate) {
 }
 
 const std::string kCopyDiffers =
-    "the recurrent models' learning rate, which the source searched, is its convolutional one's";
+    "the recurrent models' learning rate, which the source searched, is its convolutional one's; "
+    "clipping at 1 is ours";
 
 }  // namespace
 

@@ -134,7 +134,7 @@ PLOTS = (
         " falls steeply means that training can hardly reach such words; a level line, that"
         " distance does not matter. Shown at doubling distances and the longest that each panel has, for"
         " trainings at the longest distance; published settings are left out. Below the dashed line,"
-        " where there is one, lies what float32 cannot hold: no training gets anything from there.",
+        " where there is one, float32 is flushed to zero: no training gets anything from there.",
         ("gradient.csv",),
         recall.gradient_vs_distance,
         by_setting=False,

@@ -215,7 +215,7 @@ def gradient_vs_distance(runs):
                 panel = panel.assign(reference=LEAST_FLOAT_LOG10)
             x = length_axis(panel["distance"], "distance", "distance (tokens)")
             charts.append(panel_of_lines(lines, panel, x, y, tooltip, 330, 270, clip=True))
-    vanishes = "; below the dashed line float32 has no number: there a training gets no gradient"
+    vanishes = "; below the dashed line float32 is flushed to 0: there a training gets no gradient"
     return titled(
         alt.concat(*charts, columns=2),
         "Gradient norm against distance",

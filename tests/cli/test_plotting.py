@@ -191,6 +191,10 @@ class Claims(RunFolder):
             "(parity: guessing 50.0 %, 1 seed; parameters: LSTM 36 K, GRU 28 K)",
         ])  # fmt: skip
         self.assertIn("(guessing 6.2 %, 1 seed; parameters: attention 104 K)", self.figures(4))
+        pairs = [row.replace("first_token", "mqar").replace("0.0625", chance) for row, chance in
+                 zip(rows[:2], ("0.25", "0.125"))]  # fmt: skip
+        self.write("recall.csv", RECALL_HEADER + ",parameters", *pairs)
+        self.assertIn("(mqar: guessing 25.0 % at 8, 12.5 % at 16; 1 seed;", self.figures(3))
 
     def test_one_model_for_several_distances_is_told_where_it_carries_over(self):
         rows = [recall_row("lstm", "default", 8, 1, accuracy).replace("single", "mixed")
@@ -541,7 +545,7 @@ class CommandLine(RunFolder):
         # The axis ends where no training sees a gradient any more.
         ticks = {int(tick) for tick in re.findall(r">(-\d+)</text>", svg.replace("−", "-"))}
         self.assertEqual(min(ticks), -60)
-        self.assertIn("below the dashed line float32 has no number", svg)
+        self.assertIn("below the dashed line float32 is flushed to 0", svg)
 
     def test_an_axis_of_gradients_that_do_not_vanish_is_as_long_as_they_need(self):
         header = GRADIENT_HEADER + ",log10_gradient_norm,train_distance"
