@@ -255,8 +255,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   };
   const auto passes = [&](std::uint64_t stream) {
     model.drop_with(nullptr);
-    const auto distances = settings.trained_distances();
-    const bool passed = std::all_of(distances.begin(), distances.end(), [&](Index distance) {
+    const bool passed = std::ranges::all_of(settings.trained_distances(), [&](Index distance) {
       return test_at(team, settings, distance, model, stream).solves(defaults);
     });
     model.drop_with(&dropped);

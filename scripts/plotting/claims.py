@@ -18,6 +18,12 @@ from plotting.naming import MODELS, Lines, champions, model_name, percent, plura
 from plotting.settings import settings_of
 
 NOT_MEASURED = "not measured yet"
+# What is measured of recurrent models and of attention alike.
+REMEMBERED = (
+    "accuracy on the first word, by distance (range over seeds; training time until its answers are"
+    " solved); reach of the gradient; accuracy of other tasks, whose trainings stop once solved"
+    " (95 %); below guessing lies what does not know the candidates"
+)
 
 
 @dataclass(frozen=True)
@@ -48,16 +54,12 @@ def claims_of(run):
         ),
         Claim(
             "RNNs lose long-range dependencies",
-            "accuracy on the first word, by distance (range over seeds; training time until its answers"
-            " are solved); reach of the gradient; accuracy of other tasks, whose trainings stop once"
-            " solved (95 %); below guessing lies what does not know the candidates",
+            REMEMBERED,
             remembering(run, attention=False),
         ),
         Claim(
             "Attention relates any two words regardless of distance",
-            "accuracy on the first word, by distance (range over seeds; training time until its answers"
-            " are solved); reach of the gradient; accuracy of other tasks, whose trainings stop once"
-            " solved (95 %); below guessing lies what does not know the candidates",
+            REMEMBERED,
             remembering(run, attention=True),
         ),
         Claim(
@@ -189,16 +191,21 @@ def accuracy(rows, task=""):
         return ()
     times = times_to_solve(rows, keys)[[*keys, "median"]]
     table = table.merge(times.rename(columns={"median": "time"}), on=keys, how="left")
-    figures = []
-    for (model, variant), group in table.groupby(["model", "variant"]):
-        by_distance = ", ".join(
+    lines = [
+        f"{task}{name}: " + ", ".join(
             f"{percent(row.median, 1)}{in_brackets(row)} at {row.distance:g}"
             for row in group.sort_values("distance").itertuples()
         )
-        place = (rank(MODELS, model), *Lines.rank(variant))
-        figures.append((place, f"{task}{model_name(model)}, {variant}: {by_distance}"))
-    note = f"({task}{guessing(rows)}{seeds_text(table)}{sizes(rows)})"
-    return (*(text for _, text in sorted(figures)), note)
+        for name, group in in_order(table)
+    ]  # fmt: skip
+    return (*lines, f"({task}{guessing(rows)}{seeds_text(table)}{sizes(rows)})")
+
+
+def in_order(table):
+    """Name and rows of each model and variant, in the order of the plots."""
+    groups = table.groupby(["model", "variant"])
+    in_place = sorted(groups, key=lambda item: (rank(MODELS, item[0][0]), *Lines.rank(item[0][1])))
+    return [(f"{model_name(model)}, {variant}", group) for (model, variant), group in in_place]
 
 
 def in_brackets(row):
@@ -237,15 +244,14 @@ def carried_over(run, attention):
     rows = first_token_lines(run, "recall", attention, regime="mixed")
     table = over_seeds(rows, ["model", "variant", "train_distance", "distance"], "accuracy")
     figures = []
-    for (model, variant, trained), group in table.groupby(["model", "variant", "train_distance"]):
-        at = group[group["distance"].isin([trained, group["distance"].max()])]
-        by_distance = ", ".join(
-            f"{percent(row.median, 1)} at {row.distance:g}" for row in at.itertuples()
-        )
-        text = f"one model for distances up to {trained:g}: {by_distance}"
-        place = (rank(MODELS, model), *Lines.rank(variant), trained)
-        figures.append((place, f"{model_name(model)}, {variant}, {text}"))
-    return tuple(text for _, text in sorted(figures))
+    for name, of_line in in_order(table):
+        for trained, group in of_line.groupby("train_distance"):
+            at = group[group["distance"].isin([trained, group["distance"].max()])]
+            by_distance = ", ".join(
+                f"{percent(row.median, 1)} at {row.distance:g}" for row in at.itertuples()
+            )
+            figures.append(f"{name}, one model for distances up to {trained:g}: {by_distance}")
+    return tuple(figures)
 
 
 def gradient_reach(run, attention):
@@ -257,7 +263,7 @@ def gradient_reach(run, attention):
     table = over_seeds(rows, ["model", "variant", "stage", "distance"], "relative_gradient_norm")
     trained = rows["train_distance"].max()
     figures = []
-    for (model, variant), group in table.groupby(["model", "variant"]):
+    for name, group in in_order(table):
         reach = group["distance"].max()
         farthest = group[group["distance"] == reach].set_index("stage")["median"]
         stages = ", ".join(
@@ -266,10 +272,8 @@ def gradient_reach(run, attention):
             if stage in farthest
         )
         first = ", the first," if reach >= trained - 1 else ""
-        text = f"gradient of the word {reach:g} back{first} ÷ 1 back: {stages}"
-        place = (rank(MODELS, model), *Lines.rank(variant))
-        figures.append((place, f"{model_name(model)}, {variant}: {text}"))
-    return tuple(text for _, text in sorted(figures))
+        figures.append(f"{name}: gradient of the word {reach:g} back{first} ÷ 1 back: {stages}")
+    return tuple(figures)
 
 
 def reference_checks(run):
