@@ -66,8 +66,7 @@ std::vector<double> mean_norms(const ThreadTeam& team, const GradientProbe& prob
     model.forward(team, batch, Keep::kForBackward);
     model.backward(team, batch, scale);
     for (Index b = 0; b < B; ++b) {
-      const auto gradient =
-          as_eigen(model.embedding_gradient().sequence(b)).leftCols(model.input_channels());
+      const auto gradient = as_eigen(model.embedding_gradient().sequence(b));
       const Index answer = batch.answer_rows[std::size_t(b)] % T;
       for (Index distance = 1; distance <= std::min(answer, farthest); ++distance) {
         const auto at = static_cast<std::size_t>(distance - 1);

@@ -138,8 +138,9 @@ TrainingSettings model_settings(const TensorFile& file) {
   settings.form.direct_input = one_of(file, "direct_input", {"false", "true"}) == "true";
   if (settings.form.direct_input &&
       (settings.form.residual || settings.form.as_gpt2 || settings.variant.taps > 0 ||
-       settings.width < settings.task->channels || !model_info(settings.model).is_recurrent())) {
-    refuse(file, "direct_input", "false but for bare recurrent layers");
+       settings.width < settings.task->channels || !settings.task->causal ||
+       !model_info(settings.model).is_recurrent())) {
+    refuse(file, "direct_input", "false but for bare recurrent layers in one direction");
   }
   const bool has_identity = settings.form.mlp == MlpKind::kIdentity;
   if (has_identity && (!settings.form.residual || settings.form.mlp_expansion > 0)) {

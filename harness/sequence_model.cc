@@ -65,9 +65,11 @@ void check(const SequenceModelSpec& spec) {
   }
   const bool bare_recurrent =
       model_info(spec.model).is_recurrent() && !spec.residual && spec.variant.taps == 0;
-  if (spec.direct_input && (!bare_recurrent || spec.as_gpt2 || spec.width < spec.channels)) {
+  if (spec.direct_input &&
+      (!bare_recurrent || !spec.causal || spec.as_gpt2 || spec.width < spec.channels)) {
     throw std::invalid_argument(
-        "a direct input needs bare recurrent layers at least as wide as it, and no tied readout");
+        "a direct input needs bare recurrent layers in one direction, at least as wide as it, and "
+        "no tied readout");
   }
 }
 
@@ -92,7 +94,7 @@ SequenceModel<T>::SequenceModel(const SequenceModelSpec& spec)
     : spec_(spec),
       dropout_{.probability = spec.dropout},
       embedding_{
-          "embedding.weight", Tensor<T>({spec.as_gpt2 ? 0 : spec.vocabulary, spec.width}), {}},
+          "embedding.weight", Tensor<T>({spec.as_gpt2 ? 0 : spec.vocabulary, input_width()}), {}},
       input_("input", spec.channels, spec.width),
       final_norm_("final_norm", spec.width),
       readout_("readout", spec.width, spec.answers) {
@@ -172,7 +174,7 @@ Index SequenceModel<T>::parameter_count() const {
   if (spec_.direct_input) {
     for (SequenceLayer<T>* layer : blocks_[0]->layers()) {
       const Index rows = layer->parameters().front().value.shape()[0];  // of weight_ih
-      count -= rows * (spec_.width - input_channels());
+      count -= rows * (spec_.width - input_width());
     }
   }
   return count;
@@ -214,7 +216,7 @@ double SequenceModel<T>::forward(const ThreadTeam& team, const TaskBatch& batch,
   const Index A = batch.answers();
 
   // 1. Tokens or numbers to vectors, and through the first block.
-  const SequenceView<T> embedded = view(states_[0], batch);
+  const SequenceView<T> embedded = input_view(states_[0], batch);
   if (blocks_[0]->takes_shared_rows()) {
     blocks_[0]->forward_shared(team, share_rows(batch), view(states_[1], batch), keep);
   } else {
@@ -295,12 +297,12 @@ void SequenceModel<T>::backward(const ThreadTeam& team, const TaskBatch& batch, 
   // Undoes 1.
   if (blocks_[0]->takes_shared_rows()) return embed_backward_shared(team, batch);
   if (!is_read_at_answers(0)) {
-    blocks_[0]->backward(team, view(states_[0], batch), view(states_[1], batch),
-                         view(dstate_, batch), view(dstate_below_, batch));
+    blocks_[0]->backward(team, input_view(states_[0], batch), view(states_[1], batch),
+                         view(dstate_, batch), input_view(dstate_below_, batch));
     std::swap(dstate_, dstate_below_);
   }
-  if (dropout_.drops()) drop_elements(view(dstate_, batch).tokens());
-  embedding_gradient_ = view(dstate_, batch);
+  if (dropout_.drops()) drop_elements(input_view(dstate_, batch).tokens());
+  embedding_gradient_ = input_view(dstate_, batch);
   if (learns_positions()) {
     add_positions_backward(team, embedding_gradient_, positions_.gradient.matrix());
   }
@@ -314,11 +316,7 @@ void SequenceModel<T>::embed(const ThreadTeam& team, const TaskBatch& batch,
     return embedding_forward<T>(batch.tokens, table().value.matrix(), embedded);
   }
   if (spec_.direct_input) {
-    as_eigen(embedded).setZero();
-    auto number = batch.numbers.begin();
-    for (Index i = 0; i < embedded.rows; ++i) {
-      for (Index c = 0; c < spec_.channels; ++c) embedded(i, c) = T(*number++);
-    }
+    std::ranges::transform(batch.numbers, embedded.data, [](double u) { return T(u); });
     return;
   }
   std::ranges::transform(batch.numbers, numbers_.data(), [](double u) { return T(u); });
@@ -361,7 +359,7 @@ SharedRows<T> SequenceModel<T>::share_rows(const TaskBatch& batch) {
     }
     shared_rows_.push_back(row);
   }
-  const MatrixView<T> table(states_[0].data(), static_cast<Index>(words_.size()), spec_.width);
+  const MatrixView<T> table(states_[0].data(), static_cast<Index>(words_.size()), input_width());
   embedding_forward<T>(words_, this->table().value.matrix(), table);
   return {.table = table, .rows = shared_rows_};
 }
@@ -370,8 +368,8 @@ SharedRows<T> SequenceModel<T>::share_rows(const TaskBatch& batch) {
 template <typename T>
 void SequenceModel<T>::embed_backward_shared(const ThreadTeam& team, const TaskBatch& batch) {
   const auto U = static_cast<Index>(words_.size());
-  const MatrixView<T> table(states_[0].data(), U, spec_.width);
-  const MatrixView<T> dtable(dstate_below_.data(), U, spec_.width);
+  const MatrixView<T> table(states_[0].data(), U, input_width());
+  const MatrixView<T> dtable(dstate_below_.data(), U, input_width());
   blocks_[0]->backward_shared(team, {.table = table, .rows = shared_rows_}, view(states_[1], batch),
                               view(dstate_, batch), dtable);
   if (!spec_.direct_input) table_backward(words_, dtable);
@@ -411,6 +409,13 @@ template <typename T>
 SequenceView<T> SequenceModel<T>::view(Tensor<T>& states, const TaskBatch& batch) const {
   assert(batch.shape.batch * batch.shape.steps * spec_.width <= states.size());
   return {states.data(), batch.shape.batch, batch.shape.steps, spec_.width};
+}
+
+template <typename T>
+SequenceView<T> SequenceModel<T>::input_view(Tensor<T>& states, const TaskBatch& batch) const {
+  SequenceView<T> input = view(states, batch);
+  input.width = input_width();
+  return input;
 }
 
 template <typename T>

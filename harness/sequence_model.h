@@ -48,8 +48,8 @@ struct SequenceModelSpec {
   bool as_gpt2 = false;       // the embedding's table is the readout's weight too, without bias;
                               // needs as many answers as tokens
   bool direct_input = false;  // no embedding: the numbers of a step, or its token's number, are the
-                              // first channels that the first layer reads, the others are 0. Bare
-                              // recurrent layers only
+                              // only channels that the first layer reads. Bare recurrent layers
+                              // in one direction only
   double dropout = 0;         // in training, of the embedding's output (positions included) and of
                               // attention's weights, whose kernel is naive then
   bool embedding_gradient = false;  // backward tells it at every step of every sequence
@@ -98,23 +98,22 @@ class SequenceModel {
   /// Assigns every parameter's gradient of `loss_scale` times the loss; after a forward of the same
   /// batch with kForBackward.
   void backward(const ThreadTeam& team, const TaskBatch& batch, double loss_scale = 1);
-  /// The last backward's gradient with respect to the embedding's output: [B, T, D], of a direct
-  /// input its channels first and nothing of meaning behind them. For models that are specified to
-  /// tell it.
+  /// The last backward's gradient with respect to the embedding's output [B, T, D], or to the
+  /// channels of a direct input [B, T, C]. For models that are specified to tell it.
   SequenceView<const T> embedding_gradient() const {
     assert(spec_.embedding_gradient);
     return embedding_gradient_;
   }
-  /// Of a step's vector those that carry its input: D, but of a direct input.
-  Index input_channels() const {
-    return !spec_.direct_input ? spec_.width : reads_tokens() ? 1 : spec_.channels;
-  }
 
  private:
+  /// C, the width of what the first layer reads: D, but of a direct input.
+  Index input_width() const {
+    return !spec_.direct_input ? spec_.width : reads_tokens() ? 1 : spec_.channels;
+  }
   /// Those without a name yet.
   void name_parameters(const std::string& prefix);
   void initialise_as_gpt2(Random& random);
-  /// [V, D] that tokens are looked up in.
+  /// [V, C] that tokens are looked up in.
   Parameter<T>& table() { return spec_.as_gpt2 ? readout_.weight : embedding_; }
   /// Behind the readout's backward, whose gradient is a tied table's too.
   void table_backward(std::span<const Token> tokens, MatrixView<const T> gradient);
@@ -130,7 +129,9 @@ class SequenceModel {
   /// shared_rows_.
   SharedRows<T> share_rows(const TaskBatch& batch);
   void embed_backward_shared(const ThreadTeam& team, const TaskBatch& batch);
+  /// The front of states_[k], or of its gradient.
   SequenceView<T> view(Tensor<T>& states, const TaskBatch& batch) const;
+  SequenceView<T> input_view(Tensor<T>& states, const TaskBatch& batch) const;
   void embed(const ThreadTeam& team, const TaskBatch& batch, MatrixView<T> embedded);
   /// Drops elements of the embedding's output, or the same ones of its gradient.
   void drop_elements(MatrixView<T> states);
@@ -141,7 +142,7 @@ class SequenceModel {
 
   SequenceModelSpec spec_;
   Dropout dropout_;
-  Parameter<T> embedding_;  // [V, D]; empty where the input is numbers or the readout has the
+  Parameter<T> embedding_;  // [V, C]; empty where the input is numbers or the readout has the
                             // table; of a direct input the tokens' numbers, no parameter
   LinearLayer<T> input_;    // [D, channels]; unused where the input is tokens or direct
   Parameter<T> positions_;  // [longest, D]; empty without, no parameter unless learned

@@ -61,7 +61,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
     (void)keep;  // a layer reserved for training always keeps
     if (options_.kernel == RecurrentKernel::kPersistent) {
       const SequenceView<T> a = sequence_over(buffers_.gates, {x.batch, x.steps}, G);
-      gemm(team, x.tokens(), weight_ih(), a.tokens(), {.transpose_b = true}, bias_ih());
+      gemm(team, x.tokens(), weight_ih(x.width), a.tokens(), {.transpose_b = true}, bias_ih());
       run_persistent(team, {}, y);
     } else {
       run_from_zero(team, x, y, options_.kernel == RecurrentKernel::kHoisted);
@@ -75,7 +75,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
   void decode(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y) override {
     const MatrixView<T> gates = sequence_over(buffers_.gates, {x.rows, 1}, G).step(0);
     const MatrixView<T> kept = sequence_over(buffers_.kept, {x.rows, 1}, K).step(0);
-    gemm(team, x, weight_ih(), gates, {.transpose_b = true}, bias_ih());
+    gemm(team, x, weight_ih(x.cols), gates, {.transpose_b = true}, bias_ih());
     advance(team, gates, kept, kept, y);
   }
 
@@ -113,7 +113,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
   void forward_shared(const ThreadTeam& team, const SharedRows<T>& x, MatrixView<T> scratch,
                       SequenceView<T> y, [[maybe_unused]] Keep keep) override {
     assert(shared_row_scratch() > 0 && (keep == Keep::kNothing || keeps_steps_));
-    gemm(team, x.table, weight_ih(), scratch, {.transpose_b = true}, bias_ih());
+    gemm(team, x.table, weight_ih(x.table.cols), scratch, {.transpose_b = true}, bias_ih());
     run_persistent(team, {.rows = x.rows.data(), .products = scratch}, y);
   }
 
@@ -139,7 +139,16 @@ class RecurrentLayer final : public SequenceLayer<T> {
 
   enum { kWeightIh, kWeightHh, kBiasIh, kBiasHh };  // in parameters_
 
-  MatrixView<const T> weight_ih() const { return parameters_[kWeightIh].value.matrix(); }
+  /// The columns of an input's first channels, the others being 0.
+  MatrixView<const T> weight_ih(Index channels) const {
+    return parameters_[kWeightIh].value.matrix().column_block(0, channels);
+  }
+  /// The gradient of those columns; that of the others is assigned, it is 0.
+  MatrixView<T> dweight_ih(Index channels) {
+    const MatrixView<T> all = parameters_[kWeightIh].gradient.matrix();
+    as_eigen(all.column_block(channels, width() - channels)).setZero();
+    return all.column_block(0, channels);
+  }
   MatrixView<const T> weight_hh() const { return parameters_[kWeightHh].value.matrix(); }
 
   const T* bias_ih() const { return parameters_[kBiasIh].value.data(); }
@@ -205,11 +214,13 @@ class RecurrentLayer final : public SequenceLayer<T> {
     MatrixView<T> kept_previous = matrix_over(buffers_.zeros, x.batch, K);
 
     if (hoists)
-      gemm(team, x.tokens(), weight_ih(), gates.tokens(), {.transpose_b = true}, bias_ih());
+      gemm(team, x.tokens(), weight_ih(x.width), gates.tokens(), {.transpose_b = true}, bias_ih());
     for (Index t = 0; t < x.steps; ++t) {
       const MatrixView<T> gates_t = gates.step(std::min(t, gate_steps - 1));
       const MatrixView<T> kept_t = kept.step(std::min(t, kept_steps - 1));
-      if (!hoists) gemm(team, x.step(t), weight_ih(), gates_t, {.transpose_b = true}, bias_ih());
+      if (!hoists) {
+        gemm(team, x.step(t), weight_ih(x.width), gates_t, {.transpose_b = true}, bias_ih());
+      }
       advance(team, gates_t, kept_previous, kept_t, y.step(t));
       kept_previous = kept_t;
     }
@@ -295,10 +306,10 @@ class RecurrentLayer final : public SequenceLayer<T> {
   }
 
   struct StepGradients {
-    SequenceView<const T> x;      // [B, T, D]
+    SequenceView<const T> x;      // [B, T, C]
     SequenceView<const T> y;      // [B, T, D]
     SequenceView<const T> gates;  // [B, T, G·D] da
-    SequenceView<T> dx;           // [B, T, D] step t is assigned
+    SequenceView<T> dx;           // [B, T, C] step t is assigned
   };
 
   /// Gradients of step t inside the loop; those of the parameters are accumulated.
@@ -306,8 +317,8 @@ class RecurrentLayer final : public SequenceLayer<T> {
     const MatrixView<const T> da = of.gates.step(t);
     const MatrixView<const T> du = matrix_over(buffers_.u, of.x.batch, G);
     const GemmOptions sum_over_batch{.transpose_a = true, .accumulate = true};
-    gemm(team, da, weight_ih(), of.dx.step(t));
-    gemm(team, da, of.x.step(t), parameters_[kWeightIh].gradient.matrix(), sum_over_batch);
+    gemm(team, da, weight_ih(of.x.width), of.dx.step(t));
+    gemm(team, da, of.x.step(t), dweight_ih(of.x.width), sum_over_batch);
     if (t > 0) {  // h_{−1} = 0
       gemm(team, du, of.y.step(t - 1), parameters_[kWeightHh].gradient.matrix(), sum_over_batch);
     }
@@ -316,16 +327,16 @@ class RecurrentLayer final : public SequenceLayer<T> {
   }
 
   struct InputGradients {
-    MatrixView<const T> x;   // [N, D]
+    MatrixView<const T> x;   // [N, C]
     MatrixView<const T> da;  // [N, G·D]
-    MatrixView<T> dx;        // [N, D] assigned
+    MatrixView<T> dx;        // [N, C] assigned
   };
 
   /// Of all steps at once, after the loop.
   void assign_input_gradients(const ThreadTeam& team, const InputGradients& of) {
     T* const db_ih = parameters_[kBiasIh].gradient.data();
-    gemm(team, of.da, weight_ih(), of.dx);
-    gemm(team, of.da, of.x, parameters_[kWeightIh].gradient.matrix(), {.transpose_a = true});
+    gemm(team, of.da, weight_ih(of.x.cols), of.dx);
+    gemm(team, of.da, of.x, dweight_ih(of.x.cols), {.transpose_a = true});
     std::fill_n(db_ih, parameters_[kBiasIh].gradient.size(), T{0});
     add_column_sums(team, of.da, db_ih);
   }

@@ -192,9 +192,12 @@ TEST(SequenceModel, ADirectInputNeedsNoEmbedding) {
   SequenceModelSpec spec = small_spec("attention", kSteps);
   spec.direct_input = true;
   EXPECT_THROW(SequenceModel<float>{spec}, std::invalid_argument);
+  spec = small_spec("lstm", kSteps);
+  spec.direct_input = true, spec.causal = false;
+  EXPECT_THROW(SequenceModel<float>{spec}, std::invalid_argument);
 }
 
-// What the layer reads: the token's number and zeros, as an embedding of these rows would give.
+// As an embedding would give whose rows are the tokens' numbers and zeros.
 TEST(SequenceModel, ADirectInputIsTheTokensNumber) {
   const ThreadTeam team;
   SequenceModelSpec spec = small_spec("gru", 9);

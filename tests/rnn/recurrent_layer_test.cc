@@ -85,6 +85,45 @@ TEST_P(RecurrentLayerTest, SharedRowsGiveWhatTheyGiveAsAnInput) {
   }
 }
 
+TEST_P(RecurrentLayerTest, FewerChannelsGiveWhatZerosInTheOthersGive) {
+  const ThreadTeam team;
+  const SequenceShape shape{.batch = 3, .steps = 9};
+  constexpr Index D = 17, C = 2;
+  const auto layer = make<double>(D);
+  Random random(7);
+  randomise_parameters(random, *layer);
+  layer->reserve(shape, Pass::kTrain, team.size());
+  const Tensor<double> narrow_x = normal_tensor<double>(random, {shape.batch, shape.steps, C});
+  const Tensor<double> dy = normal_tensor<double>(random, {shape.batch, shape.steps, D});
+  Tensor<double> x(dy.shape()), y(dy.shape()), dx(dy.shape());
+  as_eigen(x.matrix().column_block(0, C)) = as_eigen(narrow_x.matrix());
+  layer->forward(team, x.sequence(), y.sequence(), Keep::kForBackward);
+  layer->backward(team, x.sequence(), y.sequence(), dy.sequence(), dx.sequence());
+  std::vector<Tensor<double>> expected;
+  for (const auto& parameter : layer->parameters()) {
+    expected.emplace_back(parameter.gradient.shape());
+    std::ranges::copy(parameter.gradient.values(), expected.back().data());
+  }
+
+  // What the gradients held before must not stay where the input has no channel.
+  for (auto& parameter : layer->parameters()) std::ranges::fill(parameter.gradient.values(), 1e9);
+  Tensor<double> narrow_y(dy.shape()), narrow_dx(narrow_x.shape());
+  layer->forward(team, narrow_x.sequence(), narrow_y.sequence(), Keep::kForBackward);
+  layer->backward(team, narrow_x.sequence(), narrow_y.sequence(), dy.sequence(),
+                  narrow_dx.sequence());
+  const double bound = rounding_bound<double>(shape, D, double(D) * (max_abs(dy.values()) + 1));
+  EXPECT_LE(max_difference(narrow_y, y), bound);
+  for (Index i = 0; i < shape.batch * shape.steps; ++i) {
+    for (Index c = 0; c < C; ++c) {
+      EXPECT_NEAR(narrow_dx.matrix()(i, c), dx.matrix()(i, c), bound) << i << ' ' << c;
+    }
+  }
+  for (std::size_t p = 0; p < expected.size(); ++p) {
+    EXPECT_LE(max_difference(layer->parameters()[p].gradient, expected[p]), bound) << p;
+    EXPECT_GT(max_abs(std::as_const(expected[p]).values()), 1e3 * bound) << p;
+  }
+}
+
 TEST_P(RecurrentLayerTest, DecodeAfterPrefillContinuesTheSequence) {
   const ThreadTeam team;
   for (const Index context : {1, 5}) {
