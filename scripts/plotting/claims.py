@@ -212,7 +212,7 @@ def in_brackets(row):
     """The range over seeds and the time to a solution, where there are such."""
     low, high = percent(row.low, 1), percent(row.high, 1)
     parts = [f"{low} to {high}"] if low != high else []
-    parts += [f"{row.time:.2g} s"] if row.time == row.time else []
+    parts += [f"{float(f'{row.time:.2g}'):g} s"] if row.time == row.time else []
     return f" ({'; '.join(parts)})" if parts else ""
 
 
