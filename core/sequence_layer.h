@@ -91,8 +91,8 @@ class SequenceLayer {
   virtual void reserve(SequenceShape shape, Pass pass, int workers) = 0;
 
   /// Assigns y [B, T, D] from x [B, T, D]; they must not overlap. B and T at most as reserved.
-  /// Recurrent layers take an x [B, T, C] of fewer channels too, with 0 in those that it lacks,
-  /// at the cost of C; their dx is as narrow.
+  /// Recurrent layers take an x [B, T, C] or shared rows [U, C] of fewer channels too, with 0 in
+  /// those that are not there, at the cost of C; dx or dtable is as narrow.
   virtual void forward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y,
                        Keep keep) = 0;
 

@@ -136,10 +136,7 @@ TrainingSettings model_settings(const TensorFile& file) {
     refuse(file, "mlp_expansion", "0 without residual blocks");
   }
   settings.form.direct_input = one_of(file, "direct_input", {"false", "true"}) == "true";
-  if (settings.form.direct_input &&
-      (settings.form.residual || settings.form.as_gpt2 || settings.variant.taps > 0 ||
-       settings.width < settings.task->channels || !settings.task->causal ||
-       !model_info(settings.model).is_recurrent())) {
+  if (settings.form.direct_input && !can_read_directly(model_spec(settings))) {
     refuse(file, "direct_input", "false but for bare recurrent layers in one direction");
   }
   const bool has_identity = settings.form.mlp == MlpKind::kIdentity;

@@ -56,6 +56,12 @@ void initialise_layer(Random& random, SequenceLayer<T>& layer, const SequenceMod
 
 }  // namespace
 
+bool can_read_directly(const SequenceModelSpec& spec) {
+  const bool bare_recurrent =
+      model_info(spec.model).is_recurrent() && !spec.residual && spec.variant.taps == 0;
+  return bare_recurrent && spec.causal && !spec.as_gpt2 && spec.width >= spec.channels;
+}
+
 void check(const SequenceModelSpec& spec) {
   assert((spec.vocabulary > 0) != (spec.channels > 0));
   if (spec.as_gpt2 && spec.answers != spec.vocabulary) {
@@ -63,10 +69,7 @@ void check(const SequenceModelSpec& spec) {
                                 std::to_string(spec.answers) + " and " +
                                 std::to_string(spec.vocabulary));
   }
-  const bool bare_recurrent =
-      model_info(spec.model).is_recurrent() && !spec.residual && spec.variant.taps == 0;
-  if (spec.direct_input &&
-      (!bare_recurrent || !spec.causal || spec.as_gpt2 || spec.width < spec.channels)) {
+  if (spec.direct_input && !can_read_directly(spec)) {
     throw std::invalid_argument(
         "a direct input needs bare recurrent layers in one direction, at least as wide as it, and "
         "no tied readout");
@@ -172,10 +175,8 @@ Index SequenceModel<T>::parameter_count() const {
   Index count = 0;
   for (const Parameter<T>* parameter : parameters_) count += parameter->value.size();
   if (spec_.direct_input) {
-    for (SequenceLayer<T>* layer : blocks_[0]->layers()) {
-      const Index rows = layer->parameters().front().value.shape()[0];  // of weight_ih
-      count -= rows * (spec_.width - input_width());
-    }
+    const Index rows = blocks_[0]->layers()[0]->parameters()[0].value.shape()[0];  // of weight_ih
+    count -= rows * (spec_.width - input_width());
   }
   return count;
 }
@@ -315,11 +316,9 @@ void SequenceModel<T>::embed(const ThreadTeam& team, const TaskBatch& batch,
   if (reads_tokens()) {
     return embedding_forward<T>(batch.tokens, table().value.matrix(), embedded);
   }
-  if (spec_.direct_input) {
-    std::ranges::transform(batch.numbers, embedded.data, [](double u) { return T(u); });
-    return;
-  }
-  std::ranges::transform(batch.numbers, numbers_.data(), [](double u) { return T(u); });
+  T* const numbers = spec_.direct_input ? embedded.data : numbers_.data();
+  std::ranges::transform(batch.numbers, numbers, [](double u) { return T(u); });
+  if (spec_.direct_input) return;
   input_.forward(team, numbers_.matrix().row_block(0, embedded.rows), embedded);
 }
 

@@ -56,6 +56,9 @@ struct SequenceModelSpec {
   AttentionWatch* watch = nullptr;  // of all attention layers, outlives the model; null: none
 };
 
+/// Whether the model, if it is specified so, can do without an embedding.
+bool can_read_directly(const SequenceModelSpec& spec);
+
 /// Throws std::invalid_argument for a model that cannot be, whatever its layers say.
 void check(const SequenceModelSpec& spec);
 

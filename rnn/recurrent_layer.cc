@@ -143,12 +143,6 @@ class RecurrentLayer final : public SequenceLayer<T> {
   MatrixView<const T> weight_ih(Index channels) const {
     return parameters_[kWeightIh].value.matrix().column_block(0, channels);
   }
-  /// The gradient of those columns; that of the others is assigned, it is 0.
-  MatrixView<T> dweight_ih(Index channels) {
-    const MatrixView<T> all = parameters_[kWeightIh].gradient.matrix();
-    as_eigen(all.column_block(channels, width() - channels)).setZero();
-    return all.column_block(0, channels);
-  }
   MatrixView<const T> weight_hh() const { return parameters_[kWeightHh].value.matrix(); }
 
   const T* bias_ih() const { return parameters_[kBiasIh].value.data(); }
@@ -318,7 +312,8 @@ class RecurrentLayer final : public SequenceLayer<T> {
     const MatrixView<const T> du = matrix_over(buffers_.u, of.x.batch, G);
     const GemmOptions sum_over_batch{.transpose_a = true, .accumulate = true};
     gemm(team, da, weight_ih(of.x.width), of.dx.step(t));
-    gemm(team, da, of.x.step(t), dweight_ih(of.x.width), sum_over_batch);
+    gemm(team, da, of.x.step(t),
+         parameters_[kWeightIh].gradient.matrix().column_block(0, of.x.width), sum_over_batch);
     if (t > 0) {  // h_{−1} = 0
       gemm(team, du, of.y.step(t - 1), parameters_[kWeightHh].gradient.matrix(), sum_over_batch);
     }
@@ -334,9 +329,12 @@ class RecurrentLayer final : public SequenceLayer<T> {
 
   /// Of all steps at once, after the loop.
   void assign_input_gradients(const ThreadTeam& team, const InputGradients& of) {
+    const Index C = of.x.cols;
+    const MatrixView<T> dw_ih = parameters_[kWeightIh].gradient.matrix();
     T* const db_ih = parameters_[kBiasIh].gradient.data();
-    gemm(team, of.da, weight_ih(of.x.cols), of.dx);
-    gemm(team, of.da, of.x, dweight_ih(of.x.cols), {.transpose_a = true});
+    gemm(team, of.da, weight_ih(C), of.dx);
+    gemm(team, of.da, of.x, dw_ih.column_block(0, C), {.transpose_a = true});
+    as_eigen(dw_ih.column_block(C, width() - C)).setZero();  // of channels that x lacks
     std::fill_n(db_ih, parameters_[kBiasIh].gradient.size(), T{0});
     add_column_sums(team, of.da, db_ih);
   }

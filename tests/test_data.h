@@ -42,6 +42,17 @@ void copy_parameters(SequenceLayer<From>& from, SequenceLayer<To>& to) {
   }
 }
 
+/// Every parameter's gradient, which the layer keeps.
+template <typename T>
+std::vector<Tensor<T>> copied_gradients(SequenceLayer<T>& layer) {
+  std::vector<Tensor<T>> copies;
+  for (const Parameter<T>& parameter : layer.parameters()) {
+    copies.emplace_back(parameter.gradient.shape());
+    std::ranges::copy(parameter.gradient.values(), copies.back().data());
+  }
+  return copies;
+}
+
 /// max |x_i|; NaN where an element is.
 template <typename T>
 double max_abs(std::span<const T> x) {

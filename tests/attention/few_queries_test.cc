@@ -44,10 +44,7 @@ struct Problem {
     Result result{
         .y = Tensor<double>(dy.shape()), .dx = Tensor<double>(x.shape()), .gradients = {}};
     body(team, *layer, x, dy, result);
-    for (const Parameter<double>& parameter : layer->parameters()) {
-      result.gradients.emplace_back(parameter.gradient.shape());
-      std::ranges::copy(parameter.gradient.values(), result.gradients.back().data());
-    }
+    result.gradients = copied_gradients(*layer);
     return result;
   }
 

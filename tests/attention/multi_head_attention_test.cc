@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <complex>
+#include <iterator>
 #include <stdexcept>
 
 #include "attention/fused_tile.h"
@@ -134,10 +136,7 @@ std::vector<Tensor<float>> train(SequenceLayer<float>& layer, SequenceShape shap
   Tensor<float> dx(x.shape());
   layer.backward(team, x.sequence(), std::as_const(y).sequence(), dy.sequence(), dx.sequence());
   results.push_back(std::move(dx));
-  for (const auto& parameter : layer.parameters()) {
-    auto& copy = results.emplace_back(parameter.gradient.shape());
-    std::ranges::copy(parameter.gradient.values(), copy.values().begin());
-  }
+  std::ranges::move(copied_gradients(layer), std::back_inserter(results));
   return results;
 }
 
