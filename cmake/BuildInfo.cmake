@@ -5,7 +5,7 @@ if(failed)
   set(commit "unknown")
 endif()
 file(CONFIGURE OUTPUT ${OUTPUT} @ONLY CONTENT [[
-#include "harness/build_info.h"
+#include "harness/machine/build_info.h"
 
 namespace seqbench {
 

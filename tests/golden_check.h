@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "harness/conform.h"
-#include "harness/registry.h"
-#include "harness/safetensors.h"
+#include "harness/commands/conform.h"
+#include "harness/files/safetensors.h"
+#include "harness/models/registry.h"
 #include "tests/test_data.h"
 
 namespace seqbench {

@@ -1,7 +1,7 @@
 """seqbench's layers against those of other libraries, repetition by repetition in one run.
 
 The driver (standard library only) and one process for each contender and number of threads speak
-the protocol of `seqbench repeat` (harness/repeat.h): prepare, repeat, release, one JSON object a
+the protocol of `seqbench repeat` (harness/commands/repeat.h): prepare, repeat, release, one JSON object a
 line. A library's spinning thread pool is thus alone with its own work.
 
     driver      __main__, options, environment, contenders, contender, driver, measuring,

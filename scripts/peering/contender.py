@@ -1,4 +1,4 @@
-"""A contender: a process that prepares and repeats cases on request (harness/repeat.h)."""
+"""A contender: a process that prepares and repeats cases on request (harness/commands/repeat.h)."""
 
 import json
 import os

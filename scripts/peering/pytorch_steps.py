@@ -1,4 +1,4 @@
-"""PyTorch's worker for training steps (harness/repeat_steps.h): the same model from the same
+"""PyTorch's worker for training steps (harness/server/repeat_steps.h): the same model from the same
 parameters on the same batch, whose first losses must be seqbench's."""
 
 import json

@@ -3,7 +3,7 @@
 Two checks, as the whole reference of a large case would cost more than the case:
 
 - small_sibling(case) in full, against PyTorch's own layer;
-- the case itself on sampled rows, like harness/reference.h: some query rows of attention, some
+- the case itself on sampled rows, like harness/timing/reference.h: some query rows of attention, some
   sequences of a recurrent layer. A train case runs with an upstream gradient that is zero outside
   the sample, so that *every* gradient follows from the sampled rows and is compared in full.
 """
@@ -123,7 +123,7 @@ def first_difference(case, expected, actual):
 
 def rounding_bound(case, name):
     """Relative to the largest element: a chain of n roundings of random signs grows as √n, 8
-    standard deviations make a false alarm unlikely (harness/reference.cc)."""
+    standard deviations make a false alarm unlikely (harness/timing/reference.cc)."""
     roundings = 4 * case.width + case.steps
     if name.startswith("d."):
         roundings += case.batch * case.steps

@@ -15,7 +15,7 @@ PEERS = ("run_id case_id model pass batch seq_len width heads threads causal pee
          "ratio ratio_low ratio_high rounds peer_variant").split()
 
 # A case is noisy when its fraction of peak is known no better than this to either side, as in
-# harness/sweep.cc.
+# harness/timing/sweep.cc.
 NOISY_HALF_WIDTH = 0.10
 
 

@@ -87,7 +87,7 @@ class RunDirectory:
 
 
 def lock_folder(folder, shown):
-    """A descriptor that holds the lock of seqbench's own commands (harness/run_directory.cc) until it
+    """A descriptor that holds the lock of seqbench's own commands (harness/files/run_directory.cc) until it
     is closed."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -1,4 +1,4 @@
-"""Medians and their intervals, by the same rules as harness/statistics.cc."""
+"""Medians and their intervals, by the same rules as harness/base/statistics.cc."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A library's process: answers prepare, repeat and release (harness/repeat.h)."""
+"""A library's process: answers prepare, repeat and release (harness/commands/repeat.h)."""
 
 import argparse
 import gc

@@ -30,7 +30,7 @@ from plotting.layout import (
 from plotting.naming import Lines, seeds_text, span
 
 LINE = [*EXPERIMENT, "experiment", "model", "variant"]
-# Below that seqbench tells no gradient (harness/gradient_probe.h).
+# Below that seqbench tells no gradient (harness/training/gradient_probe.h).
 LEAST_LOG10 = -596
 # The least number of a training, which holds float32 and flushes subnormals: less is no gradient.
 LEAST_FLOAT_LOG10 = np.log10(np.finfo(np.float32).smallest_normal)

@@ -37,7 +37,7 @@ def fake(name, **script):
 
 class Statistics(unittest.TestCase):
     def test_the_interval_leaves_out_what_the_binomial_allows(self):
-        # 2·P(Binomial(n, ½) ≤ cut) ≤ 5 %, as harness/statistics.h: below 9 values nothing is cut.
+        # 2·P(Binomial(n, ½) ≤ cut) ≤ 5 %, as harness/base/statistics.h: below 9 values nothing is cut.
         for count, low, high in [(5, 1, 5), (6, 1, 6), (8, 1, 8), (9, 2, 8), (12, 3, 10)]:
             with self.subTest(count=count):
                 interval = median_interval(range(count, 0, -1))

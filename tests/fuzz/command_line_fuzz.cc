@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "fuzz/input.h"
-#include "harness/case.h"
-#include "harness/errors.h"
-#include "harness/machine.h"
-#include "harness/sweep.h"
+#include "harness/base/errors.h"
+#include "harness/machine/machine.h"
+#include "harness/timing/case.h"
+#include "harness/timing/sweep.h"
 
 namespace seqbench {
 namespace {

@@ -15,11 +15,11 @@
 #include <set>
 
 #include "fuzz/input.h"
-#include "harness/durable_file.h"
-#include "harness/errors.h"
-#include "harness/recall_tables.h"
-#include "harness/run_identity.h"
-#include "harness/sweep.h"
+#include "harness/base/durable_file.h"
+#include "harness/base/errors.h"
+#include "harness/files/run_identity.h"
+#include "harness/timing/sweep.h"
+#include "harness/training/recall_tables.h"
 
 namespace seqbench {
 namespace {

@@ -4,8 +4,8 @@
 #include <cstring>
 
 #include "fuzz/input.h"
-#include "harness/errors.h"
-#include "harness/safetensors.h"
+#include "harness/base/errors.h"
+#include "harness/files/safetensors.h"
 
 namespace seqbench {
 namespace {

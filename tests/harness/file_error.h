@@ -4,7 +4,7 @@
 #include <functional>
 #include <string>
 
-#include "harness/errors.h"
+#include "harness/base/errors.h"
 
 namespace seqbench {
 

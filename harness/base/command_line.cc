@@ -1,0 +1,284 @@
+#include "harness/base/command_line.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <iostream>
+#include <sstream>
+
+#include "harness/base/durable_file.h"
+#include "harness/base/errors.h"
+
+namespace po = boost::program_options;
+
+namespace seqbench {
+namespace {
+
+/// Boost.Program_options writes what was given into its errors in the place of %value% and its
+/// like, again and again without end where that is in what was given. Throws UsageError for such
+/// text.
+void refuse_placeholders(const std::string& text) {
+  for (std::size_t start = text.find('%'); start != std::string::npos;) {
+    const std::size_t end = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz_", start + 1);
+    if (end == std::string::npos) return;
+    if (text[end] == '%' && end > start + 1) {
+      throw UsageError("'" + text.substr(start, end + 1 - start) +
+                       "' is not allowed in options; expected text without such a placeholder");
+    }
+    start = text.find('%', start + 1);
+  }
+}
+
+/// The config file's text. Throws UsageError.
+std::string read_config(const std::string& path) {
+  try {
+    const std::string text = read_file(path);
+    refuse_placeholders(text);
+    return text;
+  } catch (const FileError& error) {
+    throw UsageError(std::string("--config: ") + error.what());
+  }
+}
+
+[[noreturn]] void refuse(const std::string& option, const std::string& value,
+                         const std::string& allowed) {
+  throw UsageError("--" + option + ": '" + value + "' is not allowed; expected " + allowed);
+}
+
+std::string compact(double value) {
+  std::ostringstream stream;
+  stream.imbue(std::locale::classic());
+  stream << value;
+  return stream.str();
+}
+
+/// The number in [low, high] that `text` spells, nothing when it spells none.
+std::optional<double> number_within(const std::string& text, double low, double high) {
+  double value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || stop != end || !(value >= low && value <= high)) return std::nullopt;
+  return value;
+}
+
+template <typename Value>
+void append_once(std::vector<Value>& values, const Value& value) {
+  if (std::find(values.begin(), values.end(), value) == values.end()) values.push_back(value);
+}
+
+}  // namespace
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, separator);) parts.push_back(part);
+  if (text.empty() || text.back() == separator) parts.emplace_back();
+  return parts;
+}
+
+std::string join(const std::vector<std::string>& words, const std::string& separator) {
+  std::string joined;
+  for (std::size_t i = 0; i < words.size(); ++i) joined += (i == 0 ? "" : separator) + words[i];
+  return joined;
+}
+
+std::optional<Index> integer_within(const std::string& text, Index low, Index high) {
+  Index value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || stop != end || value < low || value > high) return std::nullopt;
+  return value;
+}
+
+Index parse_integer(const std::string& option, const std::string& text, Index low, Index high) {
+  if (const auto value = integer_within(text, low, high)) return *value;
+  refuse(option, text, "an integer from " + std::to_string(low) + " to " + std::to_string(high));
+}
+
+double parse_number(const std::string& option, const std::string& text, double low, double high) {
+  if (const auto value = number_within(text, low, high)) return *value;
+  refuse(option, text, "a number from " + compact(low) + " to " + compact(high));
+}
+
+double parse_share(const std::string& option, const std::string& text, double low, double high) {
+  const double scale = text.ends_with('%') ? 100 : 1;
+  const std::string number = scale == 1 ? text : text.substr(0, text.size() - 1);
+  if (const auto value = number_within(number, scale * low, scale * high)) return *value / scale;
+  refuse(option, text, "a share from " + compact(100 * low) + "% to " + compact(100 * high) + "%");
+}
+
+std::vector<Index> parse_integer_list(const std::string& option, const std::string& text, Index low,
+                                      Index high) {
+  std::vector<Index> values;
+  for (const std::string& part : split(text, ',')) {
+    const std::size_t dots = part.find("..");
+    if (dots == std::string::npos) {
+      append_once(values, parse_integer(option, part, low, high));
+      continue;
+    }
+    const Index first = parse_integer(option, part.substr(0, dots), std::max<Index>(low, 1), high);
+    const Index last = parse_integer(option, part.substr(dots + 2), low, high);
+    if (last < first) refuse(option, part, "a range whose end is not below its start");
+    for (Index value = first; value <= last; value *= 2) append_once(values, value);
+  }
+  return values;
+}
+
+std::vector<std::string> parse_name_list(const std::string& option, const std::string& text,
+                                         const std::vector<std::string>& allowed) {
+  if (text == "all") return allowed;
+  std::vector<std::string> names;
+  for (const std::string& name : split(text, ',')) {
+    if (std::find(allowed.begin(), allowed.end(), name) == allowed.end()) {
+      refuse(option, name, "one or more of " + join(allowed));
+    }
+    append_once(names, name);
+  }
+  return names;
+}
+
+double parse_bytes(const std::string& option, const std::string& text) {
+  const std::size_t digits = text.find_first_not_of("0123456789.");
+  const std::string number = text.substr(0, digits);
+  std::string suffix = digits == std::string::npos ? "" : text.substr(digits);
+  if (suffix.size() == 3 && suffix.ends_with("iB")) suffix.resize(1);
+  const std::string powers = "KMGT";
+  double factor = 1;
+  double value = 0;
+  const char* end = number.data() + number.size();
+  const auto [stop, error] = std::from_chars(number.data(), end, value);
+  if (suffix.size() == 1 && powers.find(suffix) != std::string::npos) {
+    factor = std::pow(1024.0, double(powers.find(suffix) + 1));
+  } else if (!suffix.empty()) {
+    factor = 0;
+  }
+  if (error != std::errc() || stop != end || !(value * factor >= 1) || value * factor > 1e18) {
+    refuse(option, text, "bytes such as 500M or 2GiB");
+  }
+  return value * factor;
+}
+
+CommandLine::CommandLine(std::string command, std::string usage, std::string summary,
+                         std::string examples)
+    : command_(std::move(command)),
+      usage_(std::move(usage)),
+      summary_(std::move(summary)),
+      examples_(std::move(examples)),
+      options_("Options", 100, 60) {
+  options_.add_options()("help,h", "show this help");
+}
+
+CommandLine& CommandLine::option(const std::string& name, const std::string& default_text,
+                                 const std::string& help) {
+  auto* value = po::value<std::string>();
+  if (!default_text.empty()) value->default_value(default_text);
+  options_.add_options()(name.c_str(), value, help.c_str());
+  order_.push_back(name);
+  return *this;
+}
+
+CommandLine& CommandLine::flag(const std::string& name, const std::string& help) {
+  options_.add_options()(name.c_str(), po::bool_switch(), help.c_str());
+  order_.push_back(name);
+  return *this;
+}
+
+CommandLine& CommandLine::positional(const std::string& name, const std::string& help) {
+  hidden_.add_options()(name.c_str(), po::value<std::string>(), help.c_str());
+  positional_.add(name.c_str(), 1);
+  order_.push_back(name);
+  return *this;
+}
+
+bool CommandLine::parse(const std::vector<std::string>& arguments) {
+  const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
+  const std::vector<std::string> own(arguments.begin(), dashes);
+  if (dashes != arguments.end()) passed_on_.assign(dashes + 1, arguments.end());
+
+  for (const std::string& argument : own) refuse_placeholders(argument);
+
+  po::options_description all;
+  all.add(options_).add(hidden_);
+  // No abbreviations: a script must not change its meaning when an option is added.
+  const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
+  try {
+    po::store(po::command_line_parser(own).options(all).positional(positional_).style(style).run(),
+              values_);
+    if (values_.count("help") != 0) {
+      std::cout << help();
+      return false;
+    }
+    if (values_.count("config") != 0) {
+      const std::string path = values_["config"].as<std::string>();
+      std::istringstream file(read_config(path));
+      try {
+        po::store(po::parse_config_file(file, options_), values_);
+      } catch (const po::error& error) {
+        throw UsageError("--config: '" + path + "': " + error.what());
+      }
+    }
+    po::notify(values_);
+  } catch (const po::error& error) {
+    throw UsageError(std::string(error.what()) + " (see seqbench " + command_ + " --help)");
+  }
+  for (const std::string& name : order_) {
+    if (given(name) && !values_[name].value().empty() &&
+        values_[name].value().type() == typeid(std::string) && text(name).empty()) {
+      refuse(name, "", "a value (see seqbench " + command_ + " --help)");
+    }
+  }
+  return true;
+}
+
+void CommandLine::refuse_passed_on() const {
+  if (passed_on_.empty()) return;
+  throw UsageError(command_ + " takes nothing behind --, got '" + passed_on_.front() + "'");
+}
+
+bool CommandLine::given(const std::string& name) const {
+  return values_.count(name) != 0 && !values_[name].defaulted();
+}
+
+bool CommandLine::flag_given(const std::string& name) const { return values_[name].as<bool>(); }
+
+std::string CommandLine::text(const std::string& name) const {
+  return values_.count(name) == 0 ? "" : values_[name].as<std::string>();
+}
+
+Index CommandLine::integer(const std::string& name, Index low, Index high) const {
+  return parse_integer(name, text(name), low, high);
+}
+
+double CommandLine::number(const std::string& name, double low, double high) const {
+  return parse_number(name, text(name), low, high);
+}
+
+std::vector<Index> CommandLine::integers(const std::string& name, Index low, Index high) const {
+  return parse_integer_list(name, text(name), low, high);
+}
+
+std::vector<std::string> CommandLine::names(const std::string& name,
+                                            const std::vector<std::string>& allowed) const {
+  return parse_name_list(name, text(name), allowed);
+}
+
+std::vector<std::pair<std::string, std::string>> CommandLine::effective() const {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (const std::string& name : order_) {
+    if (values_.count(name) == 0) continue;
+    const bool is_flag = values_[name].value().type() == typeid(bool);
+    pairs.emplace_back(name, is_flag ? (flag_given(name) ? "true" : "false") : text(name));
+  }
+  return pairs;
+}
+
+std::string CommandLine::help() const {
+  std::ostringstream stream;
+  stream << "Usage: seqbench " << command_ << ' ' << usage_ << "\n\n"
+         << summary_ << "\n\n"
+         << options_ << "\nExamples:\n"
+         << examples_;
+  return stream.str();
+}
+
+}  // namespace seqbench

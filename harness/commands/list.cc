@@ -1,0 +1,73 @@
+#include "harness/commands/list.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+
+#include "harness/base/interrupt.h"
+#include "harness/base/progress.h"
+#include "harness/machine/machine.h"
+#include "harness/tasks/tasks.h"
+#include "harness/timing/limits.h"
+#include "harness/timing/sweep.h"
+
+namespace seqbench {
+namespace {
+
+void print_inventory() {
+  std::printf("Models and kernels, slowest first\n");
+  for (const ModelInfo& model : all_models()) {
+    std::printf("  %-10s", model.name.c_str());
+    for (const std::string& kernel : model.kernels) std::printf(" %s", kernel.c_str());
+    std::printf("\n");
+  }
+  std::printf("\nPasses\n  forward train decode\n\nRecall tasks\n ");
+  for (const std::string& name : task_names()) std::printf(" %s", name.c_str());
+  std::printf("\n\n");
+}
+
+/// Time that a case will take: every repetition at least min_seconds and one pass, and one more for
+/// the check. Passes are assumed to reach half of the machine's limit.
+double expected_seconds(const Case& one, const MeasureOptions& options,
+                        const MachineLimits& limits) {
+  const double pass = 2 * limit_seconds(one, limits);
+  return (options.repetitions + 1) * std::max(options.min_seconds, pass);
+}
+
+}  // namespace
+
+int list_command(const std::vector<std::string>& arguments) {
+  CommandLine line("list", "[options of a sweep]",
+                   "Models, kernels, tasks, and each case of a sweep with its cost in time and\n"
+                   "memory. Probes the machine's speed, runs no case.",
+                   "  seqbench list\n"
+                   "  seqbench list --config scripts/sweeps/full.cfg\n"
+                   "  seqbench list --kernel naive --length 1024..131072\n");
+  add_sweep_options(line, "512");
+  if (!line.parse(arguments)) return 0;
+  const std::vector<CaseGroup> groups = expand(parse_grid(line));
+  const MeasureOptions options = parse_measure_options(line);
+
+  print_inventory();
+  std::printf("Cases of this sweep\n  %-52s %10s %11s %11s %11s\n", "case", "GFLOP", "memory",
+              "expected", "");
+  const std::map<int, MachineLimits> limits = probe_thread_counts(groups);
+  double total = 0;
+  for (const CaseGroup& group : groups) {
+    for (const Case& one : group.cases) {
+      stop_if_interrupted();
+      const double bytes = one.predicted_bytes();
+      const bool fits = bytes <= options.memory_limit_bytes;
+      const double seconds = fits ? expected_seconds(one, options, limits.at(one.threads)) : 0;
+      total += seconds;
+      std::printf("  %-52s %10.4g %11s %11s %s\n", one.id().c_str(), 1e-9 * one.cost().flops,
+                  human_bytes(bytes).c_str(), fits ? human_duration(seconds).c_str() : "-",
+                  fits ? "" : "skipped: above the memory limit");
+    }
+  }
+  std::printf("\nMemory limit %s; the whole sweep takes some %s.\n",
+              human_bytes(options.memory_limit_bytes).c_str(), human_duration(total).c_str());
+  return 0;
+}
+
+}  // namespace seqbench

@@ -1,0 +1,132 @@
+// seqbench: one program, one command for each part of the experiment.
+
+#include <omp.h>
+
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "core/gemm.h"
+#include "core/thread_team.h"
+#include "harness/base/command_line.h"
+#include "harness/base/errors.h"
+#include "harness/base/interrupt.h"
+#include "harness/commands/attend.h"
+#include "harness/commands/compare.h"
+#include "harness/commands/conform.h"
+#include "harness/commands/list.h"
+#include "harness/commands/recall.h"
+#include "harness/commands/repeat.h"
+#include "harness/commands/scaling.h"
+#include "harness/machine/build_info.h"
+#include "harness/machine/machine.h"
+#include "harness/timing/sweep.h"
+
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+struct Command {
+  const char* name;
+  int (*run)(const Arguments&);
+  const char* summary;
+};
+
+constexpr Command kCommands[] = {
+    {"throughput", seqbench::throughput_command, "time every combination of the listed values"},
+    {"scaling", seqbench::scaling_command,
+     "sweep length, width and threads; fit exponents; speedups, crossovers"},
+    {"recall", seqbench::recall_command,
+     "train on long-range tasks; accuracy and gradient norm against distance"},
+    {"attend", seqbench::attend_command,
+     "attention map of a sentence from a model trained on the grammar; what hiding a word costs"},
+    {"compare", seqbench::compare_command,
+     "two runs or two builds: speed ratios, significance, exit code 3 on a regression"},
+    {"conform", seqbench::conform_command,
+     "run one layer on tensors from a .safetensors file, forward and backward"},
+    {"repeat", seqbench::repeat_command,
+     "single repetitions on request, for programs that compare libraries"},
+    {"machine", seqbench::machine_command, "probe and print this machine"},
+    {"list", seqbench::list_command, "models, kernels, tasks, and what a sweep would cost"},
+};
+
+constexpr int kDone = 0, kFailed = 1, kUsage = 2;
+
+void print_usage(std::FILE* stream) {
+  std::fprintf(stream, "Usage: seqbench COMMAND [options]\n\nCommands:\n");
+  for (const Command& command : kCommands) {
+    std::fprintf(stream, "  %-12s %s\n", command.name, command.summary);
+  }
+  std::fprintf(stream, "\nseqbench COMMAND --help tells more; seqbench --version.\n");
+}
+
+int run(const Arguments& arguments) {
+  if (arguments.empty()) {
+    print_usage(stderr);
+    return kUsage;
+  }
+  const std::string& name = arguments.front();
+  if (name == "--help" || name == "-h" || name == "help") {
+    print_usage(stdout);
+    return kDone;
+  }
+  if (name == "--version") {
+    std::printf("seqbench %s (%s)\n", seqbench::kVersion, seqbench::kGitCommit);
+    return kDone;
+  }
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) {
+    if (name == command.name) return command.run({arguments.begin() + 1, arguments.end()});
+    names.emplace_back(command.name);
+  }
+  throw seqbench::UsageError("there is no command '" + name + "'; expected one of " +
+                             seqbench::join(names));
+}
+
+/// Text of options and files may hold anything; on a terminal it is one line of plain characters.
+std::string without_control_characters(const std::string& text) {
+  std::string shown;
+  for (const char c : text) {
+    const auto code = static_cast<unsigned char>(c);
+    if (code >= 0x20 && code != 0x7f) {
+      shown += c;
+      continue;
+    }
+    char escape[8];
+    std::snprintf(escape, sizeof(escape), "\\x%02x", code);
+    shown += escape;
+  }
+  return shown;
+}
+
+int report(const std::string& message, int exit_code) {
+  std::fflush(stdout);
+  std::cerr << "seqbench: " << without_control_characters(message) << '\n';
+  return exit_code;
+}
+
+}  // namespace
+
+int main(int count, char** values) {
+  seqbench::install_signal_handlers();
+  seqbench::flush_subnormals_to_zero();
+  seqbench::make_blas_serial();
+  omp_set_dynamic(0);  // a team has as many threads as its rows say
+  try {
+    seqbench::refuse_openmp_binding();
+    seqbench::usable_cpus();  // before any thread is pinned
+    return run(Arguments(values + 1, values + count));
+  } catch (const seqbench::Interrupted& stop) {
+    const std::string how = stop.signal == SIGINT ? "interrupted" : "terminated";
+    return report(how + "; what is finished is kept, a sweep goes on with --resume",
+                  128 + stop.signal);
+  } catch (const seqbench::UsageError& error) {
+    return report(error.what(), kUsage);
+  } catch (const std::bad_alloc&) {
+    return report("out of memory", kFailed);
+  } catch (const std::exception& error) {
+    return report(error.what(), kFailed);
+  }
+}

@@ -1,0 +1,428 @@
+#include "harness/commands/recall.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "harness/base/command_line.h"
+#include "harness/base/errors.h"
+#include "harness/base/statistics.h"
+#include "harness/files/run_directory.h"
+#include "harness/machine/machine.h"
+#include "harness/models/registry.h"
+#include "harness/tasks/presets.h"
+#include "harness/training/model_file.h"
+#include "harness/training/parameter_matching.h"
+#include "harness/training/recall_tables.h"
+#include "harness/training/side_by_side.h"
+#include "harness/training/training.h"
+#include "harness/training/training_run.h"
+#include "harness/training/tuning.h"
+
+namespace seqbench {
+namespace {
+
+/// "first_token: sequence length; …".
+std::string distance_meanings() {
+  std::vector<std::string> meanings;
+  for (const std::string& name : task_names()) {
+    meanings.push_back(name + ": " + task_by_name(name).distance_meaning);
+  }
+  return join(meanings, "; ");
+}
+
+void add_options(CommandLine& line) {
+  line.option("task", "first_token", "tasks, comma list");
+  line.option("setup", "all", "set-ups of these tasks, comma list (" + join(setup_names()) + ")");
+  line.option("model", "all", "models, comma list");
+  line.option("variant", "",
+              "variants, each for the models that have it (" + join(variant_names()) +
+                  "; default: the task's)");
+  line.option(
+      "distance", "",
+      "comma list, on the task's own axis (" + distance_meanings() + "; default: the task's)");
+  line.option(
+      "regime", "single",
+      "single: a model for each distance; mixed: one model trained on all of them, tested at "
+      "each and at twice the longest; comma list");
+  line.option("pairs", "", "key-value pairs, for tasks that have them");
+  line.option("seeds", "", "trainings of each kind, with seeds counted up (default: the task's)");
+  line.option("seed", "1", "first seed");
+  line.option("steps", "", "training steps (default: the task's)");
+  line.option("batch", "", "sequences a step (default: the task's)");
+  line.option("width", "", "width of embedding and layers (default: the task's)");
+  line.option("layers", "",
+              "recurrent layers or attention blocks, comma list (default: the task's)");
+  line.option("heads", "", "heads of attention (default: the task's)");
+  line.option("match", "",
+              "parameters: widens the smaller models of each task and distance until all have as "
+              "many parameters as the largest, within 10 %");
+  line.option("learning-rate", "", "peak learning rate (default: the task's for each model)");
+  line.flag("tune",
+            "try learning rates instead, with seed 1000 at the middle distance; tuning.csv");
+  line.option("gradient-steps", "",
+              "how far back gradients are measured (default: the task's, mostly 512)");
+  line.option("preset", "",
+              "published settings as a whole, comma list (" + join(preset_names()) +
+                  "); --model, --seeds and --seed may narrow it");
+  line.option("threads", "", "trainings side by side (default: all CPUs)");
+  line.option("memory-limit", "",
+              "most memory that the trainings side by side may use together, such as 4GiB "
+              "(default: three quarters of what is free)");
+  line.flag("save-models", "write every trained model to OUT/models/, for attend --model-file");
+  line.option("config", "", "file of further options, one name=value a line");
+  add_output_options(line);
+  line.flag("no-progress", "no progress line on stderr");
+}
+
+Index integer_or(const CommandLine& line, const std::string& name, Index fallback) {
+  return line.given(name) ? line.integer(name) : fallback;
+}
+
+[[noreturn]] void refuse(const std::string& option, const std::string& value,
+                         const std::string& expected) {
+  throw UsageError("--" + option + ": '" + value + "' is not allowed; expected " + expected);
+}
+
+void check_heads(const CommandLine& line, const TrainingSettings& settings) {
+  const Index heads = settings.form.heads;
+  if (settings.width % heads == 0) return;
+  const std::string width = std::to_string(settings.width);
+  if (line.given("heads")) refuse("heads", line.text("heads"), "a divisor of the width, " + width);
+  refuse("width", line.text("width"), "a multiple of attention's heads, " + std::to_string(heads));
+}
+
+/// --pairs, or 0 for the task's own rule.
+Index pairs_of(const Task& task, const CommandLine& line) {
+  if (!line.given("pairs")) return 0;
+  if (task.pairs == nullptr) {
+    refuse("pairs", line.text("pairs"), "a task with pairs, which " + task.name + " is not");
+  }
+  return line.integer("pairs", 2, task.most_pairs);
+}
+
+/// Those asked for, or the setting's.
+std::vector<Index> distances_of(const Task& task, const TaskDefaults& defaults,
+                                const CommandLine& line, Index pairs) {
+  if (!line.given("distance")) return defaults.distances;
+  const auto distances = line.integers("distance", 0);
+  const Index least = task.min_distance(pairs);
+  for (const Index distance : distances) {
+    if (distance >= least) continue;
+    const std::string room = pairs > 0 ? " with " + std::to_string(pairs) + " pairs" : "";
+    refuse("distance", std::to_string(distance),
+           "at least " + std::to_string(least) + " (" + task.distance_meaning + ") for task " +
+               task.name + room);
+  }
+  return distances;
+}
+
+/// The memory for all trainings side by side.
+double memory_limit_bytes(const CommandLine& line) {
+  if (!line.given("memory-limit")) return usable_memory_bytes();
+  return std::min(usable_memory_bytes(), parse_bytes("memory-limit", line.text("memory-limit")));
+}
+
+/// --layers, or what the setting has for the model.
+std::vector<Index> layers_of(const CommandLine& line, const ModelSettings& form) {
+  return line.given("layers") ? line.integers("layers") : std::vector{form.layers};
+}
+
+/// What all trainings of one model and variant share.
+TrainingSettings settings_of(const Task& task, const Preset* preset, const std::string& model,
+                             const CommandLine& line) {
+  TrainingSettings settings;
+  settings.task = &task;
+  settings.preset = preset;
+  settings.model = model;
+  const TaskDefaults& defaults = settings.defaults();
+  settings.form = defaults.models.at(model);
+  settings.pairs = pairs_of(task, line);
+  settings.steps = integer_or(line, "steps", defaults.steps);
+  settings.width =
+      integer_or(line, "width", settings.form.width > 0 ? settings.form.width : defaults.width);
+  settings.form.heads = integer_or(line, "heads", settings.form.heads);
+  if (line.given("learning-rate")) {
+    settings.form.learning_rate = line.number("learning-rate", 1e-12, 1e3);
+  }
+  settings.gradient_steps = integer_or(line, "gradient-steps", defaults.gradient_steps);
+  if (!model_info(model).is_recurrent()) check_heads(line, settings);
+  return settings;
+}
+
+/// The variants asked for that the model has, each once: two names can mean the same one.
+std::vector<Variant> variants_of(const std::string& model, const std::vector<std::string>& names) {
+  std::vector<Variant> variants;
+  for (const std::string& name : names) {
+    const std::optional<Variant> variant = find_variant(model, name);
+    if (!variant) continue;
+    const auto same = [&](const Variant& other) { return other.name == variant->name; };
+    if (std::ranges::none_of(variants, same)) variants.push_back(*variant);
+  }
+  return variants;
+}
+
+/// One model for each distance, or one for all of them.
+std::vector<TrainingSettings> in_regime(const std::string& regime, TrainingSettings settings,
+                                        std::vector<Index> distances) {
+  std::ranges::sort(distances);
+  std::vector<TrainingSettings> trainings;
+  if (regime == "mixed") {
+    settings.mixture = distances;
+    settings.distance = distances.back();
+    trainings.push_back(settings);
+  } else {
+    for (const Index distance : distances) {
+      settings.distance = distance;
+      // gradient.csv has one curve for a model, variant and seed: that of the longest distance.
+      settings.measure_gradients = distance == distances.back();
+      trainings.push_back(settings);
+    }
+  }
+  return trainings;
+}
+
+/// All trainings of one task that the options ask for.
+std::vector<TrainingSettings> trainings_of(const Task& task, const Preset* preset,
+                                           const CommandLine& line) {
+  const TaskDefaults& defaults = preset ? preset->settings : task.defaults;
+  const auto distances = distances_of(task, defaults, line, pairs_of(task, line));
+  const auto names =
+      line.given("variant") ? line.names("variant", variant_names()) : defaults.variants;
+  const Index first_seed = line.integer("seed", 0);
+  const Index seeds = line.given("seeds") ? line.integer("seeds", 1, 10000) : defaults.seeds;
+
+  std::vector<TrainingSettings> trainings;
+  for (const std::string& model : line.names("model", model_names())) {
+    if (!defaults.models.contains(model)) continue;
+    TrainingSettings settings = settings_of(task, preset, model, line);
+    for (const Variant& variant : variants_of(model, names)) {
+      settings.variant = variant;
+      settings.batch = integer_or(line, "batch", settings.default_batch());
+      if (settings.form.direct_input && variant.taps > 0) {
+        refuse(
+            "variant", variant.name,
+            "one without a convolution where a model reads its input directly, as of " + task.name);
+      }
+      for (const Index layers : layers_of(line, settings.form)) {
+        settings.form.layers = layers;
+        for (const std::string& regime : line.names("regime", {"single", "mixed"})) {
+          for (settings.seed = first_seed; settings.seed < first_seed + seeds; ++settings.seed) {
+            const auto of_seed = in_regime(regime, settings, distances);
+            trainings.insert(trainings.end(), of_seed.begin(), of_seed.end());
+          }
+        }
+      }
+    }
+  }
+  if (line.given("match")) {
+    line.names("match", {"parameters"});
+    match_parameters(trainings);
+  }
+  return trainings;
+}
+
+/// The published settings asked for.
+std::vector<const Preset*> presets_of(const CommandLine& line) {
+  if (!line.given("preset")) return {};
+  for (const char* option : {"task", "setup", "variant", "distance", "regime", "pairs", "steps",
+                             "batch", "width", "layers", "heads", "match", "learning-rate"}) {
+    if (line.given(option)) {
+      refuse(option, line.text(option), "nothing beside --preset, which fixes it");
+    }
+  }
+  std::vector<const Preset*> presets;
+  for (const std::string& name : line.names("preset", preset_names())) {
+    presets.push_back(&preset_by_name(name));
+  }
+  return presets;
+}
+
+std::vector<TrainingSettings> trainings_of_presets(const std::vector<const Preset*>& presets,
+                                                   const CommandLine& line) {
+  std::vector<TrainingSettings> trainings;
+  std::set<std::string> models;
+  for (const Preset* preset : presets) {
+    const auto of_preset = trainings_of(task_by_name(preset->task), preset, line);
+    trainings.insert(trainings.end(), of_preset.begin(), of_preset.end());
+    for (const auto& [model, form] : preset->settings.models) models.insert(model);
+  }
+  if (trainings.empty()) {
+    refuse("model", line.text("model"),
+           std::string("one that the ") +
+               (presets.size() == 1 ? "preset has: " : "presets have: ") +
+               join({models.begin(), models.end()}));
+  }
+  return trainings;
+}
+
+std::vector<TrainingSettings> requested_trainings(const CommandLine& line) {
+  const auto presets = presets_of(line);
+  if (!presets.empty()) return trainings_of_presets(presets, line);
+  const auto tasks = line.names("task", task_names()), setups = line.names("setup", setup_names());
+  std::vector<TrainingSettings> trainings;
+  std::set<std::string> models;  // of these tasks
+  bool any_task = false;
+  const auto asked = [](const auto& names, const std::string& name) {
+    return std::ranges::find(names, name) != names.end();
+  };
+  for (const Task& task : all_tasks()) {
+    if (!asked(tasks, task.name) || !asked(setups, task.setup)) continue;
+    any_task = true;
+    const auto of_task = trainings_of(task, nullptr, line);
+    trainings.insert(trainings.end(), of_task.begin(), of_task.end());
+    for (const auto& [model, form] : task.defaults.models) models.insert(model);
+  }
+  if (!any_task) refuse("setup", line.text("setup"), "one that " + line.text("task") + " has");
+  if (trainings.empty()) {
+    const auto asked_models = line.names("model", model_names());
+    const auto is_there = [&](const std::string& model) { return models.contains(model); };
+    if (std::ranges::none_of(asked_models, is_there)) {
+      refuse("model", line.text("model"),
+             "one that " + line.text("task") + " has: " + join({models.begin(), models.end()}));
+    }
+    refuse("variant", line.text("variant"),
+           "one that " + line.text("model") + " has: " + join(variant_names(asked_models)));
+  }
+  return trainings;
+}
+
+/// What is run under a published name, and in what it is not the published setting.
+void print_presets(const std::vector<TrainingSettings>& trainings) {
+  const Preset* last = nullptr;
+  for (const TrainingSettings& settings : trainings) {
+    const Preset* preset = settings.preset;
+    if (preset == nullptr || preset == last) continue;
+    std::printf("%s: %s%s%s\n", preset->name.c_str(), preset->source.c_str(),
+                preset->differs.empty() ? "" : "; differs in: ", preset->differs.c_str());
+    last = preset;
+  }
+}
+
+void print_header() {
+  std::printf("%-18s %-8s %-6s %-10s %-16s %6s %9s %6s %9s %9s %9s %9s  %s\n", "task", "setup",
+              "regime", "model", "variant", "layers", "distance", "seed", "accuracy", "loss",
+              "solved at", "seconds", "status");
+}
+
+void print_row(const CsvRow& row) {
+  const auto text = [&row](const char* column) {
+    const auto cell = row.find(column);
+    return cell == row.end() || cell->second.text().empty() ? std::string("-")
+                                                            : cell->second.text();
+  };
+  const auto number = [&](const char* column, const char* format) {
+    if (text(column) == "-") return std::string("-");
+    char formatted[32];
+    std::snprintf(formatted, sizeof(formatted), format, std::stod(text(column)));
+    return std::string(formatted);
+  };
+  const std::string reason = text("reason") == "-" ? "" : ": " + text("reason");
+  std::printf("%-18s %-8s %-6s %-10s %-16s %6s %9s %6s %9s %9s %9s %9s  %s%s\n",
+              text(text("preset") == "-" ? "task" : "preset").c_str(), text("setup").c_str(),
+              text("regime").c_str(), text("model").c_str(), text("variant").c_str(),
+              text("layers").c_str(), text("distance").c_str(), text("seed").c_str(),
+              number("accuracy", "%.3f").c_str(), number("loss", "%.4g").c_str(),
+              text("steps_to_solve").c_str(), number("train_seconds", "%.1f").c_str(),
+              text("status").c_str(), reason.c_str());
+  std::fflush(stdout);
+}
+
+/// Accuracy of every kind of training at every distance: the directory's rows, median over seeds.
+void print_summary(const RunDirectory& directory, const std::vector<TrainingSettings>& trainings) {
+  using Kind = std::vector<std::string>;  // task or preset, setup, regime, model, variant, layers
+  std::map<std::pair<Kind, Index>, std::vector<double>> accuracies;
+  for (const auto& row : read_csv(directory.file(kRecallFile))) {
+    if (row.at("accuracy").empty()) continue;
+    const std::string& preset = row.at("preset");
+    const Kind kind = {preset.empty() ? row.at("task") : preset,
+                       row.at("setup"),
+                       row.at("regime"),
+                       row.at("model"),
+                       row.at("variant"),
+                       row.at("layers")};
+    accuracies[{kind, std::stoll(row.at("distance"))}].push_back(std::stod(row.at("accuracy")));
+  }
+  std::vector<Kind> kinds;  // in the order asked for
+  std::set<Index> distances;
+  for (const TrainingSettings& settings : trainings) {
+    const Kind kind = {settings.preset ? settings.preset->name : settings.task->name,
+                       settings.task->setup,
+                       settings.regime(),
+                       settings.model,
+                       settings.variant.name,
+                       std::to_string(settings.form.layers)};
+    if (std::ranges::find(kinds, kind) == kinds.end()) kinds.push_back(kind);
+    for (const Index distance : settings.tested_distances()) distances.insert(distance);
+  }
+  std::printf("\naccuracy, median over seeds, at distance\n%-69s", "");
+  for (const Index distance : distances) std::printf("%9td", distance);
+  for (const Kind& kind : kinds) {
+    std::printf("\n%-18s %-8s %-6s %-10s %-16s %6s", kind[0].c_str(), kind[1].c_str(),
+                kind[2].c_str(), kind[3].c_str(), kind[4].c_str(), kind[5].c_str());
+    for (const Index distance : distances) {
+      const auto found = accuracies.find({kind, distance});
+      if (found == accuracies.end()) {
+        std::printf("%9s", "-");
+      } else {
+        std::printf("%9.3f", median(found->second));
+      }
+    }
+  }
+  std::printf("\n");
+}
+
+}  // namespace
+
+int recall_command(const std::vector<std::string>& arguments) {
+  CommandLine line("recall", "[options]",
+                   "Train on long-range tasks; accuracy and gradient norm against distance.",
+                   "  seqbench recall --distance 8..64 --seeds 3 --out results/recall\n"
+                   "  seqbench recall --model lstm --variant default,chrono --distance 128\n"
+                   "  seqbench recall --task parity --model lstm,attention\n"
+                   "  seqbench recall --variant noanswer --steps 300\n"
+                   "  seqbench recall --regime single,mixed --layers 1,2 --match parameters\n"
+                   "  seqbench recall --task parity --model gru --tune\n"
+                   "  seqbench recall --preset first-token --out results/published\n");
+  add_options(line);
+  if (!line.parse(arguments)) return 0;
+  line.refuse_passed_on();
+  const std::vector<TrainingSettings> requested = requested_trainings(line);
+  const RunLimits limits{.threads = jobs_at_a_time(line),
+                         .memory_bytes = memory_limit_bytes(line),
+                         .shows_progress = !line.flag_given("no-progress")};
+  if (line.flag_given("tune")) return tune(line, requested, limits);
+
+  RunDirectory directory(line, {kRecallFile, kLearningFile, kGradientFile, kDecayFile, kGapFile});
+  RecallTables tables(directory);
+  std::vector<TrainingSettings> missing;
+  std::ranges::copy_if(requested, std::back_inserter(missing),
+                       [&](const auto& settings) { return !tables.holds_finished(settings); });
+  directory.record_command("recall", line);
+  std::filesystem::path model_folder;
+  if (line.flag_given("save-models")) {
+    model_folder = directory.file("models");
+    std::filesystem::create_directory(model_folder);
+  }
+  print_presets(requested);
+  print_header();
+  run_trainings(missing, limits, [&](const TrainingSettings& settings, const Outcome& outcome) {
+    const std::string run_id = directory.run_id();
+    const TrainingRows rows = outcome.result ? finished_rows(settings, *outcome.result, run_id)
+                                             : skipped_rows(settings, outcome.skipped, run_id);
+    if (outcome.result && !model_folder.empty()) {
+      write_model(model_folder / model_file_name(settings), settings, *outcome.result->model);
+    }
+    tables.write(settings, rows);
+    for (const CsvRow& row : rows.recall) print_row(row);
+  });
+  print_summary(directory, requested);
+  const int code = tables.any_failed() ? 1 : 0;
+  directory.record_end(code);
+  std::printf("\n%s\n", directory.path().c_str());
+  return code;
+}
+
+}  // namespace seqbench

@@ -1,0 +1,439 @@
+#include "harness/models/sequence_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "attention/positional_encoding.h"
+#include "core/loss.h"
+#include "core/reversed_layer.h"
+#include "harness/models/registry.h"
+
+namespace seqbench {
+namespace {
+
+// GPT-2's and BERT's deviation: for learned positions, and for all matrices of a model as GPT-2.
+constexpr double kDeviation = 0.02;
+
+/// Where the row's first maximum is; 0 where it has none, being NaN. Two passes, since the
+/// vectorised one tells no place.
+template <typename T>
+Index first_maximum(MatrixView<const T> row) {
+  const T* const end = row.data + row.cols;
+  const T* const found = std::find(row.data, end, as_eigen(row).maxCoeff());
+  return found == end ? 0 : found - row.data;
+}
+
+template <typename T>
+std::unique_ptr<Block<T>> make_block(const SequenceModelSpec& spec, const Dropout* dropout,
+                                     bool shares_rows) {
+  const LayerSpec layer = layer_spec(spec, dropout);
+  const bool bidirectional = model_info(spec.model).is_recurrent() && !spec.causal;
+  return std::make_unique<Block<T>>(make_layer<T>(layer),
+                                    BlockOptions{.residual = spec.residual,
+                                                 .mlp_expansion = spec.mlp_expansion,
+                                                 .taps = spec.variant.taps,
+                                                 .shares_rows = shares_rows,
+                                                 .mlp = spec.mlp},
+                                    bidirectional ? make_reversed(make_layer<T>(layer)) : nullptr);
+}
+
+template <typename T>
+void initialise_layer(Random& random, SequenceLayer<T>& layer, const SequenceModelSpec& spec) {
+  switch (spec.variant.initialisation) {
+    case Initialisation::kPyTorch:
+      return layer.initialise(random);
+    case Initialisation::kForgetOne:
+      return initialise_forget_one(random, layer);
+    case Initialisation::kChrono:
+      return initialise_chrono(random, layer, spec.time_scale > 0 ? spec.time_scale : spec.longest);
+    case Initialisation::kOrthogonal:
+      return initialise_orthogonal(random, layer);
+    case Initialisation::kUniformKeys:
+      return initialise_uniform_keys(random, layer);
+  }
+}
+
+}  // namespace
+
+bool can_read_directly(const SequenceModelSpec& spec) {
+  const bool bare_recurrent =
+      model_info(spec.model).is_recurrent() && !spec.residual && spec.variant.taps == 0;
+  return bare_recurrent && spec.causal && !spec.as_gpt2 && spec.width >= spec.channels;
+}
+
+void check(const SequenceModelSpec& spec) {
+  assert((spec.vocabulary > 0) != (spec.channels > 0));
+  if (spec.as_gpt2 && spec.answers != spec.vocabulary) {
+    throw std::invalid_argument("a tied readout needs as many answers as tokens, got " +
+                                std::to_string(spec.answers) + " and " +
+                                std::to_string(spec.vocabulary));
+  }
+  if (spec.direct_input && !can_read_directly(spec)) {
+    throw std::invalid_argument(
+        "a direct input needs bare recurrent layers in one direction, at least as wide as it, and "
+        "no tied readout");
+  }
+}
+
+LayerSpec layer_spec(const SequenceModelSpec& spec, const Dropout* dropout) {
+  const ModelInfo& info = model_info(spec.model);
+  if (info.is_recurrent()) {
+    return {.model = spec.model, .kernel = info.fastest_kernel(), .width = spec.width};
+  }
+  const bool drops = spec.dropout > 0;
+  return {.model = spec.model,
+          .kernel = spec.watch != nullptr || drops ? "naive" : info.fastest_kernel(),
+          .width = spec.width,
+          .heads = spec.heads,
+          .causal = spec.causal,
+          .rotary = spec.variant.positions == Positions::kRotary,
+          .watch = spec.watch,
+          .dropout = drops ? dropout : nullptr};
+}
+
+template <typename T>
+SequenceModel<T>::SequenceModel(const SequenceModelSpec& spec)
+    : spec_(spec),
+      dropout_{.probability = spec.dropout},
+      embedding_{
+          "embedding.weight", Tensor<T>({spec.as_gpt2 ? 0 : spec.vocabulary, input_width()}), {}},
+      input_("input", spec.channels, spec.width),
+      final_norm_("final_norm", spec.width),
+      readout_("readout", spec.width, spec.answers) {
+  check(spec);
+  if (spec.as_gpt2) readout_.weight.name = embedding_.name;
+  if (spec.direct_input) {
+    for (Index v = 0; v < spec.vocabulary; ++v) embedding_.value.matrix()(v, 0) = T(v);
+  }
+  if (learns_table()) parameters_.push_back(&table());
+  if (learns_input_map()) {
+    parameters_.insert(parameters_.end(), {&input_.weight, &input_.bias});
+  }
+  if (spec.variant.positions == Positions::kLearned) {
+    positions_ = {"positions.weight", Tensor<T>({spec.longest, spec.width}), {}};
+    parameters_.push_back(&positions_);
+  } else if (spec.variant.positions == Positions::kSinusoidal) {
+    positions_.value = sinusoidal_positions<T>(spec.longest, spec.width);
+  }
+  name_parameters("");
+  for (Index layer = 0; layer < spec.layers; ++layer) {
+    // Before the first block nothing but a position or dropout tells two tokens of one word apart.
+    const bool shares_rows = layer == 0 && reads_tokens() && positions_.value.size() == 0 &&
+                             spec.dropout == 0 && !spec.embedding_gradient;
+    blocks_.push_back(make_block<T>(spec, &dropout_, shares_rows));
+    blocks_.back()->append_parameters(parameters_);
+    name_parameters("blocks." + std::to_string(layer) + ".");
+  }
+  if (has_final_norm()) {
+    parameters_.insert(parameters_.end(), {&final_norm_.weight, &final_norm_.bias});
+  }
+  if (!spec.as_gpt2) parameters_.insert(parameters_.end(), {&readout_.weight, &readout_.bias});
+  name_parameters("");
+}
+
+template <typename T>
+void SequenceModel<T>::name_parameters(const std::string& prefix) {
+  for (std::size_t k = parameter_names_.size(); k < parameters_.size(); ++k) {
+    parameter_names_.push_back(prefix + parameters_[k]->name);
+  }
+}
+
+template <typename T>
+void SequenceModel<T>::initialise(Random& random) {
+  if (learns_table()) fill_normal(random, table().value.values());
+  if (learns_input_map()) input_.initialise(random);
+  if (learns_positions()) fill_normal(random, positions_.value.values(), 0, kDeviation);
+  for (auto& block : blocks_) {
+    for (SequenceLayer<T>* layer : block->layers()) initialise_layer(random, *layer, spec_);
+    block->initialise_rest(random);
+  }
+  readout_.initialise(random);
+  if (spec_.as_gpt2) initialise_as_gpt2(random);
+}
+
+template <typename T>
+void SequenceModel<T>::initialise_as_gpt2(Random& random) {
+  for (Parameter<T>* parameter : parameters_) {
+    const std::string& name = parameter->name;
+    const std::span<T> values = parameter->value.values();
+    const bool is_recurrent = name.starts_with("weight_") || name.starts_with("bias_");
+    if (is_recurrent) continue;
+    if (name.find("bias") != std::string::npos) {
+      std::ranges::fill(values, T{0});
+    } else if (parameter->value.shape().size() == 2) {
+      const bool is_added = name == "out_proj.weight" || name == "linear2.weight";
+      fill_normal(random, values, 0,
+                  is_added ? kDeviation / std::sqrt(2 * double(spec_.layers)) : kDeviation);
+    }
+  }
+  std::ranges::fill(readout_.bias.value.values(), T{0});
+}
+
+template <typename T>
+Index SequenceModel<T>::parameter_count() const {
+  Index count = 0;
+  for (const Parameter<T>* parameter : parameters_) count += parameter->value.size();
+  if (spec_.direct_input) {
+    const Index rows = blocks_[0]->layers()[0]->parameters()[0].value.shape()[0];  // of weight_ih
+    count -= rows * (spec_.width - input_width());
+  }
+  return count;
+}
+
+template <typename T>
+void SequenceModel<T>::reserve(SequenceShape shape, Index answers, int workers) {
+  assert(shape.steps <= spec_.longest);
+  const Index D = spec_.width;
+  const std::vector<Index> state_shape{shape.batch, shape.steps, D};
+  states_.clear();
+  for (std::size_t k = 0; k <= blocks_.size(); ++k) states_.emplace_back(state_shape);
+  dstate_ = Tensor<T>(state_shape);
+  dstate_below_ = Tensor<T>(state_shape);
+  for (auto& block : blocks_) block->reserve(shape, Pass::kTrain, workers);
+
+  if (learns_table()) table().gradient = Tensor<T>(table().value.shape());
+  if (learns_input_map()) {
+    input_.reserve(Pass::kTrain);
+    numbers_ = Tensor<T>({shape.batch * shape.steps, spec_.channels});
+    dnumbers_ = Tensor<T>(numbers_.shape());
+  }
+  if (learns_positions()) positions_.gradient = Tensor<T>(positions_.value.shape());
+  if (spec_.dropout > 0) embedding_multipliers_ = Tensor<T>(state_shape);
+  final_norm_.reserve(answers, Pass::kTrain);
+  readout_.reserve(Pass::kTrain);
+  features_ = Tensor<T>({answers, D});
+  normed_ = Tensor<T>({answers, D});
+  dfeatures_ = Tensor<T>({answers, D});
+  logits_ = Tensor<T>({answers, spec_.answers});
+  probabilities_ = Tensor<T>({answers, spec_.answers});
+  values_ = Tensor<T>({answers});
+  answers_.reserve(static_cast<std::size_t>(answers));
+  right_.reserve(static_cast<std::size_t>(answers));
+}
+
+template <typename T>
+double SequenceModel<T>::forward(const ThreadTeam& team, const TaskBatch& batch, Keep keep) {
+  const Index A = batch.answers();
+
+  // 1. Tokens or numbers to vectors, and through the first block.
+  const SequenceView<T> embedded = input_view(states_[0], batch);
+  if (blocks_[0]->takes_shared_rows()) {
+    blocks_[0]->forward_shared(team, share_rows(batch), view(states_[1], batch), keep);
+  } else {
+    embed(team, batch, embedded.tokens());
+    if (positions_.value.size() > 0) add_positions(team, positions_.value.matrix(), embedded);
+    if (dropout_.drops()) {
+      const MatrixView<T> states = embedded.tokens();
+      const auto count = static_cast<std::size_t>(states.rows * states.cols);
+      draw_multipliers(dropout_, embedding_multipliers_.values().first(count));
+      drop_elements(states);
+    }
+    if (!is_read_at_answers(0)) {
+      blocks_[0]->forward(team, embedded, view(states_[1], batch), keep);
+    }
+  }
+
+  // 2. Through the others.
+  for (std::size_t k = 1; k < blocks_.size(); ++k) {
+    if (is_read_at_answers(k)) continue;
+    blocks_[k]->forward(team, view(states_[k], batch), view(states_[k + 1], batch), keep);
+  }
+
+  // 3. The rows where an answer is asked for, of the last block alone where it can.
+  const MatrixView<T> features = features_.matrix().row_block(0, A);
+  if (const std::size_t last = blocks_.size() - 1; is_read_at_answers(last)) {
+    blocks_[last]->forward_at(team, view(states_[last], batch), batch.answer_rows, features, keep);
+  } else {
+    const MatrixView<T> output = view(states_.back(), batch).tokens();
+    for (Index a = 0; a < A; ++a) {
+      as_eigen(features).row(a) = as_eigen(output).row(batch.answer_rows[std::size_t(a)]);
+    }
+  }
+
+  // 4. To logits and the loss.
+  const MatrixView<T> normed = has_final_norm() ? normed_.matrix().row_block(0, A) : features;
+  if (has_final_norm()) final_norm_.forward(features, normed);
+  const MatrixView<T> logits = logits_.matrix().row_block(0, A);
+  readout_.forward(team, normed, logits);
+  judge(batch, logits);
+  return loss_forward(batch, logits);
+}
+
+template <typename T>
+void SequenceModel<T>::backward(const ThreadTeam& team, const TaskBatch& batch, double loss_scale) {
+  const Index A = batch.answers();
+
+  // Undoes 4.
+  const MatrixView<T> features = features_.matrix().row_block(0, A);
+  const MatrixView<T> normed = has_final_norm() ? normed_.matrix().row_block(0, A) : features;
+  const MatrixView<T> dlogits = logits_.matrix().row_block(0, A);
+  const MatrixView<T> dfeatures = dfeatures_.matrix().row_block(0, A);
+  loss_backward(batch, dlogits);
+  if (loss_scale != 1) as_eigen(dlogits) *= T(loss_scale);
+  readout_.backward(team, normed, dlogits, dfeatures);
+  if (has_final_norm()) final_norm_.backward(features, dfeatures, dfeatures);
+
+  // Undoes 3: all other rows have no part in the loss.
+  const std::size_t last = blocks_.size() - 1;
+  if (is_read_at_answers(last)) {
+    blocks_[last]->backward_at(team, view(states_[last], batch), batch.answer_rows, dfeatures,
+                               view(dstate_, batch));
+  } else {
+    const MatrixView<T> dlast = view(dstate_, batch).tokens();
+    as_eigen(dlast).setZero();
+    for (Index a = 0; a < A; ++a) {
+      as_eigen(dlast).row(batch.answer_rows[std::size_t(a)]) = as_eigen(dfeatures).row(a);
+    }
+  }
+
+  // Undoes 2.
+  for (std::size_t k = last; k > 0; --k) {
+    if (is_read_at_answers(k)) continue;
+    blocks_[k]->backward(team, view(states_[k], batch), view(states_[k + 1], batch),
+                         view(dstate_, batch), view(dstate_below_, batch));
+    std::swap(dstate_, dstate_below_);
+  }
+
+  // Undoes 1.
+  if (blocks_[0]->takes_shared_rows()) return embed_backward_shared(team, batch);
+  if (!is_read_at_answers(0)) {
+    blocks_[0]->backward(team, input_view(states_[0], batch), view(states_[1], batch),
+                         view(dstate_, batch), input_view(dstate_below_, batch));
+    std::swap(dstate_, dstate_below_);
+  }
+  if (dropout_.drops()) drop_elements(input_view(dstate_, batch).tokens());
+  embedding_gradient_ = input_view(dstate_, batch);
+  if (learns_positions()) {
+    add_positions_backward(team, embedding_gradient_, positions_.gradient.matrix());
+  }
+  embed_backward(team, batch);
+}
+
+template <typename T>
+void SequenceModel<T>::embed(const ThreadTeam& team, const TaskBatch& batch,
+                             MatrixView<T> embedded) {
+  if (reads_tokens()) {
+    return embedding_forward<T>(batch.tokens, table().value.matrix(), embedded);
+  }
+  T* const numbers = spec_.direct_input ? embedded.data : numbers_.data();
+  std::ranges::transform(batch.numbers, numbers, [](double u) { return T(u); });
+  if (spec_.direct_input) return;
+  input_.forward(team, numbers_.matrix().row_block(0, embedded.rows), embedded);
+}
+
+template <typename T>
+void SequenceModel<T>::drop_elements(MatrixView<T> states) {
+  const MatrixView<const T> multipliers(embedding_multipliers_.data(), states.rows, states.cols);
+  as_eigen(states).array() *= as_eigen(multipliers).array();
+}
+
+template <typename T>
+void SequenceModel<T>::embed_backward(const ThreadTeam& team, const TaskBatch& batch) {
+  if (spec_.direct_input) return;
+  const MatrixView<const T> gradient = embedding_gradient_.tokens();
+  if (reads_tokens()) {
+    return table_backward(batch.tokens, gradient);
+  }
+  input_.backward(team, numbers_.matrix().row_block(0, gradient.rows), gradient,
+                  dnumbers_.matrix().row_block(0, gradient.rows));
+}
+
+template <typename T>
+bool SequenceModel<T>::is_read_at_answers(std::size_t k) const {
+  const Block<T>& block = *blocks_[k];
+  return k + 1 == blocks_.size() && block.gives_rows() && !block.takes_shared_rows();
+}
+
+template <typename T>
+SharedRows<T> SequenceModel<T>::share_rows(const TaskBatch& batch) {
+  row_of_word_.assign(static_cast<std::size_t>(spec_.vocabulary), -1);
+  words_.clear();
+  shared_rows_.clear();
+  for (const Token word : batch.tokens) {
+    Token& row = row_of_word_[static_cast<std::size_t>(word)];
+    if (row < 0) {
+      row = static_cast<Token>(words_.size());
+      words_.push_back(word);
+    }
+    shared_rows_.push_back(row);
+  }
+  const MatrixView<T> table(states_[0].data(), static_cast<Index>(words_.size()), input_width());
+  embedding_forward<T>(words_, this->table().value.matrix(), table);
+  return {.table = table, .rows = shared_rows_};
+}
+
+/// Behind a forward that shared rows.
+template <typename T>
+void SequenceModel<T>::embed_backward_shared(const ThreadTeam& team, const TaskBatch& batch) {
+  const auto U = static_cast<Index>(words_.size());
+  const MatrixView<T> table(states_[0].data(), U, input_width());
+  const MatrixView<T> dtable(dstate_below_.data(), U, input_width());
+  blocks_[0]->backward_shared(team, {.table = table, .rows = shared_rows_}, view(states_[1], batch),
+                              view(dstate_, batch), dtable);
+  if (!spec_.direct_input) table_backward(words_, dtable);
+}
+
+template <typename T>
+void SequenceModel<T>::table_backward(std::span<const Token> tokens, MatrixView<const T> gradient) {
+  if (spec_.as_gpt2) {
+    add_embedding_gradient(tokens, gradient, table().gradient.matrix());
+  } else {
+    embedding_backward(tokens, gradient, table().gradient.matrix());
+  }
+}
+
+template <typename T>
+double SequenceModel<T>::loss_forward(const TaskBatch& batch, MatrixView<T> logits) {
+  if (spec_.loss == LossKind::kCrossEntropy) {
+    return cross_entropy_forward(logits, batch.targets,
+                                 probabilities_.matrix().row_block(0, logits.rows));
+  }
+  std::ranges::transform(batch.values, values_.data(), [](double value) { return T(value); });
+  const auto count = static_cast<std::size_t>(logits.rows);
+  return mse_forward<T>({logits.data, count}, values_.values().first(count));
+}
+
+template <typename T>
+void SequenceModel<T>::loss_backward(const TaskBatch& batch, MatrixView<T> dlogits) {
+  if (spec_.loss == LossKind::kCrossEntropy) {
+    return cross_entropy_backward(probabilities_.matrix().row_block(0, dlogits.rows), batch.targets,
+                                  dlogits);
+  }
+  const std::span<T> predictions(dlogits.data, static_cast<std::size_t>(dlogits.rows));
+  mse_backward<T>(predictions, values_.values().first(predictions.size()), predictions);
+}
+
+template <typename T>
+SequenceView<T> SequenceModel<T>::view(Tensor<T>& states, const TaskBatch& batch) const {
+  assert(batch.shape.batch * batch.shape.steps * spec_.width <= states.size());
+  return {states.data(), batch.shape.batch, batch.shape.steps, spec_.width};
+}
+
+template <typename T>
+SequenceView<T> SequenceModel<T>::input_view(Tensor<T>& states, const TaskBatch& batch) const {
+  SequenceView<T> input = view(states, batch);
+  input.width = input_width();
+  return input;
+}
+
+template <typename T>
+void SequenceModel<T>::judge(const TaskBatch& batch, MatrixView<const T> logits) {
+  answers_.clear();
+  right_.clear();
+  for (Index a = 0; a < logits.rows; ++a) {
+    if (spec_.loss == LossKind::kCrossEntropy) {
+      const Index best = first_maximum(logits.row_block(a, 1));
+      answers_.push_back(static_cast<Token>(best));
+      right_.push_back(best == batch.targets[std::size_t(a)]);
+    } else {
+      const double error = double(logits(a, 0)) - batch.values[std::size_t(a)];
+      right_.push_back(std::abs(error) < spec_.tolerance);
+    }
+  }
+}
+
+template class SequenceModel<float>;
+template class SequenceModel<double>;
+
+}  // namespace seqbench

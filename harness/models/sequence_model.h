@@ -1,0 +1,184 @@
+// The models that learn the long-range tasks:
+//
+//   tokens → embedding ┐
+//   numbers → linear   ┴ [+ positions] → [dropout] → blocks → (answer rows only) [layer norm] →
+//   linear → loss
+//
+// What does not decide the loss is left out, the same for every model: the last block gives its
+// output at the answers' rows alone where it can, and what comes before the first product with
+// other tokens is computed once for each word (core/sequence_layer.h).
+//
+// The blocks are bare layers, or pre-norm residual blocks with or without an MLP, which end with a
+// layer norm (tasks.cc says which model has which on a task). All read the answer at the same
+// position, through the same kind of linear map. A regression's readout is one number.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "attention/attention_map.h"
+#include "core/dropout.h"
+#include "core/sequence_layer.h"
+#include "harness/models/block.h"
+#include "harness/models/registry.h"
+#include "harness/models/variants.h"
+#include "harness/tasks/tasks.h"
+
+namespace seqbench {
+
+struct SequenceModelSpec {
+  std::string model = "lstm";  // any of the registry's
+  Variant variant;
+  Index vocabulary = 0;  // of an input of tokens
+  Index channels = 0;    // of an input of numbers; one of the two is 0
+  Index answers = 1;
+  LossKind loss = LossKind::kCrossEntropy;
+  double tolerance = 0;  // of a right answer, where the loss is the squared error
+  Index longest = 1;     // sequence: the number of positions
+  Index time_scale = 0;  // chrono's T; 0: longest
+  Index width = 64;
+  Index layers = 1;
+  Index heads = 4;          // attention only
+  bool causal = true;       // a token sees itself and earlier ones; else recurrent blocks read in
+                            // both directions
+  bool residual = false;    // the blocks' form, with a layer norm behind the last one
+  bool final_norm = false;  // that norm behind bare layers too
+  Index mlp_expansion = 0;  // of residual blocks
+  MlpKind mlp = MlpKind::kRelu;
+  bool as_gpt2 = false;       // the embedding's table is the readout's weight too, without bias;
+                              // needs as many answers as tokens
+  bool direct_input = false;  // no embedding: the numbers of a step, or its token's number, are the
+                              // only channels that the first layer reads. Bare recurrent layers
+                              // in one direction only
+  double dropout = 0;         // in training, of the embedding's output (positions included) and of
+                              // attention's weights, whose kernel is naive then
+  bool embedding_gradient = false;  // backward tells it at every step of every sequence
+  AttentionWatch* watch = nullptr;  // of all attention layers, outlives the model; null: none
+};
+
+/// Whether the model, if it is specified so, can do without an embedding.
+bool can_read_directly(const SequenceModelSpec& spec);
+
+/// Throws std::invalid_argument for a model that cannot be, whatever its layers say.
+void check(const SequenceModelSpec& spec);
+
+/// One layer of the model. It refers to `dropout`, which may be null, where it has any.
+LayerSpec layer_spec(const SequenceModelSpec& spec, const Dropout* dropout);
+
+template <typename T>
+class SequenceModel {
+ public:
+  /// With zero parameters. Throws std::invalid_argument when the layers refuse the specification.
+  explicit SequenceModel(const SequenceModelSpec& spec);
+  SequenceModel(const SequenceModel&) = delete;
+  SequenceModel& operator=(const SequenceModel&) = delete;
+
+  /// Draws everything as PyTorch's constructors do, except as the variant says; or as GPT-2:
+  /// embeddings and linear maps from N(0, 0.02²), those whose output a block adds to its input with
+  /// less, no biases (Radford et al. 2019, sec. 2.3); recurrent layers as else.
+  void initialise(Random& random);
+  /// All trainable tensors, in the order data flows through them.
+  const std::vector<Parameter<T>*>& parameters() { return parameters_; }
+  /// Their names in the same order, each once: those of a block begin with "blocks.0.".
+  const std::vector<std::string>& parameter_names() const { return parameter_names_; }
+  /// Trainable scalars, without the weights of channels that are always 0.
+  Index parameter_count() const;
+
+  /// Allocates for batches of up to this shape with up to `answers` answers in all.
+  void reserve(SequenceShape shape, Index answers, int workers);
+
+  /// From now on forward drops what the specification says, drawn from there; null, as at first:
+  /// nothing. Not between a forward and its backward.
+  void drop_with(Random* random) { dropout_.random = random; }
+
+  /// The mean loss over the batch's answers.
+  double forward(const ThreadTeam& team, const TaskBatch& batch, Keep keep);
+  /// What the last forward answered to each question: the largest logit's number; empty for a
+  /// regression.
+  const std::vector<Token>& answers() const { return answers_; }
+  /// For each answer of the last forward, whether it was right (LossKind says when).
+  const std::vector<bool>& right() const { return right_; }
+  /// Assigns every parameter's gradient of `loss_scale` times the loss; after a forward of the same
+  /// batch with kForBackward.
+  void backward(const ThreadTeam& team, const TaskBatch& batch, double loss_scale = 1);
+  /// The last backward's gradient with respect to the embedding's output [B, T, D], or to the
+  /// channels of a direct input [B, T, C]. For models that are specified to tell it.
+  SequenceView<const T> embedding_gradient() const {
+    assert(spec_.embedding_gradient);
+    return embedding_gradient_;
+  }
+
+ private:
+  /// C, the width of what the first layer reads: D, but of a direct input.
+  Index input_width() const {
+    return !spec_.direct_input ? spec_.width : reads_tokens() ? 1 : spec_.channels;
+  }
+  /// Those without a name yet.
+  void name_parameters(const std::string& prefix);
+  void initialise_as_gpt2(Random& random);
+  /// [V, C] that tokens are looked up in.
+  Parameter<T>& table() { return spec_.as_gpt2 ? readout_.weight : embedding_; }
+  /// Behind the readout's backward, whose gradient is a tied table's too.
+  void table_backward(std::span<const Token> tokens, MatrixView<const T> gradient);
+  bool has_final_norm() const { return spec_.residual || spec_.final_norm; }
+  bool reads_tokens() const { return spec_.vocabulary > 0; }
+  /// Whether tokens are looked up in a trained table, or numbers go through a trained map.
+  bool learns_table() const { return reads_tokens() && !spec_.direct_input; }
+  bool learns_input_map() const { return !reads_tokens() && !spec_.direct_input; }
+  bool learns_positions() const { return spec_.variant.positions == Positions::kLearned; }
+  /// Whether block k computes its output at the answers' rows alone.
+  bool is_read_at_answers(std::size_t k) const;
+  /// The input of a first block whose tokens share the rows of their words: assigns words_ and
+  /// shared_rows_.
+  SharedRows<T> share_rows(const TaskBatch& batch);
+  void embed_backward_shared(const ThreadTeam& team, const TaskBatch& batch);
+  /// The front of states_[k], or of its gradient.
+  SequenceView<T> view(Tensor<T>& states, const TaskBatch& batch) const;
+  SequenceView<T> input_view(Tensor<T>& states, const TaskBatch& batch) const;
+  void embed(const ThreadTeam& team, const TaskBatch& batch, MatrixView<T> embedded);
+  /// Drops elements of the embedding's output, or the same ones of its gradient.
+  void drop_elements(MatrixView<T> states);
+  void embed_backward(const ThreadTeam& team, const TaskBatch& batch);
+  double loss_forward(const TaskBatch& batch, MatrixView<T> logits);
+  void loss_backward(const TaskBatch& batch, MatrixView<T> dlogits);
+  void judge(const TaskBatch& batch, MatrixView<const T> logits);
+
+  SequenceModelSpec spec_;
+  Dropout dropout_;
+  Parameter<T> embedding_;  // [V, C]; empty where the input is numbers or the readout has the
+                            // table; of a direct input the tokens' numbers, no parameter
+  LinearLayer<T> input_;    // [D, channels]; unused where the input is tokens or direct
+  Parameter<T> positions_;  // [longest, D]; empty without, no parameter unless learned
+  std::vector<std::unique_ptr<Block<T>>> blocks_;
+  NormLayer<T> final_norm_;
+  LinearLayer<T> readout_;
+  std::vector<Parameter<T>*> parameters_;
+  std::vector<std::string> parameter_names_;
+
+  Tensor<T> numbers_, dnumbers_;      // [N, channels]
+  Tensor<T> embedding_multipliers_;   // of dropout [N, D]; empty without
+  std::vector<Token> words_;          // [U] the batch's different tokens, by their first place
+  std::vector<Token> shared_rows_;    // [N] where each token is among them
+  std::vector<Token> row_of_word_;    // [V] the same of each word; −1: not in the batch
+  std::vector<Tensor<T>> states_;     // the input of each block, and the last one's output
+  Tensor<T> dstate_, dstate_below_;   // gradients of a block's output and of its input
+  Tensor<T> features_, normed_;       // [A, D]: the answers' rows, before and after the norm
+  Tensor<T> dfeatures_;               // [A, D]
+  Tensor<T> logits_, probabilities_;  // [A, answers]
+  Tensor<T> values_;                  // [A]: the right answers of a regression
+  std::vector<Token> answers_;
+  std::vector<bool> right_;
+  SequenceView<const T> embedding_gradient_;
+};
+
+/// Gives `to` the parameters of `from`, a model of the same specification but for its longest
+/// sequence: positions that `from` does not have stay as they are.
+template <typename From, typename To>
+void copy_parameters(SequenceModel<From>& from, SequenceModel<To>& to) {
+  for (std::size_t k = 0; k < from.parameters().size(); ++k) {
+    const auto source = from.parameters()[k]->value.values();
+    std::copy(source.begin(), source.end(), to.parameters()[k]->value.data());
+  }
+}
+
+}  // namespace seqbench

@@ -1,0 +1,138 @@
+#include "harness/models/variants.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/initialisers.h"
+
+namespace seqbench {
+namespace {
+
+const std::vector<std::string> kRecurrent = {"elman", "lstm", "gru"};
+const std::string kConvolution = "conv3";
+constexpr Index kTaps = 3;
+
+// A model's first one is its plain form.
+const std::vector<Variant>& all_variants() {
+  static const std::vector<Variant> variants = {
+      {.name = "default", .models = kRecurrent},
+      {.name = "forget1", .models = {"lstm", "gru"}, .initialisation = Initialisation::kForgetOne},
+      {.name = "chrono", .models = {"lstm", "gru"}, .initialisation = Initialisation::kChrono},
+      {.name = "orthogonal", .models = {"elman"}, .initialisation = Initialisation::kOrthogonal},
+      {.name = "learned", .models = {"attention"}, .positions = Positions::kLearned},
+      {.name = "sinusoidal", .models = {"attention"}, .positions = Positions::kSinusoidal},
+      {.name = "rotary", .models = {"attention"}, .positions = Positions::kRotary},
+      {.name = "nopos", .models = {"attention"}},
+      {.name = "meanpool",
+       .models = {"attention"},
+       .initialisation = Initialisation::kUniformKeys,
+       .positions = Positions::kLearned},
+      {.name = "noanswer", .models = kRecurrent, .evidence = Evidence::kRemoved},
+      {.name = "noanswer",
+       .models = {"attention"},
+       .positions = Positions::kLearned,
+       .evidence = Evidence::kRemoved},
+  };
+  return variants;
+}
+
+/// The table's entries that a model has.
+std::vector<Variant> variants_of(const std::string& model) {
+  std::vector<Variant> variants = all_variants();
+  std::erase_if(variants, [&](const Variant& variant) {
+    return std::ranges::find(variant.models, model) == variant.models.end();
+  });
+  return variants;
+}
+
+}  // namespace
+
+std::optional<Variant> find_variant(const std::string& model, const std::string& name) {
+  for (Variant& variant : variants_of(model)) {
+    if (variant.name == name) return variant;
+    const std::string convolved = variant.name + "+" + kConvolution;
+    if (name != convolved && name != kConvolution) continue;
+    variant.name = convolved;
+    variant.taps = kTaps;
+    return variant;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> variant_names() {
+  std::vector<std::string> names;
+  for (const Variant& variant : all_variants()) {
+    if (std::ranges::find(names, variant.name) == names.end()) names.push_back(variant.name);
+  }
+  const std::vector<std::string> plain = names;
+  names.push_back(kConvolution);
+  for (const std::string& name : plain) names.push_back(name + "+" + kConvolution);
+  return names;
+}
+
+std::vector<std::string> variant_names(const std::vector<std::string>& models) {
+  std::vector<std::string> names = variant_names();
+  std::erase_if(names, [&](const std::string& name) {
+    return std::ranges::none_of(
+        models, [&](const std::string& model) { return find_variant(model, name).has_value(); });
+  });
+  return names;
+}
+
+template <typename T>
+void initialise_forget_one(Random& random, SequenceLayer<T>& layer) {
+  layer.initialise(random);
+  const auto parameters = layer.parameters();  // weight_ih, weight_hh, bias_ih, bias_hh
+  assert(parameters.size() == 4 && parameters[2].value.size() >= 3 * layer.width());
+  const Index H = layer.width();
+  // The second gate in PyTorch's order of either model: i f g o, r z n.
+  std::fill_n(parameters[2].value.data() + H, H, T(1));
+  std::fill_n(parameters[3].value.data() + H, H, T(0));
+}
+
+template <typename T>
+void initialise_orthogonal(Random& random, SequenceLayer<T>& elman) {
+  elman.initialise(random);
+  orthogonal(random, elman.parameters()[1].value);
+}
+
+template <typename T>
+void initialise_uniform_keys(Random& random, SequenceLayer<T>& attention) {
+  attention.initialise(random);
+  const Index D = attention.width();
+  for (auto& parameter : attention.parameters().first(2)) {  // in_proj: rows of Q, K, V
+    const Index row = parameter.value.size() / (3 * D);
+    std::fill_n(parameter.value.data(), 2 * D * row, T(0));
+  }
+}
+
+template <typename T>
+void initialise_chrono(Random& random, SequenceLayer<T>& layer, Index longest) {
+  assert(longest >= 2);
+  const auto parameters = layer.parameters();  // weight_ih, weight_hh, bias_ih, bias_hh
+  assert(parameters.size() == 4 && parameters[2].value.size() >= 3 * layer.width());
+  const Index H = layer.width();
+  uniform_by_fan_in(random, parameters[0].value, H);
+  orthogonal(random, parameters[1].value);
+  std::ranges::fill(parameters[2].value.values(), T(0));
+  std::ranges::fill(parameters[3].value.values(), T(0));
+  // PyTorch's orders: i f g o and r z n. The second gate of either keeps the state.
+  const bool is_lstm = parameters[2].value.size() == 4 * H;
+  T* const first_gate = parameters[2].value.data();
+  T* const keeping_gate = first_gate + H;
+  for (Index j = 0; j < H; ++j) {
+    keeping_gate[j] = static_cast<T>(std::log(random.uniform(1, double(longest - 1))));
+    if (is_lstm) first_gate[j] = -keeping_gate[j];
+  }
+}
+
+#define SEQBENCH_INSTANTIATE(T)                                      \
+  template void initialise_forget_one(Random&, SequenceLayer<T>&);   \
+  template void initialise_orthogonal(Random&, SequenceLayer<T>&);   \
+  template void initialise_uniform_keys(Random&, SequenceLayer<T>&); \
+  template void initialise_chrono(Random&, SequenceLayer<T>&, Index);
+SEQBENCH_INSTANTIATE(float)
+SEQBENCH_INSTANTIATE(double)
+#undef SEQBENCH_INSTANTIATE
+
+}  // namespace seqbench

@@ -1,0 +1,106 @@
+// What the servers of `seqbench repeat` have in common (harness/commands/repeat.h).
+#pragma once
+
+#include <exception>
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/thread_team.h"
+#include "harness/timing/repetition.h"
+
+namespace seqbench {
+
+/// The JSON object that a line is, which says what to "do". Throws std::invalid_argument.
+nlohmann::ordered_json parse_request(const std::string& line);
+
+/// What is wrong with a request that asks for something else, for a case that is not there, or for
+/// repeating one that is not prepared. They throw std::invalid_argument.
+[[noreturn]] void refuse_request(const std::string& what);
+[[noreturn]] void refuse_case(const nlohmann::ordered_json& id);
+[[noreturn]] void refuse_unprepared(const std::string& id);
+
+/// The answer to a request to probe. Throws std::invalid_argument.
+nlohmann::ordered_json probe_answer(const nlohmann::ordered_json& request);
+
+/// The answer to a request to repeat: one untimed pass, then passes for the least seconds, between
+/// two probes.
+nlohmann::ordered_json repeat_passes(const ThreadTeam& team, double least_seconds,
+                                     const std::function<void()>& pass);
+
+/// Null for what is not finite.
+nlohmann::ordered_json or_null(double value);
+
+/// Answers requests about cases of one kind, each of which has an id(). A derived class says what
+/// preparing and repeating one means, and what a prepared one is.
+template <typename SomeCase, typename Prepared>
+class CaseServer {
+ public:
+  explicit CaseServer(std::vector<SomeCase> cases) : cases_(std::move(cases)) {}
+  CaseServer(CaseServer&&) = delete;
+  virtual ~CaseServer() = default;
+
+  /// The answer to one line, or the error that it was. Throws Interrupted.
+  nlohmann::ordered_json answer(const std::string& line) {
+    try {
+      return answer_request(parse_request(line));
+    } catch (const std::exception& error) {
+      return {{"error", error.what()}};
+    }
+  }
+
+ protected:
+  using Json = nlohmann::ordered_json;
+
+  std::map<std::string, Prepared> ready_;  // by case id
+
+ private:
+  /// Puts the case among ready_, or says why not.
+  virtual Json prepare_case(const SomeCase& one, const Json& request) = 0;
+  virtual Json repeat(const SomeCase& one, Prepared& prepared) = 0;
+
+  Json answer_request(const Json& request) {
+    const std::string what = request["do"];
+    if (what == "list") return list();
+    if (what == "probe") return probe_answer(request);
+    if (what == "prepare") return prepare_case(case_named_in(request), request);
+    if (what == "repeat") return repeat_case(case_named_in(request));
+    if (what == "release") return release(case_named_in(request));
+    refuse_request(what);
+  }
+
+  Json list() const {
+    Json ids = Json::array();
+    for (const SomeCase& one : cases_) ids.push_back(one.id());
+    return {{"cases", ids}};
+  }
+
+  Json repeat_case(const SomeCase& one) {
+    const auto found = ready_.find(one.id());
+    if (found == ready_.end()) refuse_unprepared(one.id());
+    return repeat(one, found->second);
+  }
+
+  Json release(const SomeCase& one) {
+    ready_.erase(one.id());
+    return {{"case", one.id()}};
+  }
+
+  const SomeCase& case_named_in(const Json& request) const {
+    const Json id = request.value("case", Json());
+    for (const SomeCase& one : cases_) {
+      if (id == one.id()) return one;
+    }
+    refuse_case(id);
+  }
+
+  std::vector<SomeCase> cases_;
+};
+
+/// Answers each line of standard input with one, until its end. Throws Interrupted.
+void serve(const std::function<nlohmann::ordered_json(const std::string& line)>& answer);
+
+}  // namespace seqbench

@@ -1,0 +1,189 @@
+#include "harness/server/repeat_steps.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <stdexcept>
+
+#include "harness/base/command_line.h"
+#include "harness/base/errors.h"
+#include "harness/base/progress.h"
+#include "harness/files/safetensors.h"
+#include "harness/machine/machine.h"
+#include "harness/models/registry.h"
+#include "harness/server/repeat_protocol.h"
+
+namespace seqbench {
+
+using Json = nlohmann::ordered_json;
+
+RunningTraining::RunningTraining(const TrainingSettings& settings)
+    : batch(first_batch(settings)), model(model_spec(settings)), step(settings, model) {
+  initialise(settings, model);
+  reserve_for_steps(settings, model);
+}
+
+namespace {
+
+// Steps whose losses another library has to meet: the first checks forward, the others backward and
+// the optimiser.
+constexpr Index kCheckedSteps = 3;
+
+template <typename Number>
+Tensor<float> as_tensor(const std::vector<Number>& numbers, std::vector<Index> shape) {
+  Tensor<float> tensor(std::move(shape));
+  std::ranges::transform(numbers, tensor.data(), [](Number n) { return static_cast<float>(n); });
+  return tensor;
+}
+
+std::map<std::string, std::string> metadata_of(const TrainingSettings& settings) {
+  const TaskDefaults& defaults = settings.defaults();
+  const auto text = [](auto number) { return Json(number).dump(); };
+  return {{"task", settings.task->name},
+          {"model", settings.model},
+          {"variant", settings.variant.name},
+          {"layers", text(settings.form.layers)},
+          {"heads", text(settings.form.heads)},
+          {"width", text(settings.width)},
+          {"residual", text(settings.form.residual)},
+          {"mlp_expansion", text(settings.form.mlp_expansion)},
+          {"learning_rate", text(settings.form.learning_rate)},
+          {"weight_decay", text(defaults.weight_decay)},
+          {"max_gradient_norm", text(defaults.max_gradient_norm)}};
+}
+
+/// Takes the first steps; the parameters in the file are those before them.
+void write_training(const std::filesystem::path& path, const TrainingSettings& settings,
+                    RunningTraining& training) {
+  const TaskBatch& batch = training.batch;
+  std::vector<Tensor<float>> start;
+  for (const Parameter<float>* parameter : training.model.parameters()) {
+    start.emplace_back(parameter->value.shape());
+    std::ranges::copy(parameter->value.values(), start.back().data());
+  }
+  std::vector<double> losses;
+  for (Index step = 0; step < kCheckedSteps; ++step) {
+    losses.push_back(training.step.run(training.team, batch, settings.form.learning_rate));
+  }
+  const Tensor<float> tokens = as_tensor(batch.tokens, {batch.shape.batch, batch.shape.steps});
+  const Tensor<float> answer_rows = as_tensor(batch.answer_rows, {batch.answers()});
+  const Tensor<float> targets = as_tensor(batch.targets, {batch.answers()});
+  const Tensor<float> first_losses = as_tensor(losses, {kCheckedSteps});
+  std::vector<NamedTensor> tensors{{"tokens", &tokens},
+                                   {"answer_rows", &answer_rows},
+                                   {"targets", &targets},
+                                   {"losses", &first_losses}};
+  for (std::size_t k = 0; k < start.size(); ++k) {
+    tensors.push_back({training.model.parameter_names()[k], &start[k]});
+  }
+  write_safetensors(path, metadata_of(settings), tensors);
+}
+
+[[noreturn]] void refuse(const std::string& option, const std::string& value,
+                         const std::string& expected) {
+  throw UsageError("--" + option + ": '" + value + "' is not allowed; expected " + expected);
+}
+
+/// The training of a model as the task has it, in the first of the task's variants for it.
+TrainingSettings settings_of(const Task& task, const std::string& model, Index distance,
+                             const CommandLine& line) {
+  const TaskDefaults& defaults = task.defaults;
+  TrainingSettings settings{.task = &task,
+                            .model = model,
+                            .distance = distance,
+                            .batch = line.given("batch") ? line.integer("batch") : defaults.batch,
+                            .width = line.given("width") ? line.integer("width") : defaults.width,
+                            .form = defaults.models.at(model)};
+  const Index heads = settings.form.heads;
+  if (!model_info(model).is_recurrent() && settings.width % heads != 0) {
+    refuse("width", line.text("width"), "a multiple of its heads, " + std::to_string(heads));
+  }
+  for (const std::string& name : defaults.variants) {
+    const auto variant = find_variant(model, name);
+    if (!variant) continue;
+    settings.variant = *variant;
+    break;
+  }
+  return settings;
+}
+
+/// The cells of steps.csv but for the parameters.
+Json cells_of(const TrainingSettings& settings) {
+  const auto text = [](Index number) { return std::to_string(number); };
+  const bool recurrent = model_info(settings.model).is_recurrent();
+  return {{"task", settings.task->name},
+          {"model", settings.model},
+          {"variant", settings.variant.name},
+          {"batch", text(settings.batch)},
+          {"seq_len", text(settings.seq_len())},
+          {"width", text(settings.width)},
+          {"layers", text(settings.form.layers)},
+          {"heads", recurrent ? "" : text(settings.form.heads)},
+          {"threads", "1"}};
+}
+
+}  // namespace
+
+std::string StepCase::id() const {
+  return settings.task->name + ":" + settings.model + ":seqbench:B" +
+         std::to_string(settings.batch) + ":T" + std::to_string(settings.seq_len()) + ":D" +
+         std::to_string(settings.width) + ":t1";
+}
+
+Json StepServer::prepare_case(const StepCase& one, const Json& request) {
+  ready_.erase(one.id());
+  const double needed = training_cost(one.settings).bytes;
+  if (needed > options_.memory_limit_bytes) {
+    return {{"case", one.id()},
+            {"status", "skipped"},
+            {"reason", "needs " + human_bytes(needed) + ", limit " +
+                           human_bytes(options_.memory_limit_bytes)},
+            {"cells", cells_of(one.settings)}};
+  }
+  const bool peak_is_known = reset_peak_resident_bytes();
+  const double before = resident_bytes();
+  auto training = std::make_unique<RunningTraining>(one.settings);
+  write_training(request.value("file", ""), one.settings, *training);
+  Json reply = {{"case", one.id()}, {"status", "ready"}, {"peak_bytes", Json()}};
+  if (peak_is_known) reply["peak_bytes"] = std::max(0.0, peak_resident_bytes() - before);
+  reply["cells"] = cells_of(one.settings);
+  reply["cells"]["parameters"] = std::to_string(training->model.parameter_count());
+  ready_[one.id()] = std::move(training);
+  return reply;
+}
+
+Json StepServer::repeat(const StepCase& one, std::unique_ptr<RunningTraining>& training) {
+  // The probes run where the layers' do; the training's own team leaves the thread there.
+  return repeat_passes(make_team(1), options_.min_seconds, [&] {
+    training->step.run(training->team, training->batch, one.settings.form.learning_rate);
+  });
+}
+
+void add_step_options(CommandLine& line) {
+  line.option("task", "",
+              "steps of trainings of this task instead of layers, one thread each; --length is its "
+              "distance, --batch and --width are by default the task's (" +
+                  join(task_names()) + ")");
+}
+
+std::vector<StepCase> parse_step_cases(const CommandLine& line) {
+  for (const std::string option : {"kernel", "pass", "heads", "threads", "max-tokens"}) {
+    if (line.given(option)) refuse(option, line.text(option), "nothing beside --task");
+  }
+  if (line.flag_given("causal")) refuse("causal", "true", "nothing beside --task");
+  std::vector<StepCase> cases;
+  for (const std::string& name : line.names("task", task_names())) {
+    const Task& task = task_by_name(name);
+    for (const Index distance : line.integers("length", 0)) {
+      if (distance < task.min_distance(0)) {
+        refuse("length", std::to_string(distance),
+               "at least " + std::to_string(task.min_distance(0)) + " for task " + name);
+      }
+      for (const std::string& model : line.names("model", model_names())) {
+        cases.push_back({settings_of(task, model, distance, line)});
+      }
+    }
+  }
+  return cases;
+}
+
+}  // namespace seqbench

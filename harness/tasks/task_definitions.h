@@ -1,0 +1,21 @@
+// What each task draws and asks; its settings stand in the table of tasks.cc.
+#pragma once
+
+#include "harness/tasks/tasks.h"
+
+namespace seqbench {
+
+Task first_token_task();
+Task adding_task();
+Task copy_task();
+Task parity_task();
+Task mqar_task();
+Task coreference_task();
+Task coreference_encoder_task();
+Task hidden_verb_task();
+Task mqar_8k_task();
+Task first_symbol_task();
+Task copy_all_task();
+Task associative_recall_task();
+
+}  // namespace seqbench

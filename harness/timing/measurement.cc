@@ -1,0 +1,340 @@
+#include "harness/timing/measurement.h"
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <chrono>
+#include <list>
+#include <map>
+#include <memory>
+
+#include "harness/base/errors.h"
+#include "harness/base/interrupt.h"
+#include "harness/base/statistics.h"
+#include "harness/machine/machine.h"
+#include "harness/timing/preparation.h"
+#include "harness/timing/reference.h"
+
+namespace seqbench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// The workloads of a group, as many at a time as fit the memory limit; the one used least recently
+/// makes room.
+class WorkloadPool {
+ public:
+  explicit WorkloadPool(const MeasureOptions& options) : options_(options) {}
+
+  /// `one`'s workload, allocated and run once before if it was not there. Throws std::bad_alloc
+  /// when there is no memory for it even without the others.
+  Workload& get(const Case& one, const ThreadTeam& team) {
+    for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
+      if ((*entry)->the_case().id() != one.id()) continue;
+      entries_.splice(entries_.begin(), entries_, entry);
+      return *entries_.front();
+    }
+    make_room_for(one.predicted_bytes());
+    try {
+      add(one, team);
+    } catch (const std::bad_alloc&) {
+      entries_.clear();  // memory can be refused below the limit, where it is in pieces
+      add(one, team);
+    }
+    return *entries_.front();
+  }
+
+  /// Adds a workload whose result has just been checked.
+  void adopt(std::unique_ptr<Workload> workload) { entries_.push_front(std::move(workload)); }
+
+  /// Drops workloads until `bytes` more fit.
+  void make_room_for(double bytes) {
+    double held = bytes;
+    for (const auto& entry : entries_) held += entry->the_case().predicted_bytes();
+    while (!entries_.empty() && held > options_.memory_limit_bytes) {
+      held -= entries_.back()->the_case().predicted_bytes();
+      entries_.pop_back();
+    }
+  }
+
+ private:
+  void add(const Case& one, const ThreadTeam& team) {
+    entries_.push_front(std::make_unique<Workload>(one, options_.seed));
+    entries_.front()->run(team);
+  }
+
+  const MeasureOptions& options_;
+  std::list<std::unique_ptr<Workload>> entries_;  // most recently used first
+};
+
+/// The references of a model, whose cases follow each other in a group: one serves all thread
+/// counts and most kernels.
+class ReferencePool {
+ public:
+  const Reference& get(Workload& workload) {
+    const Case& one = workload.the_case();
+    if (one.layer.model != model_) entries_.clear();
+    model_ = one.layer.model;
+    std::unique_ptr<Reference>& entry = entries_[{one.layer.heads, Reference::kernel_for(one)}];
+    if (entry == nullptr) entry = std::make_unique<Reference>(workload);
+    return *entry;
+  }
+
+ private:
+  std::string model_;
+  std::map<std::pair<Index, std::string>, std::unique_ptr<Reference>> entries_;
+};
+
+/// Allocates, runs and checks one case; fills in status and reason when it may not be timed.
+void check_case(Measurement& measurement, const MeasureOptions& options, const MeasureHooks& hooks,
+                WorkloadPool& workloads, ReferencePool& references) {
+  const auto check = [&](Workload& workload) {
+    return hooks.check ? hooks.check(workload) : references.get(workload).difference(workload);
+  };
+  Preparation prepared = prepare(
+      measurement.the_case, {.seed = options.seed,
+                             .memory_limit_bytes = options.memory_limit_bytes,
+                             .make_room = [&](double bytes) { workloads.make_room_for(bytes); },
+                             .on_lap = hooks.on_lap,
+                             .check = check});
+  measurement.peak_bytes = prepared.peak_bytes;
+  measurement.status = prepared.status;
+  measurement.reason = prepared.reason;
+  if (prepared.workload != nullptr) workloads.adopt(std::move(prepared.workload));
+}
+
+/// All of a sample but its seconds, through Google Benchmark to the reporter.
+void to_counters(const Sample& sample, benchmark::UserCounters& counters) {
+  counters["peak_gflops"] = sample.peak_gflops;
+  counters["steal_fraction"] = sample.disturbance.steal_fraction;
+  counters["wait_fraction"] = sample.disturbance.wait_fraction;
+  counters["involuntary_switches"] = double(sample.disturbance.involuntary_switches);
+  counters["throttled"] = double(sample.disturbance.throttled);
+}
+
+Sample from_counters(const benchmark::UserCounters& counters) {
+  const auto value = [&counters](const char* name) { return counters.at(name).value; };
+  return {.peak_gflops = value("peak_gflops"),
+          .disturbance = {.steal_fraction = value("steal_fraction"),
+                          .wait_fraction = value("wait_fraction"),
+                          .involuntary_switches = Index(value("involuntary_switches")),
+                          .throttled = Index(value("throttled"))}};
+}
+
+/// A case that is timed.
+struct TimedCase {
+  Measurement& measurement;
+  benchmark::IterationCount iterations = 0;  // of a repetition; 0 until the first has found it
+  bool is_refused = false;                   // there was no memory for it
+};
+
+/// One repetition, called by Google Benchmark.
+void repeat(benchmark::State& state, TimedCase& timed, WorkloadPool& workloads,
+            const MeasureHooks& hooks) {
+  // Out through Google Benchmark, which runs this on the calling thread: skipping the rest instead
+  // would fail its own check that all repetitions have the same number of iterations.
+  stop_if_interrupted();
+  const Case& one = timed.measurement.the_case;
+  const ThreadTeam team = make_team(one.threads);
+  hooks.on_lap(Activity::kElse);
+  Workload* workload = nullptr;
+  try {
+    workload = &workloads.get(one, team);
+  } catch (const std::bad_alloc&) {
+    timed.is_refused = true;
+    state.SkipWithError("out of memory");
+    return;
+  }
+  hooks.on_lap(Activity::kSetUp);
+
+  const RepetitionBracket bracket(team);
+  hooks.on_lap(Activity::kProbes);
+  for (auto _ : state) workload->run(team);
+  hooks.on_lap(Activity::kPasses);
+  // The seconds are Google Benchmark's own, which SampleReporter takes.
+  to_counters(bracket.close(0), state.counters);
+  hooks.on_lap(Activity::kProbes);
+}
+
+/// Takes the samples from Google Benchmark, whose own reporters print or write unparsable CSV.
+class SampleReporter : public benchmark::BenchmarkReporter {
+ public:
+  SampleReporter(const std::vector<TimedCase*>& cases, const MeasureHooks& hooks)
+      : cases_(cases), hooks_(hooks) {}
+
+  bool ReportContext(const Context&) override { return true; }
+
+  void ReportRuns(const std::vector<Run>& runs) override {
+    for (const Run& run : runs) {
+      if (run.run_type != Run::RT_Iteration) continue;
+      const auto found = std::ranges::find_if(cases_, [&run](const TimedCase* timed) {
+        return timed->measurement.the_case.id() == run.run_name.function_name;
+      });
+      if (found != cases_.end()) take(run, **found);
+    }
+  }
+
+ private:
+  void take(const Run& run, TimedCase& timed) const {
+    if (timed.is_refused) return;
+    timed.iterations = run.iterations;
+    std::vector<Sample>& samples = timed.measurement.samples;
+    samples.push_back(from_counters(run.counters));
+    samples.back().seconds = run.real_accumulated_time / double(run.iterations);
+    hooks_.on_sample({.the_case = timed.measurement.the_case,
+                      .repetition = static_cast<Index>(samples.size()) - 1,
+                      .sample = samples.back()});
+  }
+
+  const std::vector<TimedCase*>& cases_;
+  const MeasureHooks& hooks_;
+};
+
+/// Rounds of repetitions.
+class Rounds {
+ public:
+  Rounds(const MeasureOptions& options, const MeasureHooks& hooks, WorkloadPool& workloads)
+      : options_(options), hooks_(hooks), workloads_(workloads) {}
+
+  /// One repetition of each case. Throws Interrupted.
+  void take(const std::vector<TimedCase*>& cases) {
+    const RegisteredBenchmarks registered;
+    for (TimedCase* timed : cases) add(*timed);
+    SampleReporter reporter(cases, hooks_);
+    if (is_first_) {
+      benchmark::RunSpecifiedBenchmarks(&reporter);
+    } else {
+      // A filter that was passed on has had its say, about the names of the first round.
+      benchmark::RunSpecifiedBenchmarks(&reporter, ".");
+    }
+    is_first_ = false;
+  }
+
+ private:
+  /// Google Benchmark's list of what to run, emptied however a round ends.
+  struct RegisteredBenchmarks {
+    RegisteredBenchmarks() = default;
+    RegisteredBenchmarks(RegisteredBenchmarks&&) = delete;
+    ~RegisteredBenchmarks() { benchmark::ClearRegisteredBenchmarks(); }
+  };
+
+  void add(TimedCase& timed) const {
+    const std::string id = timed.measurement.the_case.id();
+    auto* benchmark =
+        benchmark::RegisterBenchmark(id.c_str(), [this, &timed, id](benchmark::State& state) {
+          hooks_.on_step(id);
+          repeat(state, timed, workloads_, hooks_);
+        });
+    benchmark->UseRealTime();
+    if (timed.iterations == 0) {
+      benchmark->MinTime(options_.min_seconds);
+    } else {
+      benchmark->Iterations(timed.iterations);
+    }
+  }
+
+  const MeasureOptions& options_;
+  const MeasureHooks& hooks_;
+  WorkloadPool& workloads_;
+  bool is_first_ = true;
+};
+
+bool is_known_to(double precision, const Measurement& measurement) {
+  return measurement.samples.size() >= kLeastForInterval &&
+         median_interval(fractions_of_peak(measurement)).relative_half_width() <= precision;
+}
+
+/// Rounds of all cases, then of those whose fraction of peak is not known as well as asked.
+void take_samples(std::vector<TimedCase>& cases, const MeasureOptions& options,
+                  const MeasureHooks& hooks, WorkloadPool& workloads) {
+  std::vector<TimedCase*> taking_part;
+  for (TimedCase& one : cases) taking_part.push_back(&one);
+  Rounds rounds(options, hooks, workloads);
+  for (int round = 0; round < options.repetitions && !taking_part.empty(); ++round) {
+    rounds.take(taking_part);
+    std::erase_if(taking_part,
+                  [](const TimedCase* one) { return one->iterations == 0 || one->is_refused; });
+    stop_if_interrupted();
+  }
+  if (options.precision <= 0) return;
+  const auto end = Clock::now() + std::chrono::duration<double>(options.precision_seconds);
+  while (Clock::now() < end) {
+    std::erase_if(taking_part, [&options](const TimedCase* one) {
+      return one->is_refused || is_known_to(options.precision, one->measurement);
+    });
+    if (taking_part.empty()) return;
+    rounds.take(taking_part);
+    stop_if_interrupted();
+  }
+}
+
+/// Hands Google Benchmark a command line; false when it does not know part of it.
+bool initialise_benchmark(const std::vector<std::string>& arguments) {
+  std::vector<std::string> words = {"seqbench", "--benchmark_enable_random_interleaving=true"};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  int count = static_cast<int>(pointers.size());
+  benchmark::Initialize(&count, pointers.data());
+  return count <= 1;
+}
+
+}  // namespace
+
+std::vector<double> fractions_of_peak(const Measurement& measurement) {
+  const double flops = measurement.the_case.cost().flops;
+  std::vector<double> fractions;
+  for (const Sample& sample : measurement.samples) {
+    fractions.push_back(fraction_of_peak(flops, sample.seconds, sample.peak_gflops));
+  }
+  return fractions;
+}
+
+void pass_to_benchmark(const std::vector<std::string>& arguments) {
+  for (const std::string& argument : arguments) {
+    for (const auto& [theirs, ours] : {std::pair("--benchmark_repetitions", "--repetitions"),
+                                       std::pair("--benchmark_min_time", "--min-time")}) {
+      if (argument.starts_with(theirs)) {
+        throw UsageError("'" + argument + "' behind -- is not allowed; expected " + ours);
+      }
+    }
+    if (!initialise_benchmark({argument})) {
+      throw UsageError("'" + argument +
+                       "' behind -- is not allowed; expected an option of Google Benchmark such as "
+                       "--benchmark_filter=REGEX");
+    }
+  }
+  initialise_benchmark(arguments);
+}
+
+std::vector<Measurement> measure_group(const CaseGroup& group, const MeasureOptions& options,
+                                       const MeasureHooks& hooks) {
+  std::vector<Measurement> measurements(group.cases.size());
+  for (std::size_t i = 0; i < group.cases.size(); ++i) measurements[i].the_case = group.cases[i];
+
+  WorkloadPool workloads(options);
+  {
+    ReferencePool references;
+    for (Measurement& measurement : measurements) {
+      hooks.on_step("checking " + measurement.the_case.id());
+      check_case(measurement, options, hooks, workloads, references);
+      stop_if_interrupted();
+    }
+  }
+
+  std::vector<TimedCase> timed;
+  for (Measurement& measurement : measurements) {
+    if (measurement.status.empty()) timed.push_back({.measurement = measurement});
+  }
+  take_samples(timed, options, hooks, workloads);
+  for (const TimedCase& one : timed) {
+    if (!one.measurement.samples.empty()) continue;
+    one.measurement.status = "skipped";
+    one.measurement.reason = one.is_refused
+                                 ? refused_memory(one.measurement.the_case)
+                                 : "left out by the options passed on to Google Benchmark";
+  }
+  return measurements;
+}
+
+}  // namespace seqbench

@@ -1,0 +1,72 @@
+// The timing loop: one group of comparable cases, timed by Google Benchmark on wall time.
+//
+// Repetitions are taken in rounds, one of every case, in an order that Google Benchmark draws at
+// random for each round, so that drift hits every case alike. Each repetition is bracketed by a
+// probe of the FMA peak with the same threads on the same CPUs: the ratio of the two holds where an
+// absolute time does not.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "harness/timing/repetition.h"
+#include "harness/timing/wall_time.h"
+#include "harness/timing/workload.h"
+
+namespace seqbench {
+
+struct MeasureOptions {
+  int repetitions = 9;        // of each case, unless `precision` asks for more
+  double min_seconds = 0.02;  // of each repetition
+  /// Repetitions are added until the interval of a case's fraction of peak reaches no further than
+  /// this share of the median to either side; 0: none are.
+  double precision = 0;
+  double precision_seconds = 60;  // most that the added repetitions of a group may take
+  std::uint64_t seed = 1;
+  double memory_limit_bytes = 0;
+};
+
+/// A sample in the moment after its repetition.
+struct TakenSample {
+  const Case& the_case;
+  Index repetition = 0;  // 0, 1, … of this case
+  const Sample& sample;
+};
+
+/// What a caller may watch or replace.
+struct MeasureHooks {
+  /// Told what comes next, before each check and each call of a repetition.
+  std::function<void(const std::string&)> on_step = [](const std::string&) {};
+  /// Told each sample before the next repetition begins.
+  std::function<void(const TakenSample&)> on_sample = [](const TakenSample&) {};
+  /// Told what went on since the last call.
+  std::function<void(Activity)> on_lap = [](Activity) {};
+  /// PrepareOptions::check; by default, the comparison with the reference, one for all kernels and
+  /// thread counts of a model.
+  std::function<std::string(Workload&)> check = {};
+};
+
+/// What became of one case. `reason` is empty when all repetitions were taken.
+struct Measurement {
+  Case the_case;
+  std::vector<Sample> samples;
+  double peak_bytes = 0;  // measured growth of the resident set; not a number where unknown
+  std::string status;     // "failed", "skipped", or "" when samples decide
+  std::string reason;
+};
+
+/// FLOP/s of each repetition ÷ the FMA peak probed beside it.
+std::vector<double> fractions_of_peak(const Measurement& measurement);
+
+/// Passes options on to Google Benchmark. Throws UsageError when it does not know one of them, or
+/// when it is one that seqbench sets itself.
+void pass_to_benchmark(const std::vector<std::string>& arguments);
+
+/// Checks and times all cases of a group; the result is in their order. Throws Interrupted after
+/// the repetition under way when a signal came.
+std::vector<Measurement> measure_group(const CaseGroup& group, const MeasureOptions& options,
+                                       const MeasureHooks& hooks);
+
+}  // namespace seqbench

@@ -1,0 +1,67 @@
+#include "harness/timing/preparation.h"
+
+#include <algorithm>
+#include <new>
+
+#include "harness/base/progress.h"
+#include "harness/machine/machine.h"
+
+namespace seqbench {
+namespace {
+
+std::string memory_advice(const Case& one) {
+  if (one.layer.kernel == "naive") return "use --kernel fused";
+  return "use a smaller --batch or --length";
+}
+
+Preparation not_timed(const std::string& status, const std::string& reason) {
+  Preparation result;
+  result.status = status;
+  result.reason = reason;
+  return result;
+}
+
+}  // namespace
+
+std::string refused_memory(const Case& one) {
+  return "memory of " + human_bytes(one.predicted_bytes()) + " was refused; " + memory_advice(one);
+}
+
+Preparation prepare(const Case& one, const PrepareOptions& options) {
+  const double needed = one.predicted_bytes();
+  if (needed > options.memory_limit_bytes) {
+    return not_timed("skipped", "needs " + human_bytes(needed) + ", limit " +
+                                    human_bytes(options.memory_limit_bytes) + "; " +
+                                    memory_advice(one));
+  }
+  try {
+    Preparation result;
+    const ThreadTeam team = make_team(one.threads);
+    options.make_room(needed + Reference::predicted_bytes(one));
+    const bool peak_is_known = reset_peak_resident_bytes();
+    const double before = resident_bytes();
+    result.workload = std::make_unique<Workload>(one, options.seed, options.make_layer);
+    Reference::keep_sampled_gradient(*result.workload);
+    options.on_lap(Activity::kSetUp);
+    // The first run warms up, is what is checked, and touches every page before the reference adds
+    // its own memory.
+    result.workload->run(team);
+    options.on_lap(Activity::kPasses);
+    if (peak_is_known) result.peak_bytes = std::max(0.0, peak_resident_bytes() - before);
+    const std::string difference = options.check(*result.workload);
+    options.on_lap(Activity::kChecks);
+    if (difference.empty()) {
+      result.workload->draw_upstream_gradient();
+      options.on_lap(Activity::kSetUp);
+      return result;
+    }
+    result.workload.reset();
+    result.status = "failed";
+    result.reason = difference;
+    return result;
+  } catch (const std::bad_alloc&) {
+    return not_timed("skipped", refused_memory(one));
+  }
+}
+
+}  // namespace seqbench

@@ -1,0 +1,45 @@
+// What happens to a case before it may be timed: it is allocated, run, and compared with its
+// reference.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <string>
+
+#include "harness/timing/reference.h"
+#include "harness/timing/wall_time.h"
+#include "harness/timing/workload.h"
+
+namespace seqbench {
+
+struct PrepareOptions {
+  std::uint64_t seed = 1;
+  double memory_limit_bytes = 0;
+  LayerFactory make_layer = seqbench::make_layer<float>;
+  /// Told how many bytes are allocated next, workload and reference together.
+  std::function<void(double)> make_room = [](double) {};
+  /// Told what went on since the last call.
+  std::function<void(Activity)> on_lap = [](Activity) {};
+  /// Returns what is wrong with the result of the first run, "" when nothing is; by default, its
+  /// difference from a reference that is computed for this case alone.
+  std::function<std::string(Workload&)> check = [](Workload& workload) {
+    return Reference(workload).difference(workload);
+  };
+};
+
+struct Preparation {
+  std::unique_ptr<Workload> workload;  // null unless the case may be timed
+  double peak_bytes = std::numeric_limits<double>::quiet_NaN();  // measured growth of the resident
+                                                                 // set; not a number where unknown
+  std::string status;  // "failed", "skipped", or "" when it may be timed
+  std::string reason;  // why it may not
+};
+
+/// The reason of a case that the system has no memory for, although it is below the limit.
+std::string refused_memory(const Case& one);
+
+Preparation prepare(const Case& one, const PrepareOptions& options);
+
+}  // namespace seqbench

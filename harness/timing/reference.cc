@@ -1,0 +1,383 @@
+#include "harness/timing/reference.h"
+
+#include <Eigen/Dense>
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <numeric>
+#include <set>
+
+#include "harness/machine/machine.h"
+
+namespace seqbench {
+namespace {
+
+using Matrix = RowMajorMatrix<double>;
+using RowVector = Eigen::RowVectorXd;
+
+// Sampled query rows of a long sequence: its ends, the neighbourhood of every likely tile edge near
+// the start, and some drawn at random.
+constexpr Index kWholeBelowSteps = 64;
+constexpr Index kRandomRows = 8;
+
+// Sampled sequences of a larger batch: the first, the last, and some drawn at random.
+constexpr Index kSequences = 4;
+
+std::vector<Index> sampled_sequences(Index batch) {
+  std::set<Index> sample = {0, batch - 1};
+  Random random(static_cast<std::uint64_t>(batch));
+  while (static_cast<Index>(sample.size()) < std::min(batch, kSequences)) {
+    sample.insert(random.below(batch));
+  }
+  return {sample.begin(), sample.end()};
+}
+
+std::vector<Index> sampled_query_rows(Index steps) {
+  std::set<Index> sample;
+  if (steps <= kWholeBelowSteps) {
+    for (Index t = 0; t < steps; ++t) sample.insert(t);
+  } else {
+    for (const Index t :
+         {Index{0}, Index{1}, Index{31}, Index{32}, Index{63}, Index{64}, Index{127}, Index{128},
+          Index{255}, Index{256}, steps / 2, steps - 2, steps - 1}) {
+      if (t < steps) sample.insert(t);
+    }
+    Random random(static_cast<std::uint64_t>(steps));
+    for (Index i = 0; i < kRandomRows; ++i) sample.insert(random.below(steps));
+  }
+  return {sample.begin(), sample.end()};
+}
+
+/// In each sampled sequence. A recurrent layer's reference has all steps anyway.
+std::vector<Index> sampled_steps(const Case& one) {
+  if (one.pass == Pass::kDecode) return {one.shape.steps};
+  if (one.is_attention()) return sampled_query_rows(one.shape.steps);
+  std::vector<Index> all(static_cast<std::size_t>(one.shape.steps));
+  std::iota(all.begin(), all.end(), Index{0});
+  return all;
+}
+
+Matrix as_double(MatrixView<const float> view) { return as_eigen(view).cast<double>(); }
+
+Matrix parameter_of(Workload& workload, const std::string& name) {
+  for (const Parameter<float>& parameter : workload.layer().parameters()) {
+    if (parameter.name == name) return as_double(parameter.value.matrix());
+  }
+  return {};
+}
+
+Tensor<double> as_tensor(const Matrix& matrix) {
+  Tensor<double> tensor({matrix.rows(), matrix.cols()});
+  as_eigen(tensor.matrix()) = matrix;
+  return tensor;
+}
+
+/// Tokens that sequence b of the case is made of: [T, D], in decode [T + 1, D].
+Matrix input_of(const Workload& workload, Index b) {
+  const Matrix context = as_double(workload.x().sequence(b));
+  if (workload.the_case().pass != Pass::kDecode) return context;
+  Matrix input(context.rows() + 1, context.cols());
+  input << context, as_double(workload.next_token().row_block(b, 1));
+  return input;
+}
+
+/// Softmax attention of some query rows of one sequence, all heads, and its gradients when only
+/// these rows have an upstream gradient. Walks over the keys in blocks, so that beside the rows'
+/// scores nothing of length T is held but the input and its gradient.
+class AttentionRows {
+ public:
+  struct Weights {
+    Matrix in, in_bias, out, out_bias;
+  };
+  struct Gradients {
+    Matrix in, in_bias, out, out_bias;
+  };
+
+  AttentionRows(const Weights& weights, const LayerSpec& spec, Matrix input,
+                std::vector<Index> rows)
+      : weights_(weights),
+        D_(spec.width),
+        H_(spec.heads),
+        d_k_(spec.width / spec.heads),
+        causal_(spec.causal),
+        scale_(1 / std::sqrt(double(d_k_))),
+        x_(std::move(input)),
+        rows_(std::move(rows)) {
+    x_rows_ = x_(rows_, Eigen::all);
+    q_ = project(x_rows_, 0);
+  }
+
+  /// y [rows, D].
+  Matrix forward() {
+    const Index R = q_.rows(), T = x_.rows();
+    p_.assign(static_cast<std::size_t>(H_), Matrix(R, T));
+    for_each_block([&](Index first, Index count, const Matrix& k, const Matrix&) {
+      for (Index h = 0; h < H_; ++h) {
+        p(h).middleCols(first, count) = scale_ * head(q_, h) * head(k, h).transpose();
+      }
+    });
+    for (Index h = 0; h < H_; ++h) softmax(p(h));
+    context_ = Matrix::Zero(R, D_);
+    for_each_block([&](Index first, Index count, const Matrix&, const Matrix& v) {
+      for (Index h = 0; h < H_; ++h) {
+        context_.middleCols(h * d_k_, d_k_) += p(h).middleCols(first, count) * head(v, h);
+      }
+    });
+    return (context_ * weights_.out.transpose()).rowwise() + RowVector(weights_.out_bias.row(0));
+  }
+
+  /// From dy [rows, D]: returns dx [T, D], adds to the parameters' gradients.
+  Matrix backward(const Matrix& dy, Gradients& gradients) {
+    gradients.out += dy.transpose() * context_;
+    gradients.out_bias += dy.colwise().sum();
+    const Matrix d_context = dy * weights_.out;
+    const Matrix product = d_context.cwiseProduct(context_);
+
+    Matrix dx = Matrix::Zero(x_.rows(), D_);
+    Matrix dq = Matrix::Zero(q_.rows(), D_);
+    for_each_block([&](Index first, Index count, const Matrix& k, const Matrix& v) {
+      Matrix dk(count, D_), dv(count, D_);
+      for (Index h = 0; h < H_; ++h) {
+        const auto probability = p(h).middleCols(first, count);
+        const Eigen::VectorXd delta = product.middleCols(h * d_k_, d_k_).rowwise().sum();
+        const Matrix dp = head(d_context, h) * head(v, h).transpose();
+        const Matrix ds = probability.cwiseProduct(dp.colwise() - delta);
+        dv.middleCols(h * d_k_, d_k_) = probability.transpose() * head(d_context, h);
+        dk.middleCols(h * d_k_, d_k_) = scale_ * ds.transpose() * head(q_, h);
+        dq.middleCols(h * d_k_, d_k_) += scale_ * ds * head(k, h);
+      }
+      const auto x_block = x_.middleRows(first, count);
+      add_projection_gradient(1, dk, x_block, gradients);
+      add_projection_gradient(2, dv, x_block, gradients);
+      dx.middleRows(first, count) += dk * weight(1) + dv * weight(2);
+    });
+    add_projection_gradient(0, dq, x_rows_, gradients);
+    const Matrix dx_rows = dq * weight(0);
+    for (std::size_t i = 0; i < rows_.size(); ++i) dx.row(rows_[i]) += dx_rows.row(Index(i));
+    return dx;
+  }
+
+ private:
+  static constexpr Index kBlock = 1024;
+
+  // Part 0, 1, 2 of the input projection: Q, K, V.
+  Matrix weight(Index part) const { return weights_.in.middleRows(part * D_, D_); }
+  Matrix project(const Matrix& x, Index part) const {
+    const RowVector bias = weights_.in_bias.middleCols(part * D_, D_).row(0);
+    return (x * weight(part).transpose()).rowwise() + bias;
+  }
+  template <typename Rows>
+  void add_projection_gradient(Index part, const Matrix& d_part, const Rows& x,
+                               Gradients& gradients) const {
+    gradients.in.middleRows(part * D_, D_) += d_part.transpose() * x;
+    gradients.in_bias.middleCols(part * D_, D_) += d_part.colwise().sum();
+  }
+  Matrix head(const Matrix& tensor, Index h) const { return tensor.middleCols(h * d_k_, d_k_); }
+  Matrix& p(Index h) { return p_[static_cast<std::size_t>(h)]; }
+
+  template <typename Body>
+  void for_each_block(const Body& body) const {
+    for (Index first = 0; first < x_.rows(); first += kBlock) {
+      const Index count = std::min(kBlock, x_.rows() - first);
+      const Matrix x = x_.middleRows(first, count);
+      body(first, count, project(x, 1), project(x, 2));
+    }
+  }
+
+  void softmax(Matrix& s) const {
+    for (Index i = 0; i < s.rows(); ++i) {
+      const Index visible = causal_ ? rows_[static_cast<std::size_t>(i)] + 1 : s.cols();
+      auto seen = s.row(i).head(visible).array();
+      seen = (seen - seen.maxCoeff()).exp();
+      seen /= seen.sum();
+      s.row(i).tail(s.cols() - visible).setZero();
+    }
+  }
+
+  const Weights& weights_;
+  Index D_, H_, d_k_;
+  bool causal_;
+  double scale_;
+  Matrix x_;
+  std::vector<Index> rows_;
+  Matrix x_rows_, q_, context_;
+  std::vector<Matrix> p_;  // per head [rows, T]
+};
+
+}  // namespace
+
+Reference::Reference(Workload& workload)
+    : sequences_(sampled_sequences(workload.the_case().shape.batch)),
+      steps_(sampled_steps(workload.the_case())) {
+  workload.the_case().is_attention() ? compute_attention(workload) : compute_recurrent(workload);
+}
+
+void Reference::compute_attention(Workload& workload) {
+  const Case& one = workload.the_case();
+  const bool train = one.pass == Pass::kTrain;
+  const Index S = Index(sequences_.size()), R = Index(steps_.size());
+  const Index T = one.shape.steps, D = one.layer.width;
+  const AttentionRows::Weights weights{
+      .in = parameter_of(workload, "in_proj_weight"),
+      .in_bias = parameter_of(workload, "in_proj_bias"),
+      .out = parameter_of(workload, "out_proj.weight"),
+      .out_bias = parameter_of(workload, "out_proj.bias"),
+  };
+  AttentionRows::Gradients gradients{.in = Matrix::Zero(3 * D, D),
+                                     .in_bias = Matrix::Zero(1, 3 * D),
+                                     .out = Matrix::Zero(D, D),
+                                     .out_bias = Matrix::Zero(1, D)};
+  Matrix y(S * R, D), dx(train ? S * T : 0, D);
+  for (Index s = 0; s < S; ++s) {
+    const Index b = sequences_[static_cast<std::size_t>(s)];
+    AttentionRows rows(weights, one.layer, input_of(workload, b), steps_);
+    y.middleRows(s * R, R) = rows.forward();
+    if (!train) continue;
+    const Matrix dy = as_double(SequenceView<const float>(workload.dy()).sequence(b));
+    dx.middleRows(s * T, T) = rows.backward(dy(steps_, Eigen::all), gradients);
+  }
+  expected_.push_back({"y", as_tensor(y)});
+  if (!train) return;
+  expected_.push_back({"dx", as_tensor(dx)});
+  expected_.push_back({"d.in_proj_weight", as_tensor(gradients.in)});
+  expected_.push_back({"d.in_proj_bias", as_tensor(gradients.in_bias)});
+  expected_.push_back({"d.out_proj.weight", as_tensor(gradients.out)});
+  expected_.push_back({"d.out_proj.bias", as_tensor(gradients.out_bias)});
+}
+
+void Reference::compute_recurrent(Workload& workload) {
+  const Case& one = workload.the_case();
+  const bool train = one.pass == Pass::kTrain;
+  const Index S = Index(sequences_.size()), D = one.layer.width;
+  const Index T = one.shape.steps + (one.pass == Pass::kDecode ? 1 : 0);
+  LayerSpec spec = one.layer;
+  spec.kernel = kernel_for(one);
+  const auto layer = make_layer<double>(spec);
+  for (std::size_t i = 0; i < layer->parameters().size(); ++i) {
+    const Tensor<float>& value = workload.layer().parameters()[i].value;
+    std::copy_n(value.data(), value.size(), layer->parameters()[i].value.data());
+  }
+
+  const ThreadTeam team = make_team(static_cast<int>(usable_cpus().size()));
+  Tensor<double> x({S, T, D}), y({S, T, D});
+  for (Index s = 0; s < S; ++s) {
+    as_eigen(x.sequence().sequence(s)) =
+        input_of(workload, sequences_[static_cast<std::size_t>(s)]);
+  }
+  layer->reserve({.batch = S, .steps = T}, train ? Pass::kTrain : Pass::kForward, team.size());
+  layer->forward(team, x.sequence(), y.sequence(), train ? Keep::kForBackward : Keep::kNothing);
+
+  Tensor<double> dx;
+  if (train) {
+    Tensor<double> dy({S, T, D});
+    dx = Tensor<double>({S, T, D});
+    for (Index s = 0; s < S; ++s) {
+      as_eigen(dy.sequence().sequence(s)) =
+          as_double(SequenceView<const float>(workload.dy())
+                        .sequence(sequences_[static_cast<std::size_t>(s)]));
+    }
+    layer->backward(team, x.sequence(), y.sequence(), dy.sequence(), dx.sequence());
+  }
+  if (one.pass == Pass::kDecode) {
+    Tensor<double> last({S, D});
+    as_eigen(last.matrix()) = as_eigen(y.sequence().step(T - 1));
+    y = std::move(last);
+  }
+  expected_.push_back({"y", std::move(y)});
+  if (!train) return;
+  expected_.push_back({"dx", std::move(dx)});
+  for (Parameter<double>& parameter : layer->parameters()) {
+    expected_.push_back({"d." + parameter.name, std::move(parameter.gradient)});
+  }
+}
+
+void Reference::keep_sampled_gradient(Workload& workload) {
+  const Case& one = workload.the_case();
+  if (one.pass != Pass::kTrain) return;
+  const std::vector<Index> sequences = sampled_sequences(one.shape.batch);
+  const std::vector<Index> steps = sampled_steps(one);
+  const SequenceView<float> dy = workload.dy();
+  for (Index b = 0; b < dy.batch; ++b) {
+    const bool is_sampled = std::ranges::binary_search(sequences, b);
+    for (Index t = 0; t < dy.steps; ++t) {
+      if (is_sampled && std::ranges::binary_search(steps, t)) continue;
+      std::fill_n(dy.data + (b * dy.steps + t) * dy.width, dy.width, 0.0f);
+    }
+  }
+}
+
+std::string Reference::difference(Workload& workload) const {
+  for (const Expected& expected : expected_) {
+    const std::string found = compare(expected, workload);
+    if (!found.empty()) return found;
+  }
+  return "";
+}
+
+std::string Reference::kernel_for(const Case& one) {
+  if (one.is_attention()) return "";
+  return one.layer.kernel == "hoisted" ? "stepwise" : "hoisted";
+}
+
+std::string Reference::compare(const Expected& expected, Workload& workload) const {
+  const Case& one = workload.the_case();
+  const Index S = Index(sequences_.size()), T = one.shape.steps, D = one.layer.width;
+  const bool decode = one.pass == Pass::kDecode;
+
+  Matrix actual;
+  if (expected.name == "y") {
+    const Index R = Index(steps_.size());
+    actual.resize(S * R, D);
+    for (Index s = 0; s < S; ++s) {
+      const auto y = as_eigen(workload.y().sequence(sequences_[static_cast<std::size_t>(s)]));
+      for (Index r = 0; r < R; ++r) {
+        const Index t = decode ? 0 : steps_[static_cast<std::size_t>(r)];
+        actual.row(s * R + r) = y.row(t).cast<double>();
+      }
+    }
+  } else if (expected.name == "dx") {
+    actual.resize(S * T, D);
+    for (Index s = 0; s < S; ++s) {
+      actual.middleRows(s * T, T) =
+          as_double(workload.dx().sequence(sequences_[static_cast<std::size_t>(s)]));
+    }
+  } else {
+    for (const Parameter<float>& parameter : workload.layer().parameters()) {
+      if ("d." + parameter.name == expected.name) {
+        actual = as_double(parameter.gradient.matrix());
+      }
+    }
+  }
+
+  // An element is a chain of n roundings: products of depth D, a carry or a sum over T and, in a
+  // parameter's gradient, over all tokens. Random signs grow the error as √n; 8 standard deviations
+  // make a false alarm unlikely in any sweep (Higham & Mary 2019, theorem 2.4).
+  const bool is_parameter = expected.name.starts_with("d.");
+  const double roundings =
+      4.0 * double(D) + double(T) + (is_parameter ? double(one.shape.batch) * double(T) : 0.0);
+  const Eigen::Map<const Matrix> value(expected.value.data(), actual.rows(), actual.cols());
+  const double largest = value.size() == 0 ? 0 : value.cwiseAbs().maxCoeff();
+  const double bound = 8 * std::numeric_limits<float>::epsilon() * std::sqrt(roundings) * largest;
+  double difference = 0;
+  for (Index i = 0; i < actual.size(); ++i) {
+    const double d = std::abs(actual.data()[i] - value.data()[i]);
+    if (!(d <= difference)) difference = d;  // keeps a NaN
+  }
+  if (difference <= bound) return "";
+  char text[160];
+  std::snprintf(text, sizeof(text),
+                "%s differs from the reference by %.3g, allowed %.3g (largest element %.3g)",
+                expected.name.c_str(), difference, bound, largest);
+  return text;
+}
+
+double Reference::predicted_bytes(const Case& one) {
+  const double S = double(sampled_sequences(one.shape.batch).size());
+  const double T = double(one.shape.steps) + 1, D = double(one.layer.width);
+  const double rows = one.is_attention() ? 32.0 * double(one.layer.heads) * T : 0.0;
+  const double gates = double(model_info(one.layer.model).gates);
+  return double(sizeof(double)) * (S * T * D * (6 + 2 * gates) + 2 * rows + 16 * D * D);
+}
+
+}  // namespace seqbench

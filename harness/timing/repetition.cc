@@ -1,0 +1,26 @@
+#include "harness/timing/repetition.h"
+
+#include "harness/machine/probe.h"
+
+namespace seqbench {
+namespace {
+
+constexpr double kProbeSeconds = 0.0015;  // on each side of a repetition
+
+}  // namespace
+
+double probe_beside_repetition(const ThreadTeam& team) {
+  return probe_peak_gflops(team, kProbeSeconds);
+}
+
+RepetitionBracket::RepetitionBracket(const ThreadTeam& team)
+    : team_(team), clock_(team), peak_before_(probe_beside_repetition(team)) {}
+
+Sample RepetitionBracket::close(double seconds_per_pass) const {
+  const double peak_after = probe_beside_repetition(team_);
+  return {.seconds = seconds_per_pass,
+          .peak_gflops = (peak_before_ + peak_after) / 2,
+          .disturbance = clock_.since_start()};
+}
+
+}  // namespace seqbench

@@ -1,0 +1,38 @@
+// What surrounds the timed passes of one repetition: the probes of the FMA peak before and after,
+// and what disturbed it meanwhile.
+#pragma once
+
+#include "harness/machine/disturbance.h"
+
+namespace seqbench {
+
+/// One repetition.
+struct Sample {
+  double seconds = 0;      // of one pass over the batch
+  double peak_gflops = 0;  // mean of the probes before and after
+  Disturbance disturbance = {};
+};
+
+/// FLOP/s of a pass over the probed peak.
+inline double fraction_of_peak(double flops, double seconds, double peak_gflops) {
+  return 1e-9 * flops / seconds / peak_gflops;
+}
+
+/// The FMA peak of the team, measured as beside every repetition.
+double probe_beside_repetition(const ThreadTeam& team);
+
+/// Open from its construction until close(), with the timed passes between the two.
+class RepetitionBracket {
+ public:
+  /// `team` must outlive the bracket.
+  explicit RepetitionBracket(const ThreadTeam& team);
+  /// The sample around passes that took `seconds_per_pass` each.
+  Sample close(double seconds_per_pass) const;
+
+ private:
+  const ThreadTeam& team_;
+  DisturbanceClock clock_;
+  double peak_before_;
+};
+
+}  // namespace seqbench

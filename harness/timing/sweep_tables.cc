@@ -1,0 +1,91 @@
+#include "harness/timing/sweep_tables.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace seqbench {
+
+const std::vector<std::string> kThroughputColumns = {"run_id",
+                                                     "case_id",
+                                                     "model",
+                                                     "kernel",
+                                                     "pass",
+                                                     "batch",
+                                                     "seq_len",
+                                                     "width",
+                                                     "heads",
+                                                     "threads",
+                                                     "causal",
+                                                     "dtype",
+                                                     "parameters",
+                                                     "flops",
+                                                     "state_bytes",
+                                                     "repetitions",
+                                                     "seconds",
+                                                     "seconds_low",
+                                                     "seconds_high",
+                                                     "tokens_per_second",
+                                                     "gflops",
+                                                     "peak_gflops",
+                                                     "fraction_of_peak",
+                                                     "limit_seconds",
+                                                     "fraction_of_limit",
+                                                     "peak_bytes",
+                                                     "status",
+                                                     "reason",
+                                                     "form",
+                                                     "outliers",
+                                                     "predicted_bytes"};
+
+const std::vector<std::string> kSamplesColumns = {
+    "run_id",         "case_id",       "repetition",           "seconds",  "peak_gflops",
+    "steal_fraction", "wait_fraction", "involuntary_switches", "throttled"};
+
+SweepTables::Table::Table(std::filesystem::path file, std::vector<std::string> file_columns)
+    : path(std::move(file)), columns(std::move(file_columns)), writer(path, columns) {}
+
+template <typename IsDropped>
+void SweepTables::Table::drop(IsDropped is_dropped) {
+  CsvTable rows = read_csv(path);
+  if (std::erase_if(rows, is_dropped) == 0) return;
+  rewrite_csv(path, columns, rows);
+  writer = CsvWriter(path, columns);  // the old one's file is no longer in the folder
+}
+
+SweepTables::SweepTables(const RunDirectory& directory)
+    : throughput_(directory.file(kThroughputFile), kThroughputColumns),
+      samples_(directory.file(kSamplesFile), kSamplesColumns) {
+  for (const CsvTable::value_type& row : read_csv(throughput_.path)) {
+    status_[row.at("case_id")] = row.at("status");
+  }
+  drop_samples_without_row();
+}
+
+bool SweepTables::holds_finished(const CaseGroup& group) const {
+  return std::ranges::all_of(group.cases, [&](const Case& one) {
+    const auto row = status_.find(one.id());
+    return row != status_.end() && row->second != "failed";
+  });
+}
+
+void SweepTables::begin(const CaseGroup& group) {
+  const std::size_t rows_before = status_.size();
+  for (const Case& one : group.cases) status_.erase(one.id());
+  if (status_.size() == rows_before) return;
+  // Rows first: samples without a row are dropped when the program is stopped between the two.
+  throughput_.drop([&](const auto& row) { return !status_.contains(row.at("case_id")); });
+  drop_samples_without_row();
+}
+
+void SweepTables::add_sample(const CsvRow& sample) { samples_.writer.append({sample}); }
+
+void SweepTables::finish(const std::vector<CsvRow>& rows) {
+  throughput_.writer.append(rows);
+  for (const CsvRow& row : rows) status_[row.at("case_id").text()] = row.at("status").text();
+}
+
+void SweepTables::drop_samples_without_row() {
+  samples_.drop([&](const auto& row) { return !status_.contains(row.at("case_id")); });
+}
+
+}  // namespace seqbench

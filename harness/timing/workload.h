@@ -1,0 +1,56 @@
+// One case ready to run: the layer with its parameters and tensors. What is timed is run().
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "harness/timing/case.h"
+
+namespace seqbench {
+
+/// What makes a case's layer: seqbench's registry, or that of another library (scripts/peering).
+using LayerFactory = std::function<std::unique_ptr<SequenceLayer<float>>(const LayerSpec&)>;
+
+class Workload {
+ public:
+  /// Draws parameters (as PyTorch does), x and dy (standard normal, of 65,536 equally likely
+  /// values) from `seed`, the same for every kernel and number of threads; allocates all that run()
+  /// needs. Throws std::bad_alloc.
+  Workload(const Case& one, std::uint64_t seed, const LayerFactory& make = make_layer<float>);
+
+  /// The case's pass, once. Allocates nothing.
+  void run(const ThreadTeam& team);
+
+  /// Draws the upstream gradient of a train case anew, as it was at first.
+  void draw_upstream_gradient();
+
+  const Case& the_case() const { return case_; }
+  SequenceLayer<float>& layer() { return *layer_; }
+  /// Context of a decode case, input of the others: [B, T, D].
+  SequenceView<const float> x() const { return x_.sequence(); }
+  /// Output of the last run: [B, T, D]; of a decode case [B, 1, D], the one token.
+  SequenceView<const float> y() const { return y_.sequence(); }
+  /// Upstream gradient [B, T, D] of a train case; writable, so that a check can choose its rows.
+  SequenceView<float> dy() { return dy_.sequence(); }
+  SequenceView<const float> dx() const { return dx_.sequence(); }
+  /// The token that a decode case appends: [B, D].
+  MatrixView<const float> next_token() const { return next_token_.matrix(); }
+
+ private:
+  void run_decode(const ThreadTeam& team);
+
+  Case case_;
+  std::uint64_t seed_;
+  std::unique_ptr<SequenceLayer<float>> layer_;
+  Tensor<float> x_, y_, dy_, dx_;
+  Tensor<float> next_token_;
+  bool context_is_read_ = false;
+};
+
+/// The random streams of a workload, so that a reference can draw the same parameters.
+constexpr std::uint64_t kParameterStream = 1;
+constexpr std::uint64_t kInputStream = 2;
+constexpr std::uint64_t kGradientStream = 3;
+
+}  // namespace seqbench

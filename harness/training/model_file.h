@@ -1,0 +1,30 @@
+// A trained model of a recall task as a .safetensors file: its parameters, and as metadata the
+// settings of its training, which tell what model they belong to.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "harness/files/safetensors.h"
+#include "harness/training/training.h"
+
+namespace seqbench {
+
+/// "coreference-encoder-attention-learned-distance0-seed1.safetensors".
+std::string model_file_name(const TrainingSettings& settings);
+
+/// Writes the file, over one of that name. Throws FileError.
+void write_model(const std::filesystem::path& path, const TrainingSettings& settings,
+                 SequenceModel<float>& model);
+
+/// The training that a file's model comes from; steps and batch are not kept. Throws FileError that
+/// names what is missing or wrong: a task, model, variant or size that does not exist, or a task
+/// whose tokens have changed since.
+TrainingSettings model_settings(const TensorFile& file);
+
+/// Gives the model, made for model_settings(), the file's parameters. Throws FileError when one is
+/// missing or of another shape.
+void load_parameters(const TensorFile& file, SequenceModel<float>& model);
+
+}  // namespace seqbench

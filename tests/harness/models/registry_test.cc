@@ -1,0 +1,44 @@
+#include "harness/models/registry.h"
+
+#include <gtest/gtest.h>
+
+namespace seqbench {
+namespace {
+
+TEST(Registry, MakesEveryModelAndKernel) {
+  for (const ModelInfo& model : all_models()) {
+    for (const std::string& kernel : model.kernels) {
+      const LayerSpec spec{.model = model.name, .kernel = kernel, .width = 12, .heads = 3};
+      const auto layer = make_layer<float>(spec);
+      EXPECT_EQ(layer->width(), 12);
+      double parameters = 0;
+      for (const auto& parameter : layer->parameters())
+        parameters += double(parameter.value.size());
+      const SequenceShape shape{.batch = 2, .steps = 5};
+      EXPECT_EQ(declared_cost(spec, shape, Pass::kTrain, 1).parameters, parameters);
+      EXPECT_EQ(declared_cost(spec, shape, Pass::kTrain, 3).workspace_bytes,
+                layer->cost(shape, Pass::kTrain, 3).workspace_bytes);
+    }
+  }
+}
+
+TEST(Registry, NamesTheFormOfTheLoop) {
+  const LayerSpec lstm{.model = "lstm", .kernel = "persistent", .width = 64};
+  EXPECT_EQ(kernel_form(lstm, {1, 5}, Pass::kForward, 1), "matrix-vector sequences/1");
+  EXPECT_EQ(kernel_form(lstm, {1, 5}, Pass::kTrain, 2), "matrix-vector units/2");
+  EXPECT_EQ(kernel_form(lstm, {16, 5}, Pass::kTrain, 2), "register-block sequences/2");
+  EXPECT_EQ(kernel_form(lstm, {1, 5}, Pass::kDecode, 2), "");
+  EXPECT_EQ(kernel_form({.model = "gru", .kernel = "hoisted"}, {1, 5}, Pass::kTrain, 2), "");
+  EXPECT_EQ(kernel_form({.model = "attention", .kernel = "fused"}, {1, 5}, Pass::kTrain, 2), "");
+}
+
+TEST(Registry, RefusesUnknownNamesAndShapes) {
+  EXPECT_THROW(make_layer<float>({.model = "mamba", .kernel = "fused"}), std::invalid_argument);
+  EXPECT_THROW(make_layer<float>({.model = "lstm", .kernel = "fused"}), std::invalid_argument);
+  EXPECT_THROW(
+      make_layer<float>({.model = "attention", .kernel = "fused", .width = 10, .heads = 3}),
+      std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace seqbench
