@@ -11,16 +11,11 @@
 #include <string>
 #include <type_traits>
 
+#include "core/gemm_options.h"
 #include "core/tensor.h"
 #include "core/thread_team.h"
 
 namespace seqbench {
-
-struct GemmOptions {
-  bool transpose_a = false;
-  bool transpose_b = false;
-  bool accumulate = false;  // add to C instead of assigning it
-};
 
 /// C [M, N] = op(A) [M, K] · op(B) [K, N] on the calling thread. C must not overlap A or B.
 template <typename T>

@@ -12,7 +12,11 @@
 // the result is bit-equal for any team.
 #pragma once
 
-#include "core/gemm.h"
+#include <type_traits>
+
+#include "core/gemm_options.h"
+#include "core/tensor.h"
+#include "core/thread_team.h"
 
 namespace seqbench {
 

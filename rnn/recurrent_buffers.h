@@ -9,7 +9,7 @@
 #include "core/buffers.h"
 #include "core/sequence_layer.h"
 #include "rnn/persistent_loop.h"
-#include "rnn/recurrent_layer.h"
+#include "rnn/recurrent_options.h"
 
 namespace seqbench {
 

@@ -14,22 +14,9 @@
 #include <string>
 
 #include "core/sequence_layer.h"
+#include "rnn/recurrent_options.h"
 
 namespace seqbench {
-
-/// Where the products stand; a ladder from the textbook upwards. All kernels agree up to rounding.
-enum class RecurrentKernel {
-  kStepwise,  // every product inside the time loop, forward and backward
-  kHoisted,  // the loop holds W_hh·h_{t−1} and du_t·W_hh alone; input projections before it, dx and
-             // weight gradients after it, each one product over all B·T tokens
-  kPersistent,  // the same products outside the loop; inside it the workers stay, with the
-                // recurrent weights packed in their caches (rnn/persistent_loop.h)
-};
-
-struct RecurrentOptions {
-  Index width = 1;  // D ≥ 1
-  RecurrentKernel kernel = RecurrentKernel::kPersistent;
-};
 
 /// Layers whose parameters are zero; initialise() draws all of them from U(±1/√D). backward()
 /// consumes what forward kept: one backward for each forward. Decode keeps no memory of the context

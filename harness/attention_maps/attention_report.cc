@@ -11,6 +11,7 @@
 #include "harness/base/errors.h"
 #include "harness/base/statistics.h"
 #include "harness/tasks/grammar.h"
+#include "harness/tasks/task.h"
 
 namespace seqbench {
 namespace {

@@ -7,6 +7,7 @@
 #include "attention/attention_map.h"
 #include "harness/attention_maps/interventions.h"
 #include "harness/attention_maps/sentence.h"
+#include "harness/tasks/task.h"
 
 namespace seqbench {
 

@@ -5,6 +5,9 @@
 #include <utility>
 
 #include "harness/tasks/grammar.h"
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
+#include "harness/training/training_settings.h"
 
 namespace seqbench {
 namespace {

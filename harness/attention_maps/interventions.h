@@ -10,7 +10,7 @@
 
 #include "attention/attention_map.h"
 #include "harness/models/sequence_model.h"
-#include "harness/training/training.h"
+#include "harness/training/training_settings.h"
 
 namespace seqbench {
 

@@ -8,6 +8,7 @@
 #include "harness/base/command_line.h"
 #include "harness/base/errors.h"
 #include "harness/tasks/grammar.h"
+#include "harness/tasks/tasks.h"
 
 namespace seqbench {
 namespace {

@@ -5,7 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "harness/tasks/tasks.h"
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
 
 namespace seqbench {
 

@@ -4,9 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <iostream>
+
+#include "harness/base/units.h"
 
 namespace seqbench {
 namespace {
@@ -56,31 +57,6 @@ void Progress::update(double done, const std::string& what) {
 
 void Progress::clear() {
   if (shown_ && on_terminal_) std::cerr << "\r\033[K" << std::flush;
-}
-
-std::string human_duration(double seconds) {
-  char text[64];
-  const long whole = std::lround(seconds);
-  if (whole < 60) {
-    std::snprintf(text, sizeof(text), "%ld s", whole);
-  } else if (whole < 3600) {
-    std::snprintf(text, sizeof(text), "%ld min %02ld s", whole / 60, whole % 60);
-  } else {
-    std::snprintf(text, sizeof(text), "%ld h %02ld min", whole / 3600, whole % 3600 / 60);
-  }
-  return text;
-}
-
-std::string human_bytes(double bytes) {
-  static constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-  std::size_t unit = 0;
-  while (bytes >= 1024 && unit + 1 < std::size(kUnits)) {
-    bytes /= 1024;
-    ++unit;
-  }
-  char text[64];
-  std::snprintf(text, sizeof(text), unit == 0 ? "%.0f %s" : "%.1f %s", bytes, kUnits[unit]);
-  return text;
 }
 
 }  // namespace seqbench

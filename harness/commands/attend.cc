@@ -15,9 +15,12 @@
 #include "harness/base/progress.h"
 #include "harness/files/csv.h"
 #include "harness/files/run_directory.h"
-#include "harness/machine/machine.h"
+#include "harness/tasks/task.h"
 #include "harness/training/model_file.h"
 #include "harness/training/side_by_side.h"
+#include "harness/training/training.h"
+#include "harness/training/training_cost.h"
+#include "harness/training/training_settings.h"
 
 namespace seqbench {
 

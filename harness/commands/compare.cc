@@ -19,9 +19,11 @@
 #include "harness/commands/comparison.h"
 #include "harness/commands/repeat.h"
 #include "harness/files/run_identity.h"
-#include "harness/server/contender.h"
+#include "harness/server/server_process.h"
+#include "harness/timing/grid.h"
+#include "harness/timing/measure_options.h"
 #include "harness/timing/repetition.h"
-#include "harness/timing/sweep.h"
+#include "harness/timing/throughput_rows.h"
 
 namespace seqbench {
 namespace {
@@ -197,7 +199,7 @@ class Build {
  private:
   std::string program_;
   std::vector<std::string> options_;
-  std::optional<Contender> process_;
+  std::optional<ServerProcess> process_;
   std::map<std::string, SideOfCase> sides_;
   double flops_ = 0;  // of the case that was prepared last
 };
@@ -233,12 +235,13 @@ int compare_binaries(const CommandLine& line, const CompareOptions& options) {
   CommandLine sweep("compare --binaries OLD NEW --", "[options of throughput]",
                     "The cases that both builds are compared on.",
                     "  seqbench compare --binaries old/seqbench new/seqbench -- --length 512\n");
-  add_repeat_options(sweep);
+  add_grid_options(sweep, "512");
+  add_timing_options(sweep);
   sweep.option("repetitions", kDefaultRepetitions, "repetitions of each build");
   sweep.option("config", "", "file of further options, one name=value a line");
   sweep.flag("no-progress", "no progress line on stderr");
   if (!sweep.parse(line.passed_on())) return 0;
-  parse_repeat_cases(sweep);  // wrong options are told once
+  expand(parse_grid(sweep));  // wrong options are told once
   const int rounds = static_cast<int>(sweep.integer("repetitions", 1, 100000));
   const auto seed = static_cast<std::uint64_t>(parse_timing_options(sweep).seed);
 

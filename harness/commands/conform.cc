@@ -8,7 +8,8 @@
 #include "harness/base/durable_file.h"
 #include "harness/base/errors.h"
 #include "harness/base/interrupt.h"
-#include "harness/machine/machine.h"
+#include "harness/machine/memory.h"
+#include "harness/machine/placement.h"
 #include "harness/models/registry.h"
 #include "harness/timing/case.h"
 

@@ -5,10 +5,12 @@
 #include <map>
 
 #include "harness/base/interrupt.h"
-#include "harness/base/progress.h"
-#include "harness/machine/machine.h"
+#include "harness/base/units.h"
 #include "harness/tasks/tasks.h"
-#include "harness/timing/limits.h"
+#include "harness/timing/case.h"
+#include "harness/timing/grid.h"
+#include "harness/timing/measure_options.h"
+#include "harness/timing/roofline.h"
 #include "harness/timing/sweep.h"
 
 namespace seqbench {

@@ -17,12 +17,13 @@
 #include "harness/commands/compare.h"
 #include "harness/commands/conform.h"
 #include "harness/commands/list.h"
+#include "harness/commands/machine.h"
 #include "harness/commands/recall.h"
 #include "harness/commands/repeat.h"
 #include "harness/commands/scaling.h"
+#include "harness/commands/throughput.h"
 #include "harness/machine/build_info.h"
-#include "harness/machine/machine.h"
-#include "harness/timing/sweep.h"
+#include "harness/machine/placement.h"
 
 namespace {
 

@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "harness/timing/case.h"
+#include "harness/timing/grid.h"
+#include "harness/timing/measure_options.h"
 #include "harness/timing/scaling_analysis.h"
 #include "harness/timing/sweep.h"
+#include "harness/timing/throughput_rows.h"
 
 namespace seqbench {
 namespace {

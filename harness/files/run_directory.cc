@@ -14,7 +14,7 @@
 #include "harness/base/errors.h"
 #include "harness/base/interrupt.h"
 #include "harness/files/run_identity.h"
-#include "harness/machine/machine.h"
+#include "harness/machine/description.h"
 
 namespace seqbench {
 namespace {

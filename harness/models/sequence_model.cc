@@ -8,6 +8,8 @@
 #include "core/loss.h"
 #include "core/reversed_layer.h"
 #include "harness/models/registry.h"
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
 
 namespace seqbench {
 namespace {

@@ -22,7 +22,8 @@
 #include "harness/models/block.h"
 #include "harness/models/registry.h"
 #include "harness/models/variants.h"
-#include "harness/tasks/tasks.h"
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
 
 namespace seqbench {
 

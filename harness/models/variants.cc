@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/initialisers.h"
+#include "harness/tasks/task.h"
 
 namespace seqbench {
 namespace {

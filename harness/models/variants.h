@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/sequence_layer.h"
-#include "harness/tasks/tasks.h"
+#include "harness/tasks/task.h"
 
 namespace seqbench {
 

@@ -1,5 +1,4 @@
 // peer_onednn: oneDNN's recurrent layers behind the protocol of `seqbench repeat`
-// (harness/commands/repeat.h), with the same options. Cases are named by the kernel `onednn`.
 
 #include <cstdio>
 #include <iostream>
@@ -7,10 +6,13 @@
 #include "core/thread_team.h"
 #include "harness/base/command_line.h"
 #include "harness/base/errors.h"
-#include "harness/commands/repeat.h"
-#include "harness/machine/machine.h"
+#include "harness/machine/placement.h"
 #include "harness/peers/onednn_layer.h"
-#include "harness/timing/sweep.h"
+#include "harness/server/layer_server.h"
+#include "harness/server/protocol.h"
+#include "harness/timing/case.h"
+#include "harness/timing/grid.h"
+#include "harness/timing/measure_options.h"
 
 namespace seqbench {
 namespace {
@@ -50,15 +52,16 @@ class OnednnServer {
 
  private:
   std::map<std::string, Case> cases_;  // seqbench's, by oneDNN's id
-  RepeatServer server_;
+  LayerServer server_;
 };
 
 int serve(const std::vector<std::string>& arguments) {
   CommandLine line("", "[options of a grid]", "oneDNN's layers for scripts/peers.", "");
-  add_repeat_options(line);
+  add_grid_options(line, "512");
+  add_timing_options(line);
   if (!line.parse(arguments)) return 0;
   line.refuse_passed_on();
-  OnednnServer server(parse_repeat_cases(line), parse_timing_options(line));
+  OnednnServer server(expand_cases(parse_grid(line)), parse_timing_options(line));
   for (std::string request; std::getline(std::cin, request);) {
     std::cout << server.answer(request).dump(-1, ' ', false, Json::error_handler_t::replace)
               << std::endl;

@@ -2,6 +2,8 @@
 // it): each step has a number u ~ U[0, 1) and a mark, which is 1 at one step of each half, else 0.
 // At the last step: the sum of the two marked numbers. Guessing their mean, 1, has the sum's
 // variance 2/12 as its loss.
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
 #include "harness/tasks/task_definitions.h"
 
 namespace seqbench {

@@ -4,6 +4,8 @@
 // steps, of which the others are soon right: its loss is this one's × 10/(T + 20).
 #include <cmath>
 
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
 #include "harness/tasks/task_definitions.h"
 
 namespace seqbench {

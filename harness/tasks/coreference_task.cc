@@ -7,6 +7,8 @@
 #include <cmath>
 
 #include "harness/tasks/grammar.h"
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
 #include "harness/tasks/task_definitions.h"
 
 namespace seqbench {

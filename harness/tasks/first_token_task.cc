@@ -2,6 +2,8 @@
 // (published_tasks.cc): ours asks with a query mark, and its distractors are symbols of their own.
 #include <cmath>
 
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
 #include "harness/tasks/task_definitions.h"
 
 namespace seqbench {

@@ -11,6 +11,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
 #include "harness/tasks/task_definitions.h"
 
 namespace seqbench {

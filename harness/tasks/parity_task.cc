@@ -5,6 +5,8 @@
 // model counts.
 #include <cmath>
 
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
 #include "harness/tasks/task_definitions.h"
 
 namespace seqbench {

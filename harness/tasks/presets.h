@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/tasks/tasks.h"
+#include "harness/tasks/task.h"
 
 namespace seqbench {
 

@@ -4,6 +4,8 @@
 #include <cassert>
 #include <cmath>
 
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
 #include "harness/tasks/task_definitions.h"
 
 namespace seqbench {

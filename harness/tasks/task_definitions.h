@@ -1,7 +1,7 @@
 // What each task draws and asks; its settings stand in the table of tasks.cc.
 #pragma once
 
-#include "harness/tasks/tasks.h"
+#include "harness/tasks/task.h"
 
 namespace seqbench {
 

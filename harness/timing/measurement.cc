@@ -11,7 +11,8 @@
 #include "harness/base/errors.h"
 #include "harness/base/interrupt.h"
 #include "harness/base/statistics.h"
-#include "harness/machine/machine.h"
+#include "harness/machine/placement.h"
+#include "harness/timing/case.h"
 #include "harness/timing/preparation.h"
 #include "harness/timing/reference.h"
 
@@ -268,17 +269,6 @@ void take_samples(std::vector<TimedCase>& cases, const MeasureOptions& options,
   }
 }
 
-/// Hands Google Benchmark a command line; false when it does not know part of it.
-bool initialise_benchmark(const std::vector<std::string>& arguments) {
-  std::vector<std::string> words = {"seqbench", "--benchmark_enable_random_interleaving=true"};
-  words.insert(words.end(), arguments.begin(), arguments.end());
-  std::vector<char*> pointers;
-  for (std::string& word : words) pointers.push_back(word.data());
-  int count = static_cast<int>(pointers.size());
-  benchmark::Initialize(&count, pointers.data());
-  return count <= 1;
-}
-
 }  // namespace
 
 std::vector<double> fractions_of_peak(const Measurement& measurement) {
@@ -288,23 +278,6 @@ std::vector<double> fractions_of_peak(const Measurement& measurement) {
     fractions.push_back(fraction_of_peak(flops, sample.seconds, sample.peak_gflops));
   }
   return fractions;
-}
-
-void pass_to_benchmark(const std::vector<std::string>& arguments) {
-  for (const std::string& argument : arguments) {
-    for (const auto& [theirs, ours] : {std::pair("--benchmark_repetitions", "--repetitions"),
-                                       std::pair("--benchmark_min_time", "--min-time")}) {
-      if (argument.starts_with(theirs)) {
-        throw UsageError("'" + argument + "' behind -- is not allowed; expected " + ours);
-      }
-    }
-    if (!initialise_benchmark({argument})) {
-      throw UsageError("'" + argument +
-                       "' behind -- is not allowed; expected an option of Google Benchmark such as "
-                       "--benchmark_filter=REGEX");
-    }
-  }
-  initialise_benchmark(arguments);
 }
 
 std::vector<Measurement> measure_group(const CaseGroup& group, const MeasureOptions& options,

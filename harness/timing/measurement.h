@@ -11,22 +11,13 @@
 #include <string>
 #include <vector>
 
+#include "harness/timing/case.h"
+#include "harness/timing/measure_options.h"
 #include "harness/timing/repetition.h"
 #include "harness/timing/wall_time.h"
 #include "harness/timing/workload.h"
 
 namespace seqbench {
-
-struct MeasureOptions {
-  int repetitions = 9;        // of each case, unless `precision` asks for more
-  double min_seconds = 0.02;  // of each repetition
-  /// Repetitions are added until the interval of a case's fraction of peak reaches no further than
-  /// this share of the median to either side; 0: none are.
-  double precision = 0;
-  double precision_seconds = 60;  // most that the added repetitions of a group may take
-  std::uint64_t seed = 1;
-  double memory_limit_bytes = 0;
-};
 
 /// A sample in the moment after its repetition.
 struct TakenSample {
@@ -59,10 +50,6 @@ struct Measurement {
 
 /// FLOP/s of each repetition ÷ the FMA peak probed beside it.
 std::vector<double> fractions_of_peak(const Measurement& measurement);
-
-/// Passes options on to Google Benchmark. Throws UsageError when it does not know one of them, or
-/// when it is one that seqbench sets itself.
-void pass_to_benchmark(const std::vector<std::string>& arguments);
 
 /// Checks and times all cases of a group; the result is in their order. Throws Interrupted after
 /// the repetition under way when a signal came.

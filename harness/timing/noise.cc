@@ -5,7 +5,7 @@
 #include <cstdio>
 
 #include "harness/base/statistics.h"
-#include "harness/machine/machine.h"
+#include "harness/machine/placement.h"
 
 namespace seqbench {
 namespace {

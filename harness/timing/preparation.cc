@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <new>
 
-#include "harness/base/progress.h"
-#include "harness/machine/machine.h"
+#include "harness/base/units.h"
+#include "harness/machine/memory.h"
+#include "harness/machine/placement.h"
+#include "harness/timing/case.h"
 
 namespace seqbench {
 namespace {

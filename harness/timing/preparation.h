@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "harness/timing/case.h"
 #include "harness/timing/reference.h"
 #include "harness/timing/wall_time.h"
 #include "harness/timing/workload.h"

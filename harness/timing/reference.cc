@@ -8,7 +8,8 @@
 #include <numeric>
 #include <set>
 
-#include "harness/machine/machine.h"
+#include "harness/machine/placement.h"
+#include "harness/timing/case.h"
 
 namespace seqbench {
 namespace {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/timing/case.h"
 #include "harness/timing/workload.h"
 
 namespace seqbench {

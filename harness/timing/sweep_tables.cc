@@ -3,43 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "harness/timing/throughput_rows.h"
+
 namespace seqbench {
-
-const std::vector<std::string> kThroughputColumns = {"run_id",
-                                                     "case_id",
-                                                     "model",
-                                                     "kernel",
-                                                     "pass",
-                                                     "batch",
-                                                     "seq_len",
-                                                     "width",
-                                                     "heads",
-                                                     "threads",
-                                                     "causal",
-                                                     "dtype",
-                                                     "parameters",
-                                                     "flops",
-                                                     "state_bytes",
-                                                     "repetitions",
-                                                     "seconds",
-                                                     "seconds_low",
-                                                     "seconds_high",
-                                                     "tokens_per_second",
-                                                     "gflops",
-                                                     "peak_gflops",
-                                                     "fraction_of_peak",
-                                                     "limit_seconds",
-                                                     "fraction_of_limit",
-                                                     "peak_bytes",
-                                                     "status",
-                                                     "reason",
-                                                     "form",
-                                                     "outliers",
-                                                     "predicted_bytes"};
-
-const std::vector<std::string> kSamplesColumns = {
-    "run_id",         "case_id",       "repetition",           "seconds",  "peak_gflops",
-    "steal_fraction", "wait_fraction", "involuntary_switches", "throttled"};
 
 SweepTables::Table::Table(std::filesystem::path file, std::vector<std::string> file_columns)
     : path(std::move(file)), columns(std::move(file_columns)), writer(path, columns) {}

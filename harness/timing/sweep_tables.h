@@ -15,12 +15,6 @@
 
 namespace seqbench {
 
-constexpr const char* kThroughputFile = "throughput.csv";
-constexpr const char* kSamplesFile = "samples.csv";
-
-extern const std::vector<std::string> kThroughputColumns;
-extern const std::vector<std::string> kSamplesColumns;
-
 class SweepTables {
  public:
   /// Creates the files, or takes those that are there and drops samples without a row. Throws

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
+
 namespace seqbench {
 namespace {
 
@@ -83,6 +86,17 @@ std::vector<double> mean_norms(const ThreadTeam& team, const GradientProbe& prob
 }
 
 }  // namespace
+
+GradientProbe gradient_probe(const TrainingSettings& settings) {
+  return {.task = settings.task,
+          .setting = settings.task_setting(),
+          .evidence = settings.variant.evidence,
+          .spec = model_spec(settings),
+          .sequences = settings.batch,
+          .steps = settings.gradient_steps,
+          .seed = static_cast<std::uint64_t>(settings.seed),
+          .stream = streams::kGradientData};
+}
 
 SequenceShape probe_shape(const GradientProbe& probe) {
   return {std::min(probe.sequences, kProbeBatch), probe.task->sequence_length(setting_of(probe))};

@@ -7,7 +7,8 @@
 
 #include "harness/base/statistics.h"
 #include "harness/models/sequence_model.h"
-#include "harness/tasks/tasks.h"
+#include "harness/tasks/task.h"
+#include "harness/training/training_settings.h"
 
 namespace seqbench {
 
@@ -27,6 +28,9 @@ struct GradientProbe {
   std::uint64_t seed = 1;
   std::uint64_t stream = 0;  // of random numbers; this and the next are for the probe alone
 };
+
+/// That of a training: its own task, model and random numbers.
+GradientProbe gradient_probe(const TrainingSettings& settings);
 
 /// In double, with the loss scaled so that nothing underflows on the way back. Sequences may be
 /// longer than those of training: positions that were not learned are as they are drawn at first.

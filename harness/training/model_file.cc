@@ -4,9 +4,13 @@
 
 #include "harness/base/command_line.h"
 #include "harness/base/errors.h"
-#include "harness/machine/machine.h"
+#include "harness/machine/memory.h"
 #include "harness/models/registry.h"
 #include "harness/tasks/grammar.h"
+#include "harness/tasks/task.h"
+#include "harness/tasks/tasks.h"
+#include "harness/training/training_cost.h"
+#include "harness/training/training_settings.h"
 
 namespace seqbench {
 namespace {

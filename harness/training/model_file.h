@@ -7,7 +7,7 @@
 #include <string>
 
 #include "harness/files/safetensors.h"
-#include "harness/training/training.h"
+#include "harness/training/training_settings.h"
 
 namespace seqbench {
 

@@ -7,6 +7,7 @@
 #include "harness/base/errors.h"
 #include "harness/models/registry.h"
 #include "harness/training/recall_tables.h"
+#include "harness/training/training_settings.h"
 
 namespace seqbench {
 namespace {

@@ -4,6 +4,8 @@
 
 #include "harness/base/errors.h"
 #include "harness/models/registry.h"
+#include "harness/tasks/task.h"
+#include "harness/training/training_settings.h"
 
 namespace seqbench {
 

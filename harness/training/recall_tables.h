@@ -10,6 +10,7 @@
 #include "harness/files/csv.h"
 #include "harness/files/run_directory.h"
 #include "harness/training/training.h"
+#include "harness/training/training_settings.h"
 
 namespace seqbench {
 

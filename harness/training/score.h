@@ -6,7 +6,8 @@
 #include <optional>
 #include <vector>
 
-#include "harness/tasks/tasks.h"
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
 
 namespace seqbench {
 

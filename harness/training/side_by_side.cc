@@ -2,7 +2,7 @@
 
 #include "core/thread_team.h"
 #include "harness/base/interrupt.h"
-#include "harness/machine/machine.h"
+#include "harness/machine/placement.h"
 
 namespace seqbench {
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "harness/tasks/task_batch.h"
+
 namespace seqbench {
 namespace {
 

@@ -11,6 +11,7 @@
 
 #include "core/parts.h"
 #include "harness/models/sequence_model.h"
+#include "harness/tasks/task_batch.h"
 
 namespace seqbench {
 

@@ -6,7 +6,9 @@
 #include <memory>
 
 #include "core/optimiser.h"
-#include "harness/models/registry.h"
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
+#include "harness/training/stopping_rule.h"
 #include "harness/training/training_data.h"
 #include "harness/training/training_step.h"
 
@@ -14,11 +16,6 @@ namespace seqbench {
 namespace {
 
 constexpr int kWorkers = 1;  // of a training
-constexpr Index kStepsPerLearningPoint = 20;
-// A training may stop behind so many stretches in a row with at most half of the errors that a
-// solved one may have: one stretch may be a lucky one. It does when sequences drawn as the test's
-// are solved as well: a task may keep some kinds for the test, and they may be learnt later.
-constexpr Index kStretchesToStop = 2;
 
 class Stopwatch {
  public:
@@ -30,26 +27,10 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-/// The shape of the largest of batches at these distances, and its answers.
-struct Largest {
-  SequenceShape shape;
-  Index answers = 0;  // of the whole batch
-};
-Largest largest_batch(const TrainingSettings& settings, const std::vector<Index>& distances) {
-  Largest largest{{settings.batch, 0}, 0};
-  for (const Index distance : distances) {
-    const TaskSetting setting = settings.task_setting(distance);
-    Index& steps = largest.shape.steps;
-    steps = std::max(steps, settings.task->sequence_length(setting));
-    largest.answers = std::max(largest.answers, settings.batch * settings.task->questions(setting));
-  }
-  return largest;
-}
-
 /// For whole batches, as tests take them; steps use the front of it.
 void reserve_for(SequenceModel<float>& model, const TrainingSettings& settings,
                  const std::vector<Index>& distances) {
-  const Largest largest = largest_batch(settings, distances);
+  const LargestBatch largest = largest_batch(settings, distances);
   model.reserve(largest.shape, largest.answers, kWorkers);
 }
 
@@ -72,60 +53,7 @@ TestScore test_at(const ThreadTeam& team, const TrainingSettings& settings, Inde
           .by_gap = by_gap.scores()};
 }
 
-GradientProbe gradient_probe(const TrainingSettings& settings) {
-  return {.task = settings.task,
-          .setting = settings.task_setting(),
-          .evidence = settings.variant.evidence,
-          .spec = model_spec(settings),
-          .sequences = settings.batch,
-          .steps = settings.gradient_steps,
-          .seed = static_cast<std::uint64_t>(settings.seed),
-          .stream = streams::kGradientData};
-}
-
 }  // namespace
-
-Index TrainingSettings::default_batch() const {
-  const bool is_plain = variant.taps == 0 && defaults().plain_batch > 0;
-  return is_plain ? defaults().plain_batch : defaults().batch;
-}
-
-std::vector<Index> TrainingSettings::trained_distances() const {
-  return mixture.empty() ? std::vector{distance} : mixture;
-}
-
-std::vector<Index> TrainingSettings::tested_distances() const {
-  std::vector<Index> distances = trained_distances();
-  std::vector<Index> more = defaults().test_distances;
-  if (!mixture.empty()) more.push_back(2 * distance);
-  for (const Index each : more) {
-    if (std::ranges::find(distances, each) == distances.end()) distances.push_back(each);
-  }
-  return distances;
-}
-
-SequenceModelSpec model_spec(const TrainingSettings& settings) {
-  return {.model = settings.model,
-          .variant = settings.variant,
-          .vocabulary = settings.task->vocabulary,
-          .channels = settings.task->channels,
-          .answers = settings.task->answers,
-          .loss = settings.task->loss,
-          .tolerance = settings.task->tolerance,
-          .longest = largest_batch(settings, settings.tested_distances()).shape.steps,
-          .time_scale = settings.seq_len(),
-          .width = settings.width,
-          .layers = settings.form.layers,
-          .heads = settings.form.heads,
-          .causal = settings.task->causal,
-          .residual = settings.form.residual,
-          .final_norm = settings.form.final_norm,
-          .mlp_expansion = settings.form.mlp_expansion,
-          .mlp = settings.form.mlp,
-          .as_gpt2 = settings.form.as_gpt2,
-          .direct_input = settings.form.direct_input,
-          .dropout = settings.form.dropout};
-}
 
 void initialise(const TrainingSettings& settings, SequenceModel<float>& model) {
   Random random(static_cast<std::uint64_t>(settings.seed), streams::kParameters);
@@ -142,80 +70,6 @@ TaskBatch first_batch(const TrainingSettings& settings) {
   return batch;
 }
 
-namespace {
-
-LayerCost layer_cost(const SequenceModelSpec& spec, SequenceShape shape) {
-  const Dropout dropout{.probability = spec.dropout};
-  return declared_cost(layer_spec(spec, &dropout), shape, Pass::kTrain, 1);
-}
-
-double mlp_parameters(const SequenceModelSpec& spec) {
-  return 2 * double(spec.mlp_expansion) * double(spec.width) * double(spec.width);
-}
-
-/// Of the forward and backward passes of one batch.
-double step_flops(const SequenceModelSpec& spec, SequenceShape shape) {
-  const double N = double(shape.batch) * double(shape.steps);
-  const double rest = mlp_parameters(spec) + double(spec.variant.taps) * double(spec.width);
-  return double(spec.layers) * (layer_cost(spec, shape).flops + 3 * 2 * N * rest);
-}
-
-double parameter_scalars(const SequenceModelSpec& spec) {
-  const double D = double(spec.width), taps = double(spec.variant.taps);
-  const bool has_table = spec.variant.positions == Positions::kLearned ||
-                         spec.variant.positions == Positions::kSinusoidal;
-  const double positions = has_table ? double(spec.longest) * D : 0;
-  const Index readout = spec.as_gpt2 ? 0 : spec.answers;
-  return double(spec.vocabulary + spec.channels + readout) * D + positions +
-         double(spec.layers) * (layer_cost(spec, {1, 1}).parameters + mlp_parameters(spec) +
-                                (taps > 0 ? (taps + 1) * D : 0));
-}
-
-/// What a model keeps for batches of this shape with so many answers.
-double state_scalars(const SequenceModelSpec& spec, SequenceShape shape, double answers) {
-  const double N = double(shape.batch) * double(shape.steps), D = double(spec.width);
-  // A block's states (block.h): its output, in residual form five more and the MLP's twice, with
-  // gelu three times, and two of a convolution.
-  const double mlp_states = (spec.mlp == MlpKind::kGelu ? 3 : 2) * double(spec.mlp_expansion);
-  const double block_states =
-      (spec.residual ? 6 + mlp_states : 1) + (spec.variant.taps > 0 ? 2 : 0);
-  // The first block's products with the rows that tokens share: in a recurrent layer's gates.
-  const double shared_states = double(model_info(spec.model).gates);
-  const double layers = double(spec.layers), dropout_states = spec.dropout > 0 ? 1 : 0;
-  return N * (D * (2 + layers * block_states + shared_states + dropout_states) +
-              2 * double(spec.channels)) +
-         answers * (3 * D + 2 * double(spec.answers) + 1) +
-         layers * layer_cost(spec, shape).workspace_bytes / sizeof(float);
-}
-
-}  // namespace
-
-TrainingCost training_cost(const TrainingSettings& settings) {
-  const SequenceModelSpec spec = model_spec(settings);
-  check(spec);
-  const auto trained = settings.trained_distances();
-  double flops = 0;  // a step's, mean over the mixture
-  for (const Index distance : trained) {
-    const SequenceShape shape{settings.batch,
-                              settings.task->sequence_length(settings.task_setting(distance))};
-    flops += step_flops(spec, shape) / double(trained.size());
-  }
-  const double parameters = parameter_scalars(spec);
-  const Largest largest = largest_batch(settings, settings.tested_distances());
-  // In float: value, gradient, the sum over slices and two moments of a parameter. In double: value
-  // and gradient.
-  TrainingCost cost{
-      .flops = double(settings.steps) * flops,
-      .bytes = sizeof(float) *
-               (5 * parameters + state_scalars(spec, largest.shape, double(largest.answers)))};
-  if (settings.measure_gradients) {
-    const SequenceShape probe = probe_shape(gradient_probe(settings));
-    cost.bytes +=
-        sizeof(double) * (2 * parameters + state_scalars(spec, probe, double(probe.batch)));
-  }
-  return cost;
-}
-
 std::optional<TrainingResult> train(const TrainingSettings& settings, const KeepGoing& keep_going) {
   const ThreadTeam team(kWorkers);
   const TaskDefaults& defaults = settings.defaults();
@@ -225,7 +79,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   initialise(settings, model);
   TrainingStep training_step(settings, model);
   const Index steps_per_epoch = TrainingData::steps_per_epoch(settings);
-  assert(steps_per_epoch > 0 || !(defaults.decays_by_epoch || defaults.tests_epochs));
+  assert(steps_per_epoch > 0 || !defaults.decays_by_epoch);
   const LearningRateSchedule schedule{
       .peak = settings.form.learning_rate,
       .steps = settings.steps,
@@ -246,14 +100,13 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   model.drop_with(&dropped);
   TaskBatch batch;
   Score stretch(settings.task->judged);
-  Index good_stretches = 0;  // in a row
-  const double good_accuracy = (1 + defaults.solved_accuracy) / 2;
+  StoppingRule rule(defaults, steps_per_epoch);
   const auto mark_solved = [&] {
     if (result.steps_to_solve) return;
     result.steps_to_solve = result.steps;
     result.seconds_to_solve = stopwatch.seconds();
   };
-  const auto passes = [&](std::uint64_t stream) {
+  const auto passes_test_of = [&](std::uint64_t stream) {
     model.drop_with(nullptr);
     const bool passed = std::ranges::all_of(settings.trained_distances(), [&](Index distance) {
       return test_at(team, settings, distance, model, stream).solves(defaults);
@@ -268,13 +121,11 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
     result.steps = step + 1;
 
     stretch.add(batch, loss, training_step.right());
-    const bool stretch_ends = result.steps % kStepsPerLearningPoint == 0;
-    if (stretch_ends || result.steps == settings.steps) {
+    if (result.steps % kStretchSteps == 0 || result.steps == settings.steps) {
       result.learning.push_back(
           {result.steps, stopwatch.seconds(), stretch.mean_loss(), stretch.accuracy()});
-      good_stretches = stretch.accuracy() >= good_accuracy ? good_stretches + 1 : 0;
-      const bool solved = stretch.accuracy() >= defaults.solved_accuracy;
-      if (solved && !defaults.tests_epochs) mark_solved();
+      rule.add_stretch(stretch.accuracy());
+      if (rule.stretch_is_solved()) mark_solved();
       stretch = Score(settings.task->judged);
     }
     if (!std::isfinite(loss)) {
@@ -282,12 +133,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
                        "; a lower --learning-rate may help";
       break;
     }
-    if (defaults.stops_when_solved && stretch_ends && good_stretches >= kStretchesToStop &&
-        passes(streams::kStoppingData)) {
-      break;
-    }
-    if (defaults.tests_epochs && result.steps % steps_per_epoch == 0 &&
-        passes(streams::kTestData)) {
+    if (const auto stream = rule.test_behind(result.steps); stream && passes_test_of(*stream)) {
       mark_solved();
       break;
     }

@@ -4,7 +4,9 @@
 #include <numeric>
 
 #include "core/parts.h"
-#include "harness/training/training.h"
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
+#include "harness/training/training_settings.h"
 
 namespace seqbench {
 namespace {

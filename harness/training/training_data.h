@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "core/random.h"
-#include "harness/tasks/tasks.h"
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
+#include "harness/training/training_settings.h"
 
 namespace seqbench {
 

@@ -6,8 +6,11 @@
 #include <mutex>
 
 #include "harness/base/progress.h"
+#include "harness/base/units.h"
 #include "harness/training/recall_tables.h"
 #include "harness/training/side_by_side.h"
+#include "harness/training/training_cost.h"
+#include "harness/training/training_settings.h"
 
 namespace seqbench {
 namespace {

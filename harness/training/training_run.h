@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "harness/training/training.h"
+#include "harness/training/training_settings.h"
 
 namespace seqbench {
 

@@ -3,6 +3,8 @@
 #include <memory>
 
 #include "core/optimiser.h"
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
 
 namespace seqbench {
 namespace {

@@ -3,8 +3,9 @@
 
 #include <functional>
 
+#include "harness/tasks/task_batch.h"
 #include "harness/training/sliced_pass.h"
-#include "harness/training/training.h"
+#include "harness/training/training_settings.h"
 
 namespace seqbench {
 

@@ -7,6 +7,8 @@
 #include "harness/files/csv.h"
 #include "harness/files/run_directory.h"
 #include "harness/training/recall_tables.h"
+#include "harness/training/training.h"
+#include "harness/training/training_settings.h"
 
 namespace seqbench {
 namespace {

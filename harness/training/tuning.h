@@ -8,6 +8,7 @@
 
 #include "harness/base/command_line.h"
 #include "harness/training/training_run.h"
+#include "harness/training/training_settings.h"
 
 namespace seqbench {
 

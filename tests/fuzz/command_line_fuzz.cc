@@ -5,8 +5,9 @@
 
 #include "fuzz/input.h"
 #include "harness/base/errors.h"
-#include "harness/machine/machine.h"
+#include "harness/machine/placement.h"
 #include "harness/timing/case.h"
+#include "harness/timing/grid.h"
 #include "harness/timing/sweep.h"
 
 namespace seqbench {

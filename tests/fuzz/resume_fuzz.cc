@@ -18,8 +18,12 @@
 #include "harness/base/durable_file.h"
 #include "harness/base/errors.h"
 #include "harness/files/run_identity.h"
+#include "harness/tasks/tasks.h"
+#include "harness/timing/case.h"
 #include "harness/timing/sweep.h"
+#include "harness/timing/throughput_rows.h"
 #include "harness/training/recall_tables.h"
+#include "harness/training/training_settings.h"
 
 namespace seqbench {
 namespace {

@@ -3,7 +3,11 @@
 #include <gtest/gtest.h>
 
 #include "harness/base/errors.h"
+#include "harness/tasks/task.h"
+#include "harness/tasks/tasks.h"
 #include "harness/training/model_file.h"
+#include "harness/training/training.h"
+#include "harness/training/training_settings.h"
 #include "tests/harness/temporary_folder.h"
 
 namespace seqbench {

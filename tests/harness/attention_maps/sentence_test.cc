@@ -6,6 +6,9 @@
 
 #include "harness/base/errors.h"
 #include "harness/tasks/grammar.h"
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
+#include "harness/tasks/tasks.h"
 
 namespace seqbench {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "harness/base/errors.h"
 #include "harness/machine/build_id.h"
-#include "harness/machine/machine.h"
+#include "harness/machine/description.h"
 
 namespace seqbench {
 namespace {

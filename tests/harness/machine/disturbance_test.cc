@@ -6,7 +6,7 @@
 #include <atomic>
 #include <thread>
 
-#include "harness/machine/machine.h"
+#include "harness/machine/placement.h"
 
 namespace seqbench {
 namespace {

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include "harness/machine/machine.h"
-#include "harness/timing/limits.h"
+#include "harness/machine/description.h"
+#include "harness/machine/memory.h"
+#include "harness/machine/placement.h"
+#include "harness/timing/case.h"
+#include "harness/timing/roofline.h"
 
 namespace seqbench {
 namespace {

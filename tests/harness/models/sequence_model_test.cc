@@ -5,6 +5,8 @@
 #include <map>
 
 #include "harness/models/registry.h"
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
 #include "tests/slopes.h"
 #include "tests/test_data.h"
 

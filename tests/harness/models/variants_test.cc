@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "harness/models/registry.h"
+#include "harness/tasks/task.h"
 #include "tests/test_data.h"
 
 namespace seqbench {

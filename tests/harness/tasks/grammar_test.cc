@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
 #include "harness/tasks/tasks.h"
 
 namespace seqbench {

@@ -9,7 +9,11 @@
 #include <tuple>
 
 #include "harness/files/csv.h"
-#include "harness/training/training.h"
+#include "harness/tasks/task.h"
+#include "harness/tasks/tasks.h"
+#include "harness/timing/case.h"
+#include "harness/training/training_cost.h"
+#include "harness/training/training_settings.h"
 
 namespace seqbench {
 namespace {

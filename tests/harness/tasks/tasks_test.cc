@@ -8,6 +8,9 @@
 #include <set>
 #include <stdexcept>
 
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
+
 namespace seqbench {
 namespace {
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "harness/base/errors.h"
+#include "harness/timing/grid.h"
 #include "harness/timing/workload.h"
 
 namespace seqbench {

@@ -7,6 +7,9 @@
 
 #include "harness/base/errors.h"
 #include "harness/base/statistics.h"
+#include "harness/timing/benchmark_options.h"
+#include "harness/timing/case.h"
+#include "harness/timing/measure_options.h"
 
 namespace seqbench {
 namespace {

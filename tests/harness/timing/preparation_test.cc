@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "harness/timing/case.h"
+
 namespace seqbench {
 namespace {
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "harness/timing/case.h"
+
 namespace seqbench {
 namespace {
 

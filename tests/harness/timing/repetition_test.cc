@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "harness/machine/machine.h"
+#include "harness/machine/placement.h"
 
 namespace seqbench {
 namespace {

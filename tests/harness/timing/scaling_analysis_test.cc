@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "harness/timing/sweep.h"
+#include "harness/timing/throughput_rows.h"
 
 namespace seqbench {
 namespace {

@@ -5,6 +5,8 @@
 #include <fstream>
 #include <optional>
 
+#include "harness/timing/case.h"
+#include "harness/timing/throughput_rows.h"
 #include "tests/harness/temporary_folder.h"
 
 namespace seqbench {

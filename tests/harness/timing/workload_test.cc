@@ -4,7 +4,8 @@
 
 #include <algorithm>
 
-#include "harness/machine/machine.h"
+#include "harness/machine/placement.h"
+#include "harness/timing/case.h"
 #include "tests/test_data.h"
 
 namespace seqbench {

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "harness/base/errors.h"
+#include "harness/tasks/task.h"
+#include "harness/tasks/tasks.h"
+#include "harness/training/training_settings.h"
 
 namespace seqbench {
 namespace {

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
+
 namespace seqbench {
 namespace {
 

@@ -5,6 +5,8 @@
 #include <limits>
 
 #include "harness/models/registry.h"
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
 
 namespace seqbench {
 namespace {

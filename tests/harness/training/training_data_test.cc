@@ -4,7 +4,9 @@
 
 #include <set>
 
-#include "harness/training/training.h"
+#include "harness/tasks/task_batch.h"
+#include "harness/tasks/tasks.h"
+#include "harness/training/training_settings.h"
 
 namespace seqbench {
 namespace {

@@ -5,7 +5,12 @@
 #include <algorithm>
 #include <cmath>
 
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
+#include "harness/tasks/tasks.h"
+#include "harness/training/training_cost.h"
 #include "harness/training/training_data.h"
+#include "harness/training/training_settings.h"
 
 namespace seqbench {
 namespace {

@@ -7,6 +7,9 @@
 
 #include "harness/files/csv.h"
 #include "harness/tasks/presets.h"
+#include "harness/tasks/task.h"
+#include "harness/tasks/tasks.h"
+#include "harness/training/training_settings.h"
 
 namespace seqbench {
 namespace {

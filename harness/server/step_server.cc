@@ -1,4 +1,4 @@
-#include "harness/server/repeat_steps.h"
+#include "harness/server/step_server.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -6,11 +6,18 @@
 
 #include "harness/base/command_line.h"
 #include "harness/base/errors.h"
-#include "harness/base/progress.h"
+#include "harness/base/units.h"
 #include "harness/files/safetensors.h"
-#include "harness/machine/machine.h"
+#include "harness/machine/memory.h"
+#include "harness/machine/placement.h"
 #include "harness/models/registry.h"
-#include "harness/server/repeat_protocol.h"
+#include "harness/server/protocol.h"
+#include "harness/tasks/task.h"
+#include "harness/tasks/task_batch.h"
+#include "harness/tasks/tasks.h"
+#include "harness/training/training.h"
+#include "harness/training/training_cost.h"
+#include "harness/training/training_settings.h"
 
 namespace seqbench {
 

@@ -16,4 +16,7 @@ namespace seqbench {
 /// dW_ih, dW_hh) at peak.
 double limit_seconds(const Case& one, const MachineLimits& limits);
 
+/// The same while the FMA peak is `peak_gflops`; bandwidths are as probed.
+double limit_seconds_at(const Case& one, MachineLimits limits, double peak_gflops);
+
 }  // namespace seqbench

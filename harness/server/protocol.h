@@ -1,4 +1,28 @@
-// What the servers of `seqbench repeat` have in common (harness/commands/repeat.h).
+// The protocol of `seqbench repeat`: single repetitions on request, so that another program can
+// interleave them with those of other libraries (scripts/peers).
+//
+// One JSON object a line on standard input, its answer in one line on standard output. Times are
+// in seconds, peaks in 10⁹ FLOP/s; a number that is not known is null.
+//
+//   {"do":"list"}                            {"cases":[ID, …]} in the order of the options
+//   {"do":"prepare","case":ID}               {"case":ID, "status":"ready", "peak_bytes":…,
+//                                             "cells":{…}}, the texts of throughput.csv's columns
+//                                            model to state_bytes; or "status":"failed" or
+//                                            "skipped" with a "reason", and the same cells
+//                                            With "again":true, of what another process has
+//                                            prepared: neither checked nor are limits probed
+//   {"do":"repeat","case":ID}                {"seconds":…, "passes":…, "peak_gflops":…,
+//                                             "steal_fraction":…, "wait_fraction":…,
+//                                             "involuntary_switches":…, "throttled":…,
+//                                             "limit_seconds":…}: one untimed pass, then passes for
+//                                            --min-time, a probe of the FMA peak on either side
+//   {"do":"probe","threads":N}               {"peak_gflops":…}, the same probe alone
+//   {"do":"release","case":ID}               {"case":ID}
+//
+// A request that cannot be met answers {"error":TEXT}, and the command goes on. It ends with its
+// input.
+//
+// With --task, the cases are steps of trainings instead: harness/server/step_server.h.
 #pragma once
 
 #include <exception>

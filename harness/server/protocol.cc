@@ -1,4 +1,4 @@
-#include "harness/server/repeat_protocol.h"
+#include "harness/server/protocol.h"
 
 #include <poll.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 #include <stdexcept>
 
 #include "harness/base/interrupt.h"
-#include "harness/machine/machine.h"
+#include "harness/machine/placement.h"
 
 namespace seqbench {
 namespace {

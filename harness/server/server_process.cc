@@ -1,4 +1,4 @@
-#include "harness/server/contender.h"
+#include "harness/server/server_process.h"
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -28,9 +28,9 @@ Pipe make_pipe() {
 
 }  // namespace
 
-Contender::Contender(std::string program, const std::vector<std::string>& options)
+ServerProcess::ServerProcess(std::string program, const std::vector<std::string>& options)
     : program_(std::move(program)) {
-  std::signal(SIGPIPE, SIG_IGN);  // a contender that has ended is told by its answer's end
+  std::signal(SIGPIPE, SIG_IGN);  // a process that has ended is told by its answer's end
   Pipe requests = make_pipe(), answers = make_pipe();
   std::vector<std::string> words = {program_, "repeat"};
   words.insert(words.end(), options.begin(), options.end());
@@ -53,12 +53,12 @@ Contender::Contender(std::string program, const std::vector<std::string>& option
   answers_ = std::move(answers.read);
 }
 
-Contender::~Contender() {
+ServerProcess::~ServerProcess() {
   requests_ = FileDescriptor(-1);  // the end of its input
   if (process_ > 0) ::waitpid(process_, nullptr, 0);
 }
 
-nlohmann::ordered_json Contender::ask(const nlohmann::ordered_json& request) {
+nlohmann::ordered_json ServerProcess::ask(const nlohmann::ordered_json& request) {
   stop_if_interrupted();
   const std::string text = request.dump() + "\n";
   std::string_view left = text;
@@ -80,7 +80,7 @@ nlohmann::ordered_json Contender::ask(const nlohmann::ordered_json& request) {
   return answer;
 }
 
-std::string Contender::read_line() {
+std::string ServerProcess::read_line() {
   std::size_t end;
   while ((end = buffer_.find('\n')) == std::string::npos) {
     char bytes[4096];
@@ -94,8 +94,8 @@ std::string Contender::read_line() {
   return line;
 }
 
-void Contender::tell_end(const std::string& during) {
-  stop_if_interrupted();  // Ctrl-C reaches the contenders too
+void ServerProcess::tell_end(const std::string& during) {
+  stop_if_interrupted();  // Ctrl-C reaches these processes too
   throw FileError("'" + program_ + "' ended on " + during +
                   "; expected a build of seqbench that has the command repeat and these options");
 }

@@ -23,8 +23,11 @@
 #include <vector>
 
 #include "harness/base/command_line.h"
-#include "harness/server/repeat_protocol.h"
+#include "harness/server/protocol.h"
+#include "harness/tasks/task_batch.h"
+#include "harness/timing/measure_options.h"
 #include "harness/timing/measurement.h"
+#include "harness/training/training_settings.h"
 #include "harness/training/training_step.h"
 
 namespace seqbench {

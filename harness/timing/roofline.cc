@@ -1,4 +1,4 @@
-#include "harness/timing/limits.h"
+#include "harness/timing/roofline.h"
 
 #include <algorithm>
 
@@ -43,6 +43,11 @@ double recurrent_seconds(const Case& one, const MachineLimits& limits) {
 
 double limit_seconds(const Case& one, const MachineLimits& limits) {
   return one.is_attention() ? attention_seconds(one, limits) : recurrent_seconds(one, limits);
+}
+
+double limit_seconds_at(const Case& one, MachineLimits limits, double peak_gflops) {
+  limits.peak_gflops = peak_gflops;
+  return limit_seconds(one, limits);
 }
 
 }  // namespace seqbench

@@ -12,12 +12,12 @@
 namespace seqbench {
 
 /// A process that answers requests (harness/commands/repeat.h); it ends with this object.
-class Contender {
+class ServerProcess {
  public:
   /// Starts `program repeat OPTIONS`. Throws FileError when the program cannot be run.
-  Contender(std::string program, const std::vector<std::string>& options);
-  Contender(Contender&&) = delete;
-  ~Contender();
+  ServerProcess(std::string program, const std::vector<std::string>& options);
+  ServerProcess(ServerProcess&&) = delete;
+  ~ServerProcess();
 
   const std::string& program() const { return program_; }
   /// Throws FileError when the program ends or refuses the request; Interrupted.

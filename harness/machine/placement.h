@@ -1,0 +1,39 @@
+// Which CPUs a run may use, and the thread teams on them.
+#pragma once
+
+#include <vector>
+
+#include "core/thread_team.h"
+#include "harness/machine/topology.h"
+
+namespace seqbench {
+
+/// Most threads that a command may be asked for.
+constexpr Index kMostThreads = 4096;
+
+/// Throws UsageError naming the variable when OpenMP pins threads by itself: it has then narrowed
+/// the affinity mask of the main thread before main(), and usable_cpus() could not see the others.
+void refuse_openmp_binding();
+
+/// Packages, cores and caches as the system tells them. Read once.
+const Topology& machine_topology();
+
+/// The CPUs that the main thread might run on when this was first called.
+const std::vector<int>& affinity_mask();
+
+/// CPUs that this process may use: the affinity mask, one CPU of each core first, cut to the
+/// cgroup's CPU quota (rounded up). Taken once, when first called, since pinning narrows the mask
+/// of the calling thread later.
+const std::vector<int>& usable_cpus();
+
+/// A team of `threads` workers on the usable CPUs; more threads than CPUs share them in turn.
+/// Throws like ThreadTeam.
+ThreadTeam make_team(int threads);
+
+/// Of `threads` threads those that run at the same time: not more than there are usable CPUs.
+int running_workers(int threads);
+
+/// The thread counts that a command uses unless told otherwise: 1 and all CPUs.
+std::vector<Index> default_thread_counts();
+
+}  // namespace seqbench

@@ -1,0 +1,66 @@
+#include "harness/server/layer_server.h"
+
+#include <stdexcept>
+
+#include "harness/machine/placement.h"
+#include "harness/server/protocol.h"
+#include "harness/timing/case.h"
+#include "harness/timing/roofline.h"
+#include "harness/timing/throughput_rows.h"
+
+namespace seqbench {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json as_json(const CsvRow& cells) {
+  Json object = Json::object();
+  for (const std::string& column : kThroughputColumns) {
+    if (const auto cell = cells.find(column); cell != cells.end()) {
+      object[column] = cell->second.text();
+    }
+  }
+  return object;
+}
+
+}  // namespace
+
+Json LayerServer::prepare_case(const Case& one, const Json& request) {
+  const bool again = request.value("again", false);
+  if (!again)
+    probe_limits_of(one.threads);  // a pause for it between repetitions would let the machine cool
+  ready_.erase(one.id());
+  PrepareOptions options{.seed = options_.seed,
+                         .memory_limit_bytes = options_.memory_limit_bytes,
+                         .make_layer = make_layer_};
+  if (again) options.check = [](Workload&) { return std::string(); };
+  Preparation prepared = prepare(one, options);
+  const bool ready = prepared.workload != nullptr;
+  Json reply = {{"case", one.id()}, {"status", ready ? "ready" : prepared.status}};
+  if (!ready) reply["reason"] = prepared.reason;
+  reply["peak_bytes"] = or_null(prepared.peak_bytes);
+  reply["cells"] = as_json(static_cells(one));
+  if (ready) ready_[one.id()] = std::move(prepared);
+  return reply;
+}
+
+Json LayerServer::repeat(const Case& one, Preparation& prepared) {
+  Workload& workload = *prepared.workload;
+  const ThreadTeam team = make_team(one.threads);
+  Json reply = repeat_passes(team, options_.min_seconds, [&] { workload.run(team); });
+  reply["limit_seconds"] = limit_seconds(one, reply["peak_gflops"]);
+  return reply;
+}
+
+void LayerServer::probe_limits_of(int threads) {
+  if (limits_.contains(threads)) return;
+  limits_[threads] = probe_limits(make_team(running_workers(threads)));
+}
+
+Json LayerServer::limit_seconds(const Case& one, double peak_gflops) const {
+  const auto limits = limits_.find(one.threads);
+  return limits == limits_.end() ? Json()
+                                 : or_null(limit_seconds_at(one, limits->second, peak_gflops));
+}
+
+}  // namespace seqbench

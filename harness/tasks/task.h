@@ -1,0 +1,121 @@
+// What a long-range task is: how its sequences are drawn, what is asked about them, and the setting
+// that it is run in unless the command line says otherwise.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/optimiser.h"
+#include "core/random.h"
+#include "harness/tasks/mlp_kind.h"
+#include "harness/tasks/task_batch.h"
+
+namespace seqbench {
+
+/// With the evidence removed, a target is independent of its sequence: whatever then scores above
+/// chance is a leak.
+enum class Evidence { kGiven, kRemoved };
+
+/// What some tasks never show in training: tests take nothing else.
+enum class Split { kTraining, kTest };
+
+/// How far apart things stand in the sequences of a task, and how many.
+struct TaskSetting {
+  Index distance = 1;  // on the task's own axis
+  Index pairs = 0;     // key-value pairs, for tasks that have them; 0: as the task has it
+};
+
+/// What to draw.
+struct DrawRequest {
+  Index sequences = 1;
+  TaskSetting setting;
+  Evidence evidence = Evidence::kGiven;
+  Split split = Split::kTraining;
+};
+
+enum class LossKind {
+  kCrossEntropy,  // in nats; right is the largest logit
+  kSquaredError,  // of one number; right is within the task's tolerance
+};
+
+/// Which answers accuracy counts; the loss is the mean over all.
+enum class Judged { kEveryAnswer, kLastAnswer, kLastTen };
+
+enum class OptimiserKind { kAdamW, kRmsProp };
+
+/// The form and training of one model on one task.
+struct ModelSettings {
+  Index layers = 1;
+  double learning_rate = 1e-3;  // the peak
+  Index heads = 1;              // of attention
+  bool residual = false;        // Transformer blocks (block.h) around the layers, not bare ones
+  bool final_norm = false;      // a layer norm behind the last layer; blocks always have one
+  Index mlp_expansion = 0;      // hidden width of a block's MLP ÷ width
+  MlpKind mlp = MlpKind::kRelu;
+  bool as_gpt2 = false;       // readout and initial values as GPT-2's (sequence_model.h)
+  bool direct_input = false;  // no embedding (sequence_model.h)
+  double dropout = 0;         // of the embedding's output and of attention's weights
+  Index width = 0;            // 0: the task's
+  std::optional<double> weight_decay = {};  // nothing: the task's
+};
+
+/// The setting a task is run in unless the command line says otherwise.
+struct TaskDefaults {
+  std::vector<Index> distances = {};
+  std::vector<std::string> variants = {};
+  Index seeds = 1;
+  Index steps = 1;
+  Index batch = 1;
+  Index plain_batch = 0;  // of models without a convolution before their layers; 0: the same
+  Index width = 1;
+  std::map<std::string, ModelSettings> models;
+  Index warmup_steps = 0;
+  Decay decay = Decay::kCosine;
+  OptimiserKind optimiser = OptimiserKind::kAdamW;
+  double weight_decay = 0;
+  double max_gradient_norm = 1;
+  Index training_sequences = 0;  // of an epoch, shown again in every one; 0: always fresh ones
+  bool shuffles = false;         // in a new order every epoch; else in the same batches
+  bool decays_by_epoch = false;  // the learning rate falls between epochs alone; no warm-up
+  Index test_sequences = 1;
+  std::vector<Index> test_distances = {};  // besides that of training
+  double solved_accuracy = 1;  // from here on a test, or a stretch of training, counts as solved
+  bool stops_when_solved = false;  // training ends soon after (training.cc says when)
+  bool tests_epochs = false;       // it is tested behind each epoch, and the first test that counts
+                                   // as solved ends it: with dropout training batches tell less
+  Index gradient_steps = 512;      // how far back gradients are measured
+  std::vector<Index> attended_mixture = {};  // distances that attend's trainings mix with the
+                                             // sentence's own; empty: none
+  double attended_dropout = 0;               // as ModelSettings::dropout, in attend's trainings
+};
+
+struct Task {
+  std::string name;
+  std::string setup;             // "causal", or "encoder": sequences are read in both directions
+  std::string distance_meaning;  // of --distance
+  Index vocabulary = 0;          // tokens lie in [0, vocabulary)
+  Index channels = 0;            // numbers at each step, where the input is no tokens
+  Index answers = 1;             // targets lie in [0, answers)
+  LossKind loss = LossKind::kCrossEntropy;
+  bool causal = true;  // what is read at a step depends on that step and earlier ones alone
+  Judged judged = Judged::kEveryAnswer;
+  double tolerance = 0;  // a regression's answer counts as right within it
+  /// Key-value pairs of a sequence, from 2 to most_pairs; null for tasks without.
+  Index (*pairs)(const TaskSetting& setting) = nullptr;
+  Index most_pairs = 0;
+  /// The shortest distance that leaves room for `pairs`.
+  Index (*min_distance)(Index pairs) = nullptr;
+  Index (*sequence_length)(const TaskSetting& setting) = nullptr;
+  /// Answers asked for in one sequence.
+  Index (*questions)(const TaskSetting& setting) = nullptr;
+  /// The accuracy of the best guess without evidence, and its loss.
+  double (*chance)(const TaskSetting& setting) = nullptr;
+  double (*baseline_loss)(const TaskSetting& setting) = nullptr;
+  /// Assigns the batch.
+  void (*draw)(Random& random, const DrawRequest& request, TaskBatch& batch) = nullptr;
+  TaskDefaults defaults;
+};
+
+}  // namespace seqbench

@@ -1,0 +1,151 @@
+#include "harness/timing/grid.h"
+
+#include <algorithm>
+
+#include "harness/base/errors.h"
+#include "harness/machine/placement.h"
+#include "harness/models/registry.h"
+
+namespace seqbench {
+namespace {
+
+constexpr Pass kPasses[] = {Pass::kForward, Pass::kTrain, Pass::kDecode};
+
+std::vector<std::string> pass_names() {
+  std::vector<std::string> names;
+  for (const Pass pass : kPasses) names.emplace_back(pass_name(pass));
+  return names;
+}
+
+/// The requested kernels that this model has, or its fastest when it has none of them.
+std::vector<std::string> kernels_of(const ModelInfo& model,
+                                    const std::vector<std::string>& wanted) {
+  std::vector<std::string> kernels;
+  for (const std::string& kernel : model.kernels) {
+    if (std::find(wanted.begin(), wanted.end(), kernel) != wanted.end()) kernels.push_back(kernel);
+  }
+  if (kernels.empty()) kernels.push_back(model.fastest_kernel());
+  return kernels;
+}
+
+std::string joined_numbers(const std::vector<Index>& values) {
+  std::vector<std::string> texts;
+  for (const Index value : values) texts.push_back(std::to_string(value));
+  return join(texts, ",");
+}
+
+}  // namespace
+
+void add_grid_options(CommandLine& line, const std::string& default_lengths) {
+  line.option("model", "all", "comma list of elman, lstm, gru, attention, or all");
+  line.option("kernel", "",
+              "comma list of kernels (see seqbench list), applied to the models that have them; "
+              "default: the fastest of each model");
+  line.option("pass", "forward,train", "comma list of forward, train, decode");
+  line.option("batch", "1", "sequences, comma list or doubling range");
+  line.option("length", default_lengths,
+              "tokens in a sequence, comma list or doubling range (128..8192)");
+  line.option("width", "256", "width of input and output, comma list or doubling range");
+  line.option("heads", "4", "attention heads, comma list; each must divide every width");
+  line.option("threads", "", "threads, comma list (default: 1 and all CPUs)");
+  line.flag("causal", "attention sees earlier tokens only");
+  line.option("max-tokens", "", "leave out combinations with more than this batch × length");
+}
+
+Grid parse_grid(const CommandLine& line) {
+  Grid grid;
+  grid.models = line.names("model", model_names());
+  if (line.given("kernel")) grid.kernels = line.names("kernel", kernel_names());
+  for (const std::string& name : line.names("pass", pass_names())) {
+    for (const Pass pass : kPasses) {
+      if (name == pass_name(pass)) grid.passes.push_back(pass);
+    }
+  }
+  grid.batches = line.integers("batch");
+  grid.lengths = line.integers("length");
+  grid.widths = line.integers("width");
+  grid.heads = line.integers("heads");
+  grid.threads =
+      line.given("threads") ? line.integers("threads", 1, kMostThreads) : default_thread_counts();
+  grid.causal = line.flag_given("causal");
+  if (line.given("max-tokens")) grid.max_tokens = line.integer("max-tokens");
+  return grid;
+}
+
+namespace {
+
+void check_heads(const Grid& grid) {
+  if (std::find(grid.models.begin(), grid.models.end(), "attention") != grid.models.end()) {
+    for (const Index width : grid.widths) {
+      for (const Index heads : grid.heads) {
+        if (width % heads != 0) {
+          throw UsageError("--heads: '" + std::to_string(heads) +
+                           "' is not allowed; expected a divisor of --width " +
+                           joined_numbers(grid.widths));
+        }
+      }
+    }
+  }
+}
+
+/// All cases of one pass and shape.
+CaseGroup comparable_cases(const Grid& grid, Pass pass, SequenceShape shape, Index width) {
+  CaseGroup group;
+  group.label = std::string(pass_name(pass)) + " B=" + std::to_string(shape.batch) +
+                " T=" + std::to_string(shape.steps) + " D=" + std::to_string(width);
+  for (const std::string& name : grid.models) {
+    const ModelInfo& model = model_info(name);
+    const std::vector<Index> heads = model.is_recurrent() ? std::vector<Index>{1} : grid.heads;
+    for (const std::string& kernel : kernels_of(model, grid.kernels)) {
+      for (const Index h : heads) {
+        for (const Index threads : grid.threads) {
+          Case one;
+          one.layer = {.model = name,
+                       .kernel = kernel,
+                       .width = width,
+                       .heads = h,
+                       .causal = grid.causal && !model.is_recurrent()};
+          one.pass = pass;
+          one.shape = shape;
+          one.threads = static_cast<int>(threads);
+          group.cases.push_back(one);
+        }
+      }
+    }
+  }
+  return group;
+}
+
+}  // namespace
+
+std::vector<CaseGroup> expand(const Grid& grid) {
+  check_heads(grid);
+  std::vector<CaseGroup> groups;
+  for (const Pass pass : grid.passes) {
+    for (const Index width : grid.widths) {
+      for (const Index batch : grid.batches) {
+        for (const Index length : grid.lengths) {
+          if (grid.max_tokens > 0 && double(batch) * double(length) > double(grid.max_tokens)) {
+            continue;
+          }
+          groups.push_back(comparable_cases(grid, pass, {.batch = batch, .steps = length}, width));
+        }
+      }
+    }
+  }
+  if (groups.empty()) {
+    throw UsageError("--max-tokens: '" + std::to_string(grid.max_tokens) +
+                     "' leaves no combination of --batch and --length");
+  }
+  return groups;
+}
+
+std::vector<Case> expand_cases(const Grid& grid) {
+  std::vector<Case> cases;
+  for (const CaseGroup& group : expand(grid)) {
+    cases.insert(cases.end(), group.cases.begin(), group.cases.end());
+  }
+  return cases;
+}
+
+}  // namespace seqbench

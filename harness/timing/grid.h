@@ -1,0 +1,37 @@
+// The grid of the command line that cases come from.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "harness/base/command_line.h"
+#include "harness/timing/case.h"
+
+namespace seqbench {
+
+/// Declares --model, --kernel, --pass, --batch, --length, --width, --heads, --threads, --causal and
+/// --max-tokens.
+void add_grid_options(CommandLine& line, const std::string& default_lengths);
+
+/// The values of those options.
+struct Grid {
+  std::vector<std::string> models;
+  std::vector<std::string> kernels;  // empty: the fastest of each model
+  std::vector<Pass> passes;
+  std::vector<Index> batches, lengths, widths, heads, threads;
+  bool causal = false;
+  Index max_tokens = 0;  // largest batch × length; 0: no bound
+};
+
+/// Throws UsageError.
+Grid parse_grid(const CommandLine& line);
+
+/// All combinations, grouped, in the order of the options. A kernel applies to the models that
+/// have it; a recurrent model ignores heads and causal. Throws UsageError when a number of heads
+/// does not divide a width, or when --max-tokens leaves nothing.
+std::vector<CaseGroup> expand(const Grid& grid);
+
+/// The cases of all groups, one after the other.
+std::vector<Case> expand_cases(const Grid& grid);
+
+}  // namespace seqbench

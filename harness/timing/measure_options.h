@@ -1,0 +1,34 @@
+// How long and how often a case is measured, as the command line says.
+#pragma once
+
+#include <cstdint>
+
+#include "harness/base/command_line.h"
+
+namespace seqbench {
+
+struct MeasureOptions {
+  int repetitions = 9;        // of each case, unless `precision` asks for more
+  double min_seconds = 0.02;  // of each repetition
+  /// Repetitions are added until the interval of a case's fraction of peak reaches no further than
+  /// this share of the median to either side; 0: none are.
+  double precision = 0;
+  double precision_seconds = 60;  // most that the added repetitions of a group may take
+  std::uint64_t seed = 1;
+  double memory_limit_bytes = 0;
+};
+
+/// Declares --min-time, --seed and --memory-limit.
+void add_timing_options(CommandLine& line);
+
+/// The values of those options; repetitions are as by default.
+MeasureOptions parse_timing_options(const CommandLine& line);
+
+/// Declares those, --repetitions, --precision and --precision-time.
+void add_measure_options(CommandLine& line);
+
+/// The values of all of them; checks what follows `--` and passes it to Google Benchmark. Throws
+/// UsageError.
+MeasureOptions parse_measure_options(const CommandLine& line);
+
+}  // namespace seqbench

@@ -1,0 +1,140 @@
+#include "harness/timing/throughput_rows.h"
+
+#include "harness/base/command_line.h"
+#include "harness/base/statistics.h"
+#include "harness/machine/placement.h"
+#include "harness/timing/case.h"
+#include "harness/timing/noise.h"
+#include "harness/timing/roofline.h"
+
+namespace seqbench {
+
+const std::vector<std::string> kThroughputColumns = {"run_id",
+                                                     "case_id",
+                                                     "model",
+                                                     "kernel",
+                                                     "pass",
+                                                     "batch",
+                                                     "seq_len",
+                                                     "width",
+                                                     "heads",
+                                                     "threads",
+                                                     "causal",
+                                                     "dtype",
+                                                     "parameters",
+                                                     "flops",
+                                                     "state_bytes",
+                                                     "repetitions",
+                                                     "seconds",
+                                                     "seconds_low",
+                                                     "seconds_high",
+                                                     "tokens_per_second",
+                                                     "gflops",
+                                                     "peak_gflops",
+                                                     "fraction_of_peak",
+                                                     "limit_seconds",
+                                                     "fraction_of_limit",
+                                                     "peak_bytes",
+                                                     "status",
+                                                     "reason",
+                                                     "form",
+                                                     "outliers",
+                                                     "predicted_bytes"};
+
+const std::vector<std::string> kSamplesColumns = {
+    "run_id",         "case_id",       "repetition",           "seconds",  "peak_gflops",
+    "steal_fraction", "wait_fraction", "involuntary_switches", "throttled"};
+
+namespace {
+
+/// The numbers with spaces between them.
+std::string joined(const std::vector<std::size_t>& numbers) {
+  std::vector<std::string> texts;
+  for (const std::size_t number : numbers) texts.push_back(std::to_string(number));
+  return join(texts, " ");
+}
+
+}  // namespace
+
+CsvRow static_cells(const Case& one) {
+  const LayerCost cost = one.cost();
+  CsvRow row;
+  row["model"] = one.layer.model;
+  row["kernel"] = one.layer.kernel;
+  row["pass"] = pass_name(one.pass);
+  row["batch"] = one.shape.batch;
+  row["seq_len"] = one.shape.steps;
+  row["width"] = one.layer.width;
+  if (one.is_attention()) {
+    row["heads"] = one.layer.heads;
+    row["causal"] = one.layer.causal;
+  }
+  row["threads"] = one.threads;
+  row["dtype"] = "float32";
+  row["parameters"] = cost.parameters;
+  row["flops"] = cost.flops;
+  row["state_bytes"] = cost.state_bytes;
+  row["predicted_bytes"] = one.predicted_bytes();
+  const std::string form =
+      kernel_form(one.layer, one.shape, one.pass, running_workers(one.threads));
+  if (!form.empty()) row["form"] = form;
+  return row;
+}
+
+CsvRow throughput_row(const Measurement& measurement, const RowContext& context) {
+  const Case& one = measurement.the_case;
+  CsvRow row = static_cells(one);
+  row["run_id"] = context.run_id;
+  row["case_id"] = one.id();
+  row["repetitions"] = static_cast<Index>(measurement.samples.size());
+  row["status"] = measurement.status;
+  row["reason"] = measurement.reason;
+  if (measurement.samples.empty()) return row;
+
+  const double flops = one.cost().flops;
+  std::vector<double> seconds, peaks;
+  for (const Sample& sample : measurement.samples) {
+    seconds.push_back(sample.seconds);
+    peaks.push_back(sample.peak_gflops);
+  }
+  const std::vector<double> fractions = fractions_of_peak(measurement);
+  const MedianInterval time = median_interval(seconds);
+  const double peak = median(peaks);  // of this case's own moments
+  const double limit = limit_seconds_at(one, context.limits.at(one.threads), peak);
+  row["seconds"] = time.median;
+  row["seconds_low"] = time.low;
+  row["seconds_high"] = time.high;
+  row["tokens_per_second"] = one.tokens() / time.median;
+  row["gflops"] = 1e-9 * flops / time.median;
+  row["peak_gflops"] = peak;
+  row["fraction_of_peak"] = median(fractions);
+  row["limit_seconds"] = limit;
+  row["fraction_of_limit"] = limit / time.median;
+  row["peak_bytes"] = measurement.peak_bytes;
+  row["outliers"] = joined(outliers(fractions));
+
+  std::vector<std::string> reasons;
+  if (one.threads > running_workers(one.threads)) {
+    reasons.push_back(std::to_string(one.threads) + " threads on " +
+                      std::to_string(usable_cpus().size()) + " CPUs");
+  }
+  const std::string noise = noise_of(measurement, context.precision);
+  row["status"] = noise.empty() ? "ok" : "noisy";
+  if (!noise.empty()) reasons.push_back(noise);
+  row["reason"] = join(reasons, "; ");
+  return row;
+}
+
+CsvRow sample_row(const TakenSample& taken, const std::string& run_id) {
+  return {{"run_id", run_id},
+          {"case_id", taken.the_case.id()},
+          {"repetition", taken.repetition},
+          {"seconds", taken.sample.seconds},
+          {"peak_gflops", taken.sample.peak_gflops},
+          {"steal_fraction", taken.sample.disturbance.steal_fraction},
+          {"wait_fraction", taken.sample.disturbance.wait_fraction},
+          {"involuntary_switches", taken.sample.disturbance.involuntary_switches},
+          {"throttled", taken.sample.disturbance.throttled}};
+}
+
+}  // namespace seqbench

@@ -1,0 +1,62 @@
+#include "harness/training/training_settings.h"
+
+#include <algorithm>
+
+#include "harness/tasks/task.h"
+
+namespace seqbench {
+
+Index TrainingSettings::default_batch() const {
+  const bool is_plain = variant.taps == 0 && defaults().plain_batch > 0;
+  return is_plain ? defaults().plain_batch : defaults().batch;
+}
+
+std::vector<Index> TrainingSettings::trained_distances() const {
+  return mixture.empty() ? std::vector{distance} : mixture;
+}
+
+std::vector<Index> TrainingSettings::tested_distances() const {
+  std::vector<Index> distances = trained_distances();
+  std::vector<Index> more = defaults().test_distances;
+  if (!mixture.empty()) more.push_back(2 * distance);
+  for (const Index each : more) {
+    if (std::ranges::find(distances, each) == distances.end()) distances.push_back(each);
+  }
+  return distances;
+}
+
+LargestBatch largest_batch(const TrainingSettings& settings, const std::vector<Index>& distances) {
+  LargestBatch largest{{settings.batch, 0}, 0};
+  for (const Index distance : distances) {
+    const TaskSetting setting = settings.task_setting(distance);
+    Index& steps = largest.shape.steps;
+    steps = std::max(steps, settings.task->sequence_length(setting));
+    largest.answers = std::max(largest.answers, settings.batch * settings.task->questions(setting));
+  }
+  return largest;
+}
+
+SequenceModelSpec model_spec(const TrainingSettings& settings) {
+  return {.model = settings.model,
+          .variant = settings.variant,
+          .vocabulary = settings.task->vocabulary,
+          .channels = settings.task->channels,
+          .answers = settings.task->answers,
+          .loss = settings.task->loss,
+          .tolerance = settings.task->tolerance,
+          .longest = largest_batch(settings, settings.tested_distances()).shape.steps,
+          .time_scale = settings.seq_len(),
+          .width = settings.width,
+          .layers = settings.form.layers,
+          .heads = settings.form.heads,
+          .causal = settings.task->causal,
+          .residual = settings.form.residual,
+          .final_norm = settings.form.final_norm,
+          .mlp_expansion = settings.form.mlp_expansion,
+          .mlp = settings.form.mlp,
+          .as_gpt2 = settings.form.as_gpt2,
+          .direct_input = settings.form.direct_input,
+          .dropout = settings.form.dropout};
+}
+
+}  // namespace seqbench

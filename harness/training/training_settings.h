@@ -1,0 +1,64 @@
+// What a training is: the task, the model and all that was chosen for both.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "harness/models/sequence_model.h"
+#include "harness/models/variants.h"
+#include "harness/tasks/presets.h"
+#include "harness/tasks/task.h"
+
+namespace seqbench {
+
+/// The streams of a training's seed.
+namespace streams {
+inline constexpr std::uint64_t kParameters = 0, kTrainingData = 1, kTestData = 2;
+inline constexpr std::uint64_t kGradientData = 3;  // and the next (gradient_probe.h)
+inline constexpr std::uint64_t kDropped = 5, kStoppingData = 6;
+inline constexpr std::uint64_t kFirstSequence = 1 << 16;  // of a shuffled set, each its own
+}  // namespace streams
+
+struct TrainingSettings {
+  const Task* task = nullptr;
+  const Preset* preset = nullptr;  // the published setting that takes the place of the task's
+  std::string model;
+  Variant variant = {};
+  Index distance = 1;               // in training; of a mixture the one asked for, the longest
+                                    // where several are
+  std::vector<Index> mixture = {};  // distances mixed in training, ascending; empty: one alone
+  Index pairs = 0;                  // for tasks that have them
+  Index seed = 1;
+  Index steps = 1;
+  Index batch = 1;
+  Index width = 1;
+  ModelSettings form;
+  bool measure_gradients = true;
+  Index gradient_steps = 0;  // how far back at least; 0: as far as sequences of training reach
+
+  /// Sequences a step where none are asked for.
+  Index default_batch() const;
+  const TaskDefaults& defaults() const { return preset ? preset->settings : task->defaults; }
+  /// Training at `distance` as the task sees it.
+  TaskSetting task_setting() const { return task_setting(distance); }
+  TaskSetting task_setting(Index at) const { return {.distance = at, .pairs = pairs}; }
+  Index seq_len() const { return task->sequence_length(task_setting()); }
+  /// "single": trained at one distance; "mixed".
+  std::string regime() const { return mixture.empty() ? "single" : "mixed"; }
+  std::vector<Index> trained_distances() const;
+  /// Those of training, further ones of the setting, and twice the longest of a mixture.
+  std::vector<Index> tested_distances() const;
+};
+
+/// The largest of the batches at these distances.
+struct LargestBatch {
+  SequenceShape shape;
+  Index answers = 0;  // of the whole batch
+};
+LargestBatch largest_batch(const TrainingSettings& settings, const std::vector<Index>& distances);
+
+/// The model that these settings describe.
+SequenceModelSpec model_spec(const TrainingSettings& settings);
+
+}  // namespace seqbench
