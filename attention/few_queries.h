@@ -26,8 +26,9 @@ struct FewQueries {
 };
 
 /// Elements.
-inline Index few_queries_scratch(const AttentionShape& shape, Index queries) {
-  return shape.heads * queries * (3 * shape.steps + 2 * shape.head_width);
+inline double few_queries_scratch(const AttentionShape& shape, Index queries) {
+  return double(shape.heads) * double(queries) *
+         (3 * double(shape.steps) + 2 * double(shape.head_width));
 }
 
 /// Parallel over B × H.

@@ -35,6 +35,14 @@ std::array<BufferShape, kParameters> parameter_shapes(Index D) {
   return {BufferShape{3 * D, D}, BufferShape{3 * D}, BufferShape{D, D}, BufferShape{D}};
 }
 
+AttentionShape attention_shape(const AttentionOptions& options, SequenceShape shape) {
+  return {.batch = shape.batch,
+          .steps = shape.steps,
+          .heads = options.heads,
+          .head_width = options.width / options.heads,
+          .causal = options.causal};
+}
+
 /// All memory of a layer but parameters and their gradients; `Buffer` as core/buffers.h
 /// says.
 template <typename Buffer>
@@ -63,11 +71,7 @@ template <typename T>
 LayerBuffers<BufferShape> buffer_shapes(const AttentionOptions& options, SequenceShape shape,
                                         Pass pass, int workers) {
   const Index B = shape.batch, steps = shape.steps, D = options.width;
-  const AttentionShape heads{.batch = B,
-                             .steps = steps,
-                             .heads = options.heads,
-                             .head_width = D / options.heads,
-                             .causal = options.causal};
+  const AttentionShape heads = attention_shape(options, shape);
   LayerBuffers<BufferShape> buffers;
   buffers.projection = {3 * D, B, steps};
   buffers.context = {B, steps, D};
@@ -186,41 +190,36 @@ class MultiHeadAttention final : public SequenceLayer<T> {
                               .dbias = parameters_[kInBias].gradient.values()});
   }
 
-  /// Only while P is small beside what the fused kernel saves, and where no position turns queries.
-  Index row_scratch(SequenceShape shape, Index count) const override {
-    constexpr Index kTokensPerQuery = 4;
-    const bool few = count * kTokensPerQuery <= shape.batch * shape.steps;
-    if (!few || options_.rotary || options_.kernel != AttentionKernel::kFused) return 0;
-    return few_queries_scratch(heads_of({shape.batch, shape.steps}), count) +
-           2 * count * options_.width;
+  double row_scratch(SequenceShape shape, RowCounts rows) const override {
+    return attention_row_scratch(options_, shape, rows);
   }
 
-  void forward_at(const ThreadTeam& team, SequenceView<const T> x, std::span<const Index> rows,
-                  T* scratch, MatrixView<T> y) override {
+  void forward_rows(const ThreadTeam& team, const RowPass<T>& pass, Keep /*keep*/) override {
+    const SequenceView<const T> x = sequence_of(pass);
     assert_reserved(team, x);
-    const RowScratch at = row_scratch_at(x, rows, scratch);
+    const RowScratch at = row_scratch_at(pass);
     for (Index a = 0; a < at.x.rows; ++a) {
-      as_eigen(at.x).row(a) = as_eigen(x.tokens()).row(rows[std::size_t(a)]);
+      as_eigen(at.x).row(a) = as_eigen(pass.x).row(pass.wanted[std::size_t(a)]);
     }
-    const FewQueries<T> problem = few_queries(x, rows, at);
+    const FewQueries<T> problem = few_queries(pass, at);
     const Index D = options_.width;
     const std::span<const T> bias = std::as_const(parameters_[kInBias].value).values();
     linear_forward<T>(team, {.x = at.x,
                              .weight = value(kInWeight).row_block(0, D),
                              .bias = bias.first(std::size_t(D)),
                              .y = queries(at.x.rows)});
-    linear_forward<T>(team, {.x = x.tokens(),
+    linear_forward<T>(team, {.x = pass.x,
                              .weight = value(kInWeight).row_block(D, 2 * D),
                              .bias = bias.subspan(std::size_t(D)),
                              .y = keys_and_values(x.batch * x.steps)});
     few_queries_forward(team, problem);
-    project_out(team, y);
+    project_out(team, pass.y);
   }
 
-  void backward_at(const ThreadTeam& team, SequenceView<const T> x, std::span<const Index> rows,
-                   T* scratch, MatrixView<const T> dy, SequenceView<T> dx) override {
-    const RowScratch at = row_scratch_at(x, rows, scratch);
-    const Index A = at.x.rows, N = x.batch * x.steps, D = options_.width, d_k = head_width();
+  void backward_rows(const ThreadTeam& team, const RowPass<T>& pass, MatrixView<const T> dy,
+                     MatrixView<T> dx) override {
+    const RowScratch at = row_scratch_at(pass);
+    const Index A = at.x.rows, N = pass.x.rows, D = options_.width, d_k = head_width();
     const MatrixView<T> d_context(buffers_.d_context.data(), A, D);
     linear_backward<T>(team, {.x = context(A),
                               .weight = value(kOutWeight),
@@ -230,7 +229,7 @@ class MultiHeadAttention final : public SequenceLayer<T> {
                               .dbias = parameters_[kOutBias].gradient.values()});
     const MatrixView<T> dkv(buffers_.d_projection.data(), N, 2 * D);
     const MatrixView<T> dq(buffers_.d_projection.data() + 2 * N * D, A, D);
-    few_queries_backward<T>(team, few_queries(x, rows, at),
+    few_queries_backward<T>(team, few_queries(pass, at),
                             {.d_output = in_blocks(d_context, d_k),
                              .dq = in_blocks(dq, d_k),
                              .dk = in_blocks(dkv.column_block(0, D), d_k),
@@ -243,14 +242,14 @@ class MultiHeadAttention final : public SequenceLayer<T> {
                               .dx = as_one_block(at.dx),
                               .dweight = d_weight.row_block(0, D),
                               .dbias = d_bias.first(std::size_t(D))});
-    linear_backward<T>(team, {.x = x.tokens(),
+    linear_backward<T>(team, {.x = pass.x,
                               .weight = value(kInWeight).row_block(D, 2 * D),
                               .dy = dkv,
-                              .dx = as_one_block(dx.tokens()),
+                              .dx = as_one_block(dx),
                               .dweight = d_weight.row_block(D, 2 * D),
                               .dbias = d_bias.subspan(std::size_t(D))});
     for (Index a = 0; a < A; ++a) {
-      as_eigen(dx.tokens()).row(rows[std::size_t(a)]) += as_eigen(at.dx).row(a);
+      as_eigen(dx).row(pass.wanted[std::size_t(a)]) += as_eigen(at.dx).row(a);
     }
   }
 
@@ -306,12 +305,11 @@ class MultiHeadAttention final : public SequenceLayer<T> {
   BlockedMatrixView<T> keys_and_values(Index rows) {
     return projection(rows).block_range(options_.heads, 2 * options_.heads);
   }
-  AttentionShape heads_of(SequenceShape shape) const {
-    return {.batch = shape.batch,
-            .steps = shape.steps,
-            .heads = options_.heads,
-            .head_width = head_width(),
-            .causal = options_.causal};
+  AttentionShape heads_of(SequenceShape shape) const { return attention_shape(options_, shape); }
+
+  /// Its x, all of whose tokens are there.
+  static SequenceView<const T> sequence_of(const RowPass<T>& pass) {
+    return {pass.x.data, pass.shape.batch, pass.shape.steps, pass.x.cols};
   }
 
   /// What row_scratch() is for.
@@ -319,19 +317,19 @@ class MultiHeadAttention final : public SequenceLayer<T> {
     MatrixView<T> x, dx;  // [A, D] of the wanted tokens
     T* kernel;
   };
-  RowScratch row_scratch_at(SequenceView<const T> x, std::span<const Index> rows,
-                            T* scratch) const {
-    const Index A = static_cast<Index>(rows.size()), D = options_.width;
-    assert(row_scratch({x.batch, x.steps}, A) > 0);
-    (void)x;
-    return {.x = {scratch, A, D}, .dx = {scratch + A * D, A, D}, .kernel = scratch + 2 * A * D};
+  /// Throws std::logic_error for a pass that the layer lacks.
+  RowScratch row_scratch_at(const RowPass<T>& pass) const {
+    if (row_scratch(pass.shape, pass.counts()) == 0) this->refuse_rows();
+    const Index A = pass.y.rows, D = options_.width;
+    return {.x = {pass.scratch, A, D},
+            .dx = {pass.scratch + A * D, A, D},
+            .kernel = pass.scratch + 2 * A * D};
   }
-  FewQueries<T> few_queries(SequenceView<const T> x, std::span<const Index> rows,
-                            const RowScratch& at) {
+  FewQueries<T> few_queries(const RowPass<T>& pass, const RowScratch& at) {
     const Index A = at.x.rows;
-    const BlockedMatrixView<T> kv = keys_and_values(x.batch * x.steps);
-    return {.shape = heads_of({x.batch, x.steps}),
-            .rows = rows,
+    const BlockedMatrixView<T> kv = keys_and_values(pass.x.rows);
+    return {.shape = heads_of(pass.shape),
+            .rows = pass.wanted,
             .q = queries(A),
             .k = kv.block_range(0, options_.heads),
             .v = kv.block_range(options_.heads, options_.heads),
@@ -373,11 +371,7 @@ class MultiHeadAttention final : public SequenceLayer<T> {
   AttentionProblem<T> problem(Index B, Index T_steps) {
     const Index H = options_.heads, d_k = options_.width / H;
     const BlockedMatrixView<const T> qkv = projection(B * T_steps);
-    return {.shape = {.batch = B,
-                      .steps = T_steps,
-                      .heads = H,
-                      .head_width = d_k,
-                      .causal = options_.causal},
+    return {.shape = heads_of({.batch = B, .steps = T_steps}),
             .q = qkv.block_range(0, H),
             .k = qkv.block_range(H, H),
             .v = qkv.block_range(2 * H, H),
@@ -442,6 +436,16 @@ LayerCost attention_cost(const AttentionOptions& options, SequenceShape shape, P
   cost.state_bytes = 2 * cached_tokens * double(options.width) * sizeof(T);
   cost.workspace_bytes += allocated_bytes<T>(buffer_shapes<T>(options, shape, pass, workers));
   return cost;
+}
+
+double attention_row_scratch(const AttentionOptions& options, SequenceShape shape, RowCounts rows) {
+  // Only while P is small beside what the fused kernel saves, and where no position turns queries.
+  constexpr Index kTokensPerQuery = 4;
+  const bool few = rows.wanted * kTokensPerQuery <= shape.batch * shape.steps;
+  const bool fits = options.kernel == AttentionKernel::kFused && !options.rotary;
+  if (rows.shared > 0 || rows.wanted == 0 || !few || !fits) return 0;
+  return few_queries_scratch(attention_shape(options, shape), rows.wanted) +
+         2.0 * double(rows.wanted) * double(options.width);
 }
 
 #define SEQBENCH_INSTANTIATE(T)                                                          \

@@ -44,7 +44,7 @@ class ReversedLayer final : public SequenceLayer<T> {
 
   LayerCost cost(SequenceShape shape, Pass pass, int workers) const override {
     LayerCost cost = layer_->cost(shape, pass, workers);
-    cost.workspace_bytes += allocated_bytes<T>(buffer_shapes(shape, width(), pass));
+    cost.workspace_bytes += reversed_workspace_bytes<T>(shape, width(), pass);
     return cost;
   }
 
@@ -95,6 +95,13 @@ std::unique_ptr<SequenceLayer<T>> make_reversed(std::unique_ptr<SequenceLayer<T>
   return std::make_unique<ReversedLayer<T>>(std::move(layer));
 }
 
+template <typename T>
+double reversed_workspace_bytes(SequenceShape shape, Index width, Pass pass) {
+  return allocated_bytes<T>(buffer_shapes(shape, width, pass));
+}
+
+template double reversed_workspace_bytes<float>(SequenceShape, Index, Pass);
+template double reversed_workspace_bytes<double>(SequenceShape, Index, Pass);
 template std::unique_ptr<SequenceLayer<float>> make_reversed(std::unique_ptr<SequenceLayer<float>>);
 template std::unique_ptr<SequenceLayer<double>> make_reversed(
     std::unique_ptr<SequenceLayer<double>>);

@@ -17,4 +17,8 @@ namespace seqbench {
 template <typename T>
 std::unique_ptr<SequenceLayer<T>> make_reversed(std::unique_ptr<SequenceLayer<T>> layer);
 
+/// What its reserve() allocates beside the given layer's own workspace.
+template <typename T>
+double reversed_workspace_bytes(SequenceShape shape, Index width, Pass pass);
+
 }  // namespace seqbench

@@ -14,10 +14,11 @@
 
 #include <cassert>
 #include <span>
-#include <string>
+#include <stdexcept>
 
 #include "core/embedding.h"
 #include "core/packed_gemm.h"
+#include "core/parameter.h"
 #include "core/random.h"
 #include "core/tensor.h"
 #include "core/thread_team.h"
@@ -37,27 +38,32 @@ struct SequenceShape {
   Index steps = 1;  // T
 };
 
-/// An input [B, T, D] whose tokens share rows, as those of one word do: token i of the B·T is row
-/// rows[i] of the table.
-template <typename T>
-struct SharedRows {
-  MatrixView<const T> table;    // [U, D]
-  std::span<const Token> rows;  // [B·T], each in [0, U)
+/// How many rows a pass has where its tokens and its rows are not the same. 0: they are.
+struct RowCounts {
+  Index shared = 0;  // U rows of the input, which tokens share
+  Index wanted = 0;  // A tokens whose output is wanted
 };
 
-/// A trainable tensor under PyTorch's name; the gradient has the value's shape and is empty until
-/// a layer is reserved for Pass::kTrain.
+/// A pass whose input or output has fewer rows than tokens: tokens of one word share a row of the
+/// input, or the output is wanted at some tokens alone. Token i is one of the B·T.
 template <typename T>
-struct Parameter {
-  std::string name;
-  Tensor<T> value;
-  Tensor<T> gradient;
+struct RowPass {
+  SequenceShape shape;            // B, T
+  std::span<const Token> shared;  // [B·T] the row of x that token i is; empty: row i
+  std::span<const Index> wanted;  // [A] tokens, ascending: the rows of y; empty: all
+  MatrixView<const T> x;          // [U, C] or [B·T, C]
+  MatrixView<T> y;                // [A, D] or [B·T, D]: assigned; in backward as forward left it
+  T* scratch;                     // row_scratch() elements; unchanged from forward to backward
+
+  RowCounts counts() const {
+    return {.shared = shared.empty() ? 0 : x.rows, .wanted = Index(wanted.size())};
+  }
 };
 
 /// What a layer declares before anything is allocated. Doubles, since a request too large for the
 /// machine must be computed without overflow to be refused.
 struct LayerCost {
-  double flops = 0;        // one pass over [B, T, D], DESIGN's convention: train = 3 × forward,
+  double flops = 0;        // one pass over [B, T, D], docs/architecture.md: train = 3 × forward,
                            // whatever a kernel recomputes; decode: the one token
   double parameters = 0;   // trainable scalars
   double state_bytes = 0;  // carried from token to token in decode
@@ -76,6 +82,9 @@ class SequenceLayer {
   /// D, the width of input and output.
   virtual Index width() const = 0;
 
+  /// Whether forward and forward_rows take inputs of fewer channels than D.
+  virtual bool takes_narrow_input() const { return false; }
+
   /// In PyTorch's order; a new layer's are zero.
   virtual std::span<Parameter<T>> parameters() = 0;
 
@@ -91,8 +100,8 @@ class SequenceLayer {
   virtual void reserve(SequenceShape shape, Pass pass, int workers) = 0;
 
   /// Assigns y [B, T, D] from x [B, T, D]; they must not overlap. B and T at most as reserved.
-  /// Recurrent layers take an x [B, T, C] or shared rows [U, C] of fewer channels too, with 0 in
-  /// those that are not there, at the cost of C; dx or dtable is as narrow.
+  /// Layers that take narrow inputs (takes_narrow_input()) take an x [B, T, C] of fewer channels
+  /// too, with 0 in those that are not there, at the cost of C; dx is as narrow.
   virtual void forward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y,
                        Keep keep) = 0;
 
@@ -101,36 +110,19 @@ class SequenceLayer {
   virtual void backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
                         SequenceView<const T> dy, SequenceView<T> dx) = 0;
 
-  /// Elements of scratch that the following two take for each of the U rows; 0: there is neither.
-  virtual Index shared_row_scratch() const { return 0; }
+  /// Elements of scratch that the following two take for a pass with so many rows; 0: the layer has
+  /// no such pass, or forward and backward are the better way to it. A double, as in LayerCost.
+  virtual double row_scratch(SequenceShape /*shape*/, RowCounts /*rows*/) const { return 0; }
 
-  /// As forward and backward, at the cost of U rows instead of B·T where every token alone decides
-  /// what is computed. dtable [U, D], assigned, is the gradient of the table. scratch is
-  /// [U, shared_row_scratch()].
-  virtual void forward_shared(const ThreadTeam& /*team*/, const SharedRows<T>& /*x*/,
-                              MatrixView<T> /*scratch*/, SequenceView<T> /*y*/, Keep /*keep*/) {
-    assert(false);
+  /// As forward and backward, at the cost of the rows that there are. dy has the rows of y, dx,
+  /// assigned, those of x: of a shared row the sum over its tokens. Throws std::logic_error for a
+  /// pass without scratch.
+  virtual void forward_rows(const ThreadTeam& /*team*/, const RowPass<T>& /*pass*/, Keep /*keep*/) {
+    refuse_rows();
   }
-  virtual void backward_shared(const ThreadTeam& /*team*/, const SharedRows<T>& /*x*/,
-                               MatrixView<T> /*scratch*/, SequenceView<const T> /*y*/,
-                               SequenceView<const T> /*dy*/, MatrixView<T> /*dtable*/) {
-    assert(false);
-  }
-
-  /// Elements of scratch that the following two take for `count` of the tokens of this shape; 0:
-  /// there is neither, or forward and backward are the better way to so many.
-  virtual Index row_scratch(SequenceShape /*shape*/, Index /*count*/) const { return 0; }
-
-  /// As forward and backward of an output that is wanted at A tokens alone: y and dy are [A, D] of
-  /// the tokens `rows`, ascending among the B·T. scratch goes unchanged from one to the other.
-  virtual void forward_at(const ThreadTeam& /*team*/, SequenceView<const T> /*x*/,
-                          std::span<const Index> /*rows*/, T* /*scratch*/, MatrixView<T> /*y*/) {
-    assert(false);
-  }
-  virtual void backward_at(const ThreadTeam& /*team*/, SequenceView<const T> /*x*/,
-                           std::span<const Index> /*rows*/, T* /*scratch*/,
-                           MatrixView<const T> /*dy*/, SequenceView<T> /*dx*/) {
-    assert(false);
+  virtual void backward_rows(const ThreadTeam& /*team*/, const RowPass<T>& /*pass*/,
+                             MatrixView<const T> /*dy*/, MatrixView<T> /*dx*/) {
+    refuse_rows();
   }
 
   /// Starts a context: forgets the old one, reads x [B, T, D] and assigns y like forward.
@@ -142,6 +134,11 @@ class SequenceLayer {
   /// Shortens the context to its first `steps` tokens where the state allows it (a KV cache does; a
   /// recurrent state stays as it is), so that a decode of constant cost can be timed repeatedly.
   virtual void rewind(Index steps) = 0;
+
+ protected:
+  [[noreturn]] static void refuse_rows() {
+    throw std::logic_error("this layer has no pass over such rows: its row_scratch() is 0");
+  }
 };
 
 }  // namespace seqbench

@@ -60,10 +60,13 @@ RecurrentBuffers<BufferShape> recurrent_workspace(const RecurrentOptions& option
   return workspace;
 }
 
-struct ParameterShape {
-  std::string name;
-  BufferShape shape;
-};
+/// Elements that a pass whose tokens share so many rows keeps W_ih·x + b_ih of, and then the sums
+/// of da; 0 where there is no such pass: of other kernels, or of an output at some tokens alone.
+template <typename C>
+double recurrent_row_scratch(const RecurrentOptions& options, RowCounts rows) {
+  if (options.kernel != RecurrentKernel::kPersistent || rows.wanted > 0) return 0;
+  return double(rows.shared) * double(C::kGates) * double(options.width);
+}
 
 /// PyTorch's names and order.
 inline std::vector<ParameterShape> recurrent_parameters(Index gates, Index width) {

@@ -106,29 +106,33 @@ class RecurrentLayer final : public SequenceLayer<T> {
     assign_recurrent_gradients(team, {.y = y, .gates = gates, .kept = kept});
   }
 
-  Index shared_row_scratch() const override {
-    return options_.kernel == RecurrentKernel::kPersistent ? G * width() : 0;
+  bool takes_narrow_input() const override { return true; }
+
+  double row_scratch(SequenceShape /*shape*/, RowCounts rows) const override {
+    return recurrent_row_scratch<Cell<T>>(options_, rows);
   }
 
-  void forward_shared(const ThreadTeam& team, const SharedRows<T>& x, MatrixView<T> scratch,
-                      SequenceView<T> y, [[maybe_unused]] Keep keep) override {
-    assert(shared_row_scratch() > 0 && (keep == Keep::kNothing || keeps_steps_));
-    gemm(team, x.table, weight_ih(x.table.cols), scratch, {.transpose_b = true}, bias_ih());
-    run_persistent(team, {.rows = x.rows.data(), .products = scratch}, y);
+  void forward_rows(const ThreadTeam& team, const RowPass<T>& pass,
+                    [[maybe_unused]] Keep keep) override {
+    assert(keep == Keep::kNothing || keeps_steps_);
+    const MatrixView<T> products = products_of(pass);
+    gemm(team, pass.x, weight_ih(pass.x.cols), products, {.transpose_b = true}, bias_ih());
+    run_persistent(team, {.rows = pass.shared.data(), .products = products}, sequence_of(pass));
   }
 
   /// Each row's gradient is a function of the sum of its tokens' da, which comes first.
-  void backward_shared(const ThreadTeam& team, const SharedRows<T>& x, MatrixView<T> scratch,
-                       SequenceView<const T> y, SequenceView<const T> dy,
-                       MatrixView<T> dtable) override {
-    const SequenceShape shape{y.batch, y.steps};
-    const SequenceView<T> gates = sequence_over(buffers_.gates, shape, G);
-    const SequenceView<T> kept = sequence_over(buffers_.kept, shape, K);
+  void backward_rows(const ThreadTeam& team, const RowPass<T>& pass, MatrixView<const T> dy,
+                     MatrixView<T> dx) override {
+    const MatrixView<T> sums = products_of(pass);
+    const SequenceView<const T> y = sequence_of(pass);
+    const SequenceView<T> gates = sequence_over(buffers_.gates, pass.shape, G);
+    const SequenceView<T> kept = sequence_over(buffers_.kept, pass.shape, K);
     std::ranges::fill(buffers_.dh.values(), T{0});
     std::ranges::fill(buffers_.dkept.values(), T{0});
-    retreat_persistent(team, {.y = y, .dy = dy, .gates = gates, .kept = kept});
-    embedding_backward<T>(x.rows, gates.tokens(), scratch);
-    assign_input_gradients(team, {.x = x.table, .da = scratch, .dx = dtable});
+    const SequenceView<const T> dy_steps{dy.data, y.batch, y.steps, y.width};
+    retreat_persistent(team, {.y = y, .dy = dy_steps, .gates = gates, .kept = kept});
+    embedding_backward<T>(pass.shared, gates.tokens(), sums);
+    assign_input_gradients(team, {.x = pass.x, .da = sums, .dx = dx});
     assign_recurrent_gradients(team, {.y = y, .gates = gates, .kept = kept});
   }
 
@@ -138,6 +142,16 @@ class RecurrentLayer final : public SequenceLayer<T> {
   static_assert(K <= 1);
 
   enum { kWeightIh, kWeightHh, kBiasIh, kBiasHh };  // in parameters_
+
+  /// [U, G·D] in the pass's scratch. Throws std::logic_error for a pass that the layer lacks.
+  MatrixView<T> products_of(const RowPass<T>& pass) const {
+    if (row_scratch(pass.shape, pass.counts()) == 0) this->refuse_rows();
+    return {pass.scratch, pass.x.rows, G * width()};
+  }
+  /// Its y, all of whose tokens are there.
+  static SequenceView<T> sequence_of(const RowPass<T>& pass) {
+    return {pass.y.data, pass.shape.batch, pass.shape.steps, pass.y.cols};
+  }
 
   /// The columns of an input's first channels, the others being 0.
   MatrixView<const T> weight_ih(Index channels) const {
@@ -250,26 +264,26 @@ class RecurrentLayer final : public SequenceLayer<T> {
   };
 
   /// The loop backward in which the workers stay; dh and dkept are 0 before.
-  void retreat_persistent(const ThreadTeam& team, const Retreat& of) {
+  void retreat_persistent(const ThreadTeam& team, const Retreat& loop) {
     PersistentLoop<Cell<T>>::backward(team, {.weight_hh = weight_hh(),
-                                             .y = of.y,
-                                             .dy = of.dy,
-                                             .gates = of.gates,
-                                             .kept = of.kept,
+                                             .y = loop.y,
+                                             .dy = loop.dy,
+                                             .gates = loop.gates,
+                                             .kept = loop.kept,
                                              .zeros = buffers_.zeros.data(),
                                              .packed_weights = buffers_.packed_weights.data(),
                                              .du = buffers_.du.data(),
-                                             .dh = matrix_over(buffers_.dh, of.y.batch, 1),
-                                             .dkept = dkept_over(of.y.batch)});
+                                             .dh = matrix_over(buffers_.dh, loop.y.batch, 1),
+                                             .dkept = dkept_over(loop.y.batch)});
   }
 
   /// The loop backward; after_step(t) may use da_t and du_t.
   template <typename AfterStep>
-  void retreat_all(const ThreadTeam& team, const Retreat& of, const AfterStep& after_step) {
-    const MatrixView<T> du = matrix_over(buffers_.u, of.y.batch, G);
-    const MatrixView<T> dh = matrix_over(buffers_.dh, of.y.batch, 1);
-    for (Index t = of.y.steps - 1; t >= 0; --t) {
-      retreat(team, t, of);
+  void retreat_all(const ThreadTeam& team, const Retreat& loop, const AfterStep& after_step) {
+    const MatrixView<T> du = matrix_over(buffers_.u, loop.y.batch, G);
+    const MatrixView<T> dh = matrix_over(buffers_.dh, loop.y.batch, 1);
+    for (Index t = loop.y.steps - 1; t >= 0; --t) {
+      retreat(team, t, loop);
       after_step(t);
       if (t > 0) gemm(team, du, weight_hh(), dh, {.accumulate = true});
     }
@@ -277,22 +291,22 @@ class RecurrentLayer final : public SequenceLayer<T> {
 
   /// The pointwise part of step t backward: da_t and du_t from dh_t, and of dh_{t−1} the part that
   /// does not come through du_t.
-  void retreat(const ThreadTeam& team, Index t, const Retreat& of) {
-    const Index B = of.y.batch;
+  void retreat(const ThreadTeam& team, Index t, const Retreat& loop) {
+    const Index B = loop.y.batch;
     const MatrixView<const T> zeros = matrix_over(buffers_.zeros, B, 1);
-    const MatrixView<const T> h_previous = t > 0 ? of.y.step(t - 1) : zeros;
-    const MatrixView<const T> kept_previous = t > 0 ? of.kept.step(t - 1) : zeros;
+    const MatrixView<const T> h_previous = t > 0 ? loop.y.step(t - 1) : zeros;
+    const MatrixView<const T> kept_previous = t > 0 ? loop.kept.step(t - 1) : zeros;
     const MatrixView<T> du = matrix_over(buffers_.u, B, G);
     const MatrixView<T> dh = matrix_over(buffers_.dh, B, 1);
     const MatrixView<T> dkept = dkept_over(B);
     for_each_sequence(team, B, [&](Index b) {
       Cell<T>::step_backward({.units = width(),
-                              .h = of.y.step(t).row(b),
+                              .h = loop.y.step(t).row(b),
                               .h_previous = h_previous.row(b),
-                              .dy = of.dy.step(t).row(b),
-                              .gates = {of.gates.step(t).row(b), width()},
+                              .dy = loop.dy.step(t).row(b),
+                              .gates = {loop.gates.step(t).row(b), width()},
                               .du = {du.row(b), width()},
-                              .kept = of.kept.step(t).row(b),
+                              .kept = loop.kept.step(t).row(b),
                               .kept_previous = kept_previous.row(b),
                               .dh = dh.row(b),
                               .dkept = dkept.row(b)});
@@ -307,15 +321,15 @@ class RecurrentLayer final : public SequenceLayer<T> {
   };
 
   /// Gradients of step t inside the loop; those of the parameters are accumulated.
-  void add_step_gradients(const ThreadTeam& team, Index t, const StepGradients& of) {
-    const MatrixView<const T> da = of.gates.step(t);
-    const MatrixView<const T> du = matrix_over(buffers_.u, of.x.batch, G);
+  void add_step_gradients(const ThreadTeam& team, Index t, const StepGradients& step) {
+    const MatrixView<const T> da = step.gates.step(t);
+    const MatrixView<const T> du = matrix_over(buffers_.u, step.x.batch, G);
     const GemmOptions sum_over_batch{.transpose_a = true, .accumulate = true};
-    gemm(team, da, weight_ih(of.x.width), of.dx.step(t));
-    gemm(team, da, of.x.step(t),
-         parameters_[kWeightIh].gradient.matrix().column_block(0, of.x.width), sum_over_batch);
+    gemm(team, da, weight_ih(step.x.width), step.dx.step(t));
+    gemm(team, da, step.x.step(t),
+         parameters_[kWeightIh].gradient.matrix().column_block(0, step.x.width), sum_over_batch);
     if (t > 0) {  // h_{−1} = 0
-      gemm(team, du, of.y.step(t - 1), parameters_[kWeightHh].gradient.matrix(), sum_over_batch);
+      gemm(team, du, step.y.step(t - 1), parameters_[kWeightHh].gradient.matrix(), sum_over_batch);
     }
     add_column_sums(team, da, parameters_[kBiasIh].gradient.data());
     add_column_sums(team, du, parameters_[kBiasHh].gradient.data());
@@ -328,15 +342,15 @@ class RecurrentLayer final : public SequenceLayer<T> {
   };
 
   /// Of all steps at once, after the loop.
-  void assign_input_gradients(const ThreadTeam& team, const InputGradients& of) {
-    const Index C = of.x.cols;
+  void assign_input_gradients(const ThreadTeam& team, const InputGradients& tokens) {
+    const Index C = tokens.x.cols;
     const MatrixView<T> dw_ih = parameters_[kWeightIh].gradient.matrix();
     T* const db_ih = parameters_[kBiasIh].gradient.data();
-    gemm(team, of.da, weight_ih(C), of.dx);
-    gemm(team, of.da, of.x, dw_ih.column_block(0, C), {.transpose_a = true});
+    gemm(team, tokens.da, weight_ih(C), tokens.dx);
+    gemm(team, tokens.da, tokens.x, dw_ih.column_block(0, C), {.transpose_a = true});
     as_eigen(dw_ih.column_block(C, width() - C)).setZero();  // of channels that x lacks
     std::fill_n(db_ih, parameters_[kBiasIh].gradient.size(), T{0});
-    add_column_sums(team, of.da, db_ih);
+    add_column_sums(team, tokens.da, db_ih);
   }
 
   struct RecurrentGradients {
@@ -346,26 +360,26 @@ class RecurrentLayer final : public SequenceLayer<T> {
   };
 
   /// After those of the input, whose bias has the gradient of the shared gates' other one.
-  void assign_recurrent_gradients(const ThreadTeam& team, const RecurrentGradients& of) {
+  void assign_recurrent_gradients(const ThreadTeam& team, const RecurrentGradients& loop) {
     constexpr bool kAllShared = Cell<T>::kSharedGates == G;
     const Index shared = Cell<T>::kSharedGates * width();  // du = da in these columns
-    const MatrixView<T> da = of.gates.tokens();
+    const MatrixView<T> da = loop.gates.tokens();
     T* const db_hh = parameters_[kBiasHh].gradient.data();
     std::fill_n(db_hh, parameters_[kBiasHh].gradient.size(), T{0});
     std::copy_n(parameters_[kBiasIh].gradient.data(), shared, db_hh);
-    if constexpr (!kAllShared) add_column_sums(team, of.kept.tokens(), db_hh + shared);
+    if constexpr (!kAllShared) add_column_sums(team, loop.kept.tokens(), db_hh + shared);
 
     // dW_hh = Σ du_tᵀ·h_{t−1}. Since h_{−1} = 0, du_0 has no part in it; with du_0 zeroed, du
     // against y one token earlier is a single product over the tokens of all sequences.
     const MatrixView<T> dw_hh = parameters_[kWeightHh].gradient.matrix();
     const Index pairs = da.rows - 1;
-    const MatrixView<const T> h_previous = of.y.tokens().row_block(0, pairs);
-    as_eigen(of.gates.step(0)).setZero();
+    const MatrixView<const T> h_previous = loop.y.tokens().row_block(0, pairs);
+    as_eigen(loop.gates.step(0)).setZero();
     gemm(team, da.column_block(0, shared).row_block(1, pairs), h_previous,
          dw_hh.row_block(0, shared), {.transpose_a = true});
     if constexpr (!kAllShared) {
-      as_eigen(of.kept.step(0)).setZero();
-      gemm(team, of.kept.tokens().row_block(1, pairs), h_previous,
+      as_eigen(loop.kept.step(0)).setZero();
+      gemm(team, loop.kept.tokens().row_block(1, pairs), h_previous,
            dw_hh.row_block(shared, dw_hh.rows - shared), {.transpose_a = true});
     }
   }
@@ -396,6 +410,9 @@ std::string recurrent_form(const RecurrentOptions& options, SequenceShape shape,
   LayerCost name##_cost(const RecurrentOptions& options, SequenceShape shape, Pass pass,    \
                         int workers) {                                                      \
     return recurrent_cost<T, Cell>(options, shape, pass, workers);                          \
+  }                                                                                         \
+  double name##_row_scratch(const RecurrentOptions& options, RowCounts rows) {              \
+    return recurrent_row_scratch<Cell<float>>(options, rows);                               \
   }                                                                                         \
   template std::unique_ptr<SequenceLayer<float>> make_##name(const RecurrentOptions&);      \
   template std::unique_ptr<SequenceLayer<double>> make_##name(const RecurrentOptions&);     \

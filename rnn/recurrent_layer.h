@@ -37,6 +37,11 @@ LayerCost lstm_cost(const RecurrentOptions& options, SequenceShape shape, Pass p
 template <typename T>
 LayerCost gru_cost(const RecurrentOptions& options, SequenceShape shape, Pass pass, int workers);
 
+/// What SequenceLayer::row_scratch() of such a layer says.
+double elman_row_scratch(const RecurrentOptions& options, RowCounts rows);
+double lstm_row_scratch(const RecurrentOptions& options, RowCounts rows);
+double gru_row_scratch(const RecurrentOptions& options, RowCounts rows);
+
 /// How that layer's time loop runs on so many workers at the same time (rnn/loop_plan.h), such as
 /// "matrix-vector units/2" or "register-block sequences/2"; "" for a kernel without a choice.
 std::string recurrent_form(const RecurrentOptions& options, SequenceShape shape, Pass pass,

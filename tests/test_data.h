@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -77,6 +78,13 @@ template <typename T>
 bool bit_equal(const Tensor<T>& a, const Tensor<T>& b) {
   return a.shape() == b.shape() &&
          std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.bytes())) == 0;
+}
+
+/// D×D matrices that a recurrent model multiplies the input with; 0 for attention.
+inline Index gates_of(const std::string& model) {
+  if (model == "elman") return 1;
+  if (model == "gru") return 3;
+  return model == "lstm" ? 4 : 0;
 }
 
 }  // namespace seqbench

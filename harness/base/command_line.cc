@@ -40,11 +40,6 @@ std::string read_config(const std::string& path) {
   }
 }
 
-[[noreturn]] void refuse(const std::string& option, const std::string& value,
-                         const std::string& allowed) {
-  throw UsageError("--" + option + ": '" + value + "' is not allowed; expected " + allowed);
-}
-
 std::string compact(double value) {
   std::ostringstream stream;
   stream.imbue(std::locale::classic());
@@ -67,6 +62,11 @@ void append_once(std::vector<Value>& values, const Value& value) {
 }
 
 }  // namespace
+
+void refuse_option(const std::string& option, const std::string& value,
+                   const std::string& expected) {
+  throw UsageError("--" + option + ": '" + value + "' is not allowed; expected " + expected);
+}
 
 std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> parts;
@@ -92,19 +92,21 @@ std::optional<Index> integer_within(const std::string& text, Index low, Index hi
 
 Index parse_integer(const std::string& option, const std::string& text, Index low, Index high) {
   if (const auto value = integer_within(text, low, high)) return *value;
-  refuse(option, text, "an integer from " + std::to_string(low) + " to " + std::to_string(high));
+  refuse_option(option, text,
+                "an integer from " + std::to_string(low) + " to " + std::to_string(high));
 }
 
 double parse_number(const std::string& option, const std::string& text, double low, double high) {
   if (const auto value = number_within(text, low, high)) return *value;
-  refuse(option, text, "a number from " + compact(low) + " to " + compact(high));
+  refuse_option(option, text, "a number from " + compact(low) + " to " + compact(high));
 }
 
 double parse_share(const std::string& option, const std::string& text, double low, double high) {
   const double scale = text.ends_with('%') ? 100 : 1;
   const std::string number = scale == 1 ? text : text.substr(0, text.size() - 1);
   if (const auto value = number_within(number, scale * low, scale * high)) return *value / scale;
-  refuse(option, text, "a share from " + compact(100 * low) + "% to " + compact(100 * high) + "%");
+  refuse_option(option, text,
+                "a share from " + compact(100 * low) + "% to " + compact(100 * high) + "%");
 }
 
 std::vector<Index> parse_integer_list(const std::string& option, const std::string& text, Index low,
@@ -118,7 +120,7 @@ std::vector<Index> parse_integer_list(const std::string& option, const std::stri
     }
     const Index first = parse_integer(option, part.substr(0, dots), std::max<Index>(low, 1), high);
     const Index last = parse_integer(option, part.substr(dots + 2), low, high);
-    if (last < first) refuse(option, part, "a range whose end is not below its start");
+    if (last < first) refuse_option(option, part, "a range whose end is not below its start");
     for (Index value = first; value <= last; value *= 2) append_once(values, value);
   }
   return values;
@@ -130,7 +132,7 @@ std::vector<std::string> parse_name_list(const std::string& option, const std::s
   std::vector<std::string> names;
   for (const std::string& name : split(text, ',')) {
     if (std::find(allowed.begin(), allowed.end(), name) == allowed.end()) {
-      refuse(option, name, "one or more of " + join(allowed));
+      refuse_option(option, name, "one or more of " + join(allowed));
     }
     append_once(names, name);
   }
@@ -153,7 +155,7 @@ double parse_bytes(const std::string& option, const std::string& text) {
     factor = 0;
   }
   if (error != std::errc() || stop != end || !(value * factor >= 1) || value * factor > 1e18) {
-    refuse(option, text, "bytes such as 500M or 2GiB");
+    refuse_option(option, text, "bytes such as 500M or 2GiB");
   }
   return value * factor;
 }
@@ -224,7 +226,7 @@ bool CommandLine::parse(const std::vector<std::string>& arguments) {
   for (const std::string& name : order_) {
     if (given(name) && !values_[name].value().empty() &&
         values_[name].value().type() == typeid(std::string) && text(name).empty()) {
-      refuse(name, "", "a value (see seqbench " + command_ + " --help)");
+      refuse_option(name, "", "a value (see seqbench " + command_ + " --help)");
     }
   }
   return true;

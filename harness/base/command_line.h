@@ -22,6 +22,10 @@ std::vector<std::string> split(const std::string& text, char separator);
 /// The words with the separator between them.
 std::string join(const std::vector<std::string>& words, const std::string& separator = ", ");
 
+/// Throws UsageError: "--OPTION: 'VALUE' is not allowed; expected WHAT".
+[[noreturn]] void refuse_option(const std::string& option, const std::string& value,
+                                const std::string& expected);
+
 /// The integer in [low, high] that `text` spells, nothing when it spells none.
 std::optional<Index> integer_within(const std::string& text, Index low, Index high);
 

@@ -48,6 +48,7 @@ namespace {
 
 constexpr const char* kAttentionFile = "attention.csv";
 constexpr const char* kInterventionFile = "interventions.csv";
+constexpr const char* kAttendingModel = "attention";  // of those that are trained here
 constexpr const char* kDefaultSentence =
     "The animal didn't cross the street because it was too tired";
 
@@ -75,7 +76,7 @@ std::vector<Sentence> sentences_of(const CommandLine& line) {
     const std::size_t begin = part.find_first_not_of(' ');
     if (begin != std::string::npos) sentences.push_back(parse_sentence(part.substr(begin)));
   }
-  if (sentences.empty()) throw UsageError("--sentence: '' is not allowed; expected a sentence");
+  if (sentences.empty()) refuse_option("sentence", "", "a sentence");
   return sentences;
 }
 
@@ -85,6 +86,11 @@ struct Source {
   std::shared_ptr<TensorFile> file;  // null: to be trained
 };
 
+/// Whether a model has weights to watch and reads whole sentences.
+bool attends(const TrainingSettings& settings) {
+  return !model_info(settings.model).watched_kernel.empty() && !settings.task->causal;
+}
+
 /// A file's model. Throws UsageError when it cannot be read, or is none that attends.
 Source source_in(const std::string& path) {
   try {
@@ -92,7 +98,7 @@ Source source_in(const std::string& path) {
     const TrainingSettings settings = model_settings(*file);
     SequenceModel<float> model(model_spec(settings));
     load_parameters(*file, model);
-    if (settings.model != "attention" || settings.task->causal) {
+    if (!attends(settings)) {
       throw FileError(path + ": holds model " + settings.model + " of task " + settings.task->name +
                       ", set-up " + settings.task->setup +
                       "; expected attention in set-up encoder");
@@ -140,27 +146,23 @@ std::vector<Source> sources_to_train(const CommandLine& line,
   for (const Sentence& sentence : sentences) {
     if (std::ranges::any_of(sources, [&](const Source& s) { return reads(s, sentence); })) continue;
     const TaskDefaults& defaults = sentence.task->defaults;
-    const ModelSettings form = defaults.models.at("attention");
+    const TrainingSettings trained = default_training(*sentence.task, nullptr, kAttendingModel);
     std::vector<Index> mixture = defaults.attended_mixture;
     if (!mixture.empty() && std::ranges::find(mixture, sentence.distance) == mixture.end()) {
       mixture.insert(std::ranges::upper_bound(mixture, sentence.distance), sentence.distance);
     }
-    std::vector<Index> depths = {form.layers};
-    if (form.layers > 1) depths.push_back(1);  // the contrast
+    std::vector<Index> depths = {trained.form.layers};
+    if (trained.form.layers > 1) depths.push_back(1);  // the contrast
     if (line.given("layers")) depths = line.integers("layers", 1, 100);
     for (const Index layers : depths) {
       for (Index seed = first_seed; seed < first_seed + seeds; ++seed) {
-        TrainingSettings settings;
-        settings.task = sentence.task;
-        settings.model = "attention";
-        settings.variant = *find_variant("attention", "learned");
+        TrainingSettings settings = trained;
+        settings.variant = *find_variant(kAttendingModel, "learned");
         settings.distance = sentence.distance;
         settings.mixture = mixture;
         settings.seed = seed;
-        settings.steps = line.given("steps") ? line.integer("steps") : defaults.steps;
+        if (line.given("steps")) settings.steps = line.integer("steps");
         settings.batch = defaults.batch;
-        settings.width = defaults.width;
-        settings.form = form;
         settings.form.layers = layers;
         settings.form.dropout = defaults.attended_dropout;
         settings.measure_gradients = false;

@@ -50,9 +50,9 @@ class Settings {
 Case requested_case(const TensorFile& file, const std::vector<Index>& x_shape) {
   const Settings settings(file);
   const ModelInfo& model = model_info(settings.name("model", model_names()));
-  LayerSpec layer{.model = model.name, .kernel = model.fastest_kernel(), .width = x_shape[2]};
+  LayerSpec layer{.model = model.name, .kernel = model.default_kernel, .width = x_shape[2]};
   if (settings.has("kernel")) layer.kernel = settings.name("kernel", model.kernels);
-  if (!model.is_recurrent()) {
+  if (model.has_heads()) {
     layer.heads = settings.integer("heads", kLargestInteger);
     if (layer.width % layer.heads != 0) {
       settings.refuse("heads", "a divisor of the width " + std::to_string(layer.width));
@@ -79,7 +79,7 @@ std::map<std::string, std::string> describe(const Case& requested) {
   std::map<std::string, std::string> metadata = {{"model", requested.layer.model},
                                                  {"kernel", requested.layer.kernel},
                                                  {"threads", std::to_string(requested.threads)}};
-  if (requested.is_attention()) {
+  if (requested.model().has_heads()) {
     metadata["heads"] = std::to_string(requested.layer.heads);
     metadata["causal"] = requested.layer.causal ? "true" : "false";
   }

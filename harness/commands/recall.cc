@@ -83,24 +83,21 @@ Index integer_or(const CommandLine& line, const std::string& name, Index fallbac
   return line.given(name) ? line.integer(name) : fallback;
 }
 
-[[noreturn]] void refuse(const std::string& option, const std::string& value,
-                         const std::string& expected) {
-  throw UsageError("--" + option + ": '" + value + "' is not allowed; expected " + expected);
-}
-
 void check_heads(const CommandLine& line, const TrainingSettings& settings) {
   const Index heads = settings.form.heads;
-  if (settings.width % heads == 0) return;
-  const std::string width = std::to_string(settings.width);
-  if (line.given("heads")) refuse("heads", line.text("heads"), "a divisor of the width, " + width);
-  refuse("width", line.text("width"), "a multiple of attention's heads, " + std::to_string(heads));
+  if (settings.form.width % heads == 0) return;
+  const std::string width = std::to_string(settings.form.width);
+  if (line.given("heads"))
+    refuse_option("heads", line.text("heads"), "a divisor of the width, " + width);
+  refuse_option("width", line.text("width"),
+                "a multiple of attention's heads, " + std::to_string(heads));
 }
 
 /// --pairs, or 0 for the task's own rule.
 Index pairs_of(const Task& task, const CommandLine& line) {
   if (!line.given("pairs")) return 0;
   if (task.pairs == nullptr) {
-    refuse("pairs", line.text("pairs"), "a task with pairs, which " + task.name + " is not");
+    refuse_option("pairs", line.text("pairs"), "a task with pairs, which " + task.name + " is not");
   }
   return line.integer("pairs", 2, task.most_pairs);
 }
@@ -114,9 +111,9 @@ std::vector<Index> distances_of(const Task& task, const TaskDefaults& defaults,
   for (const Index distance : distances) {
     if (distance >= least) continue;
     const std::string room = pairs > 0 ? " with " + std::to_string(pairs) + " pairs" : "";
-    refuse("distance", std::to_string(distance),
-           "at least " + std::to_string(least) + " (" + task.distance_meaning + ") for task " +
-               task.name + room);
+    refuse_option("distance", std::to_string(distance),
+                  "at least " + std::to_string(least) + " (" + task.distance_meaning +
+                      ") for task " + task.name + room);
   }
   return distances;
 }
@@ -128,29 +125,23 @@ double memory_limit_bytes(const CommandLine& line) {
 }
 
 /// --layers, or what the setting has for the model.
-std::vector<Index> layers_of(const CommandLine& line, const ModelSettings& form) {
+std::vector<Index> layers_of(const CommandLine& line, const ModelForm& form) {
   return line.given("layers") ? line.integers("layers") : std::vector{form.layers};
 }
 
 /// What all trainings of one model and variant share.
 TrainingSettings settings_of(const Task& task, const Preset* preset, const std::string& model,
                              const CommandLine& line) {
-  TrainingSettings settings;
-  settings.task = &task;
-  settings.preset = preset;
-  settings.model = model;
-  const TaskDefaults& defaults = settings.defaults();
-  settings.form = defaults.models.at(model);
+  TrainingSettings settings = default_training(task, preset, model);
   settings.pairs = pairs_of(task, line);
-  settings.steps = integer_or(line, "steps", defaults.steps);
-  settings.width =
-      integer_or(line, "width", settings.form.width > 0 ? settings.form.width : defaults.width);
+  settings.steps = integer_or(line, "steps", settings.steps);
+  settings.form.width = integer_or(line, "width", settings.form.width);
   settings.form.heads = integer_or(line, "heads", settings.form.heads);
   if (line.given("learning-rate")) {
-    settings.form.learning_rate = line.number("learning-rate", 1e-12, 1e3);
+    settings.learning_rate = line.number("learning-rate", 1e-12, 1e3);
   }
-  settings.gradient_steps = integer_or(line, "gradient-steps", defaults.gradient_steps);
-  if (!model_info(model).is_recurrent()) check_heads(line, settings);
+  settings.gradient_steps = integer_or(line, "gradient-steps", settings.gradient_steps);
+  if (model_info(model).has_heads()) check_heads(line, settings);
   return settings;
 }
 
@@ -204,7 +195,7 @@ std::vector<TrainingSettings> trainings_of(const Task& task, const Preset* prese
       settings.variant = variant;
       settings.batch = integer_or(line, "batch", settings.default_batch());
       if (settings.form.direct_input && variant.taps > 0) {
-        refuse(
+        refuse_option(
             "variant", variant.name,
             "one without a convolution where a model reads its input directly, as of " + task.name);
       }
@@ -232,7 +223,7 @@ std::vector<const Preset*> presets_of(const CommandLine& line) {
   for (const char* option : {"task", "setup", "variant", "distance", "regime", "pairs", "steps",
                              "batch", "width", "layers", "heads", "match", "learning-rate"}) {
     if (line.given(option)) {
-      refuse(option, line.text(option), "nothing beside --preset, which fixes it");
+      refuse_option(option, line.text(option), "nothing beside --preset, which fixes it");
     }
   }
   std::vector<const Preset*> presets;
@@ -252,10 +243,10 @@ std::vector<TrainingSettings> trainings_of_presets(const std::vector<const Prese
     for (const auto& [model, form] : preset->settings.models) models.insert(model);
   }
   if (trainings.empty()) {
-    refuse("model", line.text("model"),
-           std::string("one that the ") +
-               (presets.size() == 1 ? "preset has: " : "presets have: ") +
-               join({models.begin(), models.end()}));
+    refuse_option("model", line.text("model"),
+                  std::string("one that the ") +
+                      (presets.size() == 1 ? "preset has: " : "presets have: ") +
+                      join({models.begin(), models.end()}));
   }
   return trainings;
 }
@@ -277,16 +268,18 @@ std::vector<TrainingSettings> requested_trainings(const CommandLine& line) {
     trainings.insert(trainings.end(), of_task.begin(), of_task.end());
     for (const auto& [model, form] : task.defaults.models) models.insert(model);
   }
-  if (!any_task) refuse("setup", line.text("setup"), "one that " + line.text("task") + " has");
+  if (!any_task)
+    refuse_option("setup", line.text("setup"), "one that " + line.text("task") + " has");
   if (trainings.empty()) {
     const auto asked_models = line.names("model", model_names());
     const auto is_there = [&](const std::string& model) { return models.contains(model); };
     if (std::ranges::none_of(asked_models, is_there)) {
-      refuse("model", line.text("model"),
-             "one that " + line.text("task") + " has: " + join({models.begin(), models.end()}));
+      refuse_option(
+          "model", line.text("model"),
+          "one that " + line.text("task") + " has: " + join({models.begin(), models.end()}));
     }
-    refuse("variant", line.text("variant"),
-           "one that " + line.text("model") + " has: " + join(variant_names(asked_models)));
+    refuse_option("variant", line.text("variant"),
+                  "one that " + line.text("model") + " has: " + join(variant_names(asked_models)));
   }
   return trainings;
 }

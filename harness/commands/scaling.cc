@@ -18,13 +18,12 @@ void complete(Grid& grid) {
   if (std::find(grid.threads.begin(), grid.threads.end(), 1) == grid.threads.end()) {
     grid.threads.insert(grid.threads.begin(), 1);
   }
-  const auto has = [&grid](bool recurrent) {
-    return std::any_of(grid.models.begin(), grid.models.end(), [&](const std::string& name) {
-      return model_info(name).is_recurrent() == recurrent;
-    });
+  const auto has = [&grid](ModelKind kind) {
+    return std::ranges::any_of(
+        grid.models, [&](const std::string& name) { return model_info(name).kind == kind; });
   };
-  if (!has(false)) grid.models.emplace_back("attention");
-  if (!has(true)) grid.models.emplace_back("lstm");
+  if (!has(ModelKind::kAttention)) grid.models.emplace_back("attention");
+  if (!has(ModelKind::kRecurrent)) grid.models.emplace_back("lstm");
 }
 
 void write_table(const RunDirectory& directory, const std::string& name,

@@ -1,24 +1,13 @@
 #include "harness/models/block.h"
 
-#include "core/causal_convolution.h"
+#include <algorithm>
+
 #include "core/gelu.h"
-#include "core/initialisers.h"
-#include "core/layer_norm.h"
-#include "core/linear.h"
 #include "core/relu.h"
+#include "core/reversed_layer.h"
 
 namespace seqbench {
 namespace {
-
-template <typename T>
-Parameter<T> make_parameter(const std::string& name, std::vector<Index> shape) {
-  return {.name = name, .value = Tensor<T>(std::move(shape)), .gradient = {}};
-}
-
-template <typename T>
-void reserve_gradient(Parameter<T>& parameter, Pass pass) {
-  parameter.gradient = pass == Pass::kTrain ? Tensor<T>(parameter.value.shape()) : Tensor<T>();
-}
 
 /// The first rows of a tensor that was reserved for as many or more.
 template <typename T>
@@ -32,130 +21,86 @@ std::span<T> elements(MatrixView<T> compact) {
   return {compact.data, static_cast<std::size_t>(compact.rows * compact.cols)};
 }
 
+bool has_mlp(const BlockSpec& spec) { return spec.form.mlp_expansion > 0; }
+
+/// Whether y is more than r.
+bool has_second_norm(const BlockSpec& spec) {
+  return has_mlp(spec) || spec.form.mlp == MlpKind::kIdentity;
+}
+
+/// Whether the layer itself may see other rows than tokens: nothing stands before it that needs
+/// them all.
+bool layer_sees_rows(const BlockSpec& spec) { return spec.taps == 0 && !spec.bidirectional; }
+
+bool takes_shared_rows(const BlockSpec& spec) {
+  return spec.shared_rows > 0 && layer_sees_rows(spec) &&
+         declared_row_scratch(spec.layer, {1, 1}, {.shared = 1}) > 0;
+}
+
+/// Elements of the layer's scratch for the rows that the block was made for.
+double row_scratch(const BlockSpec& spec, SequenceShape shape, Index answers) {
+  const Index tokens = shape.batch * shape.steps;
+  if (takes_shared_rows(spec)) {
+    return declared_row_scratch(spec.layer, shape, {.shared = std::min(tokens, spec.shared_rows)});
+  }
+  const bool at_answers = spec.at_answers && spec.form.residual && layer_sees_rows(spec);
+  return at_answers ? declared_row_scratch(spec.layer, shape, {.wanted = answers}) : 0;
+}
+
 }  // namespace
 
-template <typename T>
-NormLayer<T>::NormLayer(const std::string& name, Index width)
-    : weight(make_parameter<T>(name + ".weight", {width})),
-      bias(make_parameter<T>(name + ".bias", {width})) {
-  std::ranges::fill(weight.value.values(), T(1));
+BlockBuffers<BufferShape> block_buffers(const BlockSpec& spec, SequenceShape shape, Index answers) {
+  const Index N = shape.batch * shape.steps, D = spec.layer.width;
+  const Index E = spec.form.mlp_expansion * D;
+  BlockBuffers<BufferShape> buffers;
+  if (spec.taps > 0) buffers.convolved = buffers.dconvolved = {N, D};
+  if (spec.bidirectional) buffers.one_way = buffers.other_way = buffers.dother_way = {N, D};
+  if (spec.form.residual) {
+    buffers.mean1 = buffers.rstd1 = {N};
+    buffers.normed1 = buffers.mixed = buffers.dnormed = {N, D};
+  }
+  if (has_second_norm(spec)) {
+    buffers.mean2 = buffers.rstd2 = {N};
+    buffers.residual = buffers.normed2 = {N, D};
+  }
+  if (has_mlp(spec)) {
+    buffers.hidden = buffers.dhidden = {N, E};
+    if (spec.form.mlp == MlpKind::kGelu) buffers.before_gelu = {N, E};
+  }
+  const double scratch = row_scratch(spec, shape, answers);
+  // Beyond any machine's memory the number would not fit an Index.
+  if (scratch > 0) buffers.row_scratch = {static_cast<Index>(std::min(scratch, 0x1p62))};
+  return buffers;
+}
+
+std::vector<ParameterShape> block_parameters(const BlockSpec& spec) {
+  const Index D = spec.layer.width, E = spec.form.mlp_expansion * D;
+  std::vector<ParameterShape> parameters;
+  const auto append = [&](const std::vector<ParameterShape>& more) {
+    parameters.insert(parameters.end(), more.begin(), more.end());
+  };
+  if (spec.form.residual) append(NormLayer<float>::shapes("norm1", D));
+  if (has_second_norm(spec)) append(NormLayer<float>::shapes("norm2", D));
+  if (has_mlp(spec)) {
+    append(LinearLayer<float>::shapes("linear1", D, E));
+    append(LinearLayer<float>::shapes("linear2", E, D));
+  }
+  if (spec.taps > 0) append(ConvolutionLayer<float>::shapes("convolution", spec.taps, D));
+  return parameters;
 }
 
 template <typename T>
-void NormLayer<T>::reserve(Index rows, Pass pass) {
-  reserve_gradient(weight, pass);
-  reserve_gradient(bias, pass);
-  mean = Tensor<T>({rows});
-  rstd = Tensor<T>({rows});
-}
-
-template <typename T>
-void NormLayer<T>::forward(MatrixView<const T> x, MatrixView<T> y) {
-  layer_norm_forward<T>({.x = x,
-                         .weight = weight.value.values(),
-                         .bias = bias.value.values(),
-                         .y = y,
-                         .mean = mean.values(),
-                         .rstd = rstd.values()});
-}
-
-template <typename T>
-void NormLayer<T>::backward(MatrixView<const T> x, MatrixView<const T> dy, MatrixView<T> dx) {
-  layer_norm_backward<T>({.x = x,
-                          .weight = weight.value.values(),
-                          .mean = mean.values(),
-                          .rstd = rstd.values(),
-                          .dy = dy,
-                          .dx = dx,
-                          .dweight = weight.gradient.values(),
-                          .dbias = bias.gradient.values()});
-}
-
-template <typename T>
-LinearLayer<T>::LinearLayer(const std::string& name, Index in, Index out)
-    : weight(make_parameter<T>(name + ".weight", {out, in})),
-      bias(make_parameter<T>(name + ".bias", {out})) {}
-
-template <typename T>
-void LinearLayer<T>::initialise(Random& random) {
-  const Index fan_in = weight.value.shape()[1];
-  uniform_by_fan_in(random, weight.value, fan_in);
-  uniform_by_fan_in(random, bias.value, fan_in);
-}
-
-template <typename T>
-void LinearLayer<T>::reserve(Pass pass) {
-  reserve_gradient(weight, pass);
-  reserve_gradient(bias, pass);
-}
-
-template <typename T>
-void LinearLayer<T>::forward(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y) const {
-  linear_forward<T>(
-      team,
-      {.x = x, .weight = weight.value.matrix(), .bias = bias.value.values(), .y = as_one_block(y)});
-}
-
-template <typename T>
-void LinearLayer<T>::backward(const ThreadTeam& team, MatrixView<const T> x, MatrixView<const T> dy,
-                              MatrixView<T> dx) {
-  linear_backward<T>(team, {.x = x,
-                            .weight = weight.value.matrix(),
-                            .dy = dy,
-                            .dx = as_one_block(dx),
-                            .dweight = weight.gradient.matrix(),
-                            .dbias = bias.gradient.values()});
-}
-
-template <typename T>
-ConvolutionLayer<T>::ConvolutionLayer(const std::string& name, Index taps, Index width)
-    : weight(make_parameter<T>(name + ".weight", {taps, width})),
-      bias(make_parameter<T>(name + ".bias", {width})) {}
-
-template <typename T>
-void ConvolutionLayer<T>::initialise(Random& random) {
-  const Index fan_in = weight.value.shape()[0];
-  uniform_by_fan_in(random, weight.value, fan_in);
-  uniform_by_fan_in(random, bias.value, fan_in);
-}
-
-template <typename T>
-void ConvolutionLayer<T>::reserve(Pass pass) {
-  reserve_gradient(weight, pass);
-  reserve_gradient(bias, pass);
-}
-
-template <typename T>
-void ConvolutionLayer<T>::forward(const ThreadTeam& team, SequenceView<const T> x,
-                                  SequenceView<T> y) const {
-  causal_convolution_forward<T>(
-      team, {.x = x, .weight = weight.value.matrix(), .bias = bias.value.values(), .y = y});
-}
-
-template <typename T>
-void ConvolutionLayer<T>::backward(const ThreadTeam& team, SequenceView<const T> x,
-                                   SequenceView<const T> dy, SequenceView<T> dx) {
-  causal_convolution_backward<T>(team, {.x = x,
-                                        .weight = weight.value.matrix(),
-                                        .dy = dy,
-                                        .dx = dx,
-                                        .dweight = weight.gradient.matrix(),
-                                        .dbias = bias.gradient.values()});
-}
-
-template <typename T>
-Block<T>::Block(std::unique_ptr<SequenceLayer<T>> layer, BlockOptions options,
-                std::unique_ptr<SequenceLayer<T>> reversed)
-    : layer_(std::move(layer)),
-      reversed_(std::move(reversed)),
-      options_(options),
-      norm1_("norm1", layer_->width()),
-      norm2_("norm2", layer_->width()),
-      linear1_("linear1", layer_->width(), options.mlp_expansion * layer_->width()),
-      linear2_("linear2", options.mlp_expansion * layer_->width(), layer_->width()),
-      convolution_("convolution", options.taps, layer_->width()) {
-  assert(options.residual || !has_second_norm());
-  assert(options.mlp != MlpKind::kIdentity || !has_mlp());
+Block<T>::Block(const BlockSpec& spec)
+    : spec_(spec),
+      layer_(make_layer<T>(spec.layer)),
+      reversed_(spec.bidirectional ? make_reversed(make_layer<T>(spec.layer)) : nullptr),
+      norm1_("norm1", spec.layer.width),
+      norm2_("norm2", spec.layer.width),
+      linear1_("linear1", spec.layer.width, spec.form.mlp_expansion * spec.layer.width),
+      linear2_("linear2", spec.form.mlp_expansion * spec.layer.width, spec.layer.width),
+      convolution_("convolution", spec.taps, spec.layer.width) {
+  assert(spec.form.residual || !has_second_norm());
+  assert(spec.form.mlp != MlpKind::kIdentity || !has_mlp());
 }
 
 template <typename T>
@@ -171,7 +116,7 @@ void Block<T>::initialise_rest(Random& random) {
     linear1_.initialise(random);
     linear2_.initialise(random);
   }
-  if (options_.taps > 0) convolution_.initialise(random);
+  if (spec_.taps > 0) convolution_.initialise(random);
 }
 
 template <typename T>
@@ -179,7 +124,7 @@ void Block<T>::append_parameters(std::vector<Parameter<T>*>& parameters) {
   for (SequenceLayer<T>* layer : layers()) {
     for (Parameter<T>& parameter : layer->parameters()) parameters.push_back(&parameter);
   }
-  if (options_.residual) {
+  if (spec_.form.residual) {
     parameters.insert(parameters.end(), {&norm1_.weight, &norm1_.bias});
   }
   if (has_second_norm()) {
@@ -189,61 +134,35 @@ void Block<T>::append_parameters(std::vector<Parameter<T>*>& parameters) {
     parameters.insert(parameters.end(),
                       {&linear1_.weight, &linear1_.bias, &linear2_.weight, &linear2_.bias});
   }
-  if (options_.taps > 0) {
+  if (spec_.taps > 0) {
     parameters.insert(parameters.end(), {&convolution_.weight, &convolution_.bias});
   }
 }
 
 template <typename T>
-void Block<T>::reserve(SequenceShape shape, Pass pass, int workers) {
-  assert(pass != Pass::kDecode);
-  for (SequenceLayer<T>* layer : layers()) layer->reserve(shape, pass, workers);
-  const Index N = shape.batch * shape.steps, D = layer_->width();
-  if (options_.residual) {
-    norm1_.reserve(N, pass);
-    normed1_ = Tensor<T>({N, D});
-    mixed_ = Tensor<T>({N, D});
-  }
-  const Index hidden_width = options_.mlp_expansion * D;
-  if (has_second_norm()) {
-    norm2_.reserve(N, pass);
-    residual_ = Tensor<T>({N, D});
-    normed2_ = Tensor<T>({N, D});
-  }
-  if (has_mlp()) {
-    linear1_.reserve(pass);
-    linear2_.reserve(pass);
-    hidden_ = Tensor<T>({N, hidden_width});
-    if (options_.mlp == MlpKind::kGelu) before_gelu_ = Tensor<T>({N, hidden_width});
-  }
-  if (options_.taps > 0) {
-    convolution_.reserve(pass);
-    convolved_ = Tensor<T>({N, D});
-    dconvolved_ = pass == Pass::kTrain ? Tensor<T>({N, D}) : Tensor<T>();
-  }
-  if (reversed_) {
-    one_way_ = Tensor<T>({N, D});
-    other_way_ = Tensor<T>({N, D});
-    dother_way_ = pass == Pass::kTrain ? Tensor<T>({N, D}) : Tensor<T>();
-  }
-  const bool backward = options_.residual && pass == Pass::kTrain;
-  dnormed_ = backward ? Tensor<T>({N, D}) : Tensor<T>();
-  dhidden_ = backward ? Tensor<T>({N, hidden_width}) : Tensor<T>();
-  shared_scratch_ = Tensor<T>({N, takes_shared_rows() ? layer_->shared_row_scratch() : 0});
+void Block<T>::reserve(SequenceShape shape, Index answers, int workers) {
+  for (SequenceLayer<T>* layer : layers()) layer->reserve(shape, Pass::kTrain, workers);
+  norm1_.reserve_gradients(spec_.form.residual);
+  norm2_.reserve_gradients(has_second_norm());
+  linear1_.reserve_gradients(has_mlp());
+  linear2_.reserve_gradients(has_mlp());
+  convolution_.reserve_gradients(spec_.taps > 0);
+  allocate_buffers(block_buffers(spec_, shape, answers), buffers_);
 }
 
 template <typename T>
 void Block<T>::forward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y,
                        Keep keep) {
-  if (!options_.residual) return mix(team, x, y, keep);
+  if (!spec_.form.residual) return mix(team, x, y, keep);
   const auto [B, S, D] = std::tuple(x.batch, x.steps, x.width);
   const Index N = B * S;
-  const SequenceView<T> normed{normed1_.data(), B, S, D}, mixed{mixed_.data(), B, S, D};
+  const SequenceView<T> normed{buffers_.normed1.data(), B, S, D},
+      mixed{buffers_.mixed.data(), B, S, D};
 
   // 1. r = x + L(LN₁(x))
-  norm1_.forward(x.tokens(), normed.tokens());
+  norm1_.forward(x.tokens(), normed.tokens(), buffers_.mean1, buffers_.rstd1);
   mix(team, normed, mixed, keep);
-  const MatrixView<T> r = has_second_norm() ? rows_of(residual_, N) : y.tokens();
+  const MatrixView<T> r = has_second_norm() ? rows_of(buffers_.residual, N) : y.tokens();
   as_eigen(r) = as_eigen(x.tokens()) + as_eigen(mixed.tokens());
 
   // 2. y = r + MLP(LN₂(r))
@@ -253,161 +172,156 @@ void Block<T>::forward(const ThreadTeam& team, SequenceView<const T> x, Sequence
 template <typename T>
 void Block<T>::backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
                         SequenceView<T> dy, SequenceView<T> dx) {
-  if (!options_.residual) return mix_backward(team, x, y, dy, dx);
+  if (!spec_.form.residual) return mix_backward(team, x, y, dy, dx);
   const auto [B, S, D] = std::tuple(x.batch, x.steps, x.width);
-  const SequenceView<T> normed{normed1_.data(), B, S, D}, mixed{mixed_.data(), B, S, D};
-  const SequenceView<T> dnormed{dnormed_.data(), B, S, D};
+  const SequenceView<T> normed{buffers_.normed1.data(), B, S, D},
+      mixed{buffers_.mixed.data(), B, S, D};
+  const SequenceView<T> dnormed{buffers_.dnormed.data(), B, S, D};
 
   // Undoes 2: dy becomes dr.
-  if (has_second_norm()) mlp_backward(team, rows_of(residual_, B * S), dy.tokens());
+  if (has_second_norm()) mlp_backward(team, rows_of(buffers_.residual, B * S), dy.tokens());
 
   // Undoes 1: dx = dr + dLN₁(dL(dr))
   mix_backward(team, normed, mixed, dy, dnormed);
-  norm1_.backward(x.tokens(), dnormed.tokens(), dx.tokens());
+  norm1_.backward(x.tokens(), buffers_.mean1, buffers_.rstd1, dnormed.tokens(), dx.tokens());
   as_eigen(dx.tokens()) += as_eigen(dy.tokens());
 }
 
 template <typename T>
 bool Block<T>::takes_shared_rows() const {
-  return options_.shares_rows && options_.taps == 0 && reversed_ == nullptr &&
-         layer_->shared_row_scratch() > 0;
+  return seqbench::takes_shared_rows(spec_);
 }
 
 template <typename T>
-void Block<T>::forward_shared(const ThreadTeam& team, const SharedRows<T>& x, SequenceView<T> y,
-                              Keep keep) {
-  const MatrixView<T> scratch = rows_of(shared_scratch_, x.table.rows);
-  if (!options_.residual) return layer_->forward_shared(team, x, scratch, y, keep);
-  const MatrixView<T> normed = rows_of(normed1_, x.table.rows);
-  const SequenceView<T> mixed{mixed_.data(), y.batch, y.steps, y.width};
-
-  // 1. r = x + L(LN₁(x)), each row's norm once
-  norm1_.forward(x.table, normed);
-  layer_->forward_shared(team, {.table = normed, .rows = x.rows}, scratch, mixed, keep);
-  const MatrixView<T> r = has_second_norm() ? rows_of(residual_, y.tokens().rows) : y.tokens();
-  embedding_forward<T>(x.rows, x.table, r);
-  as_eigen(r) += as_eigen(mixed.tokens());
-
-  // 2. y = r + MLP(LN₂(r))
-  if (has_second_norm()) mlp_forward(team, r, y.tokens());
+bool Block<T>::layer_takes(const RowPass<T>& pass) const {
+  if (!layer_sees_rows(spec_)) return false;
+  const double scratch = layer_->row_scratch(pass.shape, pass.counts());
+  return scratch > 0 && scratch <= double(buffers_.row_scratch.size());
 }
 
 template <typename T>
-void Block<T>::backward_shared(const ThreadTeam& team, const SharedRows<T>& x,
-                               SequenceView<const T> y, SequenceView<T> dy, MatrixView<T> dtable) {
-  const MatrixView<T> scratch = rows_of(shared_scratch_, x.table.rows);
-  if (!options_.residual) return layer_->backward_shared(team, x, scratch, y, dy, dtable);
-  const MatrixView<T> normed = rows_of(normed1_, x.table.rows);
-  const MatrixView<T> dnormed = rows_of(dnormed_, x.table.rows);
-  const SequenceView<T> mixed{mixed_.data(), y.batch, y.steps, y.width};
+RowPass<T> Block<T>::layer_pass(const RowPass<T>& pass, MatrixView<const T> x, MatrixView<T> y) {
+  return {.shape = pass.shape,
+          .shared = pass.shared,
+          .wanted = pass.wanted,
+          .x = x,
+          .y = y,
+          .scratch = buffers_.row_scratch.data()};
+}
 
-  // Undoes 2: dy becomes dr.
-  if (has_second_norm()) {
-    mlp_backward(team, rows_of(residual_, y.tokens().rows), dy.tokens());
+template <typename T>
+void Block<T>::forward_rows(const ThreadTeam& team, const RowPass<T>& pass, Keep keep) {
+  if (!spec_.form.residual) {
+    return layer_->forward_rows(team, layer_pass(pass, pass.x, pass.y), keep);
   }
+  const auto [B, S] = std::pair(pass.shape.batch, pass.shape.steps);
+  const Index D = pass.y.cols, rows = pass.y.rows;
+  const MatrixView<T> normed = rows_of(buffers_.normed1, pass.x.rows);
+  const MatrixView<T> r = has_second_norm() ? rows_of(buffers_.residual, rows) : pass.y;
 
-  // Undoes 1: the sums of its tokens' dr, and dLN₁(dL(dr)), which is linear in them
-  layer_->backward_shared(team, {.table = normed, .rows = x.rows}, scratch, mixed, dy, dnormed);
-  norm1_.backward(x.table, dnormed, dnormed);
-  embedding_backward<T>(x.rows, dy.tokens(), dtable);
-  as_eigen(dtable) += as_eigen(dnormed);
-}
-
-template <typename T>
-Index Block<T>::row_scratch(SequenceShape shape, Index count) const {
-  return reversed_ == nullptr && options_.taps == 0 ? layer_->row_scratch(shape, count) : 0;
-}
-
-template <typename T>
-void Block<T>::forward_at(const ThreadTeam& team, SequenceView<const T> x,
-                          std::span<const Index> rows, MatrixView<T> y, Keep keep) {
-  const auto [B, S, D] = std::tuple(x.batch, x.steps, x.width);
-  const SequenceView<T> normed{normed1_.data(), B, S, D}, mixed{mixed_.data(), B, S, D};
-
-  // 1. r = x + L(LN₁(x)) at these rows
-  norm1_.forward(x.tokens(), normed.tokens());
-  const MatrixView<T> r = has_second_norm() ? rows_of(residual_, y.rows) : y;
-  if (const Index elements = row_scratch({B, S}, y.rows); elements > 0) {
-    if (row_scratch_.size() < elements) row_scratch_ = Tensor<T>({elements});  // the first time
-    layer_->forward_at(team, normed, rows, row_scratch_.data(), r);
+  // 1. r = x + L(LN₁(x)) in the rows of y; the norm of each row of x once
+  norm1_.forward(pass.x, normed, buffers_.mean1, buffers_.rstd1);
+  if (layer_takes(pass)) {
+    const MatrixView<T> mixed = rows_of(buffers_.mixed, rows);
+    layer_->forward_rows(team, layer_pass(pass, normed, mixed), keep);
+    as_eigen(r) = as_eigen(mixed);
   } else {
-    mix(team, normed, mixed, keep);
-    for (Index a = 0; a < r.rows; ++a) {
-      as_eigen(r).row(a) = as_eigen(mixed.tokens()).row(rows[std::size_t(a)]);
+    assert(pass.shared.empty());
+    const SequenceView<T> mixed{buffers_.mixed.data(), B, S, D};
+    mix(team, {normed.data, B, S, D}, mixed, keep);
+    for (Index a = 0; a < rows; ++a) {
+      as_eigen(r).row(a) = as_eigen(mixed.tokens()).row(pass.wanted[std::size_t(a)]);
     }
   }
-  for (Index a = 0; a < r.rows; ++a) {
-    as_eigen(r).row(a) += as_eigen(x.tokens()).row(rows[std::size_t(a)]);
+  for (Index i = 0; i < rows; ++i) {
+    const auto k = static_cast<std::size_t>(i);
+    as_eigen(r).row(i) +=
+        as_eigen(pass.x).row(pass.shared.empty() ? pass.wanted[k] : pass.shared[k]);
   }
 
   // 2. y = r + MLP(LN₂(r))
-  if (has_second_norm()) mlp_forward(team, r, y);
+  if (has_second_norm()) mlp_forward(team, r, pass.y);
 }
 
 template <typename T>
-void Block<T>::backward_at(const ThreadTeam& team, SequenceView<const T> x,
-                           std::span<const Index> rows, MatrixView<T> dy, SequenceView<T> dx) {
-  const auto [B, S, D] = std::tuple(x.batch, x.steps, x.width);
-  const SequenceView<T> normed{normed1_.data(), B, S, D}, mixed{mixed_.data(), B, S, D};
-  const SequenceView<T> dnormed{dnormed_.data(), B, S, D};
+void Block<T>::backward_rows(const ThreadTeam& team, const RowPass<T>& pass, MatrixView<T> dy,
+                             MatrixView<T> dx) {
+  if (!spec_.form.residual) {
+    return layer_->backward_rows(team, layer_pass(pass, pass.x, pass.y), dy, dx);
+  }
+  const auto [B, S] = std::pair(pass.shape.batch, pass.shape.steps);
+  const Index D = pass.y.cols, rows = pass.y.rows;
+  const MatrixView<T> normed = rows_of(buffers_.normed1, pass.x.rows);
+  const MatrixView<T> dnormed = rows_of(buffers_.dnormed, pass.x.rows);
 
   // Undoes 2: dy becomes dr.
-  if (has_second_norm()) mlp_backward(team, rows_of(residual_, dy.rows), dy);
+  if (has_second_norm()) mlp_backward(team, rows_of(buffers_.residual, rows), dy);
 
-  // Undoes 1: dx = dLN₁(dL(dr)), at these rows dr besides. dx is all of dr on the way.
-  if (row_scratch({B, S}, dy.rows) > 0) {
-    layer_->backward_at(team, normed, rows, row_scratch_.data(), dy, dnormed);
-  } else {
-    as_eigen(dx.tokens()).setZero();
-    for (Index a = 0; a < dy.rows; ++a) {
-      as_eigen(dx.tokens()).row(rows[std::size_t(a)]) = as_eigen(dy).row(a);
+  // Undoes 1: dL(dr), in the rows of x
+  if (layer_takes(pass)) {
+    const MatrixView<T> mixed = rows_of(buffers_.mixed, rows);
+    layer_->backward_rows(team, layer_pass(pass, normed, mixed), dy, dnormed);
+  } else {  // dx is all of dr on the way
+    as_eigen(dx).setZero();
+    for (Index a = 0; a < rows; ++a) {
+      as_eigen(dx).row(pass.wanted[std::size_t(a)]) = as_eigen(dy).row(a);
     }
-    mix_backward(team, normed, mixed, dx, dnormed);
+    mix_backward(team, {normed.data, B, S, D}, {buffers_.mixed.data(), B, S, D}, {dx.data, B, S, D},
+                 {dnormed.data, B, S, D});
   }
-  norm1_.backward(x.tokens(), dnormed.tokens(), dx.tokens());
-  for (Index a = 0; a < dy.rows; ++a) {
-    as_eigen(dx.tokens()).row(rows[std::size_t(a)]) += as_eigen(dy).row(a);
+
+  // and dx = dLN₁ of it, plus each row's dr: of a shared row the sum over its tokens
+  if (pass.wanted.empty()) {
+    norm1_.backward(pass.x, buffers_.mean1, buffers_.rstd1, dnormed, dnormed);
+    embedding_backward<T>(pass.shared, dy, dx);
+    as_eigen(dx) += as_eigen(dnormed);
+  } else {
+    norm1_.backward(pass.x, buffers_.mean1, buffers_.rstd1, dnormed, dx);
+    for (Index a = 0; a < rows; ++a) {
+      as_eigen(dx).row(pass.wanted[std::size_t(a)]) += as_eigen(dy).row(a);
+    }
   }
 }
 
 /// y = L(x).
 template <typename T>
 void Block<T>::mix(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y, Keep keep) {
-  if (options_.taps == 0) return read(team, x, y, keep);
-  const SequenceView<T> convolved{convolved_.data(), x.batch, x.steps, x.width};
+  if (spec_.taps == 0) return apply_layers(team, x, y, keep);
+  const SequenceView<T> convolved{buffers_.convolved.data(), x.batch, x.steps, x.width};
   convolution_.forward(team, x, convolved);
-  read(team, convolved, y, keep);
+  apply_layers(team, convolved, y, keep);
 }
 
 template <typename T>
 void Block<T>::mix_backward(const ThreadTeam& team, SequenceView<const T> x,
                             SequenceView<const T> y, SequenceView<const T> dy, SequenceView<T> dx) {
-  if (options_.taps == 0) return read_backward(team, x, y, dy, dx);
-  const SequenceView<T> convolved{convolved_.data(), x.batch, x.steps, x.width};
-  const SequenceView<T> dconvolved{dconvolved_.data(), x.batch, x.steps, x.width};
-  read_backward(team, convolved, y, dy, dconvolved);
+  if (spec_.taps == 0) return apply_layers_backward(team, x, y, dy, dx);
+  const SequenceView<T> convolved{buffers_.convolved.data(), x.batch, x.steps, x.width};
+  const SequenceView<T> dconvolved{buffers_.dconvolved.data(), x.batch, x.steps, x.width};
+  apply_layers_backward(team, convolved, y, dy, dconvolved);
   convolution_.backward(team, x, dconvolved, dx);
 }
 
 /// The layer, or the sum of both.
 template <typename T>
-void Block<T>::read(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y, Keep keep) {
+void Block<T>::apply_layers(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y,
+                            Keep keep) {
   if (!reversed_) return layer_->forward(team, x, y, keep);
-  const SequenceView<T> one{one_way_.data(), x.batch, x.steps, x.width};
-  const SequenceView<T> other{other_way_.data(), x.batch, x.steps, x.width};
+  const SequenceView<T> one{buffers_.one_way.data(), x.batch, x.steps, x.width};
+  const SequenceView<T> other{buffers_.other_way.data(), x.batch, x.steps, x.width};
   layer_->forward(team, x, one, keep);
   reversed_->forward(team, x, other, keep);
   as_eigen(y.tokens()) = as_eigen(one.tokens()) + as_eigen(other.tokens());
 }
 
 template <typename T>
-void Block<T>::read_backward(const ThreadTeam& team, SequenceView<const T> x,
-                             SequenceView<const T> y, SequenceView<const T> dy,
-                             SequenceView<T> dx) {
+void Block<T>::apply_layers_backward(const ThreadTeam& team, SequenceView<const T> x,
+                                     SequenceView<const T> y, SequenceView<const T> dy,
+                                     SequenceView<T> dx) {
   if (!reversed_) return layer_->backward(team, x, y, dy, dx);
-  const SequenceView<T> one{one_way_.data(), x.batch, x.steps, x.width};
-  const SequenceView<T> other{other_way_.data(), x.batch, x.steps, x.width};
-  const SequenceView<T> dother{dother_way_.data(), x.batch, x.steps, x.width};
+  const SequenceView<T> one{buffers_.one_way.data(), x.batch, x.steps, x.width};
+  const SequenceView<T> other{buffers_.other_way.data(), x.batch, x.steps, x.width};
+  const SequenceView<T> dother{buffers_.dother_way.data(), x.batch, x.steps, x.width};
   layer_->backward(team, x, one, dy, dx);
   reversed_->backward(team, x, other, dy, dother);
   as_eigen(dx.tokens()) += as_eigen(dother.tokens());
@@ -415,15 +329,15 @@ void Block<T>::read_backward(const ThreadTeam& team, SequenceView<const T> x,
 
 template <typename T>
 void Block<T>::mlp_forward(const ThreadTeam& team, MatrixView<const T> r, MatrixView<T> y) {
-  const auto normed = rows_of(normed2_, r.rows);
-  norm2_.forward(r, normed);
+  const auto normed = rows_of(buffers_.normed2, r.rows);
+  norm2_.forward(r, normed, buffers_.mean2, buffers_.rstd2);
   if (!has_mlp()) {
     as_eigen(y) = as_eigen(r) + as_eigen(normed);
     return;
   }
-  const bool gelu = options_.mlp == MlpKind::kGelu;
-  const auto hidden = rows_of(hidden_, r.rows);
-  const auto before = gelu ? rows_of(before_gelu_, r.rows) : hidden;
+  const bool gelu = spec_.form.mlp == MlpKind::kGelu;
+  const auto hidden = rows_of(buffers_.hidden, r.rows);
+  const auto before = gelu ? rows_of(buffers_.before_gelu, r.rows) : hidden;
   linear1_.forward(team, normed, before);
   (gelu ? gelu_forward<T> : relu_forward<T>)(elements(before), elements(hidden));
   linear2_.forward(team, hidden, y);
@@ -433,31 +347,26 @@ void Block<T>::mlp_forward(const ThreadTeam& team, MatrixView<const T> r, Matrix
 /// dy becomes dr = dy + dLN₂(dMLP(dy)).
 template <typename T>
 void Block<T>::mlp_backward(const ThreadTeam& team, MatrixView<const T> r, MatrixView<T> dy) {
-  const auto dnormed = rows_of(dnormed_, r.rows);
+  const auto dnormed = rows_of(buffers_.dnormed, r.rows);
   MatrixView<const T> dmlp_input = dy;  // of LN₂'s output
   if (has_mlp()) {
-    const auto hidden = rows_of(hidden_, r.rows), dhidden = rows_of(dhidden_, r.rows);
+    const auto hidden = rows_of(buffers_.hidden, r.rows),
+               dhidden = rows_of(buffers_.dhidden, r.rows);
     linear2_.backward(team, hidden, dy, dhidden);
-    if (options_.mlp == MlpKind::kGelu) {
-      const auto before = rows_of(before_gelu_, r.rows);
+    if (spec_.form.mlp == MlpKind::kGelu) {
+      const auto before = rows_of(buffers_.before_gelu, r.rows);
       gelu_backward<T>(elements(before), elements(dhidden), elements(dhidden));
     } else {
       relu_backward<T>(elements(hidden), elements(dhidden), elements(dhidden));
     }
-    linear1_.backward(team, rows_of(normed2_, r.rows), dhidden, dnormed);
+    linear1_.backward(team, rows_of(buffers_.normed2, r.rows), dhidden, dnormed);
     dmlp_input = dnormed;
   }
-  norm2_.backward(r, dmlp_input, dnormed);
+  norm2_.backward(r, buffers_.mean2, buffers_.rstd2, dmlp_input, dnormed);
   as_eigen(dy) += as_eigen(dnormed);
 }
 
-#define SEQBENCH_INSTANTIATE(T)        \
-  template struct NormLayer<T>;        \
-  template struct LinearLayer<T>;      \
-  template struct ConvolutionLayer<T>; \
-  template class Block<T>;
-SEQBENCH_INSTANTIATE(float)
-SEQBENCH_INSTANTIATE(double)
-#undef SEQBENCH_INSTANTIATE
+template class Block<float>;
+template class Block<double>;
 
 }  // namespace seqbench

@@ -16,64 +16,58 @@
 #include <vector>
 
 #include "core/sequence_layer.h"
-#include "harness/tasks/mlp_kind.h"
+#include "harness/models/convolution_layer.h"
+#include "harness/models/linear_layer.h"
+#include "harness/models/norm_layer.h"
+#include "harness/models/registry.h"
+#include "harness/tasks/model_form.h"
 
 namespace seqbench {
 
-struct BlockOptions {
-  bool residual = false;
-  Index mlp_expansion = 0;       // hidden width of the MLP ÷ D; 0: no MLP. Needs residual.
-  Index taps = 0;                // of a causal convolution before the layer; 0: none
-  bool shares_rows = false;      // takes inputs whose tokens share rows, where it can
-  MlpKind mlp = MlpKind::kRelu;  // kIdentity needs residual and an mlp_expansion of 0
+struct BlockSpec {
+  LayerSpec layer;
+  ModelForm form;              // residual, mlp_expansion and mlp are the block's
+  Index taps = 0;              // of a causal convolution before the layer; 0: none
+  bool bidirectional = false;  // a second layer reads time backwards
+  Index shared_rows = 0;       // most rows that the tokens of the input share; 0: they share none
+  bool at_answers = false;     // the output is wanted at the answers alone
 };
 
-/// A layer norm with the statistics that its backward needs.
-template <typename T>
-struct NormLayer {
-  Parameter<T> weight, bias;  // γ, β [D]
-  Tensor<T> mean, rstd;       // [N]
+/// Memory of a block beside its layers and parameters, as core/buffers.h says. N = B·T tokens, A
+/// answers, E the MLP's width.
+template <typename Buffer>
+struct BlockBuffers {
+  Buffer convolved, dconvolved;       // the layer's input behind a convolution [N, D]
+  Buffer one_way, other_way;          // what either layer of a bidirectional block says [N, D]
+  Buffer dother_way;                  // of x by the reversed layer [N, D]
+  Buffer mean1, rstd1, mean2, rstd2;  // of either norm [N]
+  Buffer normed1;                     // LN₁(x) [N, D]
+  Buffer mixed;                       // L(LN₁(x)) [N, D]
+  Buffer residual;                    // r [N, D]
+  Buffer normed2;                     // LN₂(r) [N, D]
+  Buffer before_gelu;                 // W₁·LN₂(r) + b₁, which gelu's backward needs [N, E]
+  Buffer hidden, dhidden;             // φ(…) [N, E]
+  Buffer dnormed;                     // of either norm's output, then of its input [N, D]
+  Buffer row_scratch;                 // of the layer's pass over other rows than tokens
 
-  NormLayer(const std::string& name, Index width);
-  void reserve(Index rows, Pass pass);
-  void forward(MatrixView<const T> x, MatrixView<T> y);
-  void backward(MatrixView<const T> x, MatrixView<const T> dy, MatrixView<T> dx);
+  std::vector<Buffer*> buffers() {
+    return {&convolved, &dconvolved,  &one_way, &other_way, &dother_way, &mean1,
+            &rstd1,     &mean2,       &rstd2,   &normed1,   &mixed,      &residual,
+            &normed2,   &before_gelu, &hidden,  &dhidden,   &dnormed,    &row_scratch};
+  }
 };
 
-/// y = x·Wᵀ + b.
-template <typename T>
-struct LinearLayer {
-  Parameter<T> weight, bias;  // W [O, I], b [O]
+/// What a block needs to train on batches of up to this shape with up to `answers` answers.
+BlockBuffers<BufferShape> block_buffers(const BlockSpec& spec, SequenceShape shape, Index answers);
 
-  LinearLayer(const std::string& name, Index in, Index out);
-  /// Both from U(±1/√I), as nn.Linear.
-  void initialise(Random& random);
-  void reserve(Pass pass);
-  void forward(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y) const;
-  void backward(const ThreadTeam& team, MatrixView<const T> x, MatrixView<const T> dy,
-                MatrixView<T> dx);
-};
-
-/// y[t] = b + Σ_k w[k]∘x[t − k].
-template <typename T>
-struct ConvolutionLayer {
-  Parameter<T> weight, bias;  // w [K, D], b [D]
-
-  ConvolutionLayer(const std::string& name, Index taps, Index width);
-  /// Both from U(±1/√K), as nn.Conv1d with a group for each channel.
-  void initialise(Random& random);
-  void reserve(Pass pass);
-  void forward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y) const;
-  void backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> dy,
-                SequenceView<T> dx);
-};
+/// Its parameters beside those of its layers, in the order of append_parameters().
+std::vector<ParameterShape> block_parameters(const BlockSpec& spec);
 
 template <typename T>
 class Block {
  public:
-  /// With `reversed`, which reads time backwards, the block is bidirectional.
-  Block(std::unique_ptr<SequenceLayer<T>> layer, BlockOptions options,
-        std::unique_ptr<SequenceLayer<T>> reversed = nullptr);
+  /// Throws std::invalid_argument as make_layer().
+  explicit Block(const BlockSpec& spec);
 
   /// The sequence layers, one or two, whose parameters are initialised apart.
   std::vector<SequenceLayer<T>*> layers();
@@ -81,68 +75,50 @@ class Block {
   void initialise_rest(Random& random);
   void append_parameters(std::vector<Parameter<T>*>& parameters);
 
-  /// Allocates for Pass::kForward or kTrain with up to this shape; the meanings are
-  /// SequenceLayer's.
-  void reserve(SequenceShape shape, Pass pass, int workers);
+  /// Allocates for training on batches of up to this shape with up to `answers` answers.
+  void reserve(SequenceShape shape, Index answers, int workers);
+  /// Meanings are SequenceLayer's.
   void forward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y, Keep keep);
   /// Assigns dx and all gradients. dy is overwritten and must not overlap dx.
   void backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
                 SequenceView<T> dy, SequenceView<T> dx);
 
-  /// Whether the following two are there: in residual blocks.
-  bool gives_rows() const { return options_.residual; }
-  /// As forward and backward, at A tokens alone: `rows` among the B·T, ascending. y [A, D] is
-  /// assigned.
-  void forward_at(const ThreadTeam& team, SequenceView<const T> x, std::span<const Index> rows,
-                  MatrixView<T> y, Keep keep);
-  /// Assigns dx. dy [A, D] is overwritten.
-  void backward_at(const ThreadTeam& team, SequenceView<const T> x, std::span<const Index> rows,
-                   MatrixView<T> dy, SequenceView<T> dx);
-
-  /// Whether the following two may be called: on request, in causal blocks without taps, of some
-  /// layers.
+  /// Whether forward_rows is the way to an output at the answers alone: in residual blocks that
+  /// were made for it.
+  bool gives_answers() const { return spec_.at_answers && spec_.form.residual; }
+  /// Whether it takes an input whose tokens share rows: in causal blocks without taps that were
+  /// made for it, of layers that do.
   bool takes_shared_rows() const;
-  /// As forward and backward, of an input whose tokens share rows (core/sequence_layer.h). dtable
-  /// [U, D] is assigned.
-  void forward_shared(const ThreadTeam& team, const SharedRows<T>& x, SequenceView<T> y, Keep keep);
-  void backward_shared(const ThreadTeam& team, const SharedRows<T>& x, SequenceView<const T> y,
-                       SequenceView<T> dy, MatrixView<T> dtable);
+  /// As SequenceLayer's: `pass` has either shared rows or wanted tokens, and its scratch is not
+  /// looked at, since the block has its own.
+  void forward_rows(const ThreadTeam& team, const RowPass<T>& pass, Keep keep);
+  /// Assigns dx, of a shared row the sum over its tokens. dy, in the rows of y, is overwritten.
+  void backward_rows(const ThreadTeam& team, const RowPass<T>& pass, MatrixView<T> dy,
+                     MatrixView<T> dx);
 
  private:
-  /// Scratch of the layer for an output at these tokens alone; 0: it has to give all.
-  Index row_scratch(SequenceShape shape, Index count) const;
   void mix(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y, Keep keep);
   void mix_backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
                     SequenceView<const T> dy, SequenceView<T> dx);
-  void read(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y, Keep keep);
-  void read_backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
-                     SequenceView<const T> dy, SequenceView<T> dx);
-  bool has_mlp() const { return options_.mlp_expansion > 0; }
+  void apply_layers(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y, Keep keep);
+  void apply_layers_backward(const ThreadTeam& team, SequenceView<const T> x,
+                             SequenceView<const T> y, SequenceView<const T> dy, SequenceView<T> dx);
+  /// The pass over the layer's own input and output rows, with the block's scratch.
+  RowPass<T> layer_pass(const RowPass<T>& pass, MatrixView<const T> x, MatrixView<T> y);
+  bool layer_takes(const RowPass<T>& pass) const;
+  bool has_mlp() const { return spec_.form.mlp_expansion > 0; }
   /// Whether y is more than r.
-  bool has_second_norm() const { return has_mlp() || options_.mlp == MlpKind::kIdentity; }
+  bool has_second_norm() const { return has_mlp() || spec_.form.mlp == MlpKind::kIdentity; }
   void mlp_forward(const ThreadTeam& team, MatrixView<const T> r, MatrixView<T> y);
   void mlp_backward(const ThreadTeam& team, MatrixView<const T> r, MatrixView<T> dy);
 
+  BlockSpec spec_;
   std::unique_ptr<SequenceLayer<T>> layer_;
   std::unique_ptr<SequenceLayer<T>> reversed_;  // null: one direction
-  BlockOptions options_;
   NormLayer<T> norm1_, norm2_;
   LinearLayer<T> linear1_, linear2_;
   ConvolutionLayer<T> convolution_;
-  Tensor<T> convolved_;            // the layer's input behind a convolution [N, D]
-  Tensor<T> dconvolved_;           // [N, D]
-  Tensor<T> one_way_, other_way_;  // what either layer of a bidirectional block says [N, D]
-  Tensor<T> dother_way_;           // of x by the reversed layer [N, D]
-  Tensor<T> normed1_;              // LN₁(x) [N, D]
-  Tensor<T> mixed_;                // L(LN₁(x)) [N, D]
-  Tensor<T> residual_;             // r [N, D]
-  Tensor<T> normed2_;              // LN₂(r) [N, D]
-  Tensor<T> before_gelu_;          // W₁·LN₂(r) + b₁, which gelu's backward needs [N, 4D]
-  Tensor<T> hidden_;               // φ(…) [N, 4D]
-  Tensor<T> dhidden_;              // [N, 4D]
-  Tensor<T> dnormed_;              // of either norm's output, then of its input [N, D]
-  Tensor<T> row_scratch_;          // the layer's, for an output at some tokens alone
-  Tensor<T> shared_scratch_;       // the layer's, for each of at most N shared rows
+  BlockBuffers<Tensor<T>> buffers_;
 };
 
 }  // namespace seqbench

@@ -4,6 +4,9 @@
 #include <stdexcept>
 
 #include "attention/multi_head_attention.h"
+#include "rnn/elman.h"
+#include "rnn/gru.h"
+#include "rnn/lstm.h"
 #include "rnn/recurrent_layer.h"
 
 namespace seqbench {
@@ -36,40 +39,129 @@ AttentionOptions attention_options(const LayerSpec& spec) {
           .dropout = spec.dropout};
 }
 
-/// A model: what it is called, and how to make one and to tell its cost.
+RooflineTerms recurrent_roofline(double gates, const LayerSpec& spec, SequenceShape shape,
+                                 Pass pass) {
+  const double B = double(shape.batch), T = double(shape.steps), D = double(spec.width);
+  const double product = 2 * gates * B * D * D;  // FLOPs of one product for one step
+  const double weights = sizeof(float) * gates * D * D;
+  switch (pass) {
+    case Pass::kForward:
+      return {.bulk_flops = T * product, .steps = T, .step_flops = product, .step_bytes = weights};
+    case Pass::kTrain:
+      return {.bulk_flops = 4 * T * product,
+              .steps = 2 * T,
+              .step_flops = product,
+              .step_bytes = weights};
+    case Pass::kDecode:
+      return {.bulk_flops = 2 * product, .bulk_bytes = 2 * weights};
+  }
+  return {};
+}
+
+RooflineTerms attention_roofline(const LayerSpec& spec, SequenceShape shape, Pass pass) {
+  const LayerCost cost = attention_cost<float>(attention_options(spec), shape, pass, 1);
+  const double read = cost.state_bytes + sizeof(float) * cost.parameters;
+  return {.bulk_flops = cost.flops, .bulk_bytes = pass == Pass::kDecode ? read : 0};
+}
+
+/// A model: what it is called and has, how to make one, and what it costs.
 struct Entry {
   ModelInfo info;
   std::unique_ptr<SequenceLayer<float>> (*make_float)(const LayerSpec&);
   std::unique_ptr<SequenceLayer<double>> (*make_double)(const LayerSpec&);
   LayerCost (*cost)(const LayerSpec&, SequenceShape, Pass, int workers);
+  RooflineTerms (*roofline)(const LayerSpec&, SequenceShape, Pass);
+  double (*row_scratch)(const LayerSpec&, SequenceShape, RowCounts);
+  std::string (*form)(const LayerSpec&, SequenceShape, Pass, int workers);
 };
+
+template <template <typename> class Cell>
+RooflineTerms roofline_of_cell(const LayerSpec& spec, SequenceShape shape, Pass pass) {
+  return recurrent_roofline(Cell<float>::kGates, spec, shape, pass);
+}
+
+std::string form_of_loop(const LayerSpec& spec, SequenceShape shape, Pass pass, int workers) {
+  return recurrent_form(recurrent_options(spec), shape, pass, workers);
+}
+
+std::string no_form(const LayerSpec&, SequenceShape, Pass, int) { return ""; }
 
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> table = {
-      {{.name = "elman", .kernels = kRecurrentKernels, .gates = 1},
-       [](const LayerSpec& spec) { return make_elman<float>(recurrent_options(spec)); },
-       [](const LayerSpec& spec) { return make_elman<double>(recurrent_options(spec)); },
-       [](const LayerSpec& spec, SequenceShape shape, Pass pass, int workers) {
-         return elman_cost<float>(recurrent_options(spec), shape, pass, workers);
-       }},
-      {{.name = "lstm", .kernels = kRecurrentKernels, .gates = 4},
-       [](const LayerSpec& spec) { return make_lstm<float>(recurrent_options(spec)); },
-       [](const LayerSpec& spec) { return make_lstm<double>(recurrent_options(spec)); },
-       [](const LayerSpec& spec, SequenceShape shape, Pass pass, int workers) {
-         return lstm_cost<float>(recurrent_options(spec), shape, pass, workers);
-       }},
-      {{.name = "gru", .kernels = kRecurrentKernels, .gates = 3},
-       [](const LayerSpec& spec) { return make_gru<float>(recurrent_options(spec)); },
-       [](const LayerSpec& spec) { return make_gru<double>(recurrent_options(spec)); },
-       [](const LayerSpec& spec, SequenceShape shape, Pass pass, int workers) {
-         return gru_cost<float>(recurrent_options(spec), shape, pass, workers);
-       }},
-      {{.name = "attention", .kernels = kAttentionKernels, .gates = 0},
-       [](const LayerSpec& spec) { return make_attention<float>(attention_options(spec)); },
-       [](const LayerSpec& spec) { return make_attention<double>(attention_options(spec)); },
-       [](const LayerSpec& spec, SequenceShape shape, Pass pass, int workers) {
-         return attention_cost<float>(attention_options(spec), shape, pass, workers);
-       }},
+      {.info = {.name = "elman",
+                .kind = ModelKind::kRecurrent,
+                .kernels = kRecurrentKernels,
+                .default_kernel = "persistent",
+                .watched_kernel = "",
+                .reference_kernels = {"hoisted", "stepwise"},
+                .variants = {"default", "orthogonal", "noanswer"},
+                .takes_narrow_input = true},
+       .make_float = [](const LayerSpec& s) { return make_elman<float>(recurrent_options(s)); },
+       .make_double = [](const LayerSpec& s) { return make_elman<double>(recurrent_options(s)); },
+       .cost =
+           [](const LayerSpec& s, SequenceShape shape, Pass pass, int workers) {
+             return elman_cost<float>(recurrent_options(s), shape, pass, workers);
+           },
+       .roofline = roofline_of_cell<Elman>,
+       .row_scratch = [](const LayerSpec& s, SequenceShape,
+                         RowCounts rows) { return elman_row_scratch(recurrent_options(s), rows); },
+       .form = form_of_loop},
+      {.info = {.name = "lstm",
+                .kind = ModelKind::kRecurrent,
+                .kernels = kRecurrentKernels,
+                .default_kernel = "persistent",
+                .watched_kernel = "",
+                .reference_kernels = {"hoisted", "stepwise"},
+                .variants = {"default", "forget1", "chrono", "noanswer"},
+                .takes_narrow_input = true},
+       .make_float = [](const LayerSpec& s) { return make_lstm<float>(recurrent_options(s)); },
+       .make_double = [](const LayerSpec& s) { return make_lstm<double>(recurrent_options(s)); },
+       .cost =
+           [](const LayerSpec& s, SequenceShape shape, Pass pass, int workers) {
+             return lstm_cost<float>(recurrent_options(s), shape, pass, workers);
+           },
+       .roofline = roofline_of_cell<Lstm>,
+       .row_scratch = [](const LayerSpec& s, SequenceShape,
+                         RowCounts rows) { return lstm_row_scratch(recurrent_options(s), rows); },
+       .form = form_of_loop},
+      {.info = {.name = "gru",
+                .kind = ModelKind::kRecurrent,
+                .kernels = kRecurrentKernels,
+                .default_kernel = "persistent",
+                .watched_kernel = "",
+                .reference_kernels = {"hoisted", "stepwise"},
+                .variants = {"default", "forget1", "chrono", "noanswer"},
+                .takes_narrow_input = true},
+       .make_float = [](const LayerSpec& s) { return make_gru<float>(recurrent_options(s)); },
+       .make_double = [](const LayerSpec& s) { return make_gru<double>(recurrent_options(s)); },
+       .cost =
+           [](const LayerSpec& s, SequenceShape shape, Pass pass, int workers) {
+             return gru_cost<float>(recurrent_options(s), shape, pass, workers);
+           },
+       .roofline = roofline_of_cell<Gru>,
+       .row_scratch = [](const LayerSpec& s, SequenceShape,
+                         RowCounts rows) { return gru_row_scratch(recurrent_options(s), rows); },
+       .form = form_of_loop},
+      {.info = {.name = "attention",
+                .kind = ModelKind::kAttention,
+                .kernels = kAttentionKernels,
+                .default_kernel = "fused",
+                .watched_kernel = "naive",
+                .reference_kernels = {},
+                .variants = {"learned", "sinusoidal", "rotary", "nopos", "meanpool", "noanswer"}},
+       .make_float = [](const LayerSpec& s) { return make_attention<float>(attention_options(s)); },
+       .make_double =
+           [](const LayerSpec& s) { return make_attention<double>(attention_options(s)); },
+       .cost =
+           [](const LayerSpec& s, SequenceShape shape, Pass pass, int workers) {
+             return attention_cost<float>(attention_options(s), shape, pass, workers);
+           },
+       .roofline = attention_roofline,
+       .row_scratch =
+           [](const LayerSpec& s, SequenceShape shape, RowCounts rows) {
+             return attention_row_scratch(attention_options(s), shape, rows);
+           },
+       .form = no_form},
   };
   return table;
 }
@@ -100,9 +192,21 @@ std::vector<std::string> model_names() {
   return names;
 }
 
+std::vector<std::string> model_names(ModelKind kind) {
+  std::vector<std::string> names;
+  for (const ModelInfo& model : all_models()) {
+    if (model.kind == kind) names.push_back(model.name);
+  }
+  return names;
+}
+
 std::vector<std::string> kernel_names() {
-  std::vector<std::string> names = kRecurrentKernels;
-  names.insert(names.end(), kAttentionKernels.begin(), kAttentionKernels.end());
+  std::vector<std::string> names;
+  for (const ModelInfo& model : all_models()) {
+    for (const std::string& kernel : model.kernels) {
+      if (std::ranges::find(names, kernel) == names.end()) names.push_back(kernel);
+    }
+  }
   return names;
 }
 
@@ -120,9 +224,16 @@ LayerCost declared_cost(const LayerSpec& spec, SequenceShape shape, Pass pass, i
   return entry_of(spec.model).cost(spec, shape, pass, workers);
 }
 
+double declared_row_scratch(const LayerSpec& spec, SequenceShape shape, RowCounts rows) {
+  return entry_of(spec.model).row_scratch(spec, shape, rows);
+}
+
+RooflineTerms roofline_terms(const LayerSpec& spec, SequenceShape shape, Pass pass) {
+  return entry_of(spec.model).roofline(spec, shape, pass);
+}
+
 std::string kernel_form(const LayerSpec& spec, SequenceShape shape, Pass pass, int workers) {
-  if (!model_info(spec.model).is_recurrent()) return "";
-  return recurrent_form(recurrent_options(spec), shape, pass, workers);
+  return entry_of(spec.model).form(spec, shape, pass, workers);
 }
 
 }  // namespace seqbench

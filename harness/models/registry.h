@@ -1,5 +1,4 @@
-// Every model and kernel by name. To add a model: one entry in the table of registry.cc; the recall
-// tasks name its settings in tasks.cc and its variants in variants.cc.
+// Every model and kernel by name. To add a model: docs/architecture.md.
 #pragma once
 
 #include <memory>
@@ -12,16 +11,33 @@
 
 namespace seqbench {
 
-struct ModelInfo {
-  std::string name;
-  std::vector<std::string> kernels;  // the ladder, slowest first
-  int gates = 0;                     // D×D input and recurrent matrices; 0 for attention
-
-  bool is_recurrent() const { return gates > 0; }
-  const std::string& fastest_kernel() const { return kernels.back(); }
+/// How a model comes to know the tokens before.
+enum class ModelKind {
+  kRecurrent,  // from a state that it carries along, in one direction
+  kAttention,  // from all tokens at once, weighted, in heads
 };
 
-/// One layer by name. What follows the width applies to attention only.
+/// What a model is called and has; how its layers are made stands beside it in registry.cc.
+struct ModelInfo {
+  std::string name;
+  ModelKind kind = ModelKind::kRecurrent;
+  std::vector<std::string> kernels;  // the ladder, slowest first
+  std::string default_kernel;        // of those: what runs where none is asked for
+  std::string watched_kernel;        // of those: the one that shows its weights and drops some of
+                                     // them; empty for a model without weights
+  std::vector<std::string> reference_kernels;  // of those, quickest in double precision first: one
+                                               // that is not a case's own says what is right;
+                                               // empty: the formula in timing/reference.cc does
+  std::vector<std::string> variants;           // by their names (variants.h), the plain form first
+
+  bool takes_narrow_input = false;  // SequenceLayer::takes_narrow_input() of its default kernel
+
+  /// Whether heads and causality are the layer's own; else it has neither and sees earlier tokens
+  /// alone.
+  bool has_heads() const { return kind == ModelKind::kAttention; }
+};
+
+/// One layer by name. What follows the width applies to models with heads only.
 struct LayerSpec {
   std::string model;
   std::string kernel;
@@ -29,11 +45,13 @@ struct LayerSpec {
   Index heads = 1;
   bool causal = false;
   bool rotary = false;              // positions
-  AttentionWatch* watch = nullptr;  // either needs kernel naive
+  AttentionWatch* watch = nullptr;  // either needs the watched kernel
   const Dropout* dropout = nullptr;
 };
 
 const std::vector<ModelInfo>& all_models();
+/// The models of one kind, in the registry's order.
+std::vector<std::string> model_names(ModelKind kind);
 /// Throws std::invalid_argument for an unknown name.
 const ModelInfo& model_info(const std::string& name);
 std::vector<std::string> model_names();
@@ -51,6 +69,25 @@ std::unique_ptr<SequenceLayer<double>> make_layer(const LayerSpec& spec);
 
 /// The cost that make_layer<float>(spec) declares, without making it.
 LayerCost declared_cost(const LayerSpec& spec, SequenceShape shape, Pass pass, int workers);
+
+/// What SequenceLayer::row_scratch() of the layer says, without one.
+double declared_row_scratch(const LayerSpec& spec, SequenceShape shape, RowCounts rows);
+
+/// What bounds a pass from below on any machine: work that needs no order, read and computed at
+/// once, then steps that wait for each other, each with work and reading of its own.
+struct RooflineTerms {
+  double bulk_flops = 0, bulk_bytes = 0;
+  double steps = 0;
+  double step_flops = 0, step_bytes = 0;
+};
+
+/// That of a layer's pass. Its FLOPs are those of declared_cost().
+///
+/// Attention: all in bulk; bytes count in decode alone, as weights and the key-value cache.
+/// Recurrent: forward, the product with the input in bulk, then T steps, each of which reads the
+/// recurrent weights; train, the mirrored loop besides and three more products in bulk (dx, dW_ih,
+/// dW_hh); decode, both products at once.
+RooflineTerms roofline_terms(const LayerSpec& spec, SequenceShape shape, Pass pass);
 
 /// What the kernel chose for this shape and so many workers at the same time; "" where it has no
 /// choice.

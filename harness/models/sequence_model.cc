@@ -26,18 +26,55 @@ Index first_maximum(MatrixView<const T> row) {
   return found == end ? 0 : found - row.data;
 }
 
-template <typename T>
-std::unique_ptr<Block<T>> make_block(const SequenceModelSpec& spec, const Dropout* dropout,
-                                     bool shares_rows) {
-  const LayerSpec layer = layer_spec(spec, dropout);
-  const bool bidirectional = model_info(spec.model).is_recurrent() && !spec.causal;
-  return std::make_unique<Block<T>>(make_layer<T>(layer),
-                                    BlockOptions{.residual = spec.residual,
-                                                 .mlp_expansion = spec.mlp_expansion,
-                                                 .taps = spec.variant.taps,
-                                                 .shares_rows = shares_rows,
-                                                 .mlp = spec.mlp},
-                                    bidirectional ? make_reversed(make_layer<T>(layer)) : nullptr);
+bool reads_tokens(const SequenceModelSpec& spec) { return spec.vocabulary > 0; }
+
+bool has_positions(const SequenceModelSpec& spec) {
+  return spec.variant.positions == Positions::kLearned ||
+         spec.variant.positions == Positions::kSinusoidal;
+}
+
+bool has_final_norm(const SequenceModelSpec& spec) {
+  return spec.form.residual || spec.form.final_norm;
+}
+
+/// What reserve() allocates beside the blocks.
+ModelBuffers<BufferShape> model_buffers(const SequenceModelSpec& spec, SequenceShape shape,
+                                        Index answers) {
+  const Index D = spec.form.width;
+  const BufferShape state{shape.batch, shape.steps, D};
+  ModelBuffers<BufferShape> buffers;
+  buffers.states.assign(static_cast<std::size_t>(spec.form.layers) + 1, state);
+  buffers.dstate = buffers.dstate_below = state;
+  if (!reads_tokens(spec) && !spec.form.direct_input) {
+    buffers.numbers = buffers.dnumbers = {shape.batch * shape.steps, spec.channels};
+  }
+  if (spec.form.dropout > 0) buffers.embedding_multipliers = state;
+  buffers.features = buffers.dfeatures = {answers, D};
+  if (has_final_norm(spec)) {
+    buffers.normed = {answers, D};
+    buffers.mean = buffers.rstd = {answers};
+  }
+  buffers.logits = buffers.probabilities = {answers, spec.answers};
+  buffers.values = {answers};
+  return buffers;
+}
+
+/// Trainable tensors of the model outside its blocks.
+std::vector<ParameterShape> outer_parameters(const SequenceModelSpec& spec) {
+  const Index D = spec.form.width;
+  std::vector<ParameterShape> parameters;
+  const auto append = [&](const std::vector<ParameterShape>& more) {
+    parameters.insert(parameters.end(), more.begin(), more.end());
+  };
+  const bool embeds = !spec.form.direct_input;
+  if (embeds && reads_tokens(spec)) append({{"embedding.weight", {spec.vocabulary, D}}});
+  if (embeds && !reads_tokens(spec)) append(LinearLayer<float>::shapes("input", spec.channels, D));
+  if (spec.variant.positions == Positions::kLearned) {
+    append({{"positions.weight", {spec.longest, D}}});
+  }
+  if (has_final_norm(spec)) append(NormLayer<float>::shapes("final_norm", D));
+  if (!spec.form.as_gpt2) append(LinearLayer<float>::shapes("readout", D, spec.answers));
+  return parameters;
 }
 
 template <typename T>
@@ -59,53 +96,95 @@ void initialise_layer(Random& random, SequenceLayer<T>& layer, const SequenceMod
 }  // namespace
 
 bool can_read_directly(const SequenceModelSpec& spec) {
-  const bool bare_recurrent =
-      model_info(spec.model).is_recurrent() && !spec.residual && spec.variant.taps == 0;
-  return bare_recurrent && spec.causal && !spec.as_gpt2 && spec.width >= spec.channels;
+  const bool bare = !spec.form.residual && spec.variant.taps == 0;
+  return bare && model_info(spec.model).takes_narrow_input && spec.causal && !spec.form.as_gpt2 &&
+         spec.form.width >= spec.channels;
 }
 
 void check(const SequenceModelSpec& spec) {
   assert((spec.vocabulary > 0) != (spec.channels > 0));
-  if (spec.as_gpt2 && spec.answers != spec.vocabulary) {
+  if (spec.form.as_gpt2 && spec.answers != spec.vocabulary) {
     throw std::invalid_argument("a tied readout needs as many answers as tokens, got " +
                                 std::to_string(spec.answers) + " and " +
                                 std::to_string(spec.vocabulary));
   }
-  if (spec.direct_input && !can_read_directly(spec)) {
+  if (spec.form.direct_input && !can_read_directly(spec)) {
     throw std::invalid_argument(
         "a direct input needs bare recurrent layers in one direction, at least as wide as it, and "
         "no tied readout");
   }
 }
 
-LayerSpec layer_spec(const SequenceModelSpec& spec, const Dropout* dropout) {
-  const ModelInfo& info = model_info(spec.model);
-  if (info.is_recurrent()) {
-    return {.model = spec.model, .kernel = info.fastest_kernel(), .width = spec.width};
-  }
-  const bool drops = spec.dropout > 0;
-  return {.model = spec.model,
-          .kernel = spec.watch != nullptr || drops ? "naive" : info.fastest_kernel(),
-          .width = spec.width,
-          .heads = spec.heads,
-          .causal = spec.causal,
-          .rotary = spec.variant.positions == Positions::kRotary,
-          .watch = spec.watch,
-          .dropout = drops ? dropout : nullptr};
+BlockSpec block_spec(const SequenceModelSpec& spec, Index k, const Dropout* dropout) {
+  const ModelInfo& model = model_info(spec.model);
+  const bool drops = spec.form.dropout > 0 && !model.watched_kernel.empty();
+  const bool is_watched = spec.watch != nullptr && !model.watched_kernel.empty();
+  // Before the first block nothing but a position or dropout tells two tokens of one word apart.
+  const bool shares_rows = k == 0 && reads_tokens(spec) && !has_positions(spec) &&
+                           spec.form.dropout == 0 && !spec.embedding_gradient;
+  return {.layer = {.model = spec.model,
+                    .kernel = is_watched || drops ? model.watched_kernel : model.default_kernel,
+                    .width = spec.form.width,
+                    .heads = spec.form.heads,
+                    .causal = spec.causal,
+                    .rotary = spec.variant.positions == Positions::kRotary,
+                    .watch = is_watched ? spec.watch : nullptr,
+                    .dropout = drops ? dropout : nullptr},
+          .form = spec.form,
+          .taps = spec.variant.taps,
+          .bidirectional = !model.has_heads() && !spec.causal,
+          .shared_rows = shares_rows ? spec.vocabulary : 0,
+          .at_answers = k + 1 == spec.form.layers};
 }
+
+double declared_parameters(const SequenceModelSpec& spec) {
+  double count = scalar_count(outer_parameters(spec));
+  const Dropout dropout{.probability = spec.form.dropout};
+  for (Index k = 0; k < spec.form.layers; ++k) {
+    const BlockSpec block = block_spec(spec, k, &dropout);
+    const double layer = declared_cost(block.layer, {1, 1}, Pass::kForward, 1).parameters;
+    count += (block.bidirectional ? 2 : 1) * layer + scalar_count(block_parameters(block));
+  }
+  return count;
+}
+
+template <typename T>
+double declared_workspace_bytes(const SequenceModelSpec& spec, SequenceShape shape, Index answers) {
+  double bytes = allocated_bytes<T>(model_buffers(spec, shape, answers));
+  const auto add_gradients = [&bytes](const std::vector<ParameterShape>& parameters) {
+    for (const ParameterShape& each : parameters) bytes += allocated_bytes<T>(each.shape);
+  };
+  add_gradients(outer_parameters(spec));
+  const Dropout dropout{.probability = spec.form.dropout};
+  for (Index k = 0; k < spec.form.layers; ++k) {
+    const BlockSpec block = block_spec(spec, k, &dropout);
+    // The registry declares the cost of layers of floats.
+    const double layer = declared_cost(block.layer, shape, Pass::kTrain, 1).workspace_bytes;
+    bytes += (block.bidirectional ? 2 : 1) * layer * sizeof(T) / sizeof(float);
+    if (block.bidirectional) {
+      bytes += reversed_workspace_bytes<T>(shape, spec.form.width, Pass::kTrain);
+    }
+    bytes += allocated_bytes<T>(block_buffers(block, shape, answers));
+    add_gradients(block_parameters(block));
+  }
+  return bytes;
+}
+template double declared_workspace_bytes<float>(const SequenceModelSpec&, SequenceShape, Index);
+template double declared_workspace_bytes<double>(const SequenceModelSpec&, SequenceShape, Index);
 
 template <typename T>
 SequenceModel<T>::SequenceModel(const SequenceModelSpec& spec)
     : spec_(spec),
-      dropout_{.probability = spec.dropout},
-      embedding_{
-          "embedding.weight", Tensor<T>({spec.as_gpt2 ? 0 : spec.vocabulary, input_width()}), {}},
-      input_("input", spec.channels, spec.width),
-      final_norm_("final_norm", spec.width),
-      readout_("readout", spec.width, spec.answers) {
+      dropout_{.probability = spec.form.dropout},
+      embedding_{"embedding.weight",
+                 Tensor<T>({spec.form.as_gpt2 ? 0 : spec.vocabulary, input_width()}),
+                 {}},
+      input_("input", spec.channels, spec.form.width),
+      final_norm_("final_norm", spec.form.width),
+      readout_("readout", spec.form.width, spec.answers) {
   check(spec);
-  if (spec.as_gpt2) readout_.weight.name = embedding_.name;
-  if (spec.direct_input) {
+  if (spec.form.as_gpt2) readout_.weight.name = embedding_.name;
+  if (spec.form.direct_input) {
     for (Index v = 0; v < spec.vocabulary; ++v) embedding_.value.matrix()(v, 0) = T(v);
   }
   if (learns_table()) parameters_.push_back(&table());
@@ -113,25 +192,23 @@ SequenceModel<T>::SequenceModel(const SequenceModelSpec& spec)
     parameters_.insert(parameters_.end(), {&input_.weight, &input_.bias});
   }
   if (spec.variant.positions == Positions::kLearned) {
-    positions_ = {"positions.weight", Tensor<T>({spec.longest, spec.width}), {}};
+    positions_ = {"positions.weight", Tensor<T>({spec.longest, spec.form.width}), {}};
     parameters_.push_back(&positions_);
   } else if (spec.variant.positions == Positions::kSinusoidal) {
-    positions_.value = sinusoidal_positions<T>(spec.longest, spec.width);
+    positions_.value = sinusoidal_positions<T>(spec.longest, spec.form.width);
   }
   name_parameters("");
-  for (Index layer = 0; layer < spec.layers; ++layer) {
-    // Before the first block nothing but a position or dropout tells two tokens of one word apart.
-    const bool shares_rows = layer == 0 && reads_tokens() && positions_.value.size() == 0 &&
-                             spec.dropout == 0 && !spec.embedding_gradient;
-    blocks_.push_back(make_block<T>(spec, &dropout_, shares_rows));
+  for (Index k = 0; k < spec.form.layers; ++k) {
+    blocks_.push_back(std::make_unique<Block<T>>(block_spec(spec, k, &dropout_)));
     blocks_.back()->append_parameters(parameters_);
-    name_parameters("blocks." + std::to_string(layer) + ".");
+    name_parameters("blocks." + std::to_string(k) + ".");
   }
   if (has_final_norm()) {
     parameters_.insert(parameters_.end(), {&final_norm_.weight, &final_norm_.bias});
   }
-  if (!spec.as_gpt2) parameters_.insert(parameters_.end(), {&readout_.weight, &readout_.bias});
+  if (!spec.form.as_gpt2) parameters_.insert(parameters_.end(), {&readout_.weight, &readout_.bias});
   name_parameters("");
+  assert(double(allocated_parameters()) == declared_parameters(spec));
 }
 
 template <typename T>
@@ -151,7 +228,7 @@ void SequenceModel<T>::initialise(Random& random) {
     block->initialise_rest(random);
   }
   readout_.initialise(random);
-  if (spec_.as_gpt2) initialise_as_gpt2(random);
+  if (spec_.form.as_gpt2) initialise_as_gpt2(random);
 }
 
 template <typename T>
@@ -166,19 +243,25 @@ void SequenceModel<T>::initialise_as_gpt2(Random& random) {
     } else if (parameter->value.shape().size() == 2) {
       const bool is_added = name == "out_proj.weight" || name == "linear2.weight";
       fill_normal(random, values, 0,
-                  is_added ? kDeviation / std::sqrt(2 * double(spec_.layers)) : kDeviation);
+                  is_added ? kDeviation / std::sqrt(2 * double(spec_.form.layers)) : kDeviation);
     }
   }
   std::ranges::fill(readout_.bias.value.values(), T{0});
 }
 
 template <typename T>
-Index SequenceModel<T>::parameter_count() const {
+Index SequenceModel<T>::allocated_parameters() const {
   Index count = 0;
   for (const Parameter<T>* parameter : parameters_) count += parameter->value.size();
-  if (spec_.direct_input) {
+  return count;
+}
+
+template <typename T>
+Index SequenceModel<T>::parameter_count() const {
+  Index count = allocated_parameters();
+  if (spec_.form.direct_input) {
     const Index rows = blocks_[0]->layers()[0]->parameters()[0].value.shape()[0];  // of weight_ih
-    count -= rows * (spec_.width - input_width());
+    count -= rows * (spec_.form.width - input_width());
   }
   return count;
 }
@@ -186,30 +269,14 @@ Index SequenceModel<T>::parameter_count() const {
 template <typename T>
 void SequenceModel<T>::reserve(SequenceShape shape, Index answers, int workers) {
   assert(shape.steps <= spec_.longest);
-  const Index D = spec_.width;
-  const std::vector<Index> state_shape{shape.batch, shape.steps, D};
-  states_.clear();
-  for (std::size_t k = 0; k <= blocks_.size(); ++k) states_.emplace_back(state_shape);
-  dstate_ = Tensor<T>(state_shape);
-  dstate_below_ = Tensor<T>(state_shape);
-  for (auto& block : blocks_) block->reserve(shape, Pass::kTrain, workers);
-
-  if (learns_table()) table().gradient = Tensor<T>(table().value.shape());
-  if (learns_input_map()) {
-    input_.reserve(Pass::kTrain);
-    numbers_ = Tensor<T>({shape.batch * shape.steps, spec_.channels});
-    dnumbers_ = Tensor<T>(numbers_.shape());
-  }
-  if (learns_positions()) positions_.gradient = Tensor<T>(positions_.value.shape());
-  if (spec_.dropout > 0) embedding_multipliers_ = Tensor<T>(state_shape);
-  final_norm_.reserve(answers, Pass::kTrain);
-  readout_.reserve(Pass::kTrain);
-  features_ = Tensor<T>({answers, D});
-  normed_ = Tensor<T>({answers, D});
-  dfeatures_ = Tensor<T>({answers, D});
-  logits_ = Tensor<T>({answers, spec_.answers});
-  probabilities_ = Tensor<T>({answers, spec_.answers});
-  values_ = Tensor<T>({answers});
+  buffers_.states.resize(blocks_.size() + 1);
+  allocate_buffers(model_buffers(spec_, shape, answers), buffers_);
+  for (auto& block : blocks_) block->reserve(shape, answers, workers);
+  reserve_gradient(table(), learns_table());
+  input_.reserve_gradients(learns_input_map());
+  reserve_gradient(positions_, learns_positions());
+  final_norm_.reserve_gradients(has_final_norm());
+  readout_.reserve_gradients(true);
   answers_.reserve(static_cast<std::size_t>(answers));
   right_.reserve(static_cast<std::size_t>(answers));
 }
@@ -219,44 +286,47 @@ double SequenceModel<T>::forward(const ThreadTeam& team, const TaskBatch& batch,
   const Index A = batch.answers();
 
   // 1. Tokens or numbers to vectors, and through the first block.
-  const SequenceView<T> embedded = input_view(states_[0], batch);
+  const SequenceView<T> embedded = input_view(buffers_.states[0], batch);
   if (blocks_[0]->takes_shared_rows()) {
-    blocks_[0]->forward_shared(team, share_rows(batch), view(states_[1], batch), keep);
+    share_rows(batch);
+    blocks_[0]->forward_rows(team, pass_over_words(batch), keep);
   } else {
     embed(team, batch, embedded.tokens());
     if (positions_.value.size() > 0) add_positions(team, positions_.value.matrix(), embedded);
     if (dropout_.drops()) {
       const MatrixView<T> states = embedded.tokens();
       const auto count = static_cast<std::size_t>(states.rows * states.cols);
-      draw_multipliers(dropout_, embedding_multipliers_.values().first(count));
+      draw_multipliers(dropout_, buffers_.embedding_multipliers.values().first(count));
       drop_elements(states);
     }
     if (!is_read_at_answers(0)) {
-      blocks_[0]->forward(team, embedded, view(states_[1], batch), keep);
+      blocks_[0]->forward(team, embedded, view(buffers_.states[1], batch), keep);
     }
   }
 
   // 2. Through the others.
   for (std::size_t k = 1; k < blocks_.size(); ++k) {
     if (is_read_at_answers(k)) continue;
-    blocks_[k]->forward(team, view(states_[k], batch), view(states_[k + 1], batch), keep);
+    blocks_[k]->forward(team, view(buffers_.states[k], batch), view(buffers_.states[k + 1], batch),
+                        keep);
   }
 
   // 3. The rows where an answer is asked for, of the last block alone where it can.
-  const MatrixView<T> features = features_.matrix().row_block(0, A);
+  const MatrixView<T> features = buffers_.features.matrix().row_block(0, A);
   if (const std::size_t last = blocks_.size() - 1; is_read_at_answers(last)) {
-    blocks_[last]->forward_at(team, view(states_[last], batch), batch.answer_rows, features, keep);
+    blocks_[last]->forward_rows(team, pass_to_answers(batch), keep);
   } else {
-    const MatrixView<T> output = view(states_.back(), batch).tokens();
+    const MatrixView<T> output = view(buffers_.states.back(), batch).tokens();
     for (Index a = 0; a < A; ++a) {
       as_eigen(features).row(a) = as_eigen(output).row(batch.answer_rows[std::size_t(a)]);
     }
   }
 
   // 4. To logits and the loss.
-  const MatrixView<T> normed = has_final_norm() ? normed_.matrix().row_block(0, A) : features;
-  if (has_final_norm()) final_norm_.forward(features, normed);
-  const MatrixView<T> logits = logits_.matrix().row_block(0, A);
+  const MatrixView<T> normed =
+      has_final_norm() ? buffers_.normed.matrix().row_block(0, A) : features;
+  if (has_final_norm()) final_norm_.forward(features, normed, buffers_.mean, buffers_.rstd);
+  const MatrixView<T> logits = buffers_.logits.matrix().row_block(0, A);
   readout_.forward(team, normed, logits);
   judge(batch, logits);
   return loss_forward(batch, logits);
@@ -267,22 +337,25 @@ void SequenceModel<T>::backward(const ThreadTeam& team, const TaskBatch& batch, 
   const Index A = batch.answers();
 
   // Undoes 4.
-  const MatrixView<T> features = features_.matrix().row_block(0, A);
-  const MatrixView<T> normed = has_final_norm() ? normed_.matrix().row_block(0, A) : features;
-  const MatrixView<T> dlogits = logits_.matrix().row_block(0, A);
-  const MatrixView<T> dfeatures = dfeatures_.matrix().row_block(0, A);
+  const MatrixView<T> features = buffers_.features.matrix().row_block(0, A);
+  const MatrixView<T> normed =
+      has_final_norm() ? buffers_.normed.matrix().row_block(0, A) : features;
+  const MatrixView<T> dlogits = buffers_.logits.matrix().row_block(0, A);
+  const MatrixView<T> dfeatures = buffers_.dfeatures.matrix().row_block(0, A);
   loss_backward(batch, dlogits);
   if (loss_scale != 1) as_eigen(dlogits) *= T(loss_scale);
   readout_.backward(team, normed, dlogits, dfeatures);
-  if (has_final_norm()) final_norm_.backward(features, dfeatures, dfeatures);
+  if (has_final_norm()) {
+    final_norm_.backward(features, buffers_.mean, buffers_.rstd, dfeatures, dfeatures);
+  }
 
   // Undoes 3: all other rows have no part in the loss.
   const std::size_t last = blocks_.size() - 1;
   if (is_read_at_answers(last)) {
-    blocks_[last]->backward_at(team, view(states_[last], batch), batch.answer_rows, dfeatures,
-                               view(dstate_, batch));
+    blocks_[last]->backward_rows(team, pass_to_answers(batch), dfeatures,
+                                 view(buffers_.dstate, batch).tokens());
   } else {
-    const MatrixView<T> dlast = view(dstate_, batch).tokens();
+    const MatrixView<T> dlast = view(buffers_.dstate, batch).tokens();
     as_eigen(dlast).setZero();
     for (Index a = 0; a < A; ++a) {
       as_eigen(dlast).row(batch.answer_rows[std::size_t(a)]) = as_eigen(dfeatures).row(a);
@@ -292,20 +365,21 @@ void SequenceModel<T>::backward(const ThreadTeam& team, const TaskBatch& batch, 
   // Undoes 2.
   for (std::size_t k = last; k > 0; --k) {
     if (is_read_at_answers(k)) continue;
-    blocks_[k]->backward(team, view(states_[k], batch), view(states_[k + 1], batch),
-                         view(dstate_, batch), view(dstate_below_, batch));
-    std::swap(dstate_, dstate_below_);
+    blocks_[k]->backward(team, view(buffers_.states[k], batch), view(buffers_.states[k + 1], batch),
+                         view(buffers_.dstate, batch), view(buffers_.dstate_below, batch));
+    std::swap(buffers_.dstate, buffers_.dstate_below);
   }
 
   // Undoes 1.
   if (blocks_[0]->takes_shared_rows()) return embed_backward_shared(team, batch);
   if (!is_read_at_answers(0)) {
-    blocks_[0]->backward(team, input_view(states_[0], batch), view(states_[1], batch),
-                         view(dstate_, batch), input_view(dstate_below_, batch));
-    std::swap(dstate_, dstate_below_);
+    blocks_[0]->backward(team, input_view(buffers_.states[0], batch),
+                         view(buffers_.states[1], batch), view(buffers_.dstate, batch),
+                         input_view(buffers_.dstate_below, batch));
+    std::swap(buffers_.dstate, buffers_.dstate_below);
   }
-  if (dropout_.drops()) drop_elements(input_view(dstate_, batch).tokens());
-  embedding_gradient_ = input_view(dstate_, batch);
+  if (dropout_.drops()) drop_elements(input_view(buffers_.dstate, batch).tokens());
+  embedding_gradient_ = input_view(buffers_.dstate, batch);
   if (learns_positions()) {
     add_positions_backward(team, embedding_gradient_, positions_.gradient.matrix());
   }
@@ -318,37 +392,38 @@ void SequenceModel<T>::embed(const ThreadTeam& team, const TaskBatch& batch,
   if (reads_tokens()) {
     return embedding_forward<T>(batch.tokens, table().value.matrix(), embedded);
   }
-  T* const numbers = spec_.direct_input ? embedded.data : numbers_.data();
+  T* const numbers = spec_.form.direct_input ? embedded.data : buffers_.numbers.data();
   std::ranges::transform(batch.numbers, numbers, [](double u) { return T(u); });
-  if (spec_.direct_input) return;
-  input_.forward(team, numbers_.matrix().row_block(0, embedded.rows), embedded);
+  if (spec_.form.direct_input) return;
+  input_.forward(team, buffers_.numbers.matrix().row_block(0, embedded.rows), embedded);
 }
 
 template <typename T>
 void SequenceModel<T>::drop_elements(MatrixView<T> states) {
-  const MatrixView<const T> multipliers(embedding_multipliers_.data(), states.rows, states.cols);
+  const MatrixView<const T> multipliers(buffers_.embedding_multipliers.data(), states.rows,
+                                        states.cols);
   as_eigen(states).array() *= as_eigen(multipliers).array();
 }
 
 template <typename T>
 void SequenceModel<T>::embed_backward(const ThreadTeam& team, const TaskBatch& batch) {
-  if (spec_.direct_input) return;
+  if (spec_.form.direct_input) return;
   const MatrixView<const T> gradient = embedding_gradient_.tokens();
   if (reads_tokens()) {
     return table_backward(batch.tokens, gradient);
   }
-  input_.backward(team, numbers_.matrix().row_block(0, gradient.rows), gradient,
-                  dnumbers_.matrix().row_block(0, gradient.rows));
+  input_.backward(team, buffers_.numbers.matrix().row_block(0, gradient.rows), gradient,
+                  buffers_.dnumbers.matrix().row_block(0, gradient.rows));
 }
 
 template <typename T>
 bool SequenceModel<T>::is_read_at_answers(std::size_t k) const {
   const Block<T>& block = *blocks_[k];
-  return k + 1 == blocks_.size() && block.gives_rows() && !block.takes_shared_rows();
+  return k + 1 == blocks_.size() && block.gives_answers() && !block.takes_shared_rows();
 }
 
 template <typename T>
-SharedRows<T> SequenceModel<T>::share_rows(const TaskBatch& batch) {
+void SequenceModel<T>::share_rows(const TaskBatch& batch) {
   row_of_word_.assign(static_cast<std::size_t>(spec_.vocabulary), -1);
   words_.clear();
   shared_rows_.clear();
@@ -360,25 +435,42 @@ SharedRows<T> SequenceModel<T>::share_rows(const TaskBatch& batch) {
     }
     shared_rows_.push_back(row);
   }
-  const MatrixView<T> table(states_[0].data(), static_cast<Index>(words_.size()), input_width());
-  embedding_forward<T>(words_, this->table().value.matrix(), table);
-  return {.table = table, .rows = shared_rows_};
+  const MatrixView<T> rows(buffers_.states[0].data(), Index(words_.size()), input_width());
+  embedding_forward<T>(words_, table().value.matrix(), rows);
+}
+
+template <typename T>
+RowPass<T> SequenceModel<T>::pass_over_words(const TaskBatch& batch) {
+  return {.shape = batch.shape,
+          .shared = shared_rows_,
+          .wanted = {},
+          .x = {buffers_.states[0].data(), Index(words_.size()), input_width()},
+          .y = view(buffers_.states[1], batch).tokens(),
+          .scratch = nullptr};
+}
+
+template <typename T>
+RowPass<T> SequenceModel<T>::pass_to_answers(const TaskBatch& batch) {
+  return {.shape = batch.shape,
+          .shared = {},
+          .wanted = batch.answer_rows,
+          .x = view(buffers_.states[blocks_.size() - 1], batch).tokens(),
+          .y = buffers_.features.matrix().row_block(0, batch.answers()),
+          .scratch = nullptr};
 }
 
 /// Behind a forward that shared rows.
 template <typename T>
 void SequenceModel<T>::embed_backward_shared(const ThreadTeam& team, const TaskBatch& batch) {
-  const auto U = static_cast<Index>(words_.size());
-  const MatrixView<T> table(states_[0].data(), U, input_width());
-  const MatrixView<T> dtable(dstate_below_.data(), U, input_width());
-  blocks_[0]->backward_shared(team, {.table = table, .rows = shared_rows_}, view(states_[1], batch),
-                              view(dstate_, batch), dtable);
-  if (!spec_.direct_input) table_backward(words_, dtable);
+  const MatrixView<T> dwords(buffers_.dstate_below.data(), Index(words_.size()), input_width());
+  blocks_[0]->backward_rows(team, pass_over_words(batch), view(buffers_.dstate, batch).tokens(),
+                            dwords);
+  if (!spec_.form.direct_input) table_backward(words_, dwords);
 }
 
 template <typename T>
 void SequenceModel<T>::table_backward(std::span<const Token> tokens, MatrixView<const T> gradient) {
-  if (spec_.as_gpt2) {
+  if (spec_.form.as_gpt2) {
     add_embedding_gradient(tokens, gradient, table().gradient.matrix());
   } else {
     embedding_backward(tokens, gradient, table().gradient.matrix());
@@ -389,27 +481,28 @@ template <typename T>
 double SequenceModel<T>::loss_forward(const TaskBatch& batch, MatrixView<T> logits) {
   if (spec_.loss == LossKind::kCrossEntropy) {
     return cross_entropy_forward(logits, batch.targets,
-                                 probabilities_.matrix().row_block(0, logits.rows));
+                                 buffers_.probabilities.matrix().row_block(0, logits.rows));
   }
-  std::ranges::transform(batch.values, values_.data(), [](double value) { return T(value); });
+  std::ranges::transform(batch.values, buffers_.values.data(),
+                         [](double value) { return T(value); });
   const auto count = static_cast<std::size_t>(logits.rows);
-  return mse_forward<T>({logits.data, count}, values_.values().first(count));
+  return mse_forward<T>({logits.data, count}, buffers_.values.values().first(count));
 }
 
 template <typename T>
 void SequenceModel<T>::loss_backward(const TaskBatch& batch, MatrixView<T> dlogits) {
   if (spec_.loss == LossKind::kCrossEntropy) {
-    return cross_entropy_backward(probabilities_.matrix().row_block(0, dlogits.rows), batch.targets,
-                                  dlogits);
+    return cross_entropy_backward(buffers_.probabilities.matrix().row_block(0, dlogits.rows),
+                                  batch.targets, dlogits);
   }
   const std::span<T> predictions(dlogits.data, static_cast<std::size_t>(dlogits.rows));
-  mse_backward<T>(predictions, values_.values().first(predictions.size()), predictions);
+  mse_backward<T>(predictions, buffers_.values.values().first(predictions.size()), predictions);
 }
 
 template <typename T>
 SequenceView<T> SequenceModel<T>::view(Tensor<T>& states, const TaskBatch& batch) const {
-  assert(batch.shape.batch * batch.shape.steps * spec_.width <= states.size());
-  return {states.data(), batch.shape.batch, batch.shape.steps, spec_.width};
+  assert(batch.shape.batch * batch.shape.steps * spec_.form.width <= states.size());
+  return {states.data(), batch.shape.batch, batch.shape.steps, spec_.form.width};
 }
 
 template <typename T>

@@ -6,7 +6,7 @@
 //
 // What does not decide the loss is left out, the same for every model: the last block gives its
 // output at the answers' rows alone where it can, and what comes before the first product with
-// other tokens is computed once for each word (core/sequence_layer.h).
+// other tokens is computed once for each word (RowPass in core/sequence_layer.h).
 //
 // The blocks are bare layers, or pre-norm residual blocks with or without an MLP, which end with a
 // layer norm (tasks.cc says which model has which on a task). All read the answer at the same
@@ -37,22 +37,9 @@ struct SequenceModelSpec {
   double tolerance = 0;  // of a right answer, where the loss is the squared error
   Index longest = 1;     // sequence: the number of positions
   Index time_scale = 0;  // chrono's T; 0: longest
-  Index width = 64;
-  Index layers = 1;
-  Index heads = 4;          // attention only
-  bool causal = true;       // a token sees itself and earlier ones; else recurrent blocks read in
-                            // both directions
-  bool residual = false;    // the blocks' form, with a layer norm behind the last one
-  bool final_norm = false;  // that norm behind bare layers too
-  Index mlp_expansion = 0;  // of residual blocks
-  MlpKind mlp = MlpKind::kRelu;
-  bool as_gpt2 = false;       // the embedding's table is the readout's weight too, without bias;
-                              // needs as many answers as tokens
-  bool direct_input = false;  // no embedding: the numbers of a step, or its token's number, are the
-                              // only channels that the first layer reads. Bare recurrent layers
-                              // in one direction only
-  double dropout = 0;         // in training, of the embedding's output (positions included) and of
-                              // attention's weights, whose kernel is naive then
+  ModelForm form{.width = 64, .heads = 4};
+  bool causal = true;  // a token sees itself and earlier ones; else recurrent blocks read in both
+                       // directions
   bool embedding_gradient = false;  // backward tells it at every step of every sequence
   AttentionWatch* watch = nullptr;  // of all attention layers, outlives the model; null: none
 };
@@ -63,8 +50,40 @@ bool can_read_directly(const SequenceModelSpec& spec);
 /// Throws std::invalid_argument for a model that cannot be, whatever its layers say.
 void check(const SequenceModelSpec& spec);
 
-/// One layer of the model. It refers to `dropout`, which may be null, where it has any.
-LayerSpec layer_spec(const SequenceModelSpec& spec, const Dropout* dropout);
+/// Block k of the model. Its layers refer to `dropout`, which may be null, where they have any.
+BlockSpec block_spec(const SequenceModelSpec& spec, Index k, const Dropout* dropout);
+
+/// Trainable scalars of the model, those of channels that are always 0 included. A double, as in
+/// LayerCost.
+double declared_parameters(const SequenceModelSpec& spec);
+
+/// Bytes that reserve() of a SequenceModel<T> with one worker allocates, gradients included,
+/// parameters not.
+template <typename T>
+double declared_workspace_bytes(const SequenceModelSpec& spec, SequenceShape shape, Index answers);
+
+/// Memory of a model beside its blocks and parameters, as core/buffers.h says. N = B·T tokens, A
+/// answers.
+template <typename Buffer>
+struct ModelBuffers {
+  std::vector<Buffer> states;    // the input of each block, and the last one's output [B, T, D]
+  Buffer dstate, dstate_below;   // gradients of a block's output and of its input [B, T, D]
+  Buffer numbers, dnumbers;      // an input of numbers [N, channels]
+  Buffer embedding_multipliers;  // of dropout [B, T, D]
+  Buffer features, normed;       // the answers' rows, before and after the norm [A, D]
+  Buffer mean, rstd;             // of that norm [A]
+  Buffer dfeatures;              // [A, D]
+  Buffer logits, probabilities;  // [A, answers]
+  Buffer values;                 // the right answers of a regression [A]
+
+  std::vector<Buffer*> buffers() {
+    std::vector<Buffer*> list{
+        &dstate, &dstate_below, &numbers,   &dnumbers, &embedding_multipliers, &features, &normed,
+        &mean,   &rstd,         &dfeatures, &logits,   &probabilities,         &values};
+    for (Buffer& state : states) list.push_back(&state);
+    return list;
+  }
+};
 
 template <typename T>
 class SequenceModel {
@@ -112,28 +131,34 @@ class SequenceModel {
  private:
   /// C, the width of what the first layer reads: D, but of a direct input.
   Index input_width() const {
-    return !spec_.direct_input ? spec_.width : reads_tokens() ? 1 : spec_.channels;
+    return !spec_.form.direct_input ? spec_.form.width : reads_tokens() ? 1 : spec_.channels;
   }
+  /// Trainable scalars, with the weights of channels that are always 0.
+  Index allocated_parameters() const;
   /// Those without a name yet.
   void name_parameters(const std::string& prefix);
   void initialise_as_gpt2(Random& random);
   /// [V, C] that tokens are looked up in.
-  Parameter<T>& table() { return spec_.as_gpt2 ? readout_.weight : embedding_; }
+  Parameter<T>& table() { return spec_.form.as_gpt2 ? readout_.weight : embedding_; }
   /// Behind the readout's backward, whose gradient is a tied table's too.
   void table_backward(std::span<const Token> tokens, MatrixView<const T> gradient);
-  bool has_final_norm() const { return spec_.residual || spec_.final_norm; }
+  bool has_final_norm() const { return spec_.form.residual || spec_.form.final_norm; }
   bool reads_tokens() const { return spec_.vocabulary > 0; }
   /// Whether tokens are looked up in a trained table, or numbers go through a trained map.
-  bool learns_table() const { return reads_tokens() && !spec_.direct_input; }
-  bool learns_input_map() const { return !reads_tokens() && !spec_.direct_input; }
+  bool learns_table() const { return reads_tokens() && !spec_.form.direct_input; }
+  bool learns_input_map() const { return !reads_tokens() && !spec_.form.direct_input; }
   bool learns_positions() const { return spec_.variant.positions == Positions::kLearned; }
   /// Whether block k computes its output at the answers' rows alone.
   bool is_read_at_answers(std::size_t k) const;
-  /// The input of a first block whose tokens share the rows of their words: assigns words_ and
-  /// shared_rows_.
-  SharedRows<T> share_rows(const TaskBatch& batch);
+  /// The tokens' rows as those of their words: assigns words_ and shared_rows_, and the words' rows
+  /// in front of states[0].
+  void share_rows(const TaskBatch& batch);
+  /// The first block's pass over them.
+  RowPass<T> pass_over_words(const TaskBatch& batch);
+  /// The last block's pass to the answers' rows.
+  RowPass<T> pass_to_answers(const TaskBatch& batch);
   void embed_backward_shared(const ThreadTeam& team, const TaskBatch& batch);
-  /// The front of states_[k], or of its gradient.
+  /// The front of states[k], or of its gradient.
   SequenceView<T> view(Tensor<T>& states, const TaskBatch& batch) const;
   SequenceView<T> input_view(Tensor<T>& states, const TaskBatch& batch) const;
   void embed(const ThreadTeam& team, const TaskBatch& batch, MatrixView<T> embedded);
@@ -156,17 +181,10 @@ class SequenceModel {
   std::vector<Parameter<T>*> parameters_;
   std::vector<std::string> parameter_names_;
 
-  Tensor<T> numbers_, dnumbers_;      // [N, channels]
-  Tensor<T> embedding_multipliers_;   // of dropout [N, D]; empty without
-  std::vector<Token> words_;          // [U] the batch's different tokens, by their first place
-  std::vector<Token> shared_rows_;    // [N] where each token is among them
-  std::vector<Token> row_of_word_;    // [V] the same of each word; −1: not in the batch
-  std::vector<Tensor<T>> states_;     // the input of each block, and the last one's output
-  Tensor<T> dstate_, dstate_below_;   // gradients of a block's output and of its input
-  Tensor<T> features_, normed_;       // [A, D]: the answers' rows, before and after the norm
-  Tensor<T> dfeatures_;               // [A, D]
-  Tensor<T> logits_, probabilities_;  // [A, answers]
-  Tensor<T> values_;                  // [A]: the right answers of a regression
+  ModelBuffers<Tensor<T>> buffers_;
+  std::vector<Token> words_;        // [U] the batch's different tokens, by their first place
+  std::vector<Token> shared_rows_;  // [N] where each token is among them
+  std::vector<Token> row_of_word_;  // [V] the same of each word; −1: not in the batch
   std::vector<Token> answers_;
   std::vector<bool> right_;
   SequenceView<const T> embedding_gradient_;

@@ -4,45 +4,50 @@
 #include <cmath>
 
 #include "core/initialisers.h"
+#include "harness/models/registry.h"
 #include "harness/tasks/task.h"
 
 namespace seqbench {
 namespace {
 
-const std::vector<std::string> kRecurrent = {"elman", "lstm", "gru"};
 const std::string kConvolution = "conv3";
 constexpr Index kTaps = 3;
 
-// A model's first one is its plain form.
+// Which model has which stands in the registry.
 const std::vector<Variant>& all_variants() {
   static const std::vector<Variant> variants = {
-      {.name = "default", .models = kRecurrent},
-      {.name = "forget1", .models = {"lstm", "gru"}, .initialisation = Initialisation::kForgetOne},
-      {.name = "chrono", .models = {"lstm", "gru"}, .initialisation = Initialisation::kChrono},
-      {.name = "orthogonal", .models = {"elman"}, .initialisation = Initialisation::kOrthogonal},
-      {.name = "learned", .models = {"attention"}, .positions = Positions::kLearned},
-      {.name = "sinusoidal", .models = {"attention"}, .positions = Positions::kSinusoidal},
-      {.name = "rotary", .models = {"attention"}, .positions = Positions::kRotary},
-      {.name = "nopos", .models = {"attention"}},
+      {.name = "default"},
+      {.name = "forget1", .initialisation = Initialisation::kForgetOne},
+      {.name = "chrono", .initialisation = Initialisation::kChrono},
+      {.name = "orthogonal", .initialisation = Initialisation::kOrthogonal},
+      {.name = "learned", .positions = Positions::kLearned},
+      {.name = "sinusoidal", .positions = Positions::kSinusoidal},
+      {.name = "rotary", .positions = Positions::kRotary},
+      {.name = "nopos"},
       {.name = "meanpool",
-       .models = {"attention"},
        .initialisation = Initialisation::kUniformKeys,
        .positions = Positions::kLearned},
-      {.name = "noanswer", .models = kRecurrent, .evidence = Evidence::kRemoved},
-      {.name = "noanswer",
-       .models = {"attention"},
-       .positions = Positions::kLearned,
-       .evidence = Evidence::kRemoved},
+      {.name = "noanswer", .evidence = Evidence::kRemoved},
   };
   return variants;
 }
 
-/// The table's entries that a model has.
+const Variant& variant_named(const std::string& name) {
+  const auto found = std::ranges::find(all_variants(), name, &Variant::name);
+  assert(found != all_variants().end());
+  return *found;
+}
+
+/// Those that a model has, its plain form first.
 std::vector<Variant> variants_of(const std::string& model) {
-  std::vector<Variant> variants = all_variants();
-  std::erase_if(variants, [&](const Variant& variant) {
-    return std::ranges::find(variant.models, model) == variant.models.end();
-  });
+  std::vector<Variant> variants;
+  for (const std::string& name : model_info(model).variants) {
+    variants.push_back(variant_named(name));
+  }
+  // With the evidence removed it is the plain form that must stay at chance.
+  for (Variant& variant : variants) {
+    if (variant.evidence == Evidence::kRemoved) variant.positions = variants.front().positions;
+  }
   return variants;
 }
 
@@ -62,9 +67,7 @@ std::optional<Variant> find_variant(const std::string& model, const std::string&
 
 std::vector<std::string> variant_names() {
   std::vector<std::string> names;
-  for (const Variant& variant : all_variants()) {
-    if (std::ranges::find(names, variant.name) == names.end()) names.push_back(variant.name);
-  }
+  for (const Variant& variant : all_variants()) names.push_back(variant.name);
   const std::vector<std::string> plain = names;
   names.push_back(kConvolution);
   for (const std::string& name : plain) names.push_back(name + "+" + kConvolution);

@@ -1,8 +1,8 @@
 // What can differ between two trainings of the same model: how it starts, how it knows positions,
 // whether a convolution stands before its layers, and whether the task shows it the answer at all.
 //
-// To add a variant: an entry in variants.cc's table. Each has a second form with the convolution,
-// "learned" and "learned+conv3".
+// To add a variant: an entry in variants.cc's table, and its name in the registry's row of each
+// model that has it. Each has a second form with the convolution, "learned" and "learned+conv3".
 #pragma once
 
 #include <optional>
@@ -32,7 +32,6 @@ enum class Positions {
 
 struct Variant {
   std::string name;
-  std::vector<std::string> models;  // that have it
   Initialisation initialisation = Initialisation::kPyTorch;
   Positions positions = Positions::kNone;
   Evidence evidence = Evidence::kGiven;  // removed: a control that must stay at chance

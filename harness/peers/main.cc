@@ -37,7 +37,7 @@ class OnednnServer {
     const auto found = id.is_string() ? cases_.find(id.get<std::string>()) : cases_.end();
     if (found == cases_.end()) return server_.answer(line);
     const bool prepares = request.value("do", Json()) == "prepare";
-    if (prepares && found->second.is_attention()) {
+    if (prepares && found->second.model().kind == ModelKind::kAttention) {
       return {{"case", id}, {"status", "skipped"}, {"reason", "oneDNN 2.6 has no attention"}};
     }
     request["case"] = found->second.id();

@@ -171,7 +171,7 @@ class OnednnLayer : public SequenceLayer<float> {
   static constexpr int kInputWeights = 0, kRecurrentWeights = 1, kInputBias = 2, kRecurrentBias = 3;
 
   static LayerSpec own_spec(LayerSpec spec) {
-    spec.kernel = model_info(spec.model).fastest_kernel();
+    spec.kernel = model_info(spec.model).default_kernel;
     return spec;
   }
 

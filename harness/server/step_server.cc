@@ -15,6 +15,7 @@
 #include "harness/tasks/task.h"
 #include "harness/tasks/task_batch.h"
 #include "harness/tasks/tasks.h"
+#include "harness/training/model_file.h"
 #include "harness/training/training.h"
 #include "harness/training/training_cost.h"
 #include "harness/training/training_settings.h"
@@ -44,18 +45,16 @@ Tensor<float> as_tensor(const std::vector<Number>& numbers, std::vector<Index> s
 
 std::map<std::string, std::string> metadata_of(const TrainingSettings& settings) {
   const TaskDefaults& defaults = settings.defaults();
-  const auto text = [](auto number) { return Json(number).dump(); };
-  return {{"task", settings.task->name},
-          {"model", settings.model},
-          {"variant", settings.variant.name},
-          {"layers", text(settings.form.layers)},
-          {"heads", text(settings.form.heads)},
-          {"width", text(settings.width)},
-          {"residual", text(settings.form.residual)},
-          {"mlp_expansion", text(settings.form.mlp_expansion)},
-          {"learning_rate", text(settings.form.learning_rate)},
-          {"weight_decay", text(defaults.weight_decay)},
-          {"max_gradient_norm", text(defaults.max_gradient_norm)}};
+  const auto text = [](double number) { return Json(number).dump(); };
+  std::map<std::string, std::string> metadata = form_metadata(settings.form);
+  metadata.merge(std::map<std::string, std::string>{
+      {"task", settings.task->name},
+      {"model", settings.model},
+      {"variant", settings.variant.name},
+      {"learning_rate", text(settings.learning_rate)},
+      {"weight_decay", text(settings.weight_decay.value_or(defaults.weight_decay))},
+      {"max_gradient_norm", text(defaults.max_gradient_norm)}});
+  return metadata;
 }
 
 /// Takes the first steps; the parameters in the file are those before them.
@@ -69,7 +68,7 @@ void write_training(const std::filesystem::path& path, const TrainingSettings& s
   }
   std::vector<double> losses;
   for (Index step = 0; step < kCheckedSteps; ++step) {
-    losses.push_back(training.step.run(training.team, batch, settings.form.learning_rate));
+    losses.push_back(training.step.run(training.team, batch, settings.learning_rate));
   }
   const Tensor<float> tokens = as_tensor(batch.tokens, {batch.shape.batch, batch.shape.steps});
   const Tensor<float> answer_rows = as_tensor(batch.answer_rows, {batch.answers()});
@@ -85,24 +84,17 @@ void write_training(const std::filesystem::path& path, const TrainingSettings& s
   write_safetensors(path, metadata_of(settings), tensors);
 }
 
-[[noreturn]] void refuse(const std::string& option, const std::string& value,
-                         const std::string& expected) {
-  throw UsageError("--" + option + ": '" + value + "' is not allowed; expected " + expected);
-}
-
 /// The training of a model as the task has it, in the first of the task's variants for it.
 TrainingSettings settings_of(const Task& task, const std::string& model, Index distance,
                              const CommandLine& line) {
   const TaskDefaults& defaults = task.defaults;
-  TrainingSettings settings{.task = &task,
-                            .model = model,
-                            .distance = distance,
-                            .batch = line.given("batch") ? line.integer("batch") : defaults.batch,
-                            .width = line.given("width") ? line.integer("width") : defaults.width,
-                            .form = defaults.models.at(model)};
+  TrainingSettings settings = default_training(task, nullptr, model);
+  settings.distance = distance;
+  settings.batch = line.given("batch") ? line.integer("batch") : defaults.batch;
+  if (line.given("width")) settings.form.width = line.integer("width");
   const Index heads = settings.form.heads;
-  if (!model_info(model).is_recurrent() && settings.width % heads != 0) {
-    refuse("width", line.text("width"), "a multiple of its heads, " + std::to_string(heads));
+  if (model_info(model).has_heads() && settings.form.width % heads != 0) {
+    refuse_option("width", line.text("width"), "a multiple of its heads, " + std::to_string(heads));
   }
   for (const std::string& name : defaults.variants) {
     const auto variant = find_variant(model, name);
@@ -116,15 +108,15 @@ TrainingSettings settings_of(const Task& task, const std::string& model, Index d
 /// The cells of steps.csv but for the parameters.
 Json cells_of(const TrainingSettings& settings) {
   const auto text = [](Index number) { return std::to_string(number); };
-  const bool recurrent = model_info(settings.model).is_recurrent();
+  const bool has_heads = model_info(settings.model).has_heads();
   return {{"task", settings.task->name},
           {"model", settings.model},
           {"variant", settings.variant.name},
           {"batch", text(settings.batch)},
           {"seq_len", text(settings.seq_len())},
-          {"width", text(settings.width)},
+          {"width", text(settings.form.width)},
           {"layers", text(settings.form.layers)},
-          {"heads", recurrent ? "" : text(settings.form.heads)},
+          {"heads", has_heads ? text(settings.form.heads) : ""},
           {"threads", "1"}};
 }
 
@@ -133,7 +125,7 @@ Json cells_of(const TrainingSettings& settings) {
 std::string StepCase::id() const {
   return settings.task->name + ":" + settings.model + ":seqbench:B" +
          std::to_string(settings.batch) + ":T" + std::to_string(settings.seq_len()) + ":D" +
-         std::to_string(settings.width) + ":t1";
+         std::to_string(settings.form.width) + ":t1";
 }
 
 Json StepServer::prepare_case(const StepCase& one, const Json& request) {
@@ -161,7 +153,7 @@ Json StepServer::prepare_case(const StepCase& one, const Json& request) {
 Json StepServer::repeat(const StepCase& one, std::unique_ptr<RunningTraining>& training) {
   // The probes run where the layers' do; the training's own team leaves the thread there.
   return repeat_passes(make_team(1), options_.min_seconds, [&] {
-    training->step.run(training->team, training->batch, one.settings.form.learning_rate);
+    training->step.run(training->team, training->batch, one.settings.learning_rate);
   });
 }
 
@@ -174,16 +166,16 @@ void add_step_options(CommandLine& line) {
 
 std::vector<StepCase> parse_step_cases(const CommandLine& line) {
   for (const std::string option : {"kernel", "pass", "heads", "threads", "max-tokens"}) {
-    if (line.given(option)) refuse(option, line.text(option), "nothing beside --task");
+    if (line.given(option)) refuse_option(option, line.text(option), "nothing beside --task");
   }
-  if (line.flag_given("causal")) refuse("causal", "true", "nothing beside --task");
+  if (line.flag_given("causal")) refuse_option("causal", "true", "nothing beside --task");
   std::vector<StepCase> cases;
   for (const std::string& name : line.names("task", task_names())) {
     const Task& task = task_by_name(name);
     for (const Index distance : line.integers("length", 0)) {
       if (distance < task.min_distance(0)) {
-        refuse("length", std::to_string(distance),
-               "at least " + std::to_string(task.min_distance(0)) + " for task " + name);
+        refuse_option("length", std::to_string(distance),
+                      "at least " + std::to_string(task.min_distance(0)) + " for task " + name);
       }
       for (const std::string& model : line.names("model", model_names())) {
         cases.push_back({settings_of(task, model, distance, line)});

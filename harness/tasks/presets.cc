@@ -12,22 +12,22 @@ constexpr double kNoClipping = std::numeric_limits<double>::infinity();
 
 /// Zoology's model: pre-norm blocks of one head, readout tied to the embedding.
 constexpr ModelSettings mixing_blocks(double learning_rate) {
-  return {.layers = 2,
-          .learning_rate = learning_rate,
-          .residual = true,
-          .mlp = MlpKind::kIdentity,
-          .as_gpt2 = true,
-          .dropout = 0.1};
+  return {.form = {.layers = 2,
+                   .residual = true,
+                   .mlp = MlpKind::kIdentity,
+                   .as_gpt2 = true,
+                   .dropout = 0.1},
+          .learning_rate = learning_rate};
 }
 
 /// seq_icl's: pre-norm blocks of one head or an LSTM, readout tied to the embedding.
-constexpr ModelSettings kLanguageModelBlocks{.layers = 2,
-                                             .learning_rate = 5e-4,
-                                             .residual = true,
-                                             .mlp_expansion = 4,
-                                             .mlp = MlpKind::kGelu,
-                                             .as_gpt2 = true,
-                                             .dropout = 0.1};
+constexpr ModelSettings kLanguageModelBlocks{.form = {.layers = 2,
+                                                      .residual = true,
+                                                      .mlp_expansion = 4,
+                                                      .mlp = MlpKind::kGelu,
+                                                      .as_gpt2 = true,
+                                                      .dropout = 0.1},
+                                             .learning_rate = 5e-4};
 
 /// Steps of so many epochs over so many sequences.
 constexpr Index epochs(Index count, Index sequences, Index batch) {
@@ -72,7 +72,7 @@ TaskDefaults copy_memory(std::vector<Index> blanks, std::map<std::string, ModelS
 /// Bai et al.'s: a bare layer that reads the input's numbers, wide enough for the published number
 /// of parameters.
 constexpr ModelSettings bare_layer(Index width, double learning_rate) {
-  return {.learning_rate = learning_rate, .direct_input = true, .width = width};
+  return {.form = {.width = width, .direct_input = true}, .learning_rate = learning_rate};
 }
 
 const std::string kCopyDiffers =
@@ -91,7 +91,9 @@ const std::vector<Preset>& all_presets() {
                     .steps = 1100,
                     .batch = 64,
                     .width = 64,
-                    .models = {{"lstm", {.layers = 2, .learning_rate = 3e-3, .final_norm = true}}},
+                    .models = {{"lstm",
+                                {.form = {.layers = 2, .final_norm = true},
+                                 .learning_rate = 3e-3}}},
                     .weight_decay = 0.01,
                     .test_sequences = 1024,
                     .solved_accuracy = 0.95},

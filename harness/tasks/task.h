@@ -9,7 +9,7 @@
 
 #include "core/optimiser.h"
 #include "core/random.h"
-#include "harness/tasks/mlp_kind.h"
+#include "harness/tasks/model_form.h"
 #include "harness/tasks/task_batch.h"
 
 namespace seqbench {
@@ -47,17 +47,8 @@ enum class OptimiserKind { kAdamW, kRmsProp };
 
 /// The form and training of one model on one task.
 struct ModelSettings {
-  Index layers = 1;
-  double learning_rate = 1e-3;  // the peak
-  Index heads = 1;              // of attention
-  bool residual = false;        // Transformer blocks (block.h) around the layers, not bare ones
-  bool final_norm = false;      // a layer norm behind the last layer; blocks always have one
-  Index mlp_expansion = 0;      // hidden width of a block's MLP ÷ width
-  MlpKind mlp = MlpKind::kRelu;
-  bool as_gpt2 = false;       // readout and initial values as GPT-2's (sequence_model.h)
-  bool direct_input = false;  // no embedding (sequence_model.h)
-  double dropout = 0;         // of the embedding's output and of attention's weights
-  Index width = 0;            // 0: the task's
+  ModelForm form;
+  double learning_rate = 1e-3;              // the peak
   std::optional<double> weight_decay = {};  // nothing: the task's
 };
 
@@ -82,13 +73,13 @@ struct TaskDefaults {
   Index test_sequences = 1;
   std::vector<Index> test_distances = {};  // besides that of training
   double solved_accuracy = 1;  // from here on a test, or a stretch of training, counts as solved
-  bool stops_when_solved = false;  // training ends soon after (training.cc says when)
+  bool stops_when_solved = false;  // training ends soon after (training/stopping_rule.h says when)
   bool tests_epochs = false;       // it is tested behind each epoch, and the first test that counts
                                    // as solved ends it: with dropout training batches tell less
   Index gradient_steps = 512;      // how far back gradients are measured
   std::vector<Index> attended_mixture = {};  // distances that attend's trainings mix with the
                                              // sentence's own; empty: none
-  double attended_dropout = 0;               // as ModelSettings::dropout, in attend's trainings
+  double attended_dropout = 0;               // as ModelForm::dropout, in attend's trainings
 };
 
 struct Task {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "harness/tasks/model_settings.h"
 #include "harness/tasks/presets.h"
 #include "harness/tasks/task_definitions.h"
 
@@ -14,37 +15,18 @@ Task with(Task task, TaskDefaults defaults) {
   return task;
 }
 
-/// Peaks. What `recall --tune` found, but for the attention of encoders, chosen by its maps: the
-/// best of 3e-4, 1e-3, 3e-3, 1e-2 for a model's first variant at the middle distance, with a seed
-/// that no reported training has. Where that does no better than guessing at any rate, the next one
-/// decided: of first_token's and copy's LSTM chrono, of mqar's attention the one with the
-/// convolution.
-struct LearningRates {
-  double elman, lstm, gru, attention;
-};
-
-std::map<std::string, ModelSettings> models_of(ModelSettings recurrent, ModelSettings attention,
-                                               const LearningRates& rates) {
-  const auto with_rate = [](ModelSettings form, double rate) {
-    form.learning_rate = rate;
-    return form;
-  };
-  return {{"elman", with_rate(recurrent, rates.elman)},
-          {"lstm", with_rate(recurrent, rates.lstm)},
-          {"gru", with_rate(recurrent, rates.gru)},
-          {"attention", with_rate(attention, rates.attention)}};
-}
-
 /// One layer of each recurrent model, or a Transformer of its usual blocks.
-std::map<std::string, ModelSettings> one_layer_or_transformer(const LearningRates& rates) {
-  return models_of({}, {.layers = 2, .heads = 4, .residual = true, .mlp_expansion = 4}, rates);
+std::map<std::string, ModelSettings> one_layer_or_transformer(const std::string& task) {
+  return settings_of_models(
+      task,
+      {.layers = {}, .blocks = {.layers = 2, .heads = 4, .residual = true, .mlp_expansion = 4}});
 }
 
 /// Zoology's block without MLP and its readout, the same around every contender (Arora et al. 2023,
 /// app. E).
-std::map<std::string, ModelSettings> mixing_blocks(const LearningRates& rates) {
-  constexpr ModelSettings kBlocks{.layers = 2, .residual = true, .as_gpt2 = true};
-  return models_of(kBlocks, kBlocks, rates);
+std::map<std::string, ModelSettings> mixing_blocks(const std::string& task) {
+  constexpr ModelForm kBlocks{.layers = 2, .residual = true, .as_gpt2 = true};
+  return settings_of_models(task, {.layers = kBlocks, .blocks = kBlocks});
 }
 
 // A narrow MLP leaves the choice of a noun to attention; one four times as wide takes over more.
@@ -52,22 +34,26 @@ std::map<std::string, ModelSettings> mixing_blocks(const LearningRates& rates) {
 // adjective's class and look up the noun itself. The first way carries one of 48 nouns through two
 // layers, the second one of 4 classes through one of them: strong weight decay makes the second the
 // cheaper.
-constexpr ModelSettings kCoreferenceEncoder{
-    .layers = 2, .residual = true, .mlp_expansion = 1, .weight_decay = 1.0};
+constexpr TaskForms kCoreferenceEncoder{
+    .layers = {.layers = 2},
+    .blocks = {.layers = 2, .residual = true, .mlp_expansion = 1},
+    .weight_decay_of_blocks = 1.0};
 // Weight decay would make attention uniform: a mean of six words tells both nouns as well.
-constexpr ModelSettings kHiddenVerbEncoder{
-    .layers = 1, .residual = true, .mlp_expansion = 4, .weight_decay = 0.0};
+constexpr TaskForms kHiddenVerbEncoder{
+    .layers = {.layers = 1},
+    .blocks = {.layers = 1, .residual = true, .mlp_expansion = 4},
+    .weight_decay_of_blocks = 0.0};
 
 /// Small enough to be read: blocks of one head with MLP, or bidirectional layers.
-TaskDefaults encoders(const ModelSettings& attention, const LearningRates& rates,
-                      std::vector<Index> distances, Index steps) {
+TaskDefaults encoders(const std::string& task, const TaskForms& forms, std::vector<Index> distances,
+                      Index steps) {
   return {.distances = std::move(distances),
           .variants = {"default", "learned"},
           .seeds = 5,
           .steps = steps,
           .batch = 64,
           .width = 64,
-          .models = models_of({.layers = attention.layers}, attention, rates),
+          .models = settings_of_models(task, forms),
           .weight_decay = 0.1,
           .test_sequences = 1000,
           .solved_accuracy = 0.95};
@@ -77,7 +63,7 @@ TaskDefaults encoders(const ModelSettings& attention, const LearningRates& rates
 /// of five models spread their weight as far as "on", and lose up to a quarter of the answers with
 /// it.
 TaskDefaults hidden_verb_defaults() {
-  TaskDefaults defaults = encoders(kHiddenVerbEncoder, {1e-2, 1e-2, 1e-2, 3e-3}, {0}, 2000);
+  TaskDefaults defaults = encoders("hidden_verb", kHiddenVerbEncoder, {0}, 2000);
   defaults.attended_mixture = {0, 8};
   defaults.attended_dropout = 0.1;
   return defaults;
@@ -98,7 +84,7 @@ const std::vector<Task>& all_tasks() {
                                 .steps = 1100,
                                 .batch = 64,
                                 .width = 64,
-                                .models = one_layer_or_transformer({1e-2, 1e-2, 1e-2, 1e-2}),
+                                .models = one_layer_or_transformer("first_token"),
                                 .weight_decay = 0.01,
                                 .test_sequences = 1000,
                                 .solved_accuracy = 0.95}),
@@ -108,7 +94,7 @@ const std::vector<Task>& all_tasks() {
                            .steps = 4000,
                            .batch = 64,
                            .width = 64,
-                           .models = one_layer_or_transformer({1e-3, 1e-2, 1e-2, 1e-3}),
+                           .models = one_layer_or_transformer("adding"),
                            .test_sequences = 1000,
                            .solved_accuracy = 0.95,
                            .stops_when_solved = true}),
@@ -118,7 +104,7 @@ const std::vector<Task>& all_tasks() {
                          .steps = 3000,
                          .batch = 64,
                          .width = 64,
-                         .models = one_layer_or_transformer({1e-2, 3e-3, 1e-2, 1e-2}),
+                         .models = one_layer_or_transformer("copy"),
                          .test_sequences = 1000,
                          .solved_accuracy = 0.95,
                          .stops_when_solved = true}),
@@ -128,7 +114,7 @@ const std::vector<Task>& all_tasks() {
                            .steps = 2000,
                            .batch = 64,
                            .width = 64,
-                           .models = one_layer_or_transformer({1e-2, 3e-3, 1e-2, 1e-3}),
+                           .models = one_layer_or_transformer("parity"),
                            .test_sequences = 1000,
                            .solved_accuracy = 0.95,
                            .stops_when_solved = true}),
@@ -139,7 +125,7 @@ const std::vector<Task>& all_tasks() {
                          .batch = 64,
                          .plain_batch = 512,
                          .width = 64,
-                         .models = mixing_blocks({1e-2, 3e-3, 1e-2, 3e-3}),
+                         .models = mixing_blocks("mqar"),
                          .weight_decay = 0.01,
                          .test_sequences = 1000,
                          .solved_accuracy = 0.95,
@@ -150,13 +136,13 @@ const std::vector<Task>& all_tasks() {
                                 .steps = 3000,
                                 .batch = 64,
                                 .width = 64,
-                                .models = one_layer_or_transformer({1e-2, 3e-3, 1e-2, 3e-3}),
+                                .models = one_layer_or_transformer("coreference"),
                                 .weight_decay = 0.01,
                                 .test_sequences = 1000,
                                 .solved_accuracy = 0.95,
                                 .stops_when_solved = true}),
       with(coreference_encoder_task(),
-           encoders(kCoreferenceEncoder, {1e-2, 1e-2, 1e-2, 2e-3}, {0, 8, 32}, 3000)),
+           encoders("coreference encoder", kCoreferenceEncoder, {0, 8, 32}, 3000)),
       with(hidden_verb_task(), hidden_verb_defaults()),
       // As others have posed them, in their settings.
       with(first_symbol_task(), preset_by_name("first-token").settings),

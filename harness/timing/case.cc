@@ -18,7 +18,8 @@ std::string Case::id() const {
   return layer.model + ":" + layer.kernel + ":" + pass_name(pass) + ":B" +
          std::to_string(shape.batch) + ":T" + std::to_string(shape.steps) + ":D" +
          std::to_string(layer.width) + ":H" +
-         (is_attention() ? std::to_string(layer.heads) + (layer.causal ? ":causal" : "") : "-") +
+         (model().has_heads() ? std::to_string(layer.heads) + (layer.causal ? ":causal" : "")
+                              : "-") +
          ":t" + std::to_string(threads);
 }
 

@@ -16,7 +16,7 @@ struct Case {
 
   /// Readable and unique in a run: "lstm:hoisted:train:B1:T512:D256:H-:t2".
   std::string id() const;
-  bool is_attention() const { return !model_info(layer.model).is_recurrent(); }
+  const ModelInfo& model() const { return model_info(layer.model); }
   /// Tokens that one pass turns out: B·T, in decode B.
   double tokens() const;
   LayerCost cost() const { return declared_cost(layer, shape, pass, threads); }

@@ -17,14 +17,14 @@ std::vector<std::string> pass_names() {
   return names;
 }
 
-/// The requested kernels that this model has, or its fastest when it has none of them.
+/// The requested kernels that this model has, or its default when it has none of them.
 std::vector<std::string> kernels_of(const ModelInfo& model,
                                     const std::vector<std::string>& wanted) {
   std::vector<std::string> kernels;
   for (const std::string& kernel : model.kernels) {
     if (std::find(wanted.begin(), wanted.end(), kernel) != wanted.end()) kernels.push_back(kernel);
   }
-  if (kernels.empty()) kernels.push_back(model.fastest_kernel());
+  if (kernels.empty()) kernels.push_back(model.default_kernel);
   return kernels;
 }
 
@@ -75,15 +75,13 @@ Grid parse_grid(const CommandLine& line) {
 namespace {
 
 void check_heads(const Grid& grid) {
-  if (std::find(grid.models.begin(), grid.models.end(), "attention") != grid.models.end()) {
-    for (const Index width : grid.widths) {
-      for (const Index heads : grid.heads) {
-        if (width % heads != 0) {
-          throw UsageError("--heads: '" + std::to_string(heads) +
-                           "' is not allowed; expected a divisor of --width " +
-                           joined_numbers(grid.widths));
-        }
-      }
+  const auto has_heads = [](const std::string& name) { return model_info(name).has_heads(); };
+  if (std::ranges::none_of(grid.models, has_heads)) return;
+  for (const Index width : grid.widths) {
+    for (const Index heads : grid.heads) {
+      if (width % heads == 0) continue;
+      refuse_option("heads", std::to_string(heads),
+                    "a divisor of --width " + joined_numbers(grid.widths));
     }
   }
 }
@@ -95,7 +93,7 @@ CaseGroup comparable_cases(const Grid& grid, Pass pass, SequenceShape shape, Ind
                 " T=" + std::to_string(shape.steps) + " D=" + std::to_string(width);
   for (const std::string& name : grid.models) {
     const ModelInfo& model = model_info(name);
-    const std::vector<Index> heads = model.is_recurrent() ? std::vector<Index>{1} : grid.heads;
+    const std::vector<Index> heads = model.has_heads() ? grid.heads : std::vector<Index>{1};
     for (const std::string& kernel : kernels_of(model, grid.kernels)) {
       for (const Index h : heads) {
         for (const Index threads : grid.threads) {
@@ -104,7 +102,7 @@ CaseGroup comparable_cases(const Grid& grid, Pass pass, SequenceShape shape, Ind
                        .kernel = kernel,
                        .width = width,
                        .heads = h,
-                       .causal = grid.causal && !model.is_recurrent()};
+                       .causal = grid.causal && model.has_heads()};
           one.pass = pass;
           one.shape = shape;
           one.threads = static_cast<int>(threads);

@@ -16,7 +16,7 @@ void add_grid_options(CommandLine& line, const std::string& default_lengths);
 /// The values of those options.
 struct Grid {
   std::vector<std::string> models;
-  std::vector<std::string> kernels;  // empty: the fastest of each model
+  std::vector<std::string> kernels;  // empty: the default of each model
   std::vector<Pass> passes;
   std::vector<Index> batches, lengths, widths, heads, threads;
   bool causal = false;
@@ -27,8 +27,8 @@ struct Grid {
 Grid parse_grid(const CommandLine& line);
 
 /// All combinations, grouped, in the order of the options. A kernel applies to the models that
-/// have it; a recurrent model ignores heads and causal. Throws UsageError when a number of heads
-/// does not divide a width, or when --max-tokens leaves nothing.
+/// have it; a model without heads ignores heads and causal. Throws UsageError when a number of
+/// heads does not divide a width, or when --max-tokens leaves nothing.
 std::vector<CaseGroup> expand(const Grid& grid);
 
 /// The cases of all groups, one after the other.

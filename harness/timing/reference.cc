@@ -50,10 +50,14 @@ std::vector<Index> sampled_query_rows(Index steps) {
   return {sample.begin(), sample.end()};
 }
 
+/// Whether its formula stands in this file; else another kernel of the model, in double precision,
+/// says what is right.
+bool has_own_formula(const Case& one) { return one.model().reference_kernels.empty(); }
+
 /// In each sampled sequence. A recurrent layer's reference has all steps anyway.
 std::vector<Index> sampled_steps(const Case& one) {
   if (one.pass == Pass::kDecode) return {one.shape.steps};
-  if (one.is_attention()) return sampled_query_rows(one.shape.steps);
+  if (has_own_formula(one)) return sampled_query_rows(one.shape.steps);
   std::vector<Index> all(static_cast<std::size_t>(one.shape.steps));
   std::iota(all.begin(), all.end(), Index{0});
   return all;
@@ -211,7 +215,7 @@ class AttentionRows {
 Reference::Reference(Workload& workload)
     : sequences_(sampled_sequences(workload.the_case().shape.batch)),
       steps_(sampled_steps(workload.the_case())) {
-  workload.the_case().is_attention() ? compute_attention(workload) : compute_recurrent(workload);
+  has_own_formula(workload.the_case()) ? compute_attention(workload) : compute_recurrent(workload);
 }
 
 void Reference::compute_attention(Workload& workload) {
@@ -317,8 +321,10 @@ std::string Reference::difference(Workload& workload) const {
 }
 
 std::string Reference::kernel_for(const Case& one) {
-  if (one.is_attention()) return "";
-  return one.layer.kernel == "hoisted" ? "stepwise" : "hoisted";
+  for (const std::string& kernel : one.model().reference_kernels) {
+    if (kernel != one.layer.kernel) return kernel;
+  }
+  return "";
 }
 
 std::string Reference::compare(const Expected& expected, Workload& workload) const {
@@ -374,11 +380,17 @@ std::string Reference::compare(const Expected& expected, Workload& workload) con
 }
 
 double Reference::predicted_bytes(const Case& one) {
-  const double S = double(sampled_sequences(one.shape.batch).size());
-  const double T = double(one.shape.steps) + 1, D = double(one.layer.width);
-  const double rows = one.is_attention() ? 32.0 * double(one.layer.heads) * T : 0.0;
-  const double gates = double(model_info(one.layer.model).gates);
-  return double(sizeof(double)) * (S * T * D * (6 + 2 * gates) + 2 * rows + 16 * D * D);
+  const Index sequences = static_cast<Index>(sampled_sequences(one.shape.batch).size());
+  const SequenceShape shape{.batch = sequences, .steps = one.shape.steps + 1};
+  const double S = double(sequences), T = double(shape.steps), D = double(one.layer.width);
+  double own = double(sizeof(double)) * 2 * 32 * double(one.layer.heads) * T;
+  if (!has_own_formula(one)) {
+    LayerSpec spec = one.layer;
+    spec.kernel = kernel_for(one);
+    const double in_floats = declared_cost(spec, shape, Pass::kTrain, 1).workspace_bytes;
+    own = in_floats * sizeof(double) / sizeof(float);
+  }
+  return own + double(sizeof(double)) * (S * T * D * 6 + 16 * D * D);
 }
 
 }  // namespace seqbench

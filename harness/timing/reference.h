@@ -29,8 +29,8 @@ class Reference {
   /// differs: tensor, difference, bound.
   std::string difference(Workload& workload) const;
 
-  /// The kernel that computes a recurrent case's reference: the quickest in double precision, but
-  /// not the case's own. Empty for attention, whose reference is in this file.
+  /// The kernel that computes a case's reference: the quickest in double precision, but not the
+  /// case's own. Empty for a model whose formula is in reference.cc.
   static std::string kernel_for(const Case& one);
 
   /// Memory that the constructor needs at most.

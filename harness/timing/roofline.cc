@@ -2,47 +2,27 @@
 
 #include <algorithm>
 
+#include "harness/models/registry.h"
+
 namespace seqbench {
 namespace {
 
-double read_seconds(double bytes, const MachineLimits& limits) {
+/// At the peak and at the bandwidth, whichever takes longer.
+double seconds_of(double flops, double bytes, const MachineLimits& limits) {
+  const double compute = 1e-9 * flops / limits.peak_gflops;
+  if (bytes == 0) return compute;
   const double slice = bytes / limits.threads;
-  return slice / limits.bytes_per_second(slice);
-}
-
-double attention_seconds(const Case& one, const MachineLimits& limits) {
-  const LayerCost cost = one.cost();
-  const double compute = 1e-9 * cost.flops / limits.peak_gflops;
-  if (one.pass != Pass::kDecode) return compute;
-  const double bytes = cost.state_bytes + double(sizeof(float)) * cost.parameters;
-  return std::max(compute, read_seconds(bytes, limits));
-}
-
-double recurrent_seconds(const Case& one, const MachineLimits& limits) {
-  const double gates = double(model_info(one.layer.model).gates);
-  const double B = double(one.shape.batch), D = double(one.layer.width);
-  const double T = one.pass == Pass::kDecode ? 1 : double(one.shape.steps);
-  const double weight_bytes = double(sizeof(float)) * gates * D * D;
-
-  // One of the layer's products for one step of every sequence.
-  const double product_seconds = 1e-9 * 2 * gates * B * D * D / limits.peak_gflops;
-  const double loop =
-      T * (std::max(product_seconds, read_seconds(weight_bytes, limits)) + limits.barrier_seconds);
-  switch (one.pass) {
-    case Pass::kForward:
-      return T * product_seconds + loop;
-    case Pass::kTrain:
-      return 4 * T * product_seconds + 2 * loop;
-    case Pass::kDecode:
-      return std::max(2 * product_seconds, read_seconds(2 * weight_bytes, limits));
-  }
-  return 0;
+  return std::max(compute, slice / limits.bytes_per_second(slice));
 }
 
 }  // namespace
 
 double limit_seconds(const Case& one, const MachineLimits& limits) {
-  return one.is_attention() ? attention_seconds(one, limits) : recurrent_seconds(one, limits);
+  const RooflineTerms terms = roofline_terms(one.layer, one.shape, one.pass);
+  const double bulk = seconds_of(terms.bulk_flops, terms.bulk_bytes, limits);
+  if (terms.steps == 0) return bulk;
+  const double step = seconds_of(terms.step_flops, terms.step_bytes, limits);
+  return bulk + terms.steps * (step + limits.barrier_seconds);
 }
 
 double limit_seconds_at(const Case& one, MachineLimits limits, double peak_gflops) {

@@ -6,14 +6,14 @@
 
 namespace seqbench {
 
-/// Seconds of the case at the probed limits of the same number of threads.
+/// Seconds of the case at the probed limits of the same number of threads (Williams et al. 2009,
+/// the roofline model, with a term for steps that wait for each other):
 ///
-/// Attention: the declared FLOPs at the FMA peak; in decode, if longer, the bytes of weights and
-/// KV cache at the bandwidth of a working set of that size. Recurrent forward: the input product at
-/// peak, then T dependent steps, each the longer of its FLOPs at peak and of a thread's slice of
-/// the recurrent weights, G·D²/threads elements, at the bandwidth of a working set of that size,
-/// and one meeting of the threads. Train adds the mirrored loop and three more large products (dx,
-/// dW_ih, dW_hh) at peak.
+///   max(bulk FLOPs ÷ peak, read(bulk bytes)) +
+///   steps × (max(step FLOPs ÷ peak, read(step bytes)) + one meeting of the threads)
+///
+/// with the terms of roofline_terms(); read(n) is the time in which each thread reads n/threads
+/// bytes at the bandwidth of a working set of that size.
 double limit_seconds(const Case& one, const MachineLimits& limits);
 
 /// The same while the FMA peak is `peak_gflops`; bandwidths are as probed.

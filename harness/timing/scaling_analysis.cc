@@ -7,6 +7,7 @@
 #include <map>
 
 #include "harness/base/statistics.h"
+#include "harness/models/registry.h"
 
 namespace seqbench {
 
@@ -32,6 +33,11 @@ double number(const std::string& text) {
   double value = std::numeric_limits<double>::quiet_NaN();
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
+}
+
+bool is_attention(const TextRow& row) {
+  static const std::vector<std::string> names = model_names(ModelKind::kAttention);
+  return std::ranges::find(names, row.at("model")) != names.end();
 }
 
 bool is_measured(const TextRow& row) { return !row.at("seconds").empty(); }
@@ -167,9 +173,9 @@ std::vector<CsvRow> fit_scaling(const CsvTable& throughput) {
 std::vector<CsvRow> compute_speedups(const CsvTable& throughput) {
   std::vector<CsvRow> rows;
   for (const TextRow& attention : throughput) {
-    if (attention.at("model") != "attention") continue;
+    if (!is_attention(attention)) continue;
     for (const TextRow& baseline : throughput) {
-      if (baseline.at("model") == "attention" ||
+      if (is_attention(baseline) ||
           key_of(baseline, kShapeColumns) != key_of(attention, kShapeColumns)) {
         continue;
       }

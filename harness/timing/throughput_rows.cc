@@ -65,7 +65,7 @@ CsvRow static_cells(const Case& one) {
   row["batch"] = one.shape.batch;
   row["seq_len"] = one.shape.steps;
   row["width"] = one.layer.width;
-  if (one.is_attention()) {
+  if (one.model().has_heads()) {
     row["heads"] = one.layer.heads;
     row["causal"] = one.layer.causal;
   }

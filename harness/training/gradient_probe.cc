@@ -98,6 +98,13 @@ GradientProbe gradient_probe(const TrainingSettings& settings) {
           .stream = streams::kGradientData};
 }
 
+SequenceModelSpec probed_spec(const GradientProbe& probe) {
+  SequenceModelSpec spec = probe.spec;
+  spec.longest = std::max(spec.longest, probe_shape(probe).steps);
+  spec.embedding_gradient = true;
+  return spec;
+}
+
 SequenceShape probe_shape(const GradientProbe& probe) {
   return {std::min(probe.sequences, kProbeBatch), probe.task->sequence_length(setting_of(probe))};
 }
@@ -105,10 +112,8 @@ SequenceShape probe_shape(const GradientProbe& probe) {
 std::vector<GradientPoint> gradients_by_distance(const ThreadTeam& team, const GradientProbe& probe,
                                                  SequenceModel<float>& trained) {
   const TaskSetting setting = setting_of(probe);
-  SequenceModelSpec spec = probe.spec;
   const SequenceShape shape = probe_shape(probe);
-  spec.longest = std::max(spec.longest, shape.steps);
-  spec.embedding_gradient = true;
+  const SequenceModelSpec spec = probed_spec(probe);
   SequenceModel<double> model(spec);
   if (spec.longest > probe.spec.longest) {
     Random drawn(probe.seed, probe.stream + 1);

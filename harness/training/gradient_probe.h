@@ -38,6 +38,9 @@ GradientProbe gradient_probe(const TrainingSettings& settings);
 std::vector<GradientPoint> gradients_by_distance(const ThreadTeam& team, const GradientProbe& probe,
                                                  SequenceModel<float>& trained);
 
+/// The model that it runs: longer where its sequences are, and telling gradients.
+SequenceModelSpec probed_spec(const GradientProbe& probe);
+
 /// The batches that it runs.
 SequenceShape probe_shape(const GradientProbe& probe);
 

@@ -15,8 +15,6 @@
 namespace seqbench {
 namespace {
 
-const std::vector<std::string> kMlpKinds = {"relu", "gelu", "identity"};  // as MlpKind
-
 /// What the tokens mean: the words of the grammar's tasks, or how many there are.
 std::string vocabulary_of(const Task& task) {
   return task.vocabulary == kGrammarWords ? join(grammar_words(), " ")
@@ -44,6 +42,23 @@ std::string one_of(const TensorFile& file, const std::string& key,
   return value;
 }
 
+/// Reads a field of a form, and refuses what no form has there.
+struct FieldReader {
+  const TensorFile& file;
+
+  void operator()(const char* key, Index& field) const {
+    const Index least = std::string(key) == "mlp_expansion" ? 0 : 1;
+    field = integer(file, key, least);
+  }
+  void operator()(const char* key, bool& field) const {
+    field = one_of(file, key, {"false", "true"}) == "true";
+  }
+  void operator()(const char* key, MlpKind& field) const {
+    const std::vector<std::string> kinds(std::begin(kMlpKindNames), std::end(kMlpKindNames));
+    field = MlpKind(std::ranges::find(kinds, one_of(file, key, kinds)) - kinds.begin());
+  }
+};
+
 /// "8,16,32"; empty without a mixture.
 std::string spelled(const std::vector<Index>& distances) {
   std::vector<std::string> words;
@@ -63,6 +78,22 @@ std::vector<Index> mixture_of(const TensorFile& file) {
 
 }  // namespace
 
+std::map<std::string, std::string> form_metadata(const ModelForm& form) {
+  std::map<std::string, std::string> metadata;
+  const auto write = [&metadata](const char* key, const auto& field) {
+    using Field = std::decay_t<decltype(field)>;
+    if constexpr (std::is_same_v<Field, bool>) {
+      metadata[key] = field ? "true" : "false";
+    } else if constexpr (std::is_same_v<Field, MlpKind>) {
+      metadata[key] = kMlpKindNames[std::size_t(field)];
+    } else {
+      metadata[key] = std::to_string(field);
+    }
+  };
+  visit_fields(form, write);
+  return metadata;
+}
+
 std::string model_file_name(const TrainingSettings& settings) {
   const std::string regime = settings.mixture.empty() ? "" : std::string("-") + settings.regime();
   const std::string preset =
@@ -76,7 +107,8 @@ std::string model_file_name(const TrainingSettings& settings) {
 void write_model(const std::filesystem::path& path, const TrainingSettings& settings,
                  SequenceModel<float>& model) {
   const auto text = [](Index number) { return std::to_string(number); };
-  const std::map<std::string, std::string> metadata = {
+  std::map<std::string, std::string> metadata = form_metadata(settings.form);
+  metadata.merge(std::map<std::string, std::string>{
       {"task", settings.task->name},
       {"setup", settings.task->setup},
       {"model", settings.model},
@@ -85,17 +117,8 @@ void write_model(const std::filesystem::path& path, const TrainingSettings& sett
       {"mixture", spelled(settings.mixture)},
       {"pairs", text(settings.pairs)},
       {"seed", text(settings.seed)},
-      {"width", text(settings.width)},
-      {"layers", text(settings.form.layers)},
-      {"heads", text(settings.form.heads)},
-      {"mlp_expansion", text(settings.form.mlp_expansion)},
-      {"mlp", kMlpKinds[std::size_t(settings.form.mlp)]},
-      {"residual", settings.form.residual ? "true" : "false"},
-      {"final_norm", settings.form.final_norm ? "true" : "false"},
-      {"as_gpt2", settings.form.as_gpt2 ? "true" : "false"},
-      {"direct_input", settings.form.direct_input ? "true" : "false"},
       {"vocabulary", vocabulary_of(*settings.task)},
-  };
+  });
   std::vector<NamedTensor> tensors;
   for (std::size_t k = 0; k < model.parameters().size(); ++k) {
     tensors.push_back({model.parameter_names()[k], &model.parameters()[k]->value});
@@ -123,28 +146,19 @@ TrainingSettings model_settings(const TensorFile& file) {
   settings.mixture = mixture_of(file);
   settings.pairs = integer(file, "pairs", 0);
   settings.seed = integer(file, "seed", 0);
-  settings.width = integer(file, "width", 1);
-  settings.form.layers = integer(file, "layers", 1);
-  settings.form.heads = integer(file, "heads", 1);
-  if (settings.width % settings.form.heads != 0) refuse(file, "heads", "a divisor of the width");
-  settings.form.mlp_expansion = integer(file, "mlp_expansion", 0);
-  const auto mlp = std::ranges::find(kMlpKinds, one_of(file, "mlp", kMlpKinds));
-  settings.form.mlp = MlpKind(mlp - kMlpKinds.begin());
-  settings.form.residual = one_of(file, "residual", {"false", "true"}) == "true";
-  settings.form.final_norm = one_of(file, "final_norm", {"false", "true"}) == "true";
-  settings.form.as_gpt2 = one_of(file, "as_gpt2", {"false", "true"}) == "true";
-  if (settings.form.as_gpt2 && settings.task->answers != settings.task->vocabulary) {
+  visit_fields(settings.form, FieldReader{file});
+  const ModelForm& form = settings.form;
+  if (form.width % form.heads != 0) refuse(file, "heads", "a divisor of the width");
+  if (form.as_gpt2 && settings.task->answers != settings.task->vocabulary) {
     refuse(file, "as_gpt2", "false, since " + task + " has other answers than tokens");
   }
-  if (!settings.form.residual && settings.form.mlp_expansion > 0) {
+  if (!form.residual && form.mlp_expansion > 0) {
     refuse(file, "mlp_expansion", "0 without residual blocks");
   }
-  settings.form.direct_input = one_of(file, "direct_input", {"false", "true"}) == "true";
-  if (settings.form.direct_input && !can_read_directly(model_spec(settings))) {
+  if (form.direct_input && !can_read_directly(model_spec(settings))) {
     refuse(file, "direct_input", "false but for bare recurrent layers in one direction");
   }
-  const bool has_identity = settings.form.mlp == MlpKind::kIdentity;
-  if (has_identity && (!settings.form.residual || settings.form.mlp_expansion > 0)) {
+  if (form.mlp == MlpKind::kIdentity && (!form.residual || form.mlp_expansion > 0)) {
     refuse(file, "mlp", "another one without residual blocks or with an mlp_expansion");
   }
   if (training_cost(settings).bytes > usable_memory_bytes()) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -13,6 +14,9 @@ namespace seqbench {
 
 /// "coreference-encoder-attention-learned-distance0-seed1.safetensors".
 std::string model_file_name(const TrainingSettings& settings);
+
+/// A form as metadata: its fields by their names.
+std::map<std::string, std::string> form_metadata(const ModelForm& form);
 
 /// Writes the file, over one of that name. Throws FileError.
 void write_model(const std::filesystem::path& path, const TrainingSettings& settings,

@@ -6,14 +6,13 @@
 
 #include "harness/base/errors.h"
 #include "harness/models/registry.h"
-#include "harness/training/recall_tables.h"
 #include "harness/training/training_settings.h"
 
 namespace seqbench {
 namespace {
 
 Index count_at(TrainingSettings settings, Index width) {
-  settings.width = width;
+  settings.form.width = width;
   return parameter_count(settings);
 }
 
@@ -47,12 +46,12 @@ void match_parameters(std::vector<TrainingSettings>& trainings) {
   }
   for (TrainingSettings& settings : trainings) {
     const Index target = targets.at(settings.distance);
-    const bool recurrent = model_info(settings.model).is_recurrent();
-    settings.width = closest_width(settings, target, recurrent ? 1 : settings.form.heads);
+    settings.form.width = closest_width(
+        settings, target, model_info(settings.model).has_heads() ? settings.form.heads : 1);
     const Index count = parameter_count(settings);
     if (std::abs(double(count - target)) > kMatchTolerance * double(target)) {
       throw UsageError("--match: " + label(settings) + " has " + std::to_string(count) +
-                       " parameters at width " + std::to_string(settings.width) +
+                       " parameters at width " + std::to_string(settings.form.width) +
                        ", the closest; expected within 10 % of " + std::to_string(target) +
                        ": a larger --width may help");
     }

@@ -61,14 +61,6 @@ const std::vector<std::string> kGapColumns = {"run_id",   "task",      "setup", 
                                               "seed",     "first_gap", "last_gap",       "answers",
                                               "accuracy", "preset",    "layers"};
 
-std::string label(const TrainingSettings& settings) {
-  const std::string layers =
-      std::to_string(settings.form.layers) + (settings.form.layers == 1 ? " layer" : " layers");
-  return settings.task->name + " " + settings.task->setup + " " + settings.regime() + " " +
-         settings.model + " " + settings.variant.name + " " + layers + " distance " +
-         std::to_string(settings.distance) + " seed " + std::to_string(settings.seed);
-}
-
 CsvRow kind_row(const TrainingSettings& settings, const std::string& run_id) {
   return {{"run_id", run_id},
           {"task", settings.task->name},
@@ -101,9 +93,9 @@ std::string spelled(const std::vector<Index>& distances) {
 CsvRow settings_row(const TrainingSettings& settings, const std::string& run_id) {
   CsvRow row = identity_row(settings, run_id);
   row["mixture"] = spelled(settings.mixture);
-  row["width"] = settings.width;
-  if (!model_info(settings.model).is_recurrent()) row["heads"] = settings.form.heads;
-  row["learning_rate"] = settings.form.learning_rate;
+  row["width"] = settings.form.width;
+  if (model_info(settings.model).has_heads()) row["heads"] = settings.form.heads;
+  row["learning_rate"] = settings.learning_rate;
   row["batch"] = settings.batch;
   row["schedule_steps"] = settings.steps;
   if (settings.task->pairs != nullptr) {

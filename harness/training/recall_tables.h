@@ -26,9 +26,6 @@ extern const std::vector<std::string> kGradientColumns;
 extern const std::vector<std::string> kDecayColumns;
 extern const std::vector<std::string> kGapColumns;
 
-/// "first_token causal single lstm chrono 1 layer distance 64 seed 1".
-std::string label(const TrainingSettings& settings);
-
 /// The cells that every table has of a training, whatever its distance is called there.
 CsvRow kind_row(const TrainingSettings& settings, const std::string& run_id);
 

@@ -81,7 +81,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   const Index steps_per_epoch = TrainingData::steps_per_epoch(settings);
   assert(steps_per_epoch > 0 || !defaults.decays_by_epoch);
   const LearningRateSchedule schedule{
-      .peak = settings.form.learning_rate,
+      .peak = settings.learning_rate,
       .steps = settings.steps,
       .warmup_steps = defaults.warmup_steps,
       .decay = defaults.decay,

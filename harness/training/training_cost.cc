@@ -6,48 +6,18 @@
 namespace seqbench {
 namespace {
 
-LayerCost layer_cost(const SequenceModelSpec& spec, SequenceShape shape) {
-  const Dropout dropout{.probability = spec.dropout};
-  return declared_cost(layer_spec(spec, &dropout), shape, Pass::kTrain, 1);
-}
-
-double mlp_parameters(const SequenceModelSpec& spec) {
-  return 2 * double(spec.mlp_expansion) * double(spec.width) * double(spec.width);
-}
-
-/// Of the forward and backward passes of one batch.
+/// Of the forward and backward passes of one batch: layers, MLPs and convolutions.
 double step_flops(const SequenceModelSpec& spec, SequenceShape shape) {
-  const double N = double(shape.batch) * double(shape.steps);
-  const double rest = mlp_parameters(spec) + double(spec.variant.taps) * double(spec.width);
-  return double(spec.layers) * (layer_cost(spec, shape).flops + 3 * 2 * N * rest);
-}
-
-double parameter_scalars(const SequenceModelSpec& spec) {
-  const double D = double(spec.width), taps = double(spec.variant.taps);
-  const bool has_table = spec.variant.positions == Positions::kLearned ||
-                         spec.variant.positions == Positions::kSinusoidal;
-  const double positions = has_table ? double(spec.longest) * D : 0;
-  const Index readout = spec.as_gpt2 ? 0 : spec.answers;
-  return double(spec.vocabulary + spec.channels + readout) * D + positions +
-         double(spec.layers) * (layer_cost(spec, {1, 1}).parameters + mlp_parameters(spec) +
-                                (taps > 0 ? (taps + 1) * D : 0));
-}
-
-/// What a model keeps for batches of this shape with so many answers.
-double state_scalars(const SequenceModelSpec& spec, SequenceShape shape, double answers) {
-  const double N = double(shape.batch) * double(shape.steps), D = double(spec.width);
-  // A block's states (block.h): its output, in residual form five more and the MLP's twice, with
-  // gelu three times, and two of a convolution.
-  const double mlp_states = (spec.mlp == MlpKind::kGelu ? 3 : 2) * double(spec.mlp_expansion);
-  const double block_states =
-      (spec.residual ? 6 + mlp_states : 1) + (spec.variant.taps > 0 ? 2 : 0);
-  // The first block's products with the rows that tokens share: in a recurrent layer's gates.
-  const double shared_states = double(model_info(spec.model).gates);
-  const double layers = double(spec.layers), dropout_states = spec.dropout > 0 ? 1 : 0;
-  return N * (D * (2 + layers * block_states + shared_states + dropout_states) +
-              2 * double(spec.channels)) +
-         answers * (3 * D + 2 * double(spec.answers) + 1) +
-         layers * layer_cost(spec, shape).workspace_bytes / sizeof(float);
+  const double N = double(shape.batch) * double(shape.steps), D = double(spec.form.width);
+  const Dropout dropout{.probability = spec.form.dropout};
+  double flops = 0;
+  for (Index k = 0; k < spec.form.layers; ++k) {
+    const BlockSpec block = block_spec(spec, k, &dropout);
+    const double layer = declared_cost(block.layer, shape, Pass::kTrain, 1).flops;
+    const double rest = 2 * double(spec.form.mlp_expansion) * D * D + double(block.taps) * D;
+    flops += (block.bidirectional ? 2 : 1) * layer + 3 * 2 * N * rest;
+  }
+  return flops;
 }
 
 }  // namespace
@@ -62,18 +32,17 @@ TrainingCost training_cost(const TrainingSettings& settings) {
                               settings.task->sequence_length(settings.task_setting(distance))};
     flops += step_flops(spec, shape) / double(trained.size());
   }
-  const double parameters = parameter_scalars(spec);
+  const double parameters = declared_parameters(spec);
   const LargestBatch largest = largest_batch(settings, settings.tested_distances());
-  // In float: value, gradient, the sum over slices and two moments of a parameter. In double: value
-  // and gradient.
-  TrainingCost cost{
-      .flops = double(settings.steps) * flops,
-      .bytes = sizeof(float) *
-               (5 * parameters + state_scalars(spec, largest.shape, double(largest.answers)))};
+  // Of a parameter: value, the sum of its gradient over slices, and two moments.
+  TrainingCost cost{.flops = double(settings.steps) * flops,
+                    .bytes = sizeof(float) * 4 * parameters +
+                             declared_workspace_bytes<float>(spec, largest.shape, largest.answers)};
   if (settings.measure_gradients) {
-    const SequenceShape probe = probe_shape(gradient_probe(settings));
-    cost.bytes +=
-        sizeof(double) * (2 * parameters + state_scalars(spec, probe, double(probe.batch)));
+    const GradientProbe probe = gradient_probe(settings);
+    const SequenceShape shape = probe_shape(probe);
+    cost.bytes += sizeof(double) * parameters +
+                  declared_workspace_bytes<double>(probed_spec(probe), shape, shape.batch);
   }
   return cost;
 }

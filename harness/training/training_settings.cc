@@ -25,6 +25,31 @@ std::vector<Index> TrainingSettings::tested_distances() const {
   return distances;
 }
 
+TrainingSettings default_training(const Task& task, const Preset* preset,
+                                  const std::string& model) {
+  TrainingSettings settings;
+  settings.task = &task;
+  settings.preset = preset;
+  settings.model = model;
+  const TaskDefaults& defaults = settings.defaults();
+  const ModelSettings& own = defaults.models.at(model);
+  settings.form = own.form;
+  if (settings.form.width == 0) settings.form.width = defaults.width;
+  settings.learning_rate = own.learning_rate;
+  settings.weight_decay = own.weight_decay;
+  settings.steps = defaults.steps;
+  settings.gradient_steps = defaults.gradient_steps;
+  return settings;
+}
+
+std::string label(const TrainingSettings& settings) {
+  const std::string layers =
+      std::to_string(settings.form.layers) + (settings.form.layers == 1 ? " layer" : " layers");
+  return settings.task->name + " " + settings.task->setup + " " + settings.regime() + " " +
+         settings.model + " " + settings.variant.name + " " + layers + " distance " +
+         std::to_string(settings.distance) + " seed " + std::to_string(settings.seed);
+}
+
 LargestBatch largest_batch(const TrainingSettings& settings, const std::vector<Index>& distances) {
   LargestBatch largest{{settings.batch, 0}, 0};
   for (const Index distance : distances) {
@@ -46,17 +71,8 @@ SequenceModelSpec model_spec(const TrainingSettings& settings) {
           .tolerance = settings.task->tolerance,
           .longest = largest_batch(settings, settings.tested_distances()).shape.steps,
           .time_scale = settings.seq_len(),
-          .width = settings.width,
-          .layers = settings.form.layers,
-          .heads = settings.form.heads,
-          .causal = settings.task->causal,
-          .residual = settings.form.residual,
-          .final_norm = settings.form.final_norm,
-          .mlp_expansion = settings.form.mlp_expansion,
-          .mlp = settings.form.mlp,
-          .as_gpt2 = settings.form.as_gpt2,
-          .direct_input = settings.form.direct_input,
-          .dropout = settings.form.dropout};
+          .form = settings.form,
+          .causal = settings.task->causal};
 }
 
 }  // namespace seqbench

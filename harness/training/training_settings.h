@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,8 +33,9 @@ struct TrainingSettings {
   Index seed = 1;
   Index steps = 1;
   Index batch = 1;
-  Index width = 1;
-  ModelSettings form;
+  ModelForm form;
+  double learning_rate = 1e-3;              // the peak
+  std::optional<double> weight_decay = {};  // nothing: the setting's
   bool measure_gradients = true;
   Index gradient_steps = 0;  // how far back at least; 0: as far as sequences of training reach
 
@@ -50,6 +52,14 @@ struct TrainingSettings {
   /// Those of training, further ones of the setting, and twice the longest of a mixture.
   std::vector<Index> tested_distances() const;
 };
+
+/// The training of a model as the task has it, or as a published setting has it, unless `preset` is
+/// null: everything but distance, variant, seed and batch. Throws std::out_of_range for a model
+/// that takes no part.
+TrainingSettings default_training(const Task& task, const Preset* preset, const std::string& model);
+
+/// "first_token causal single lstm chrono 1 layer distance 64 seed 1".
+std::string label(const TrainingSettings& settings);
 
 /// The largest of the batches at these distances.
 struct LargestBatch {

@@ -19,7 +19,7 @@ std::function<void(double)> make_optimiser(const TrainingSettings& settings,
   }
   const auto adam = std::make_shared<AdamW<float>>(
       model.parameters(),
-      AdamWOptions{.weight_decay = settings.form.weight_decay.value_or(defaults.weight_decay)});
+      AdamWOptions{.weight_decay = settings.weight_decay.value_or(defaults.weight_decay)});
   return [adam](double learning_rate) { adam->step(learning_rate); };
 }
 

@@ -22,7 +22,7 @@ const std::vector<std::string> kTuningColumns = {
 /// What the rates are compared for.
 CsvRow compared_row(const TrainingSettings& settings, const std::string& run_id) {
   CsvRow row = kind_row(settings, run_id);
-  row["width"] = settings.width;
+  row["width"] = settings.form.width;
   row["distance"] = settings.distance;
   row["batch"] = settings.batch;
   row["schedule_steps"] = settings.steps;
@@ -32,7 +32,7 @@ CsvRow compared_row(const TrainingSettings& settings, const std::string& run_id)
 CsvRow trial_row(const TrainingSettings& settings, const Outcome& outcome,
                  const std::string& run_id) {
   CsvRow row = compared_row(settings, run_id);
-  row["learning_rate"] = settings.form.learning_rate;
+  row["learning_rate"] = settings.learning_rate;
   if (!outcome.result) {
     row["status"] = "skipped";
     row["reason"] = outcome.skipped;
@@ -110,7 +110,7 @@ std::vector<TrainingSettings> tuning_trials(const std::vector<TrainingSettings>&
     trial.seed = kTuningSeed;
     trial.measure_gradients = false;
     for (const double rate : kTuningRates) {
-      trial.form.learning_rate = rate;
+      trial.learning_rate = rate;
       trials.push_back(trial);
     }
   }
@@ -134,7 +134,7 @@ int tune(const CommandLine& line, const std::vector<TrainingSettings>& requested
   std::vector<TrainingSettings> missing;
   for (const TrainingSettings& trial : tuning_trials(requested)) {
     CsvRow row = compared_row(trial, directory.run_id());
-    row["learning_rate"] = trial.form.learning_rate;
+    row["learning_rate"] = trial.learning_rate;
     const auto sought = identity(as_text(row, kTuningColumns), true);
     if (std::ranges::find(done, sought) == done.end()) missing.push_back(trial);
   }

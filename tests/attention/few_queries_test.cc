@@ -52,12 +52,17 @@ struct Problem {
   Result few(int workers = 1) const {
     return run(workers, [this](const ThreadTeam& team, SequenceLayer<double>& layer,
                                Tensor<double>& x, Tensor<double>& dy, Result& result) {
-      const Index elements = layer.row_scratch(shape, Index(rows.size()));
+      const double elements = layer.row_scratch(shape, {.wanted = Index(rows.size())});
       ASSERT_GT(elements, 0);
-      Tensor<double> scratch({elements});
-      layer.forward_at(team, x.sequence(), rows, scratch.data(), result.y.matrix());
-      layer.backward_at(team, x.sequence(), rows, scratch.data(), dy.matrix(),
-                        result.dx.sequence());
+      Tensor<double> scratch({Index(elements)});
+      const RowPass<double> pass{.shape = shape,
+                                 .shared = {},
+                                 .wanted = rows,
+                                 .x = x.matrix(),
+                                 .y = result.y.matrix(),
+                                 .scratch = scratch.data()};
+      layer.forward_rows(team, pass, Keep::kForBackward);
+      layer.backward_rows(team, pass, dy.matrix(), result.dx.matrix());
     });
   }
 
@@ -110,13 +115,13 @@ TEST(FewQueries, AreBitEqualForAnyTeam) {
 
 TEST(FewQueries, AreForAQuarterOfTheTokensAtMost) {
   const auto fused = make_attention<float>({.width = 4, .heads = 2});
-  EXPECT_GT(fused->row_scratch({2, 8}, 4), 0);
-  EXPECT_EQ(fused->row_scratch({2, 8}, 5), 0);
+  EXPECT_GT(fused->row_scratch({2, 8}, {.wanted = 4}), 0);
+  EXPECT_EQ(fused->row_scratch({2, 8}, {.wanted = 5}), 0);
   const auto turned = make_attention<float>({.width = 4, .heads = 2, .rotary = true});
-  EXPECT_EQ(turned->row_scratch({2, 8}, 4), 0);
+  EXPECT_EQ(turned->row_scratch({2, 8}, {.wanted = 4}), 0);
   const auto naive =
       make_attention<float>({.width = 4, .heads = 2, .kernel = AttentionKernel::kNaive});
-  EXPECT_EQ(naive->row_scratch({2, 8}, 4), 0);
+  EXPECT_EQ(naive->row_scratch({2, 8}, {.wanted = 4}), 0);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "tests/golden_check.h"
+#include "tests/test_data.h"
 
 namespace seqbench {
 namespace {
@@ -12,7 +13,7 @@ RoundingDepth recurrent_depth(Index T, Index D, Index gates) {
 class RecurrentGolden : public testing::TestWithParam<const char*> {};
 
 TEST_P(RecurrentGolden, EveryKernelMatchesPyTorch) {
-  const Index gates = model_info(GetParam()).gates;
+  const Index gates = gates_of(GetParam());
   expect_kernels_match_golden_files(
       GetParam(), [&](Index T, Index D, Index) { return recurrent_depth(T, D, gates); });
 }

@@ -46,11 +46,13 @@ TEST_P(RecurrentLayerTest, SharedRowsGiveWhatTheyGiveAsAnInput) {
   const SequenceShape shape{.batch = 3, .steps = 9};
   for (const Index D : {4, 17}) {
     const auto layer = make<double>(D);
-    if (layer->shared_row_scratch() == 0) continue;  // of the persistent kernel alone
+    constexpr Index U = 4;
+    const double elements = layer->row_scratch(shape, {.shared = U});
+    EXPECT_EQ(elements, kernel() == RecurrentKernel::kPersistent ? U * model().gates * D : 0);
+    if (elements == 0) continue;
     Random random(6);
     randomise_parameters(random, *layer);
     layer->reserve(shape, Pass::kTrain, team.size());
-    constexpr Index U = 4;
     const Tensor<double> table = normal_tensor<double>(random, {U, D});
     const Tensor<double> dy = normal_tensor<double>(random, {shape.batch, shape.steps, D});
     Tensor<double> x(dy.shape()), y(dy.shape()), dx(dy.shape());
@@ -65,11 +67,15 @@ TEST_P(RecurrentLayerTest, SharedRowsGiveWhatTheyGiveAsAnInput) {
     embedding_backward<double>(rows, dx.matrix(), expected_dtable.matrix());
     const auto expected = copied_gradients(*layer);
 
-    Tensor<double> shared_y(dy.shape()), dtable({U, D}), scratch({U, layer->shared_row_scratch()});
-    const SharedRows<double> shared{.table = table.matrix(), .rows = rows};
-    layer->forward_shared(team, shared, scratch.matrix(), shared_y.sequence(), Keep::kForBackward);
-    layer->backward_shared(team, shared, scratch.matrix(), shared_y.sequence(), dy.sequence(),
-                           dtable.matrix());
+    Tensor<double> shared_y(dy.shape()), dtable({U, D}), scratch({Index(elements)});
+    const RowPass<double> pass{.shape = shape,
+                               .shared = rows,
+                               .wanted = {},
+                               .x = table.matrix(),
+                               .y = shared_y.matrix(),
+                               .scratch = scratch.data()};
+    layer->forward_rows(team, pass, Keep::kForBackward);
+    layer->backward_rows(team, pass, dy.matrix(), dtable.matrix());
     // Products of few rows and of many may run their sums in another order.
     const double bound = rounding_bound<double>(shape, D, double(D) * (max_abs(dy.values()) + 1));
     EXPECT_LE(max_difference(shared_y, y), bound);
@@ -79,6 +85,22 @@ TEST_P(RecurrentLayerTest, SharedRowsGiveWhatTheyGiveAsAnInput) {
       EXPECT_GT(max_abs(expected[p].values()), 1e3 * bound) << p;
     }
   }
+}
+
+TEST_P(RecurrentLayerTest, RefusesAPassThatItLacks) {
+  const auto layer = make<double>(4);
+  layer->reserve({.batch = 1, .steps = 2}, Pass::kTrain, 1);
+  Tensor<double> x({2, 4}), y({1, 4}), dx({2, 4});
+  const std::vector<Index> wanted = {1};
+  const RowPass<double> pass{.shape = {.batch = 1, .steps = 2},
+                             .shared = {},
+                             .wanted = wanted,
+                             .x = x.matrix(),
+                             .y = y.matrix(),
+                             .scratch = nullptr};
+  EXPECT_EQ(layer->row_scratch(pass.shape, pass.counts()), 0);
+  EXPECT_THROW(layer->forward_rows(ThreadTeam(), pass, Keep::kNothing), std::logic_error);
+  EXPECT_THROW(layer->backward_rows(ThreadTeam(), pass, y.matrix(), dx.matrix()), std::logic_error);
 }
 
 TEST_P(RecurrentLayerTest, FewerChannelsGiveWhatZerosInTheOthersGive) {

@@ -17,16 +17,14 @@ const KeepGoing kToTheEnd = [](const TrainingResult&) { return true; };
 
 TrainingSettings small(const std::string& task_name, Index steps) {
   const Task& task = task_by_name(task_name, "encoder");
-  return {.task = &task,
-          .model = "attention",
-          .variant = *find_variant("attention", "learned"),
-          .distance = 0,
-          .seed = 1,
-          .steps = steps,
-          .batch = 16,
-          .width = 32,
-          .form = task.defaults.models.at("attention"),
-          .measure_gradients = false};
+  TrainingSettings settings = default_training(task, nullptr, "attention");
+  settings.variant = *find_variant("attention", "learned");
+  settings.distance = 0;
+  settings.steps = steps;
+  settings.batch = 16;
+  settings.form.width = 32;
+  settings.measure_gradients = false;
+  return settings;
 }
 
 /// What `intervene` says of the model that these settings train.

@@ -48,7 +48,7 @@ std::string error_of(const std::function<void()>& action) {
 
 TEST(Conform, RunsTheFastestKernelUnlessTold) {
   EXPECT_EQ(run_conform(described({{"model", "lstm"}})).metadata.at("kernel"),
-            model_info("lstm").fastest_kernel());
+            model_info("lstm").default_kernel);
   EXPECT_EQ(
       run_conform(described({{"model", "lstm"}, {"kernel", "stepwise"}})).metadata.at("kernel"),
       "stepwise");

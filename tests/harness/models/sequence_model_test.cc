@@ -20,11 +20,11 @@ SequenceModelSpec small_spec(const std::string& model, Index longest) {
           .vocabulary = 6,
           .answers = 3,
           .longest = longest,
-          .width = 4,
-          .layers = 2,
-          .heads = 2,
-          .residual = model == "attention",
-          .mlp_expansion = model == "attention" ? 2 : 0};
+          .form = {.width = 4,
+                   .layers = 2,
+                   .heads = 2,
+                   .residual = model == "attention",
+                   .mlp_expansion = model == "attention" ? 2 : 0}};
 }
 
 /// The same with two numbers a step as its input and one as its answer.
@@ -138,7 +138,7 @@ TEST_P(EveryModel, GradientsMatchSlopes) {
   for (const SequenceShape shape : {SequenceShape{1, 1}, {3, 2}, {2, 17}}) {
     SequenceModelSpec spec = small_spec(GetParam(), shape.steps);
     check_slopes(spec, shape, small_batch);
-    spec.residual = true;
+    spec.form.residual = true;
     check_slopes(spec, shape, small_batch);
   }
 }
@@ -160,21 +160,21 @@ TEST_P(EveryModel, GradientsOfEveryVariantMatchSlopes) {
 
 TEST_P(EveryModel, GradientsInResidualBlocksWithoutMlpMatchSlopes) {
   SequenceModelSpec spec = small_spec(GetParam(), 9);
-  spec.residual = true, spec.mlp_expansion = 0;
+  spec.form.residual = true, spec.form.mlp_expansion = 0;
   check_slopes(spec, {2, 9}, small_batch);
 }
 
 TEST_P(EveryModel, GradientsOfATiedReadoutMatchSlopes) {
   SequenceModelSpec spec = small_spec(GetParam(), 9);
-  spec.answers = spec.vocabulary, spec.as_gpt2 = true;
+  spec.answers = spec.vocabulary, spec.form.as_gpt2 = true;
   check_slopes(spec, {2, 9}, small_batch);
 }
 
 TEST_P(EveryModel, GradientsWithGeluOrNormsInPlaceOfMlpsMatchSlopes) {
   SequenceModelSpec spec = small_spec(GetParam(), 9);
-  spec.residual = true, spec.mlp_expansion = 2, spec.mlp = MlpKind::kGelu;
+  spec.form.residual = true, spec.form.mlp_expansion = 2, spec.form.mlp = MlpKind::kGelu;
   check_slopes(spec, {2, 9}, small_batch);
-  spec.mlp_expansion = 0, spec.mlp = MlpKind::kIdentity;
+  spec.form.mlp_expansion = 0, spec.form.mlp = MlpKind::kIdentity;
   check_slopes(spec, {2, 9}, small_batch);
 }
 
@@ -183,19 +183,19 @@ TEST(SequenceModel, ADirectInputNeedsNoEmbedding) {
   for (const std::string model_name : {"elman", "lstm", "gru"}) {
     SequenceModelSpec tokens = small_spec(model_name, kSteps);
     SequenceModelSpec numbers = regression_spec(model_name, kSteps);
-    tokens.direct_input = numbers.direct_input = true;
+    tokens.form.direct_input = numbers.form.direct_input = true;
     check_slopes(tokens, {2, kSteps}, small_batch);
     check_slopes(numbers, {2, kSteps}, regression_batch);
-    const Index gates = model_info(model_name).gates, second = gates * (2 * D * D + 2 * D);
+    const Index gates = gates_of(model_name), second = gates * (2 * D * D + 2 * D);
     const auto first = [&](Index channels) { return gates * (D * (channels + D) + 2 * D); };
     EXPECT_EQ(SequenceModel<float>(tokens).parameter_count(), first(1) + second + 3 * (D + 1));
     EXPECT_EQ(SequenceModel<float>(numbers).parameter_count(), first(2) + second + D + 1);
   }
   SequenceModelSpec spec = small_spec("attention", kSteps);
-  spec.direct_input = true;
+  spec.form.direct_input = true;
   EXPECT_THROW(SequenceModel<float>{spec}, std::invalid_argument);
   spec = small_spec("lstm", kSteps);
-  spec.direct_input = true, spec.causal = false;
+  spec.form.direct_input = true, spec.causal = false;
   EXPECT_THROW(SequenceModel<float>{spec}, std::invalid_argument);
 }
 
@@ -204,7 +204,7 @@ TEST(SequenceModel, ADirectInputIsTheTokensNumber) {
   const ThreadTeam team;
   SequenceModelSpec spec = small_spec("gru", 9);
   SequenceModel<double> embedded(spec);
-  spec.direct_input = true;
+  spec.form.direct_input = true;
   SequenceModel<double> direct(spec);
   Random random(1), parameters(2);
   const TaskBatch batch = small_batch(random, {2, 9});
@@ -224,7 +224,7 @@ TEST(SequenceModel, ADirectInputIsTheTokensNumber) {
 
 TEST_P(EveryModel, GradientsOfWhatDropoutLeavesMatchSlopes) {
   SequenceModelSpec spec = small_spec(GetParam(), 9);
-  spec.dropout = 0.3;
+  spec.form.dropout = 0.3;
   for (const bool causal : {true, false}) {
     spec.causal = causal;
     check_slopes(spec, {3, 9}, small_batch);
@@ -235,7 +235,7 @@ TEST_P(EveryModel, DropoutDrawsAnewInTrainingAndOtherwiseDoesNothing) {
   const ThreadTeam team;
   SequenceModelSpec spec = small_spec(GetParam(), 9);
   SequenceModel<double> plain(spec);
-  spec.dropout = 0.3;
+  spec.form.dropout = 0.3;
   SequenceModel<double> model(spec);
   Random random(7);
   const TaskBatch batch = small_batch(random, {3, 9});
@@ -295,8 +295,8 @@ TEST_P(EveryModel, TokensThatShareRowsGiveWhatTheyGiveAlone) {
   SequenceModelSpec spec = small_spec(GetParam(), shape.steps);
   for (const auto& [residual, mlp_expansion] :
        {std::pair<bool, Index>{false, 0}, {true, 0}, {true, 2}}) {
-    spec.residual = residual;
-    spec.mlp_expansion = mlp_expansion;
+    spec.form.residual = residual;
+    spec.form.mlp_expansion = mlp_expansion;
     spec.embedding_gradient = true;
     SequenceModel<double> alone(spec);
     spec.embedding_gradient = false;
@@ -355,12 +355,12 @@ TEST_P(EveryModel, ASmallerBatchAfterALargerOneGivesWhatItGivesAlone) {
 
 TEST_P(EveryModel, ParametersAreCountedAndStartAsPyTorchs) {
   SequenceModelSpec spec = small_spec(GetParam(), 10);
-  spec.vocabulary = 33, spec.answers = 16, spec.width = 64, spec.layers = 1;
-  if (spec.residual) spec.mlp_expansion = 4;
+  spec.vocabulary = 33, spec.answers = 16, spec.form.width = 64, spec.form.layers = 1;
+  if (spec.form.residual) spec.form.mlp_expansion = 4;
   SequenceModel<float> model(spec);
   Random random(4);
   model.initialise(random);
-  const Index D = 64, gates = model_info(GetParam()).gates;
+  const Index D = 64, gates = gates_of(GetParam());
   const Index layer =
       gates > 0 ? gates * (2 * D * D + 2 * D) : 4 * D * D + 4 * D + (8 * D * D + 5 * D) + 3 * 2 * D;
   const Index positions = gates > 0 ? 0 : 10 * D;
@@ -390,7 +390,7 @@ TEST_P(EveryModel, ParametersAreCountedAndStartAsPyTorchs) {
 
 TEST(SequenceModel, StartsAsGpt2OnRequest) {
   SequenceModelSpec spec = small_spec("attention", 10);
-  spec.vocabulary = spec.answers = 33, spec.width = 64, spec.as_gpt2 = true;
+  spec.vocabulary = spec.answers = 33, spec.form.width = 64, spec.form.as_gpt2 = true;
   SequenceModel<float> model(spec);
   Random random(4);
   model.initialise(random);
@@ -417,7 +417,7 @@ TEST(SequenceModel, StartsAsGpt2OnRequest) {
 
 TEST(SequenceModel, RefusesATiedReadoutOfOtherAnswersThanTokens) {
   SequenceModelSpec spec = small_spec("attention", 10);
-  spec.as_gpt2 = true;
+  spec.form.as_gpt2 = true;
   EXPECT_THROW(SequenceModel<float>{spec}, std::invalid_argument);
 }
 
@@ -496,7 +496,7 @@ TEST(SequenceModel, CausalAttentionSeesNothingBehindTheAnswer) {
 
 TEST(SequenceModel, RefusesHeadsThatDoNotDivideTheWidth) {
   SequenceModelSpec spec = small_spec("attention", 4);
-  spec.heads = 3;
+  spec.form.heads = 3;
   EXPECT_THROW(SequenceModel<float>{spec}, std::invalid_argument);
 }
 

@@ -32,14 +32,9 @@ TEST(Presets, EachIsASettingOfATaskWithASource) {
     for (const auto& [model, form] : preset.settings.models) {
       for (const Index distance : preset.settings.distances) {
         EXPECT_GE(distance, task.min_distance(0));
-        TrainingSettings settings{.task = &task,
-                                  .preset = &preset,
-                                  .model = model,
-                                  .distance = distance,
-                                  .steps = preset.settings.steps,
-                                  .batch = preset.settings.batch,
-                                  .width = form.width > 0 ? form.width : preset.settings.width,
-                                  .form = form};
+        TrainingSettings settings = default_training(task, &preset, model);
+        settings.distance = distance;
+        settings.batch = preset.settings.batch;
         EXPECT_GT(training_cost(settings).flops, 0) << preset.name << model;
         for (const std::string& name : preset.settings.variants) {
           const auto variant = find_variant(model, name);
@@ -60,12 +55,8 @@ TEST(Presets, HaveThePublishedNumberOfParameters) {
   for (const auto& [name, expected] : published) {
     const Preset& preset = preset_by_name(name);
     for (const auto& [model, form] : preset.settings.models) {
-      const TrainingSettings settings{.task = &task_by_name(preset.task),
-                                      .preset = &preset,
-                                      .model = model,
-                                      .distance = preset.settings.distances.front(),
-                                      .width = form.width,
-                                      .form = form};
+      TrainingSettings settings = default_training(task_by_name(preset.task), &preset, model);
+      settings.distance = preset.settings.distances.front();
       SequenceModel<float> made(model_spec(settings));
       EXPECT_NEAR(double(made.parameter_count()), expected, 0.05 * expected) << name << model;
     }
@@ -82,12 +73,12 @@ TEST(Presets, AreWhatTheCommittedRowsWereRunWith) {
     const auto number = [&row](const char* column) { return std::stod(row.at(column)); };
     const Preset& preset = preset_by_name(row.at("preset"));
     const TaskDefaults& set = preset.settings;
-    const ModelSettings& form = set.models.at(row.at("model"));
+    const ModelSettings& own = set.models.at(row.at("model"));
     const auto line = row.at("preset") + " " + row.at("model") + " at " + row.at("distance");
     EXPECT_EQ(row.at("task"), preset.task) << line;
-    EXPECT_EQ(number("learning_rate"), form.learning_rate) << line;
-    EXPECT_EQ(number("layers"), form.layers) << line;
-    EXPECT_EQ(number("width"), form.width > 0 ? form.width : set.width) << line;
+    EXPECT_EQ(number("learning_rate"), own.learning_rate) << line;
+    EXPECT_EQ(number("layers"), own.form.layers) << line;
+    EXPECT_EQ(number("width"), own.form.width > 0 ? own.form.width : set.width) << line;
     EXPECT_EQ(number("batch"), set.batch) << line;
     EXPECT_EQ(number("schedule_steps"), set.steps) << line;
     EXPECT_NE(std::ranges::find(set.variants, row.at("variant")), set.variants.end()) << line;

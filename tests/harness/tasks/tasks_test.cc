@@ -73,11 +73,11 @@ TEST_P(EveryTask, DefaultsAreInOrder) {
   const TaskDefaults& defaults = GetParam().defaults;
   EXPECT_FALSE(defaults.models.empty());
   for (const auto& [model, settings] : defaults.models) {
-    EXPECT_GE(settings.layers, 1);
+    EXPECT_GE(settings.form.layers, 1);
     EXPECT_GT(settings.learning_rate, 0);
-    const Index width = settings.width > 0 ? settings.width : defaults.width;
-    EXPECT_EQ(width % settings.heads, 0);
-    EXPECT_TRUE(settings.residual || settings.mlp_expansion == 0);
+    const Index width = settings.form.width > 0 ? settings.form.width : defaults.width;
+    EXPECT_EQ(width % settings.form.heads, 0);
+    EXPECT_TRUE(settings.form.residual || settings.form.mlp_expansion == 0);
   }
   for (const Index distance : defaults.distances) EXPECT_GE(distance, GetParam().min_distance(0));
 }

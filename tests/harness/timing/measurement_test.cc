@@ -19,7 +19,7 @@ CaseGroup small_group(Pass pass) {
   for (const int threads : {1, 2}) {
     for (const char* model : {"lstm", "attention"}) {
       group.cases.push_back({.layer = {.model = model,
-                                       .kernel = model_info(model).fastest_kernel(),
+                                       .kernel = model_info(model).default_kernel,
                                        .width = 16,
                                        .heads = 2},
                              .pass = pass,
@@ -131,12 +131,12 @@ TEST(Measurement, TimesAGroupThatFitsOnlyOneWorkloadAtATime) {
 TEST(Measurement, DoesNotTimeAWrongResult) {
   const CaseGroup group = small_group(Pass::kForward);
   const MeasureHooks hooks{.check = [](Workload& workload) {
-    return workload.the_case().is_attention() ? "y differs" : "";
+    return workload.the_case().model().has_heads() ? "y differs" : "";
   }};
   const auto measured = measure_group(
       group, {.repetitions = 2, .min_seconds = 1e-5, .memory_limit_bytes = 1e9}, hooks);
   for (const Measurement& one : measured) {
-    const bool attention = one.the_case.is_attention();
+    const bool attention = one.the_case.model().has_heads();
     EXPECT_EQ(one.status, attention ? "failed" : "");
     EXPECT_EQ(one.reason, attention ? "y differs" : "");
     EXPECT_EQ(one.samples.size(), attention ? 0u : 2u);

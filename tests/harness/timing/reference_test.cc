@@ -13,7 +13,7 @@ std::vector<Case> checked_cases() {
   for (const ModelInfo& model : all_models()) {
     for (const std::string& kernel : model.kernels) {
       for (const bool causal : {false, true}) {
-        if (causal && model.is_recurrent()) continue;
+        if (causal && !model.has_heads()) continue;
         for (const Pass pass : {Pass::kForward, Pass::kTrain, Pass::kDecode}) {
           for (const SequenceShape shape :
                {SequenceShape{.batch = 1, .steps = 1}, SequenceShape{.batch = 3, .steps = 37},
@@ -66,7 +66,7 @@ TEST(Reference, CatchesAWrongParameterInEveryTensor) {
   const ThreadTeam team(1);
   for (const std::string model : {"elman", "lstm", "gru", "attention"}) {
     const Case one{.layer = {.model = model,
-                             .kernel = model_info(model).fastest_kernel(),
+                             .kernel = model_info(model).default_kernel,
                              .width = 8,
                              .heads = 2},
                    .pass = Pass::kTrain,
@@ -91,7 +91,7 @@ TEST(Reference, CatchesAWrongParameterInEveryTensor) {
 TEST(Reference, IsNeverComputedByTheKernelItself) {
   for (const Case& one : checked_cases()) {
     EXPECT_NE(Reference::kernel_for(one), one.layer.kernel) << one.id();
-    EXPECT_EQ(Reference::kernel_for(one).empty(), one.is_attention());
+    EXPECT_EQ(Reference::kernel_for(one).empty(), one.model().has_heads());
   }
 }
 

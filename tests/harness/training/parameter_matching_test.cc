@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "harness/base/errors.h"
+#include "harness/models/registry.h"
 #include "harness/tasks/task.h"
 #include "harness/tasks/tasks.h"
 #include "harness/training/training_settings.h"
@@ -15,12 +16,10 @@ std::vector<TrainingSettings> all_models(Index width, Index distance) {
   const Task& task = task_by_name("first_token");
   for (const auto& [model, form] : task.defaults.models) {
     for (const Index layers : {1, 2}) {
-      TrainingSettings settings{.task = &task,
-                                .model = model,
-                                .variant = *find_variant(model, variant_names({model}).front()),
-                                .distance = distance,
-                                .width = width,
-                                .form = form};
+      TrainingSettings settings = default_training(task, nullptr, model);
+      settings.variant = *find_variant(model, variant_names({model}).front());
+      settings.distance = distance;
+      settings.form.width = width;
       settings.form.layers = layers;
       trainings.push_back(settings);
     }
@@ -38,13 +37,13 @@ TEST(MatchParameters, BringsAllModelsWithinTenPercentOfTheLargest) {
       EXPECT_NEAR(double(parameter_count(settings)), double(largest), 0.1 * double(largest))
           << settings.model << settings.form.layers;
       if (settings.model == "attention") {
-        EXPECT_EQ(settings.width % settings.form.heads, 0);
+        EXPECT_EQ(settings.form.width % settings.form.heads, 0);
       }
       // The neighbouring widths are not closer.
-      const Index step = settings.model == "attention" ? settings.form.heads : 1;
-      for (const Index other : {settings.width - step, settings.width + step}) {
+      const Index step = model_info(settings.model).has_heads() ? settings.form.heads : 1;
+      for (const Index other : {settings.form.width - step, settings.form.width + step}) {
         TrainingSettings neighbour = settings;
-        neighbour.width = other;
+        neighbour.form.width = other;
         EXPECT_GE(std::abs(parameter_count(neighbour) - largest),
                   std::abs(parameter_count(settings) - largest));
       }
@@ -56,7 +55,7 @@ TEST(MatchParameters, LeavesTheLargestAsItIs) {
   auto trainings = all_models(64, 16);
   match_parameters(trainings);
   Index unchanged = 0;
-  for (const auto& settings : trainings) unchanged += settings.width == 64;
+  for (const auto& settings : trainings) unchanged += settings.form.width == 64;
   EXPECT_EQ(unchanged, 1);  // attention with two layers
 }
 

@@ -40,10 +40,7 @@ SequenceModelSpec spec_of(const std::string& model, bool tokens) {
           .loss = tokens ? LossKind::kCrossEntropy : LossKind::kSquaredError,
           .tolerance = 0.5,
           .longest = kShape.steps,
-          .width = 4,
-          .layers = 2,
-          .heads = 2,
-          .residual = true};
+          .form = {.width = 4, .layers = 2, .heads = 2, .residual = true}};
 }
 
 template <typename T>

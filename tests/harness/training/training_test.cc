@@ -20,16 +20,12 @@ const KeepGoing kToTheEnd = [](const TrainingResult&) { return true; };
 TrainingSettings settings_of(const std::string& task_name, const std::string& model,
                              const std::string& variant, Index distance) {
   const Task& task = task_by_name(task_name);
-  const TaskDefaults& defaults = task.defaults;
-  return {.task = &task,
-          .model = model,
-          .variant = *find_variant(model, variant),
-          .distance = distance,
-          .seed = 1,
-          .steps = defaults.steps,
-          .batch = defaults.batch,
-          .width = defaults.width,
-          .form = defaults.models.at(model)};
+  TrainingSettings settings = default_training(task, nullptr, model);
+  settings.variant = *find_variant(model, variant);
+  settings.distance = distance;
+  settings.batch = task.defaults.batch;
+  settings.gradient_steps = 0;
+  return settings;
 }
 
 TrainingSettings first_token(const std::string& model, const std::string& variant, Index distance) {
@@ -157,7 +153,7 @@ TEST(Train, StopsWhenTold) {
 
 TEST(Train, SaysWhenTheLossIsNotFinite) {
   TrainingSettings settings = first_token("attention", "learned", 8);
-  settings.form.learning_rate = 1e38;
+  settings.learning_rate = 1e38;
   const auto result = train(settings, kToTheEnd);
   EXPECT_NE(result->failure.find("not finite at step"), std::string::npos) << result->failure;
   EXPECT_LT(result->steps, settings.steps);
@@ -416,10 +412,10 @@ TEST(TrainingCost, GrowsAsItShouldAndNeverOverflows) {
   settings.steps *= 2;
   EXPECT_EQ(training_cost(settings).flops, 2 * base.flops);
   EXPECT_EQ(training_cost(settings).bytes, base.bytes);
-  settings.width = settings.distance = (Index{1} << 31) - 1;
+  settings.form.width = settings.distance = (Index{1} << 31) - 1;
   EXPECT_GT(training_cost(settings).bytes, 1e18);
   settings.model = "attention";
-  settings.width = 30;
+  settings.form.width = 30;
   settings.form.heads = 4;
   EXPECT_THROW(training_cost(settings), std::invalid_argument);
 }
@@ -429,7 +425,7 @@ TEST(TrainingCost, CountsWhatGeluAndDropoutKeep) {
   settings.form.mlp_expansion = 4;
   settings.measure_gradients = false;
   const double base = training_cost(settings).bytes;
-  const double D = double(settings.width), B = double(settings.batch), T = 64;
+  const double D = double(settings.form.width), B = double(settings.batch), T = 64;
   const double N = B * T, layers = double(settings.form.layers),
                heads = double(settings.form.heads);
   settings.form.mlp = MlpKind::kGelu;

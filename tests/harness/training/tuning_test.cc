@@ -20,12 +20,11 @@ TEST(TuningTrials, TakeTheMiddleDistanceASeedOfTheirOwnAndEveryRate) {
   for (const std::string model : {"gru", "lstm"}) {
     for (const Index distance : {64, 8, 16}) {
       for (const Index seed : {1, 2}) {
-        requested.push_back({.task = &task,
-                             .model = model,
-                             .variant = *find_variant(model, "default"),
-                             .distance = distance,
-                             .seed = seed,
-                             .form = task.defaults.models.at(model)});
+        TrainingSettings settings = default_training(task, nullptr, model);
+        settings.variant = *find_variant(model, "default");
+        settings.distance = distance;
+        settings.seed = seed;
+        requested.push_back(settings);
       }
     }
   }
@@ -35,7 +34,7 @@ TEST(TuningTrials, TakeTheMiddleDistanceASeedOfTheirOwnAndEveryRate) {
     EXPECT_EQ(trials[i].model, i < kTuningRates.size() ? "gru" : "lstm");
     EXPECT_EQ(trials[i].distance, 16);
     EXPECT_EQ(trials[i].seed, kTuningSeed);
-    EXPECT_EQ(trials[i].form.learning_rate, kTuningRates[i % kTuningRates.size()]);
+    EXPECT_EQ(trials[i].learning_rate, kTuningRates[i % kTuningRates.size()]);
     EXPECT_FALSE(trials[i].measure_gradients);
   }
 }
@@ -44,12 +43,11 @@ TEST(TuningTrials, KeepPresetsOfOneTaskApart) {
   std::vector<TrainingSettings> requested;
   for (const char* name : {"mqar-64-4", "mqar-128-8"}) {
     const Preset& preset = preset_by_name(name);
-    requested.push_back({.task = &task_by_name(preset.task, "causal"),
-                         .preset = &preset,
-                         .model = "attention",
-                         .variant = *find_variant("attention", "learned"),
-                         .distance = preset.settings.distances.front(),
-                         .form = preset.settings.models.at("attention")});
+    TrainingSettings settings =
+        default_training(task_by_name(preset.task, "causal"), &preset, "attention");
+    settings.variant = *find_variant("attention", "learned");
+    settings.distance = preset.settings.distances.front();
+    requested.push_back(settings);
   }
   const auto trials = tuning_trials(requested);
   ASSERT_EQ(trials.size(), 2 * kTuningRates.size());

@@ -1,0 +1,52 @@
+#include "harness/models/linear_layer.h"
+
+#include "core/initialisers.h"
+#include "core/linear.h"
+
+namespace seqbench {
+
+template <typename T>
+LinearLayer<T>::LinearLayer(const std::string& name, Index in, Index out)
+    : weight(make_parameter<T>(shapes(name, in, out)[0])),
+      bias(make_parameter<T>(shapes(name, in, out)[1])) {}
+
+template <typename T>
+std::vector<ParameterShape> LinearLayer<T>::shapes(const std::string& name, Index in, Index out) {
+  return {{name + ".weight", {out, in}}, {name + ".bias", {out}}};
+}
+
+template <typename T>
+void LinearLayer<T>::initialise(Random& random) {
+  const Index fan_in = weight.value.shape()[1];
+  uniform_by_fan_in(random, weight.value, fan_in);
+  uniform_by_fan_in(random, bias.value, fan_in);
+}
+
+template <typename T>
+void LinearLayer<T>::reserve_gradients(bool wanted) {
+  reserve_gradient(weight, wanted);
+  reserve_gradient(bias, wanted);
+}
+
+template <typename T>
+void LinearLayer<T>::forward(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y) const {
+  linear_forward<T>(
+      team,
+      {.x = x, .weight = weight.value.matrix(), .bias = bias.value.values(), .y = as_one_block(y)});
+}
+
+template <typename T>
+void LinearLayer<T>::backward(const ThreadTeam& team, MatrixView<const T> x, MatrixView<const T> dy,
+                              MatrixView<T> dx) {
+  linear_backward<T>(team, {.x = x,
+                            .weight = weight.value.matrix(),
+                            .dy = dy,
+                            .dx = as_one_block(dx),
+                            .dweight = weight.gradient.matrix(),
+                            .dbias = bias.gradient.values()});
+}
+
+template struct LinearLayer<float>;
+template struct LinearLayer<double>;
+
+}  // namespace seqbench

@@ -1,0 +1,30 @@
+// A linear map with its parameters (core/linear.h): y = x·Wᵀ + b.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/parameter.h"
+#include "core/random.h"
+#include "core/thread_team.h"
+
+namespace seqbench {
+
+template <typename T>
+struct LinearLayer {
+  Parameter<T> weight, bias;  // W [O, I], b [O]
+
+  LinearLayer(const std::string& name, Index in, Index out);
+  static std::vector<ParameterShape> shapes(const std::string& name, Index in, Index out);
+
+  /// Both from U(±1/√I), as nn.Linear.
+  void initialise(Random& random);
+  void reserve_gradients(bool wanted);
+  /// y [N, O] from x [N, I].
+  void forward(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y) const;
+  /// Assigns dx [N, I] and the gradients.
+  void backward(const ThreadTeam& team, MatrixView<const T> x, MatrixView<const T> dy,
+                MatrixView<T> dx);
+};
+
+}  // namespace seqbench

@@ -1,0 +1,27 @@
+// A layer norm with its parameters (core/layer_norm.h).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/parameter.h"
+
+namespace seqbench {
+
+template <typename T>
+struct NormLayer {
+  Parameter<T> weight, bias;  // γ, β [D]
+
+  /// γ = 1, β = 0.
+  NormLayer(const std::string& name, Index width);
+  static std::vector<ParameterShape> shapes(const std::string& name, Index width);
+
+  void reserve_gradients(bool wanted);
+  /// y [N, D] from x [N, D]; assigns mean and rstd [N], which backward needs.
+  void forward(MatrixView<const T> x, MatrixView<T> y, Tensor<T>& mean, Tensor<T>& rstd) const;
+  /// Assigns dx and the gradients. dx may be dy.
+  void backward(MatrixView<const T> x, const Tensor<T>& mean, const Tensor<T>& rstd,
+                MatrixView<const T> dy, MatrixView<T> dx);
+};
+
+}  // namespace seqbench
