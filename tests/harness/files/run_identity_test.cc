@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "harness/base/errors.h"
-#include "harness/machine/build_id.h"
 #include "harness/machine/description.h"
 
 namespace seqbench {
@@ -123,11 +122,6 @@ TEST(RunIdentity, NamesNestedValuesThatOneSideLacks) {
       listed(run_differences(then, Json::object())),
       "list.0.a: '1' then, 'unknown' now; list.0.b.0: 'true' then, 'unknown' now; list.0.b.1: "
       "'null' then, 'unknown' now");
-}
-
-TEST(RunIdentity, OfTheBuildIsTheLinkersHash) {
-  EXPECT_GE(build_id().size(), 16u);
-  EXPECT_EQ(build_id().find_first_not_of("0123456789abcdef"), std::string::npos);
 }
 
 }  // namespace

@@ -2,11 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "harness/machine/description.h"
-#include "harness/machine/memory.h"
 #include "harness/machine/placement.h"
-#include "harness/timing/case.h"
-#include "harness/timing/roofline.h"
 
 namespace seqbench {
 namespace {
@@ -60,38 +56,6 @@ TEST(Probe, KnowsTheTimer) {
   EXPECT_LT(timer.resolution_seconds, 1e-3);
   EXPECT_GT(timer.call_seconds, 1e-10);
   EXPECT_LT(timer.call_seconds, 1e-3);
-}
-
-TEST(LimitSeconds, FollowsTheFormula) {
-  MachineLimits limits;
-  limits.peak_gflops = 1;                   // 10⁹ FLOP/s
-  limits.bandwidth = {{1, 1e9}, {2, 1e9}};  // 10⁹ B/s
-  Case one{.layer = {.model = "lstm", .kernel = "hoisted", .width = 8},
-           .shape = {.batch = 1, .steps = 10}};
-  // A step's product: 2·4·8·8 = 512 FLOPs = 512 ns; its weights: 4·4·8·8 = 1024 bytes = 1024 ns.
-  EXPECT_NEAR(limit_seconds(one, limits), 10 * (512e-9 + 1024e-9), 1e-15);
-  one.pass = Pass::kTrain;
-  EXPECT_NEAR(limit_seconds(one, limits), 10 * (4 * 512e-9 + 2 * 1024e-9), 1e-15);
-  limits.barrier_seconds = 100e-9;  // once a step of either loop
-  EXPECT_NEAR(limit_seconds(one, limits), 10 * (4 * 512e-9 + 2 * 1124e-9), 1e-15);
-  limits.barrier_seconds = 0;
-  one.shape.batch = 4;  // now the FLOPs of a step are the longer part
-  EXPECT_NEAR(limit_seconds(one, limits), 10 * 6 * 4 * 512e-9, 1e-15);
-  one.layer = {.model = "attention", .kernel = "fused", .width = 8, .heads = 2};
-  EXPECT_NEAR(limit_seconds(one, limits), 1e-9 * one.cost().flops, 1e-15);
-}
-
-TEST(Machine, KnowsItsCpusAndMemory) {
-  EXPECT_GE(usable_cpus().size(), 1u);
-  EXPECT_EQ(default_thread_counts().front(), 1);
-  EXPECT_GT(usable_memory_bytes(), 1e6);
-  EXPECT_GT(resident_bytes(), 1e5);
-  const auto machine = describe_machine();
-  for (const char* key :
-       {"host", "cpu", "affinity", "cpus_usable", "cpu_quota", "governor", "turbo", "topology",
-        "caches", "memory_bytes", "build", "libraries", "flush_subnormals"}) {
-    EXPECT_TRUE(machine.contains(key)) << key;
-  }
 }
 
 }  // namespace

@@ -2,29 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <set>
-
-#include "harness/base/errors.h"
-#include "harness/timing/grid.h"
-#include "harness/timing/workload.h"
-
 namespace seqbench {
 namespace {
-
-Grid grid_of(const std::vector<std::string>& arguments) {
-  CommandLine line("sample", "", "", "");
-  add_grid_options(line, "512");
-  line.parse(arguments);
-  return parse_grid(line);
-}
-
-std::vector<std::string> ids_of(const std::vector<CaseGroup>& groups) {
-  std::vector<std::string> ids;
-  for (const CaseGroup& group : groups) {
-    for (const Case& one : group.cases) ids.push_back(one.id());
-  }
-  return ids;
-}
 
 TEST(CaseId, IsReadable) {
   const Case lstm{.layer = {.model = "lstm", .kernel = "hoisted", .width = 256},
@@ -37,47 +16,6 @@ TEST(CaseId, IsReadable) {
       .pass = Pass::kForward,
       .shape = {.batch = 16, .steps = 64}};
   EXPECT_EQ(attention.id(), "attention:fused:forward:B16:T64:D256:H4:causal:t1");
-}
-
-TEST(Grid, GroupsComparableCasesAndUsesTheFastestKernels) {
-  const std::vector<CaseGroup> groups =
-      expand(grid_of({"--length", "64,128", "--threads", "1,2", "--pass", "train"}));
-  ASSERT_EQ(groups.size(), 2u);
-  EXPECT_EQ(groups[0].cases.size(), 8u);  // four models, two numbers of threads
-  EXPECT_EQ(groups[0].label, "train B=1 T=64 D=256");
-  for (const Case& one : groups[0].cases) {
-    EXPECT_EQ(one.layer.kernel, model_info(one.layer.model).default_kernel);
-  }
-}
-
-TEST(Grid, AppliesAKernelToTheModelsThatHaveIt) {
-  const auto ids =
-      ids_of(expand(grid_of({"--model", "gru,attention", "--kernel", "stepwise,hoisted", "--pass",
-                             "forward", "--threads", "1"})));
-  EXPECT_EQ(ids, (std::vector<std::string>{"gru:stepwise:forward:B1:T512:D256:H-:t1",
-                                           "gru:hoisted:forward:B1:T512:D256:H-:t1",
-                                           "attention:fused:forward:B1:T512:D256:H4:t1"}));
-}
-
-TEST(Grid, DoesNotRepeatRecurrentModelsForHeads) {
-  const auto ids = ids_of(expand(grid_of({"--heads", "1,2,4", "--model", "lstm,attention",
-                                          "--threads", "1", "--pass", "forward", "--causal"})));
-  EXPECT_EQ(ids.size(), 4u);
-  EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), ids.size());
-}
-
-TEST(Grid, LeavesOutCombinationsAboveMaxTokens) {
-  const auto groups = expand(grid_of(
-      {"--batch", "1,16", "--length", "64..8192", "--max-tokens", "16384", "--pass", "forward"}));
-  ASSERT_EQ(groups.size(), 8u + 5u);  // up to 8192 at batch 1, to 1024 at batch 16
-  EXPECT_EQ(groups.back().label, "forward B=16 T=1024 D=256");
-  EXPECT_THROW(expand(grid_of({"--length", "64", "--max-tokens", "8"})), UsageError);
-}
-
-TEST(Grid, RefusesHeadsThatDoNotDivideTheWidth) {
-  EXPECT_THROW(expand(grid_of({"--heads", "3"})), UsageError);
-  EXPECT_NO_THROW(expand(grid_of({"--heads", "3", "--model", "lstm"})));
-  EXPECT_NO_THROW(expand(grid_of({"--heads", "3", "--width", "48"})));
 }
 
 TEST(Case, CountsTokensByThePass) {

@@ -7,7 +7,6 @@
 
 #include "harness/base/errors.h"
 #include "harness/base/statistics.h"
-#include "harness/timing/benchmark_options.h"
 #include "harness/timing/case.h"
 #include "harness/timing/measure_options.h"
 
@@ -159,12 +158,6 @@ TEST(Measurement, PredictsTheMemoryThatACaseTakes) {
     // Besides, the BLAS's packing buffers and the threads' stacks: a few MiB.
     EXPECT_NEAR(measured[0].peak_bytes, predicted, 0.1 * predicted) << pass_name(pass);
   }
-}
-
-TEST(Measurement, RefusesWhatGoogleBenchmarkDoesNotKnowOrSeqbenchSets) {
-  EXPECT_THROW(pass_to_benchmark({"--benchmark_nonsense=1"}), UsageError);
-  EXPECT_THROW(pass_to_benchmark({"--benchmark_repetitions=3"}), UsageError);
-  EXPECT_NO_THROW(pass_to_benchmark({}));
 }
 
 }  // namespace

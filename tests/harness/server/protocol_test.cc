@@ -1,0 +1,163 @@
+#include "harness/server/protocol.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <iostream>
+#include <limits>
+#include <sstream>
+#include <stdexcept>
+
+#include "harness/base/interrupt.h"
+
+namespace seqbench {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct SampleCase {
+  std::string name;
+  std::string id() const { return name; }
+};
+
+/// Two cases, of which "b" cannot be prepared; a prepared one counts its repetitions.
+class SampleServer : public CaseServer<SampleCase, int> {
+ public:
+  SampleServer() : CaseServer({{"a"}, {"b"}}) {}
+
+ private:
+  Json prepare_case(const SampleCase& one, const Json& request) override {
+    if (one.id() == "b") throw std::runtime_error("b is out of order");
+    ready_[one.id()] = request.value("start", 0);
+    return {{"case", one.id()}, {"status", "ready"}};
+  }
+  Json repeat(const SampleCase& one, int& prepared) override {
+    if (prepared == 9) throw Interrupted{2};
+    return {{"case", one.id()}, {"passes", ++prepared}};
+  }
+};
+
+std::string answer(SampleServer& server, const std::string& line) {
+  return server.answer(line).dump();
+}
+
+TEST(CaseServer, AnswersEachKindOfRequest) {
+  SampleServer server;
+  EXPECT_EQ(answer(server, R"({"do":"list"})"), R"({"cases":["a","b"]})");
+  EXPECT_EQ(answer(server, R"({"do":"prepare","case":"a","start":4})"),
+            R"({"case":"a","status":"ready"})");
+  EXPECT_EQ(answer(server, R"({"do":"repeat","case":"a"})"), R"({"case":"a","passes":5})");
+  EXPECT_EQ(answer(server, R"({"do":"repeat","case":"a"})"), R"({"case":"a","passes":6})");
+  EXPECT_EQ(answer(server, R"({"do":"release","case":"a"})"), R"({"case":"a"})");
+  const Json probed = server.answer(R"({"do":"probe","threads":1})");
+  EXPECT_GT(probed["peak_gflops"], 0.1);
+}
+
+TEST(CaseServer, WhatCannotBeMetIsAnErrorAndNothingElse) {
+  SampleServer server;
+  for (const auto& [request, part] :
+       {std::pair(R"({"do":"dance"})", "'dance' is not allowed"),
+        std::pair(R"({"do":"repeat","case":"a"})", "case: 'a' is not prepared"),
+        std::pair(R"({"do":"prepare","case":"c"})", "case: 'c' is not allowed"),
+        std::pair(R"({"do":"prepare"})", "case: 'null'"),
+        std::pair(R"({"do":"release","case":["a"]})", R"(case: '["a"]')"),
+        std::pair(R"({"do":"prepare","case":"b"})", "b is out of order"),
+        std::pair("list", "'list' is not allowed")}) {
+    const Json reply = server.answer(request);
+    EXPECT_EQ(reply.size(), 1u) << request;
+    EXPECT_NE(reply.value("error", "").find(part), std::string::npos) << reply;
+  }
+}
+
+TEST(CaseServer, AReleasedCaseIsNotPrepared) {
+  SampleServer server;
+  server.answer(R"({"do":"prepare","case":"a"})");
+  server.answer(R"({"do":"release","case":"a"})");
+  EXPECT_TRUE(server.answer(R"({"do":"repeat","case":"a"})").contains("error"));
+}
+
+TEST(CaseServer, AnInterruptionIsNoError) {
+  SampleServer server;
+  server.answer(R"({"do":"prepare","case":"a","start":9})");
+  EXPECT_THROW(server.answer(R"({"do":"repeat","case":"a"})"), Interrupted);
+}
+
+TEST(ParseRequest, TakesObjectsThatSayWhatToDo) {
+  EXPECT_EQ(parse_request(R"({"do":"list","more":1})").dump(), R"({"do":"list","more":1})");
+  for (const char* line : {"", "list", "[1]", R"("do")", "{}", R"({"do":7})", R"({"do":"list")"}) {
+    EXPECT_THROW(parse_request(line), std::invalid_argument) << line;
+  }
+}
+
+TEST(ProbeAnswer, RefusesWhatIsNoNumberOfThreads) {
+  for (const Json& threads :
+       {Json(), Json(0), Json(-1), Json(4097), Json(1.5), Json("1"), Json(true)}) {
+    EXPECT_THROW(probe_answer({{"do", "probe"}, {"threads", threads}}), std::invalid_argument)
+        << threads;
+  }
+}
+
+TEST(RepeatPasses, TimesAllPassesButTheFirst) {
+  int calls = 0;
+  const Json once = repeat_passes(ThreadTeam(1), 0, [&] { ++calls; });
+  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(once["passes"], 1);
+
+  constexpr double kLeastSeconds = 0.01;
+  calls = 0;
+  const Json several = repeat_passes(ThreadTeam(1), kLeastSeconds, [&] {
+    ++calls;
+    ::usleep(1000);
+  });
+  EXPECT_EQ(several["passes"], calls - 1);
+  EXPECT_LE(several["passes"], 10);  // of a millisecond or more
+  EXPECT_GE(several["passes"].get<double>() * several["seconds"].get<double>(), kLeastSeconds);
+  EXPECT_GT(several["peak_gflops"], 0.1);
+  EXPECT_GE(several["steal_fraction"], 0);
+  EXPECT_EQ(several.size(), 7u);
+}
+
+TEST(OrNull, KeepsFiniteNumbersAlone) {
+  EXPECT_EQ(or_null(1.5), Json(1.5));
+  EXPECT_TRUE(or_null(std::numeric_limits<double>::quiet_NaN()).is_null());
+  EXPECT_TRUE(or_null(-std::numeric_limits<double>::infinity()).is_null());
+}
+
+/// What serve() answers to this standard input.
+std::string served(const std::string& input, const std::function<Json(const std::string&)>& with) {
+  int ends[2];
+  EXPECT_EQ(::pipe(ends), 0);
+  EXPECT_EQ(::write(ends[1], input.data(), input.size()), ssize_t(input.size()));
+  ::close(ends[1]);
+  const int before = ::dup(STDIN_FILENO);
+  ::dup2(ends[0], STDIN_FILENO);
+  ::close(ends[0]);
+  std::ostringstream output;
+  std::streambuf* const screen = std::cout.rdbuf(output.rdbuf());
+  serve(with);
+  std::cout.rdbuf(screen);
+  ::dup2(before, STDIN_FILENO);
+  ::close(before);
+  return output.str();
+}
+
+TEST(Serve, AnswersEveryWholeLineInOrder) {
+  const auto echo = [](const std::string& line) -> Json { return {{"line", line}}; };
+  EXPECT_EQ(served("one\n\ntwo\ncut o", echo),
+            "{\"line\":\"one\"}\n{\"line\":\"\"}\n{\"line\":\"two\"}\n");
+  EXPECT_EQ(served("", echo), "");
+  const std::string longer(10000, 'x');  // than what is read at a time
+  EXPECT_EQ(served(longer + "\n", echo), "{\"line\":\"" + longer + "\"}\n");
+}
+
+TEST(Serve, AnswersInUtf8WhateverTheRequestHolds) {
+  const auto echo = [](const std::string& line) -> Json { return {{"line", line}}; };
+  EXPECT_EQ(served("a\xff"
+                   "b\n",
+                   echo),
+            "{\"line\":\"a\xef\xbf\xbd"
+            "b\"}\n");
+}
+
+}  // namespace
+}  // namespace seqbench
