@@ -9,7 +9,7 @@
 //
 // Parameters: in_proj_weight [3D, D], in_proj_bias [3D], out_proj.weight [D, D], out_proj.bias [D].
 //
-// Cost by the convention of DESIGN.md: forward 8·B·T·D² + 4·B·T²·D FLOPs, causal
+// Cost by the convention of docs/architecture.md: forward 8·B·T·D² + 4·B·T²·D FLOPs, causal
 // 8·B·T·D² + 2·B·T·(T + 1)·D, train three times that; decode, one token after T tokens of context,
 // 8·B·D² + 4·B·(T + 1)·D.
 #pragma once

@@ -57,8 +57,9 @@ struct Parameter {
 /// What a layer declares before anything is allocated. Doubles, since a request too large for the
 /// machine must be computed without overflow to be refused.
 struct LayerCost {
-  double flops = 0;        // one pass over [B, T, D], DESIGN's convention: train = 3 × forward,
-                           // whatever a kernel recomputes; decode: the one token
+  double flops = 0;        // one pass over [B, T, D] by the convention of docs/architecture.md:
+                           // train = 3 × forward, whatever a kernel recomputes; decode: the one
+                           // token
   double parameters = 0;   // trainable scalars
   double state_bytes = 0;  // carried from token to token in decode
   double workspace_bytes = 0;  // what reserve() allocates, gradients included, parameters not
