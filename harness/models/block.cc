@@ -306,7 +306,8 @@ void Block<T>::backward_shared(const ThreadTeam& team, const SharedRows<T>& x,
     mlp_backward(team, rows_of(residual_, y.tokens().rows), dy.tokens());
   }
 
-  // Undoes 1: the sums of its tokens' dr, and dLN₁(dL(dr)), which is linear in them
+  // Undoes 1, each row once: the sum of its tokens' dr, and dLN₁ of the sum of their dL(dr), since
+  // dLN₁ is linear in it
   layer_->backward_shared(team, {.table = normed, .rows = x.rows}, scratch, mixed, dy, dnormed);
   norm1_.backward(x.table, dnormed, dnormed);
   embedding_backward<T>(x.rows, dy.tokens(), dtable);
@@ -328,7 +329,8 @@ void Block<T>::forward_at(const ThreadTeam& team, SequenceView<const T> x,
   norm1_.forward(x.tokens(), normed.tokens());
   const MatrixView<T> r = has_second_norm() ? rows_of(residual_, y.rows) : y;
   if (const Index elements = row_scratch({B, S}, y.rows); elements > 0) {
-    if (row_scratch_.size() < elements) row_scratch_ = Tensor<T>({elements});  // the first time
+    // reserve() does not know how many rows are wanted: allocates when more is needed than before.
+    if (row_scratch_.size() < elements) row_scratch_ = Tensor<T>({elements});
     layer_->forward_at(team, normed, rows, row_scratch_.data(), r);
   } else {
     mix(team, normed, mixed, keep);
@@ -354,7 +356,8 @@ void Block<T>::backward_at(const ThreadTeam& team, SequenceView<const T> x,
   // Undoes 2: dy becomes dr.
   if (has_second_norm()) mlp_backward(team, rows_of(residual_, dy.rows), dy);
 
-  // Undoes 1: dx = dLN₁(dL(dr)), at these rows dr besides. dx is all of dr on the way.
+  // Undoes 1: dx = dLN₁(dL(dr)), at these rows dr besides. Where the layer has to give all tokens,
+  // dx first holds dr of all, 0 elsewhere.
   if (row_scratch({B, S}, dy.rows) > 0) {
     layer_->backward_at(team, normed, rows, row_scratch_.data(), dy, dnormed);
   } else {
@@ -434,7 +437,7 @@ void Block<T>::mlp_forward(const ThreadTeam& team, MatrixView<const T> r, Matrix
 template <typename T>
 void Block<T>::mlp_backward(const ThreadTeam& team, MatrixView<const T> r, MatrixView<T> dy) {
   const auto dnormed = rows_of(dnormed_, r.rows);
-  MatrixView<const T> dmlp_input = dy;  // of LN₂'s output
+  MatrixView<const T> dmlp_input = dy;  // gradient of LN₂'s output
   if (has_mlp()) {
     const auto hidden = rows_of(hidden_, r.rows), dhidden = rows_of(dhidden_, r.rows);
     linear2_.backward(team, hidden, dy, dhidden);
