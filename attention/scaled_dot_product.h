@@ -16,9 +16,10 @@
 //        The pair stands for the log-sum-exp m + log l: added up, the sum would be rounded to
 //        eps·|m|, which for logits of 10⁴ is 10⁻³ of each recomputed probability.
 //
-// Cost, by the convention of DESIGN.md: forward 4·B·T²·H·d_k FLOPs (causal 2·B·T·(T + 1)·H·d_k),
-// and B·H·T² exponentials (causal half of them); backward twice the forward's FLOPs, of which naive
-// does 8·B·T²·H·d_k and fused 10 for the recomputed S. Memory: see the workspaces below.
+// Cost by the convention of docs/architecture.md: forward 4·B·T²·H·d_k FLOPs, causal
+// 2·B·T·(T + 1)·H·d_k, and B·H·T² exponentials (causal half of them); backward twice the forward's
+// FLOPs, of which naive does 8·B·T²·H·d_k and fused 10 for the recomputed S. Memory: see the
+// workspaces below.
 #pragma once
 
 #include <algorithm>

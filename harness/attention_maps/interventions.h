@@ -22,12 +22,12 @@ struct Intervention {
   double accuracy = 0;
 };
 
-/// Mean weights and shares over test sentences, of the row that asks ("it", or the hidden verb) in
-/// the last layer, averaged over its heads. The nouns are, of coreference, the right one and the
-/// other; of hidden_verb, the first and the second.
+/// Mean weights and shares over test sentences. The weights are those of the word that asks ("it",
+/// or the hidden verb) in the last layer, averaged over its heads. In coreference the nouns are the
+/// right one and the other, in hidden_verb the first and the second.
 struct WeightStatistics {
   double noun_weight = 0, other_noun_weight = 0;
-  double largest_share = 0;    // of sentences whose largest weight is on the right noun, or, of
+  double largest_share = 0;    // of sentences whose largest weight is on the right noun; in
                                // hidden_verb, on either of them
   double outweighs_share = 0;  // of sentences that weigh the first of both more than the other
 };
@@ -38,8 +38,9 @@ struct InterventionResult {
   std::vector<Intervention> interventions;  // nothing hidden first
 };
 
-/// Test sentences of the settings' task and distance, the same for all models of a seed. `model` is
-/// of a task of the grammar, in set-up "encoder", and made with `watch`; it is reserved here.
+/// Test sentences of the settings' task and distance, the same for all models of a seed. The task
+/// is one of the grammar in set-up "encoder", and `model` was made with `watch`; it is reserved
+/// here.
 InterventionResult intervene(const TrainingSettings& settings, Index sentences,
                              SequenceModel<float>& model, AttentionWatch& watch);
 

@@ -41,7 +41,7 @@ double parse_number(const std::string& option, const std::string& text, double l
 double parse_share(const std::string& option, const std::string& text, double low, double high);
 
 /// Comma list of integers and doubling ranges: "1,64..512" is 1, 64, 128, 256, 512; the end of a
-/// range is included when doubling reaches it exactly. Sorted as given, repeats dropped.
+/// range is included when doubling reaches it exactly. In the order given, repeats dropped.
 std::vector<Index> parse_integer_list(const std::string& option, const std::string& text,
                                       Index low = 1, Index high = kLargestInteger);
 

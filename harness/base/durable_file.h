@@ -1,5 +1,6 @@
-// Files that are read whole, appended to the disk, or replaced in one step: whatever stops the
-// program, a reader finds the old content or the new. Every error is a FileError of path and cause.
+// Files that are read whole, appended to the disk, or replaced in one step. Whatever stops the
+// program, a reader of a replaced file finds the old content or the new; the last text appended to
+// a file may be there in part. Every error is a FileError that names the path and the problem.
 #pragma once
 
 #include <cstddef>

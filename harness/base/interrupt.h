@@ -8,7 +8,7 @@ struct Interrupted {
   int signal = 0;
 };
 
-/// Notes SIGINT and SIGTERM from now on; a second signal ends the process at once.
+/// Notes SIGINT and SIGTERM from now on; the same signal once more ends the process at once.
 void install_signal_handlers();
 
 /// The signal noted so far, or 0.

@@ -17,7 +17,7 @@ struct SideOfCase {
 
 struct CompareOptions {
   double alpha = 0.05;      // a smaller p-value is a difference
-  double threshold = 0.01;  // a difference of a smaller share of the speed is not told
+  double threshold = 0.01;  // a smaller difference, as a share of the speed, counts as none
 };
 
 struct Comparison {

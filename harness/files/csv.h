@@ -55,7 +55,7 @@ class CsvWriter {
 };
 
 /// Reads a whole file. A last line without its line break is torn (a writer was killed) and is
-/// dropped. Throws FileError naming file and line.
+/// dropped. Throws FileError naming file and row.
 CsvTable read_csv(const std::filesystem::path& path);
 
 /// Replaces the file by `rows`, which have all of `columns`, in one step. Throws FileError;

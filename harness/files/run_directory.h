@@ -19,8 +19,8 @@ class RunDirectory {
   /// Creates the folder that --out names, or results/<time>-<host>/, and is its only writer from
   /// then on. Throws UsageError when it already holds one of `files` and --resume was not given, or
   /// when another build or machine has written there; FileError when another process writes there,
-  /// when it cannot be written, or holds a machine.json that is no such file's content, which is
-  /// left as it is.
+  /// when it cannot be written, or when the content of its machine.json is not that of such a file,
+  /// which is left as it is.
   RunDirectory(const CommandLine& line, const std::vector<std::string>& files);
   RunDirectory(RunDirectory&&) = delete;
   /// A command that has not ended, because an exception left its scope, ends here: with 128 +

@@ -14,8 +14,8 @@ nlohmann::ordered_json describe_machine();
 /// The probed limits of one number of threads.
 nlohmann::ordered_json to_json(const MachineLimits& limits);
 
-/// What of the machine is measured but belongs to no number of threads: the timer, the FMA peak of
-/// 1, 2, … threads up to all usable CPUs, and CPUs that turn out to share a core. Throws
+/// Measurements that belong to the machine and not to one number of threads: the timer, the FMA
+/// peak of 1, 2, … threads up to all usable CPUs, and CPUs that turn out to share a core. Throws
 /// Interrupted.
 nlohmann::ordered_json probe_machine();
 

@@ -10,12 +10,12 @@ namespace seqbench {
 
 /// Over the time of one repetition, its probes included.
 struct Disturbance {
-  /// Of the time of the team's CPUs, given to other machines by the hypervisor. Counted by the
-  /// kernel in ticks, mostly of 10 ms.
+  /// Share of the team's CPU time that the hypervisor gave to other machines. Counted by the kernel
+  /// in ticks, mostly of 10 ms.
   double steal_fraction = 0;
-  /// Of the time, that a thread of the team was ready to run while something else had its CPU; of
-  /// the thread that waited longest, since the team waits for it. Not a number where the kernel
-  /// does not tell.
+  /// Share of the time in which a thread of the team was ready to run while something else had its
+  /// CPU. That of the thread that waited longest, since the team waits for it. Not a number where
+  /// the kernel does not tell.
   double wait_fraction = 0;
   /// Times that a thread of this process had to leave its CPU.
   Index involuntary_switches = 0;

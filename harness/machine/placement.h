@@ -30,7 +30,7 @@ const std::vector<int>& usable_cpus();
 /// Throws like ThreadTeam.
 ThreadTeam make_team(int threads);
 
-/// Of `threads` threads those that run at the same time: not more than there are usable CPUs.
+/// How many of `threads` threads run at the same time: at most as many as there are usable CPUs.
 int running_workers(int threads);
 
 /// The thread counts that a command uses unless told otherwise: 1 and all CPUs.

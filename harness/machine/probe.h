@@ -25,7 +25,7 @@ double probe_barrier_seconds(const ThreadTeam& team, double seconds);
 
 struct TimerProbe {
   double resolution_seconds = 0;  // least time between two readings that differ
-  double call_seconds = 0;        // that a reading takes, the mean of many in a row
+  double call_seconds = 0;        // of one reading, the mean of many in a row
 };
 
 /// The clock that all times are taken with.
@@ -50,14 +50,15 @@ struct MachineLimits {
   int threads = 1;
   double peak_gflops = 0;                  // of all threads together
   std::vector<BandwidthSample> bandwidth;  // rising working set
-  double barrier_seconds = 0;              // of all threads, once
+  double barrier_seconds = 0;              // of one meeting of all threads
 
   /// Bandwidth of one thread at a working set of that size, interpolated between the probed sizes
   /// on a logarithmic axis.
   double bytes_per_second(double working_set_bytes) const;
 };
 
-/// True when a team's peak is hardly above a single thread's: its CPUs share a core.
+/// True when a team of several reaches less than three quarters of `threads` times a single
+/// thread's peak: CPUs of it share a core.
 bool shares_cores(double peak_of_one, double peak_of_team, int threads);
 
 /// Peak, barrier and bandwidth at working sets from L1 to DRAM; about half a second. Throws

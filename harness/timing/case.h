@@ -20,7 +20,8 @@ struct Case {
   /// Tokens that one pass turns out: B·T, in decode B.
   double tokens() const;
   LayerCost cost() const { return declared_cost(layer, shape, pass, threads); }
-  /// Resident memory of the layer with its parameters, workspace, input, output and gradients.
+  /// Resident memory of the layer with its parameters, workspace, input, output and gradients; of a
+  /// decode case with the output of its context.
   double predicted_bytes() const;
 };
 

@@ -10,8 +10,8 @@ namespace seqbench {
 struct MeasureOptions {
   int repetitions = 9;        // of each case, unless `precision` asks for more
   double min_seconds = 0.02;  // of each repetition
-  /// Repetitions are added until the interval of a case's fraction of peak reaches no further than
-  /// this share of the median to either side; 0: none are.
+  /// Repetitions are added until half the width of the interval of a case's fraction of peak is at
+  /// most this share of the median; 0: none are.
   double precision = 0;
   double precision_seconds = 60;  // most that the added repetitions of a group may take
   std::uint64_t seed = 1;

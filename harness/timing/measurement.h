@@ -34,8 +34,8 @@ struct MeasureHooks {
   std::function<void(const TakenSample&)> on_sample = [](const TakenSample&) {};
   /// Told what went on since the last call.
   std::function<void(Activity)> on_lap = [](Activity) {};
-  /// PrepareOptions::check; by default, the comparison with the reference, one for all kernels and
-  /// thread counts of a model.
+  /// PrepareOptions::check; by default, the comparison with the reference, which is computed once
+  /// for all cases of a model that it serves (Reference's constructor says which).
   std::function<std::string(Workload&)> check = {};
 };
 

@@ -16,7 +16,8 @@ std::string percentage(double share) {
   return text;
 }
 
-/// What took the CPUs away in half of the repetitions or more; empty when nothing did.
+/// What took the CPUs away: a quota in more than half of the repetitions, or something else in the
+/// median one; empty when nothing did.
 std::string disturbance_of(const Measurement& measurement) {
   const std::size_t count = measurement.samples.size();
   const auto throttled = static_cast<std::size_t>(std::ranges::count_if(

@@ -38,7 +38,7 @@ struct Preparation {
   std::string reason;  // why it may not
 };
 
-/// The reason of a case that the system has no memory for, although it is below the limit.
+/// The reason of a case below the memory limit for which the system has no memory all the same.
 std::string refused_memory(const Case& one);
 
 Preparation prepare(const Case& one, const PrepareOptions& options);

@@ -17,8 +17,10 @@ namespace {
 using Matrix = RowMajorMatrix<double>;
 using RowVector = Eigen::RowVectorXd;
 
-// Sampled query rows of a long sequence: its ends, the neighbourhood of every likely tile edge near
-// the start, and some drawn at random.
+// Sampled query rows of a longer sequence: its first two, its last two and the middle one, those on
+// both sides of 32, 64, 128 and 256, and some drawn at random. The powers of two are edges of the
+// fused kernel's query tiles, or halves of them (attention/fused_tile.h). Its key tiles have 132
+// rows: none is chosen for their edges, but every later row passes over them.
 constexpr Index kWholeBelowSteps = 64;
 constexpr Index kRandomRows = 8;
 

@@ -1,9 +1,10 @@
 // What a case's result must be, in double precision, before it may be timed.
 //
 // The whole reference of a large case would cost more than the case, so a sample is checked: some
-// query rows of attention, some sequences of a recurrent layer. A train case is run with an
-// upstream gradient that is zero outside the sample. Then *every* gradient, of all inputs and
-// parameters, follows from the sampled rows alone and is compared in full.
+// sequences, and of attention some query rows in each. A train case is run with an upstream
+// gradient that is zero outside the sample. Then every gradient follows from the sampled rows
+// alone. Those of all parameters are compared in full, dx in the sampled sequences: elsewhere it is
+// zero, and not looked at.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +18,10 @@ namespace seqbench {
 
 class Reference {
  public:
-  /// Computes on all usable CPUs what a pass of `workload` must give for its parameters, its input
-  /// and the sampled rows of its upstream gradient. Serves all thread counts and all kernels with
-  /// the same kernel_for() of the same model, heads, causal flag, pass, shape and seed.
+  /// Computes what a pass of `workload` must give for its parameters, its input and the sampled
+  /// rows of its upstream gradient: a recurrent layer's on all usable CPUs, attention's on the
+  /// calling thread. Serves all thread counts and all kernels with the same kernel_for() of the
+  /// same model, heads, causal flag, pass, shape and seed.
   explicit Reference(Workload& workload);
 
   /// Zeroes the upstream gradient of a train case outside the sampled rows.
@@ -33,13 +35,13 @@ class Reference {
   /// case's own. Empty for a model whose formula is in reference.cc.
   static std::string kernel_for(const Case& one);
 
-  /// Memory that the constructor needs at most.
+  /// Estimate of the memory that the constructor needs.
   static double predicted_bytes(const Case& one);
 
  private:
   struct Expected {
     std::string name;      // "y", "dx" or "d.NAME"
-    Tensor<double> value;  // y and dx: rows of the sampled sequences only
+    Tensor<double> value;  // y: sampled rows only; dx: all rows of the sampled sequences
   };
 
   void compute_attention(Workload& workload);

@@ -72,7 +72,8 @@ CsvRow fitted_row(const TextRow& sample, const std::string& variable, std::span<
   return row;
 }
 
-/// Seconds and their interval as fractions of the median.
+/// A case's time. `below` and `above` are how far its interval reaches, as logarithms of ratios to
+/// the median.
 struct Timing {
   double seconds = 0, flops = 0, tokens_per_second = 0;
   double below = 0, above = 0;

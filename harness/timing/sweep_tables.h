@@ -28,8 +28,8 @@ class SweepTables {
   void begin(const CaseGroup& group);
   /// Returns when the sample is on the disk. Throws FileError.
   void add_sample(const CsvRow& sample);
-  /// The rows of the group begun last, all of whose samples were added. Returns when they are on
-  /// the disk. Throws FileError.
+  /// Adds the rows of the group begun last, after all its samples. Returns when they are on the
+  /// disk. Throws FileError.
   void finish(const std::vector<CsvRow>& rows);
 
  private:

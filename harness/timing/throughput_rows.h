@@ -22,7 +22,8 @@ constexpr const char* kSamplesFile = "samples.csv";
 extern const std::vector<std::string> kThroughputColumns;
 extern const std::vector<std::string> kSamplesColumns;
 
-/// The cells of throughput.csv that are known without a measurement: model to state_bytes.
+/// The cells of throughput.csv that are known without a measurement: model to state_bytes,
+/// predicted_bytes, and form where the kernel has a choice.
 CsvRow static_cells(const Case& one);
 
 /// The limit_seconds of a case while the FMA peak is `peak_gflops`; bandwidths are as `probed`.

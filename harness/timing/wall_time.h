@@ -9,10 +9,11 @@
 namespace seqbench {
 
 enum class Activity {
-  kPasses,   // timed passes, those that find out how many make a repetition, and warm-up
+  kPasses,   // timed passes, those that find out how many make a repetition, and the one that is
+             // checked
   kProbes,   // of the machine, and beside each repetition
   kChecks,   // references, and comparisons with them
-  kSetUp,    // tensors and parameters
+  kSetUp,    // tensors and parameters, and the first pass of a workload that is made again
   kWriting,  // until rows are on the disk
   kElse,
 };
@@ -24,7 +25,7 @@ class WallTime {
   void lap(Activity activity);
   double seconds(Activity activity) const { return seconds_[static_cast<std::size_t>(activity)]; }
   double total_seconds() const;
-  /// Of the total, the share of passes and probes.
+  /// The share of passes and probes in the total.
   double measuring_share() const;
 
   /// Seconds by activity.

@@ -16,10 +16,12 @@ class Workload {
  public:
   /// Draws parameters (as PyTorch does), x and dy (standard normal, of 65,536 equally likely
   /// values) from `seed`, the same for every kernel and number of threads; allocates all that run()
-  /// needs. Throws std::bad_alloc.
+  /// needs, but for the first run of a decode case. Throws std::bad_alloc.
   Workload(const Case& one, std::uint64_t seed, const LayerFactory& make = make_layer<float>);
 
-  /// The case's pass, once. Allocates nothing.
+  /// The case's pass, once. Allocates nothing, but for the first run of a decode case: that one
+  /// reads the context first, into an output that it allocates and drops, and can throw
+  /// std::bad_alloc. In decode a recurrent state goes on from run to run.
   void run(const ThreadTeam& team);
 
   /// Draws the upstream gradient of a train case anew, as it was at first.
