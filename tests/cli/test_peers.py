@@ -1,4 +1,4 @@
-"""scripts/peers without the other libraries: contenders with known times stand in for them."""
+"""scripts/peers without the other libraries: processes with known times stand in for them."""
 
 import contextlib
 import importlib.util
@@ -17,22 +17,22 @@ from pathlib import Path
 from program import PROGRAM, ProgramTest, read_csv, run
 
 ROOT = Path(__file__).resolve().parents[2]
-FAKE = Path(__file__).resolve().parent / "fake_contender.py"
+FAKE = Path(__file__).resolve().parent / "fake_library.py"
 sys.path.insert(0, str(ROOT / "scripts"))
 sys.dont_write_bytecode = True
 
-from peering import driver, environment, rows, step_rows
-from peering.cases import Case
-from peering.contender import Contender, ContenderError
-from peering.run_directory import RunDirectory, RunDirectoryError
-from peering.statistics import median_interval, paired_ratio
+from peer_runs import driver, environment, rows, step_rows
+from peer_runs.cases import Case
+from peer_runs.server_process import ServerProcess, ServerError
+from peer_runs.run_directory import RunDirectory, RunDirectoryError
+from peer_runs.statistics import median_interval, paired_ratio
 
 LSTM = "lstm:persistent:forward:B1:T512:D256:H-:t1"
 CAUSAL = "attention:fused:train:B2:T64:D16:H4:causal:t2"
 
 
 def fake(name, **script):
-    return Contender(name, [sys.executable, FAKE, json.dumps(script)])
+    return ServerProcess(name, [sys.executable, FAKE, json.dumps(script)])
 
 
 class Statistics(unittest.TestCase):
@@ -64,10 +64,10 @@ class CaseIds(unittest.TestCase):
 
 
 class FakeRuns(ProgramTest):
-    """The driver with scripted contenders."""
+    """The driver with scripted libraries."""
 
     def drive(self, cases, peers, seqbench=None, rounds=5, out="run"):
-        """Exit code and printed lines; `peers` are {name: Contender}."""
+        """Exit code and printed lines; `peers` are {name: ServerProcess}."""
         cases = [Case.parse(case_id) for case_id in cases]
         seqbench = seqbench or fake("seqbench", peak=2, seconds=[1, 10, 100, 1000, 10000])
         workers = driver.Workers(list(peers), lambda name, threads: peers[name])
@@ -154,12 +154,12 @@ class FakeRuns(ProgramTest):
         self.assertEqual(peers, [])
         self.assertIn("skipped: no training", lines[4])
 
-    def test_a_contender_that_cannot_start_is_a_failed_row(self):
-        self.drive([LSTM], {"pytorch": Contender("pytorch", ["/nowhere/python"])})
+    def test_a_library_that_cannot_start_is_a_failed_row(self):
+        self.drive([LSTM], {"pytorch": ServerProcess("pytorch", ["/nowhere/python"])})
         self.assertIn("/nowhere/python", self.tables()[0][1]["reason"])
 
     def test_without_seqbench_nothing_goes_on(self):
-        with self.assertRaisesRegex(ContenderError, "seqbench ended with signal 9"):
+        with self.assertRaisesRegex(ServerError, "seqbench ended with signal 9"):
             self.drive([LSTM], {}, seqbench=fake("seqbench", peak=1, seconds=[1], dies_at=2))
 
     def test_a_directory_takes_further_cases_but_none_twice(self):
@@ -205,7 +205,7 @@ class WithSeqbench(ProgramTest):
                                        self.python, *arguments)]
 
     def peers(self, *arguments, **script):
-        environment = os.environ | {"FAKE_CONTENDER": json.dumps({"seconds": [1], **script})}
+        environment = os.environ | {"FAKE_LIBRARY": json.dumps({"seconds": [1], **script})}
         return subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=300,
                               env=environment)
 
@@ -295,9 +295,9 @@ class WithSeqbench(ProgramTest):
         steps = read_csv(out / "steps.csv")
         self.assertEqual(list(steps[0]), step_rows.STEPS)
         self.assertEqual([row["case_id"] for row in steps],
-                         [f"mqar:{model}:{contender}:B4:T32:D16:t1"
+                         [f"mqar:{model}:{library}:B4:T32:D16:t1"
                           for model in ("attention", "lstm")
-                          for contender in ("seqbench", "pytorch", "pytorch-tuned")])
+                          for library in ("seqbench", "pytorch", "pytorch-tuned")])
         for own, *others in (steps[:3], steps[3:]):
             self.assertEqual((own["ratio"], own["loss_difference"]), ("", ""))
             for row in others:
@@ -339,7 +339,7 @@ class WithSeqbench(ProgramTest):
             self.command("--model", "gru,lstm", "--length", "4", "--pass", "forward", "--threads",
                          "1", "--min-time", "0.1", "--rounds", "20", "--out", out),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=os.environ | {"FAKE_CONTENDER": '{"seconds": [1]}'})
+            env=os.environ | {"FAKE_LIBRARY": '{"seconds": [1]}'})
         deadline = time.time() + 60
         while not (out / "throughput.csv").exists():
             self.assertLess(time.time(), deadline, "no case finished in time")

@@ -1,9 +1,9 @@
-"""A contender with scripted answers, for test_peers.py: python fake_contender.py SCRIPT.
+"""A library with scripted answers, for test_peers.py: python fake_library.py SCRIPT.
 
 SCRIPT is JSON: `cases` (the answer to list), `seconds` (of the first, second, … repetition of a
 case, then again from the first), `peak`; `prepare` replaces parts of the answer to prepare;
 `dies_at` is the repetition at which the process kills itself. Run as `-c CODE` it is a Python that
-names its packages; as `-m MODULE` it is that module's worker, scripted by FAKE_CONTENDER.
+names its packages; as `-m MODULE` it is that module's worker, scripted by FAKE_LIBRARY.
 """
 
 import json
@@ -60,7 +60,7 @@ def main():
     if "-c" in sys.argv:
         print(json.dumps(VERSIONS))
         return
-    script = os.environ["FAKE_CONTENDER"] if "-m" in sys.argv else sys.argv[1]
+    script = os.environ["FAKE_LIBRARY"] if "-m" in sys.argv else sys.argv[1]
     fake = Fake(json.loads(script))
     for line in sys.stdin:
         print(json.dumps(fake.answer(json.loads(line))), flush=True)

@@ -1,6 +1,6 @@
 """The table that ends a run: seqbench and its peers on each case."""
 
-HEADER = (f"{'case':<50} {'contender':<11} {'variant':<30} {'ms':>9} {'GFLOP/s':>8} {'of peak':>8}"
+HEADER = (f"{'case':<50} {'library':<11} {'variant':<30} {'ms':>9} {'GFLOP/s':>8} {'of peak':>8}"
           f" {'ratio [low, high]':>20} {'rounds':>6}")
 
 FOOTER = ("Ratio: seconds of the peer ÷ seconds of seqbench, median of the rounds' own ratios with "
@@ -12,10 +12,10 @@ def lines_of(throughput, peers):
     ratios = {row["case_id"]: row for row in peers}
     for place, row in enumerate(throughput):
         name = row["case_id"] if place == 0 else ""
-        contender = "seqbench" if place == 0 else row["kernel"]
+        library = "seqbench" if place == 0 else row["kernel"]
         ratio = ratios.get(row["case_id"])
         variant = row["kernel"] if place == 0 else ratio["peer_variant"] if ratio else ""
-        yield f"{name:<50} {contender:<11} {variant:<30} {figures(row, ratio)}".rstrip()
+        yield f"{name:<50} {library:<11} {variant:<30} {figures(row, ratio)}".rstrip()
 
 
 def figures(row, ratio):

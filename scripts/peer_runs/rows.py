@@ -2,7 +2,7 @@
 
 from statistics import median
 
-from peering.statistics import LEAST_FOR_INTERVAL, median_interval, outliers, paired_ratio
+from peer_runs.statistics import LEAST_FOR_INTERVAL, median_interval, outliers, paired_ratio
 
 THROUGHPUT = ("run_id case_id model kernel pass batch seq_len width heads threads causal dtype "
               "parameters flops state_bytes repetitions seconds seconds_low seconds_high "
@@ -20,8 +20,8 @@ NOISY_HALF_WIDTH = 0.10
 
 
 def throughput_row(outcome, cells, limit_seconds, run_id, cpu_count):
-    """The row of one contender. `cells` are seqbench's of the same case; the limit is the machine's
-    and so the same for all contenders."""
+    """The row of one library. `cells` are seqbench's of the same case; the limit is the machine's
+    and so the same for all of them."""
     # A peer tells its variant, and predicts nothing.
     own = ({} if outcome.case.kernel == cells["kernel"]
            else {"form": None, "predicted_bytes": None})

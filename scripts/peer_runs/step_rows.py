@@ -2,20 +2,20 @@
 
 from statistics import median
 
-from peering.rows import verdict
-from peering.statistics import median_interval, paired_ratio
+from peer_runs.rows import verdict
+from peer_runs.statistics import median_interval, paired_ratio
 
 STEPS = ("run_id case_id task model variant batch seq_len width layers heads threads parameters "
          "contender contender_version contender_variant rounds seconds seconds_low seconds_high "
          "steps_per_second peak_gflops ratio ratio_low ratio_high loss_difference status "
          "reason").split()
 
-HEADER = (f"{'step':<40} {'contender':<19} {'variant':<19} {'ms':>8} {'steps/s':>8}"
+HEADER = (f"{'step':<40} {'library':<19} {'variant':<19} {'ms':>8} {'steps/s':>8}"
           f" {'ratio [low, high]':>20} {'rounds':>6}")
 
 
 def step_rows(outcomes, run_id, cpu_count):
-    """One row for each contender, seqbench's first. A ratio is of seconds, seqbench's below."""
+    """One row for each library, seqbench's first. A ratio is of seconds, seqbench's below."""
     seqbench = outcomes["seqbench"]
     return [step_row(name, outcome, seqbench, run_id, cpu_count)
             for name, outcome in outcomes.items()]
