@@ -56,7 +56,7 @@ def run(cases, seqbench, workers, directory, *, facts, cpus, rounds, seed, say=p
     for case in cases:
         outcomes = measure_case(case, seqbench, workers.of(case.threads), cpus=cpus,
                                 rounds=rounds, random=order)
-        throughput = rows.throughput_rows(outcomes, directory.run_id, len(cpus))
+        throughput = rows.throughput_rows(outcomes, directory.run_id)
         peers = rows.peer_rows(outcomes, directory.run_id)
         directory.append("samples.csv", rows.sample_rows(outcomes, directory.run_id))
         directory.append("peers.csv", peers)
@@ -80,7 +80,7 @@ def run_steps(cases, seqbench, workers, directory, *, facts, cpus, rounds, seed,
             training = {"file": str(Path(folder) / "training.safetensors")}
             outcomes = measure_case(case, seqbench, workers.of(case.threads), cpus=cpus,
                                     rounds=rounds, random=order, details=training)
-        steps = step_rows.step_rows(outcomes, directory.run_id, len(cpus))
+        steps = step_rows.step_rows(outcomes, directory.run_id)
         directory.append("samples.csv", rows.sample_rows(outcomes, directory.run_id))
         directory.append("steps.csv", steps)
         directory.record_peers(facts, choices(outcomes))

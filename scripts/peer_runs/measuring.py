@@ -2,13 +2,17 @@
 
 import os
 import time
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 
 from peer_runs.server_process import ServerError
 
 # Pools that spin after their work would take time from the next library. On a 2-CPU Sapphire
 # Rapids, OpenMP's threads (seqbench, PyTorch) burn 4 ms before they sleep, ONNX Runtime's 26 ms.
 PAUSE_SECONDS = 0.04
+
+
+# What helps when there are too few samples or they are too unsteady, for the reason of a noisy row.
+REMEDY = "raise --rounds"
 
 
 def pause_for(threads):
@@ -37,6 +41,7 @@ class Outcome:
     prepared: dict  # the answer to prepare
     samples: list = field(default_factory=list)  # one a round, unless it failed
     problem: str = ""  # why it failed
+    judged: dict = field(default_factory=dict)  # texts of its row's cells that follow from samples
 
     @property
     def status(self):
@@ -81,7 +86,7 @@ def sample_of_seqbench(seqbench, case):
     return Sample(**{one.name: answer.get(one.name) for one in fields(Sample)})
 
 
-def take_sample_of_peer(peer, outcome, seqbench, cpus, pause):
+def take_sample_of_peer(peer, outcome, *, seqbench, cpus, pause):
     """One repetition between two of seqbench's probes on the same number of threads."""
     threads = outcome.case.threads
     probe = {"do": "probe", "threads": threads}
@@ -118,10 +123,26 @@ def measure_case(case, seqbench, peers, *, cpus, rounds, random, details=None):
             if name == "seqbench":
                 outcome.samples.append(sample_of_seqbench(seqbench, case))
             else:
-                take_sample_of_peer(peers[name], outcome, seqbench, cpus, pause)
+                take_sample_of_peer(peers[name], outcome, seqbench=seqbench, cpus=cpus, pause=pause)
     for name, outcome in outcomes.items():
         release({"seqbench": seqbench, **peers}[name], outcome)
+    judge(outcomes, seqbench)
     return outcomes
+
+
+def judge(outcomes, seqbench):
+    """Lets seqbench decide the cells that follow from samples, for all libraries by one rule.
+    Raises ServerError."""
+    own = outcomes["seqbench"]
+    for outcome in outcomes.values():
+        if not outcome.samples:
+            continue
+        # The limit is the machine's and so the same for all of them.
+        limits = [sample.limit_seconds for sample in own.samples or outcome.samples]
+        samples = [asdict(sample) | {"limit_seconds": limit}
+                   for sample, limit in zip(outcome.samples, limits, strict=True)]
+        request = {"do": "judge", "case": own.case.id, "samples": samples, "remedy": REMEDY}
+        outcome.judged = seqbench.ask(request)["cells"]
 
 
 def release(server, outcome):

@@ -21,7 +21,9 @@ def lines_of(throughput, peers):
 def figures(row, ratio):
     if "seconds" not in row:
         return f"{row['status']}: {row['reason']}"
-    text = f"{1e3 * row['seconds']:>9.4g} {row['gflops']:>8.1f} {row['fraction_of_peak']:>8.2f}"
+    seconds, gflops, fraction = (float(row[name]) for name in
+                                 ("seconds", "gflops", "fraction_of_peak"))
+    text = f"{1e3 * seconds:>9.4g} {gflops:>8.1f} {fraction:>8.2f}"
     if ratio is None:
         text += f" {'':>20}"
     else:

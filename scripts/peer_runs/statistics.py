@@ -1,29 +1,23 @@
-"""Medians and their intervals, by the same rules as harness/base/statistics.cc."""
+"""The ratio of two libraries' times. Everything else that follows from samples is seqbench's to say
+(judge in harness/server/protocol.h)."""
 
 import math
 from dataclasses import dataclass
 from statistics import median
 
-# The fewest values whose range covers the median with 95 %.
-LEAST_FOR_INTERVAL = 6
-
-
 @dataclass(frozen=True)
 class Interval:
-    """A median and what covers it with 95 %; below LEAST_FOR_INTERVAL values their range."""
+    """A median and what covers it with 95 %; below six values their range."""
 
     median: float
     low: float
     high: float
 
-    @property
-    def relative_half_width(self):
-        return (self.high - self.low) / 2 / self.median
-
 
 def median_interval(values):
-    """Distribution-free interval from order statistics (binomial; Conover, Practical Nonparametric
-    Statistics, 3.2): the count of values below the true median is Binomial(n, 1/2)."""
+    """Distribution-free interval from order statistics, as harness/base/statistics.h (binomial;
+    Conover, Practical Nonparametric Statistics, 3.2): the count of values below the true median is
+    Binomial(n, 1/2)."""
     values = sorted(values)
     count = len(values)
 
@@ -35,14 +29,6 @@ def median_interval(values):
     while 2 * (cut + 1) < count and left_out(cut + 1) <= 0.05:
         cut += 1
     return Interval(median(values), values[cut], values[-1 - cut])
-
-
-def outliers(values):
-    """The positions of the values whose modified z-score is above 3.5 (Iglewicz & Hoaglin 1993)."""
-    middle = median(values)
-    mad = median(abs(value - middle) for value in values)
-    return [position for position, value in enumerate(values)
-            if mad > 0 and 0.6745 * abs(value - middle) > 3.5 * mad]
 
 
 def paired_ratio(numerators, denominators):
