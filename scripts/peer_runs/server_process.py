@@ -30,11 +30,14 @@ class ServerProcess:
         """The answer to one request. Raises ServerError."""
         try:
             process = self._running()
+        except OSError as error:
+            raise ServerError(f"{self.name}: {error}") from error
+        try:
             process.stdin.write(json.dumps(request) + "\n")
             process.stdin.flush()
             line = process.stdout.readline()
-        except OSError as error:
-            raise ServerError(f"{self.name}: {error}") from error
+        except BrokenPipeError:
+            line = ""  # it ended before it could read the request
         if not line.endswith("\n"):
             raise ServerError(f"{self.name} ended with {self._reap()} on {request['do']}")
         answer = json.loads(line)

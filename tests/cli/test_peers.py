@@ -215,6 +215,13 @@ class FakeRuns(ProgramTest):
         self.drive([LSTM], {"pytorch": ServerProcess("pytorch", ["/nowhere/python"])})
         self.assertIn("/nowhere/python", self.tables()[0][1]["reason"])
 
+    def test_a_process_that_ended_before_a_request_is_told_with_its_exit_code(self):
+        server = ServerProcess("false", ["/bin/false"])
+        server._running().wait()
+        with self.assertRaisesRegex(ServerError, "false ended with exit code 1 on list"):
+            server.ask({"do": "list"})
+        self.assertEqual(server.exit_code, 1)
+
     def test_without_seqbench_nothing_goes_on(self):
         with self.assertRaisesRegex(ServerError, "seqbench ended with signal 9"):
             self.drive([LSTM], {}, seqbench=fake("seqbench", peak=1, seconds=[1], dies_at=2))
