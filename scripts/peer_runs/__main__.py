@@ -38,7 +38,8 @@ def measure(options, seqbench):
                                            driver.case_ids(cases, options.peers))
     machine = run_directory.describe_machine(options.seqbench, options.threads)
     cpus = machine["cpus_usable"]
-    launch = Launch(python, options.min_time, grid_arguments(options), cpus, onednn, peers)
+    launch = Launch(python=python, min_time=options.min_time, grid=grid_arguments(options),
+                    cpus=cpus, onednn_program=onednn, peers=peers)
     workers = driver.Workers(options.peers, launch.start)
     directory.record_command(recorded(options), machine)
     code = 1

@@ -30,7 +30,7 @@ def build(case, inputs, make):
     layer, function, x, swap = make(case, loaded_layer(case, inputs), inputs["x"])
     if case.which_pass == "forward":
         return Forward(function, x, swap)
-    return Train(layer, function, x, swap, inputs["dy"])
+    return Train(layer, function, x, swap=swap, dy=inputs["dy"])
 
 
 def loaded_layer(case, inputs):

@@ -24,7 +24,8 @@ class StepCase:
             raise ValueError(f"'{case_id}' is no id of a training step; expected one such as "
                              "'mqar:lstm:seqbench:B64:T256:D64:t1'")
         task, model, library, batch, steps, width, threads = match.groups()
-        return cls(task, model, library, int(batch), int(steps), int(width), int(threads))
+        return cls(task=task, model=model, library=library, batch=int(batch), steps=int(steps),
+                   width=int(width), threads=int(threads))
 
     @property
     def id(self):
