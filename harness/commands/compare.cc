@@ -204,7 +204,7 @@ class Build {
   double flops_ = 0;  // of the case that was prepared last
 };
 
-// OpenMP's threads burn some 4 ms before they sleep (scripts/peering/measuring.py).
+// OpenMP's threads burn some 4 ms before they sleep (scripts/peer_runs/measuring.py).
 constexpr std::chrono::milliseconds kPauseOfTeams{40};
 
 struct Builds {

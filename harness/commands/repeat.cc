@@ -13,8 +13,8 @@ int repeat_command(const std::vector<std::string>& arguments) {
       "repeat", "[options of a grid]",
       "Single repetitions on request, so that another program can interleave them with those of\n"
       "other libraries (scripts/peers). Reads one JSON object a line and answers each with one;\n"
-      "ends with its input. Requests: list, prepare CASE, repeat CASE, probe THREADS, release "
-      "CASE.",
+      "ends with its input. Requests: list, prepare CASE, repeat CASE, judge CASE SAMPLES, probe\n"
+      "THREADS, release CASE.",
       "  echo '{\"do\":\"list\"}' | seqbench repeat --length 512\n"
       "  printf '%s\\n' '{\"do\":\"prepare\",\"case\":\"gru:hoisted:forward:B1:T64:D256:H-:t1\"}' "
       "\\\n"

@@ -9,21 +9,8 @@
 #include "harness/timing/throughput_rows.h"
 
 namespace seqbench {
-namespace {
 
 using Json = nlohmann::ordered_json;
-
-Json as_json(const CsvRow& cells) {
-  Json object = Json::object();
-  for (const std::string& column : kThroughputColumns) {
-    if (const auto cell = cells.find(column); cell != cells.end()) {
-      object[column] = cell->second.text();
-    }
-  }
-  return object;
-}
-
-}  // namespace
 
 Json LayerServer::prepare_case(const Case& one, const Json& request) {
   const bool again = request.value("again", false);
@@ -39,7 +26,7 @@ Json LayerServer::prepare_case(const Case& one, const Json& request) {
   Json reply = {{"case", one.id()}, {"status", ready ? "ready" : prepared.status}};
   if (!ready) reply["reason"] = prepared.reason;
   reply["peak_bytes"] = or_null(prepared.peak_bytes);
-  reply["cells"] = as_json(static_cells(one));
+  reply["cells"] = texts_of(static_cells(one), kThroughputColumns);
   if (ready) ready_[one.id()] = std::move(prepared);
   return reply;
 }
@@ -50,6 +37,11 @@ Json LayerServer::repeat(const Case& one, Preparation& prepared) {
   Json reply = repeat_passes(team, options_.min_seconds, [&] { workload.run(team); });
   reply["limit_seconds"] = limit_seconds(one, reply["peak_gflops"]);
   return reply;
+}
+
+Json LayerServer::judge(const Case& one, const JudgeRequest& request) {
+  return texts_of(measured_cells(one, request.samples, request.limit_seconds, request.terms),
+                  kThroughputColumns);
 }
 
 void LayerServer::probe_limits_of(int threads) {

@@ -7,9 +7,11 @@
 #include <chrono>
 #include <cmath>
 #include <iostream>
+#include <limits>
 #include <stdexcept>
 
 #include "harness/base/interrupt.h"
+#include "harness/base/statistics.h"
 #include "harness/machine/placement.h"
 
 namespace seqbench {
@@ -71,6 +73,60 @@ class RequestLines {
   std::string buffer_;
 };
 
+[[noreturn]] void refuse(const std::string& what, const Json& value, const std::string& expected) {
+  throw std::invalid_argument(what + ": '" + value.dump() + "' is not allowed; expected " +
+                              expected);
+}
+
+/// One of a request's samples to judge.
+class ToldSample {
+ public:
+  /// `name` is what errors call it. Throws std::invalid_argument, as the others do.
+  ToldSample(const Json& told, std::string name) : told_(told), name_(std::move(name)) {
+    if (!told.is_object()) refuse(name_, told, "an object such as an answer to repeat");
+  }
+
+  /// Throws where it is not known, too.
+  double positive(const std::string& key) const {
+    const Json value = told_.value(key, Json());
+    if (!value.is_number() || value <= 0) refuse(name_ + "." + key, value, "a number above 0");
+    return value;
+  }
+
+  /// Not a number where it is not known.
+  double from_zero(const std::string& key) const {
+    const Json value = told_.value(key, Json());
+    if (value.is_null()) return std::numeric_limits<double>::quiet_NaN();
+    if (!value.is_number() || value < 0) {
+      refuse(name_ + "." + key, value, "a number from 0, or null");
+    }
+    return value;
+  }
+
+  /// 0 where it is not known.
+  Index count(const std::string& key) const {
+    const Json value = told_.value(key, Json());
+    if (value.is_null()) return 0;
+    if (!value.is_number_integer() || value < 0) {
+      refuse(name_ + "." + key, value, "an integer from 0, or null");
+    }
+    return value;
+  }
+
+ private:
+  const Json& told_;
+  std::string name_;
+};
+
+Sample sample_of(const ToldSample& told) {
+  return {.seconds = told.positive("seconds"),
+          .peak_gflops = told.positive("peak_gflops"),
+          .disturbance = {.steal_fraction = told.from_zero("steal_fraction"),
+                          .wait_fraction = told.from_zero("wait_fraction"),
+                          .involuntary_switches = told.count("involuntary_switches"),
+                          .throttled = told.count("throttled")}};
+}
+
 }  // namespace
 
 Json parse_request(const std::string& line) {
@@ -84,7 +140,8 @@ Json parse_request(const std::string& line) {
 
 void refuse_request(const std::string& what) {
   throw std::invalid_argument("do: '" + what +
-                              "' is not allowed; expected list, prepare, repeat, probe or release");
+                              "' is not allowed; expected list, prepare, repeat, judge, probe or "
+                              "release");
 }
 
 void refuse_case(const Json& id) {
@@ -107,9 +164,7 @@ void serve(const std::function<Json(const std::string&)>& answer) {
 Json probe_answer(const Json& request) {
   const Json threads = request.value("threads", Json());
   if (!threads.is_number_integer() || threads < 1 || threads > kMostThreads) {
-    throw std::invalid_argument("threads: '" + threads.dump() +
-                                "' is not allowed; expected an integer from 1 to " +
-                                std::to_string(kMostThreads));
+    refuse("threads", threads, "an integer from 1 to " + std::to_string(kMostThreads));
   }
   return {{"peak_gflops", probe_beside_repetition(make_team(threads))}};
 }
@@ -127,6 +182,35 @@ Json repeat_passes(const ThreadTeam& team, double least_seconds,
           {"wait_fraction", or_null(sample.disturbance.wait_fraction)},
           {"involuntary_switches", sample.disturbance.involuntary_switches},
           {"throttled", sample.disturbance.throttled}};
+}
+
+JudgeRequest parse_judge_request(const Json& request) {
+  const Json samples = request.value("samples", Json());
+  if (!samples.is_array() || samples.empty()) {
+    refuse("samples", samples, "an array of one answer to repeat or more");
+  }
+  const Json remedy = request.value("remedy", Json(""));
+  if (!remedy.is_string()) refuse("remedy", remedy, R"(a text such as "raise --rounds")");
+  JudgeRequest judged{.terms = {.remedy = remedy}};
+  std::vector<double> limits;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const ToldSample told(samples[i], "samples[" + std::to_string(i) + "]");
+    judged.samples.push_back(sample_of(told));
+    const double limit = told.from_zero("limit_seconds");
+    if (!std::isnan(limit)) limits.push_back(limit);
+  }
+  judged.limit_seconds = limits.empty() ? std::numeric_limits<double>::quiet_NaN() : median(limits);
+  return judged;
+}
+
+Json texts_of(const CsvRow& cells, const std::vector<std::string>& columns) {
+  Json object = Json::object();
+  for (const std::string& column : columns) {
+    if (const auto cell = cells.find(column); cell != cells.end()) {
+      object[column] = cell->second.text();
+    }
+  }
+  return object;
 }
 
 Json or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }

@@ -16,8 +16,20 @@
 //                                             "involuntary_switches":…, "throttled":…,
 //                                             "limit_seconds":…}: one untimed pass, then passes for
 //                                            --min-time, a probe of the FMA peak on either side
+//   {"do":"judge","case":ID,                 {"case":ID, "cells":{…}}, the texts of the columns of
+//    "samples":[{"seconds":…, …}, …]}        throughput.csv that follow from samples: repetitions
+//                                            to fraction_of_limit, status, reason, outliers; by
+//                                            the rules of `seqbench throughput`
 //   {"do":"probe","threads":N}               {"peak_gflops":…}, the same probe alone
 //   {"do":"release","case":ID}               {"case":ID}
+//
+// Samples to judge are one answer to repeat or more. The case need not be prepared: another
+// library's samples are judged as seqbench's case of the same FLOPs. A sample has "seconds" and
+// "peak_gflops" above 0; anything else of an answer is null or left out where it is not known.
+// Waiting that is not known of all samples makes none noisy, an unknown "throttled" is 0, and
+// "limit_seconds" is the median of those known, without which the limit's columns are empty.
+// "remedy":TEXT ("raise --rounds") stands in a reason instead of the options of `seqbench
+// throughput` for more repetitions.
 //
 // A request that cannot be met answers {"error":TEXT}, and the command goes on. It ends with its
 // input.
@@ -34,6 +46,8 @@
 #include <vector>
 
 #include "core/thread_team.h"
+#include "harness/files/csv.h"
+#include "harness/timing/noise.h"
 #include "harness/timing/repetition.h"
 
 namespace seqbench {
@@ -55,11 +69,24 @@ nlohmann::ordered_json probe_answer(const nlohmann::ordered_json& request);
 nlohmann::ordered_json repeat_passes(const ThreadTeam& team, double least_seconds,
                                      const std::function<void()>& pass);
 
+/// What a request to judge tells.
+struct JudgeRequest {
+  std::vector<Sample> samples = {};  // one or more
+  double limit_seconds = 0;          // the median of those told; not a number where none is
+  NoiseTerms terms;
+};
+
+/// Throws std::invalid_argument for samples that cannot be judged, or a remedy that is no text.
+JudgeRequest parse_judge_request(const nlohmann::ordered_json& request);
+
+/// The texts of the cells in the order of `columns`, which may have more.
+nlohmann::ordered_json texts_of(const CsvRow& cells, const std::vector<std::string>& columns);
+
 /// Null for what is not finite.
 nlohmann::ordered_json or_null(double value);
 
 /// Answers requests about cases of one kind, each of which has an id(). A derived class says what
-/// preparing and repeating one means, and what a prepared one is.
+/// preparing, repeating and judging one means, and what a prepared one is.
 template <typename SomeCase, typename Prepared>
 class CaseServer {
  public:
@@ -85,6 +112,8 @@ class CaseServer {
   /// Puts the case among ready_, or says why not.
   virtual Json prepare_case(const SomeCase& one, const Json& request) = 0;
   virtual Json repeat(const SomeCase& one, Prepared& prepared) = 0;
+  /// The cells that follow from a case's samples.
+  virtual Json judge(const SomeCase& one, const JudgeRequest& request) = 0;
 
   Json answer_request(const Json& request) {
     const std::string what = request["do"];
@@ -92,6 +121,7 @@ class CaseServer {
     if (what == "probe") return probe_answer(request);
     if (what == "prepare") return prepare_case(case_named_in(request), request);
     if (what == "repeat") return repeat_case(case_named_in(request));
+    if (what == "judge") return judge_case(case_named_in(request), request);
     if (what == "release") return release(case_named_in(request));
     refuse_request(what);
   }
@@ -106,6 +136,10 @@ class CaseServer {
     const auto found = ready_.find(one.id());
     if (found == ready_.end()) refuse_unprepared(one.id());
     return repeat(one, found->second);
+  }
+
+  Json judge_case(const SomeCase& one, const Json& request) {
+    return {{"case", one.id()}, {"cells", judge(one, parse_judge_request(request))}};
   }
 
   Json release(const SomeCase& one) {

@@ -15,6 +15,7 @@
 #include "harness/tasks/task.h"
 #include "harness/tasks/task_batch.h"
 #include "harness/tasks/tasks.h"
+#include "harness/timing/throughput_rows.h"
 #include "harness/training/model_file.h"
 #include "harness/training/training.h"
 #include "harness/training/training_cost.h"
@@ -31,6 +32,11 @@ RunningTraining::RunningTraining(const TrainingSettings& settings)
 }
 
 namespace {
+
+// Those of steps.csv that follow from samples.
+const std::vector<std::string> kMeasuredColumns = {
+    "rounds",           "seconds",     "seconds_low", "seconds_high",
+    "steps_per_second", "peak_gflops", "status",      "reason"};
 
 // Steps whose losses another library has to meet: the first checks forward, the others backward and
 // the optimiser.
@@ -155,6 +161,13 @@ Json StepServer::repeat(const StepCase& one, std::unique_ptr<RunningTraining>& t
   return repeat_passes(make_team(1), options_.min_seconds, [&] {
     training->step.run(training->team, training->batch, one.settings.learning_rate);
   });
+}
+
+Json StepServer::judge(const StepCase&, const JudgeRequest& request) {
+  CsvRow cells = timed_cells(request.samples, /*threads=*/1, request.terms);
+  cells["rounds"] = static_cast<Index>(request.samples.size());
+  cells["steps_per_second"] = 1 / median_seconds(request.samples);
+  return texts_of(cells, kMeasuredColumns);
 }
 
 void add_step_options(CommandLine& line) {

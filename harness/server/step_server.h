@@ -1,13 +1,15 @@
 // `seqbench repeat --task`: steps of a training on request, so that scripts/peers can interleave
 // them with those of another library that trains the same model.
 //
-// The requests are those of harness/commands/repeat.h, but for
+// The requests are those of harness/server/protocol.h, but for
 //
 //   {"do":"prepare","case":ID,"file":PATH}   {"case":ID, "status":"ready", "peak_bytes":…,
 //                                             "cells":{…}}, the columns task to parameters of
 //                                             steps.csv; PATH then holds the training. Or
 //                                             "status":"skipped" with a "reason"
 //   {"do":"repeat","case":ID}                the same answer without "limit_seconds"
+//   {"do":"judge","case":ID,"samples":[…]}   the columns rounds to peak_gflops, status and reason
+//                                            of steps.csv
 //
 // The file (.safetensors) has all that the other library needs: the parameters under their names,
 // the batch ("tokens" [B, T], "answer_rows" [A], "targets" [A], whole numbers), the losses of the
@@ -59,6 +61,7 @@ class StepServer : public CaseServer<StepCase, std::unique_ptr<RunningTraining>>
  private:
   Json prepare_case(const StepCase& one, const Json& request) override;
   Json repeat(const StepCase& one, std::unique_ptr<RunningTraining>& training) override;
+  Json judge(const StepCase& one, const JudgeRequest& request) override;
 
   MeasureOptions options_;
 };

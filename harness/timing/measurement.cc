@@ -13,6 +13,7 @@
 #include "harness/base/statistics.h"
 #include "harness/machine/placement.h"
 #include "harness/timing/case.h"
+#include "harness/timing/noise.h"
 #include "harness/timing/preparation.h"
 #include "harness/timing/reference.h"
 
@@ -242,7 +243,7 @@ class Rounds {
 
 bool is_known_to(double precision, const Measurement& measurement) {
   return measurement.samples.size() >= kLeastForInterval &&
-         median_interval(fractions_of_peak(measurement)).relative_half_width() <= precision;
+         speed_half_width(measurement.samples) <= precision;
 }
 
 /// Rounds of all cases, then of those whose fraction of peak is not known as well as asked.
@@ -270,15 +271,6 @@ void take_samples(std::vector<TimedCase>& cases, const MeasureOptions& options,
 }
 
 }  // namespace
-
-std::vector<double> fractions_of_peak(const Measurement& measurement) {
-  const double flops = measurement.the_case.cost().flops;
-  std::vector<double> fractions;
-  for (const Sample& sample : measurement.samples) {
-    fractions.push_back(fraction_of_peak(flops, sample.seconds, sample.peak_gflops));
-  }
-  return fractions;
-}
 
 std::vector<Measurement> measure_group(const CaseGroup& group, const MeasureOptions& options,
                                        const MeasureHooks& hooks) {

@@ -48,9 +48,6 @@ struct Measurement {
   std::string reason;
 };
 
-/// FLOP/s of each repetition ÷ the FMA peak probed beside it.
-std::vector<double> fractions_of_peak(const Measurement& measurement);
-
 /// Checks and times all cases of a group; the result is in their order. Throws Interrupted after
 /// the repetition under way when a signal came.
 std::vector<Measurement> measure_group(const CaseGroup& group, const MeasureOptions& options,

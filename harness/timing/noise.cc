@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "harness/base/command_line.h"
 #include "harness/base/statistics.h"
 #include "harness/machine/placement.h"
 
@@ -18,21 +19,18 @@ std::string percentage(double share) {
 
 /// What took the CPUs away: a quota in more than half of the repetitions, or something else in the
 /// median one; empty when nothing did.
-std::string disturbance_of(const Measurement& measurement) {
-  const std::size_t count = measurement.samples.size();
+std::string disturbance_of(const std::vector<Sample>& samples, int threads) {
+  const std::size_t count = samples.size();
   const auto throttled = static_cast<std::size_t>(std::ranges::count_if(
-      measurement.samples, [](const Sample& sample) { return sample.disturbance.throttled > 0; }));
+      samples, [](const Sample& sample) { return sample.disturbance.throttled > 0; }));
   if (2 * throttled > count) {
     return "the control group's CPU quota was used up in " + std::to_string(throttled) + " of " +
            std::to_string(count) + " repetitions; raise the quota or use fewer --threads";
   }
   // More threads than CPUs wait for each other, as asked for.
-  const int threads = measurement.the_case.threads;
   if (threads > running_workers(threads)) return "";
   std::vector<double> waits;
-  for (const Sample& sample : measurement.samples) {
-    waits.push_back(sample.disturbance.wait_fraction);
-  }
+  for (const Sample& sample : samples) waits.push_back(sample.disturbance.wait_fraction);
   const bool is_known = std::ranges::none_of(waits, [](double wait) { return std::isnan(wait); });
   const double wait = is_known ? median(waits) : 0;
   if (wait <= kMostWaiting) return "";
@@ -42,21 +40,39 @@ std::string disturbance_of(const Measurement& measurement) {
 
 }  // namespace
 
-std::string noise_of(const Measurement& measurement, double precision) {
-  if (measurement.samples.size() < kLeastForInterval) {
+double speed_half_width(const std::vector<Sample>& samples) {
+  constexpr double kAnyFlops = 1;  // they stand in every value alike
+  return median_interval(fractions_of_peak(kAnyFlops, samples)).relative_half_width();
+}
+
+std::string noise_of(const std::vector<Sample>& samples, int threads, const NoiseTerms& terms) {
+  if (samples.size() < kLeastForInterval) {
     return "no 95 % interval from fewer than " + std::to_string(kLeastForInterval) +
-           " repetitions, low and high are their range; raise --repetitions";
+           " repetitions, low and high are their range; " +
+           (terms.remedy.empty() ? "raise --repetitions" : terms.remedy);
   }
-  if (const std::string disturbance = disturbance_of(measurement); !disturbance.empty()) {
+  if (const std::string disturbance = disturbance_of(samples, threads); !disturbance.empty()) {
     return disturbance;
   }
-  const double known = median_interval(fractions_of_peak(measurement)).relative_half_width();
-  const bool is_asked = precision > 0;
-  if (known <= (is_asked ? precision : kNoisyHalfWidth)) return "";
-  return "fraction of peak known to ±" + percentage(known) + " only" +
-         (is_asked ? ", asked ±" + percentage(precision) +
-                         "; quieten the machine or raise --precision-time"
-                   : "; quieten the machine, raise --repetitions or ask for --precision");
+  const double known = speed_half_width(samples);
+  const bool is_asked = terms.precision > 0;
+  if (known <= (is_asked ? terms.precision : kNoisyHalfWidth)) return "";
+  const std::string problem = "fraction of peak known to ±" + percentage(known) + " only";
+  if (!terms.remedy.empty()) return problem + "; quieten the machine or " + terms.remedy;
+  return problem + (is_asked ? ", asked ±" + percentage(terms.precision) +
+                                   "; quieten the machine or raise --precision-time"
+                             : "; quieten the machine, raise --repetitions or ask for --precision");
+}
+
+Verdict verdict_on(const std::vector<Sample>& samples, int threads, const NoiseTerms& terms) {
+  std::vector<std::string> reasons;
+  if (threads > running_workers(threads)) {
+    reasons.push_back(std::to_string(threads) + " threads on " +
+                      std::to_string(usable_cpus().size()) + " CPUs");
+  }
+  const std::string noise = noise_of(samples, threads, terms);
+  if (!noise.empty()) reasons.push_back(noise);
+  return {.status = noise.empty() ? "ok" : "noisy", .reason = join(reasons, "; ")};
 }
 
 }  // namespace seqbench

@@ -1,20 +1,42 @@
-// Whether the figures of a measured case can be trusted.
+// Whether the figures of a measured case or training step can be trusted.
 #pragma once
 
 #include <string>
+#include <vector>
 
-#include "harness/timing/measurement.h"
+#include "harness/timing/repetition.h"
 
 namespace seqbench {
 
-/// Why a case is noisy and what helps; empty when it is not. `precision` as in MeasureOptions.
+/// How well figures must be known, and what helps when they are not.
+struct NoiseTerms {
+  double precision = 0;  // as in MeasureOptions
+  /// How the caller gets more repetitions ("raise --rounds"); empty: by a sweep's options.
+  std::string remedy = "";
+};
+
+/// Half the 95 % interval of the speed ÷ the FMA peak probed beside it, as a share of its median;
+/// the same for the fraction of peak. One sample or more.
+double speed_half_width(const std::vector<Sample>& samples);
+
+/// Why the repetitions of a case on so many threads are noisy and what helps; empty when they are
+/// not.
 ///
-/// A case is noisy when it has too few repetitions for an interval; when a quota was used up in
-/// more than half of them; when something else had a CPU of the team for more than kMostWaiting of
-/// the time in the median one, unless the team has more threads than CPUs, which wait for each
-/// other; or when half the width of the interval of its fraction of peak is more than `precision`
-/// of the median, or than kNoisyHalfWidth where no precision is asked.
-std::string noise_of(const Measurement& measurement, double precision);
+/// They are when they are too few for an interval; when a quota was used up in more than half of
+/// them; when something else had a CPU of the team for more than kMostWaiting of the time in the
+/// median one, unless the team has more threads than CPUs, which wait for each other; or when
+/// speed_half_width() is more than the precision asked for, or than kNoisyHalfWidth where none is.
+/// Waiting that is not known of all of them (not a number) is none.
+std::string noise_of(const std::vector<Sample>& samples, int threads, const NoiseTerms& terms = {});
+
+/// What a measured row says of itself.
+struct Verdict {
+  std::string status;  // "ok" or "noisy"
+  std::string reason;  // why noisy; also that there are more threads than CPUs
+};
+
+/// The verdict on one sample or more.
+Verdict verdict_on(const std::vector<Sample>& samples, int threads, const NoiseTerms& terms = {});
 
 /// A thread that waits for this share of a repetition stretches it by as much. The probes beside it
 /// are so short that they may be spared, and the fraction of peak then falls by that share.

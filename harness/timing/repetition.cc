@@ -9,6 +9,14 @@ constexpr double kProbeSeconds = 0.0015;  // on each side of a repetition
 
 }  // namespace
 
+std::vector<double> fractions_of_peak(double flops, const std::vector<Sample>& samples) {
+  std::vector<double> fractions;
+  for (const Sample& sample : samples) {
+    fractions.push_back(fraction_of_peak(flops, sample.seconds, sample.peak_gflops));
+  }
+  return fractions;
+}
+
 double probe_beside_repetition(const ThreadTeam& team) {
   return probe_peak_gflops(team, kProbeSeconds);
 }

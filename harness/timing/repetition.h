@@ -2,6 +2,8 @@
 // and what disturbed it meanwhile.
 #pragma once
 
+#include <vector>
+
 #include "harness/machine/disturbance.h"
 
 namespace seqbench {
@@ -17,6 +19,9 @@ struct Sample {
 inline double fraction_of_peak(double flops, double seconds, double peak_gflops) {
   return 1e-9 * flops / seconds / peak_gflops;
 }
+
+/// The same of each repetition of a pass of so many FLOPs.
+std::vector<double> fractions_of_peak(double flops, const std::vector<Sample>& samples);
 
 /// The FMA peak of the team, measured as beside every repetition.
 double probe_beside_repetition(const ThreadTeam& team);

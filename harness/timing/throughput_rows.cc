@@ -4,7 +4,6 @@
 #include "harness/base/statistics.h"
 #include "harness/machine/placement.h"
 #include "harness/timing/case.h"
-#include "harness/timing/noise.h"
 #include "harness/timing/roofline.h"
 
 namespace seqbench {
@@ -54,6 +53,12 @@ std::string joined(const std::vector<std::size_t>& numbers) {
   return join(texts, " ");
 }
 
+std::vector<double> seconds_of(const std::vector<Sample>& samples) {
+  std::vector<double> seconds;
+  for (const Sample& sample : samples) seconds.push_back(sample.seconds);
+  return seconds;
+}
+
 }  // namespace
 
 CsvRow static_cells(const Case& one) {
@@ -81,47 +86,54 @@ CsvRow static_cells(const Case& one) {
   return row;
 }
 
+double median_seconds(const std::vector<Sample>& samples) { return median(seconds_of(samples)); }
+
+double median_peak_gflops(const std::vector<Sample>& samples) {
+  std::vector<double> peaks;
+  for (const Sample& sample : samples) peaks.push_back(sample.peak_gflops);
+  return median(peaks);
+}
+
+CsvRow timed_cells(const std::vector<Sample>& samples, int threads, const NoiseTerms& terms) {
+  const MedianInterval time = median_interval(seconds_of(samples));
+  const Verdict verdict = verdict_on(samples, threads, terms);
+  return {{"seconds", time.median},    {"seconds_low", time.low},
+          {"seconds_high", time.high}, {"peak_gflops", median_peak_gflops(samples)},
+          {"status", verdict.status},  {"reason", verdict.reason}};
+}
+
+CsvRow measured_cells(const Case& one, const std::vector<Sample>& samples, double limit_seconds,
+                      const NoiseTerms& terms) {
+  const double flops = one.cost().flops;
+  const double time = median_seconds(samples);
+  const std::vector<double> fractions = fractions_of_peak(flops, samples);
+  CsvRow row = timed_cells(samples, one.threads, terms);
+  row["repetitions"] = static_cast<Index>(samples.size());
+  row["tokens_per_second"] = one.tokens() / time;
+  row["gflops"] = 1e-9 * flops / time;
+  row["fraction_of_peak"] = median(fractions);
+  row["limit_seconds"] = limit_seconds;
+  row["fraction_of_limit"] = limit_seconds / time;
+  row["outliers"] = joined(outliers(fractions));
+  return row;
+}
+
 CsvRow throughput_row(const Measurement& measurement, const RowContext& context) {
   const Case& one = measurement.the_case;
   CsvRow row = static_cells(one);
   row["run_id"] = context.run_id;
   row["case_id"] = one.id();
-  row["repetitions"] = static_cast<Index>(measurement.samples.size());
-  row["status"] = measurement.status;
-  row["reason"] = measurement.reason;
-  if (measurement.samples.empty()) return row;
-
-  const double flops = one.cost().flops;
-  std::vector<double> seconds, peaks;
-  for (const Sample& sample : measurement.samples) {
-    seconds.push_back(sample.seconds);
-    peaks.push_back(sample.peak_gflops);
+  if (measurement.samples.empty()) {
+    row["repetitions"] = 0;
+    row["status"] = measurement.status;
+    row["reason"] = measurement.reason;
+    return row;
   }
-  const std::vector<double> fractions = fractions_of_peak(measurement);
-  const MedianInterval time = median_interval(seconds);
-  const double peak = median(peaks);  // of this case's own moments
-  const double limit = limit_seconds_at(one, context.limits.at(one.threads), peak);
-  row["seconds"] = time.median;
-  row["seconds_low"] = time.low;
-  row["seconds_high"] = time.high;
-  row["tokens_per_second"] = one.tokens() / time.median;
-  row["gflops"] = 1e-9 * flops / time.median;
-  row["peak_gflops"] = peak;
-  row["fraction_of_peak"] = median(fractions);
-  row["limit_seconds"] = limit;
-  row["fraction_of_limit"] = limit / time.median;
+  // At the peak of this case's own moments.
+  const double limit = limit_seconds_at(one, context.limits.at(one.threads),
+                                        median_peak_gflops(measurement.samples));
+  row.merge(measured_cells(one, measurement.samples, limit, {.precision = context.precision}));
   row["peak_bytes"] = measurement.peak_bytes;
-  row["outliers"] = joined(outliers(fractions));
-
-  std::vector<std::string> reasons;
-  if (one.threads > running_workers(one.threads)) {
-    reasons.push_back(std::to_string(one.threads) + " threads on " +
-                      std::to_string(usable_cpus().size()) + " CPUs");
-  }
-  const std::string noise = noise_of(measurement, context.precision);
-  row["status"] = noise.empty() ? "ok" : "noisy";
-  if (!noise.empty()) reasons.push_back(noise);
-  row["reason"] = join(reasons, "; ");
   return row;
 }
 

@@ -9,6 +9,7 @@
 #include "harness/machine/probe.h"
 #include "harness/timing/case.h"
 #include "harness/timing/measurement.h"
+#include "harness/timing/noise.h"
 #include "harness/timing/roofline.h"
 
 namespace seqbench {
@@ -26,8 +27,19 @@ extern const std::vector<std::string> kSamplesColumns;
 /// predicted_bytes, and form where the kernel has a choice.
 CsvRow static_cells(const Case& one);
 
-/// The limit_seconds of a case while the FMA peak is `peak_gflops`; bandwidths are as `probed`.
-double limit_seconds_at(const Case& one, MachineLimits probed, double peak_gflops);
+/// The medians of one sample or more.
+double median_seconds(const std::vector<Sample>& samples);
+double median_peak_gflops(const std::vector<Sample>& samples);
+
+/// The cells that one sample or more of whatever is timed on so many threads decide: seconds,
+/// seconds_low, seconds_high, peak_gflops, status, reason.
+CsvRow timed_cells(const std::vector<Sample>& samples, int threads, const NoiseTerms& terms);
+
+/// The cells of throughput.csv that follow from one sample or more of a case: repetitions to
+/// fraction_of_limit, status, reason, outliers. A limit that is not a number leaves its cells
+/// empty.
+CsvRow measured_cells(const Case& one, const std::vector<Sample>& samples, double limit_seconds,
+                      const NoiseTerms& terms);
 
 /// What the rows of a sweep share.
 struct RowContext {

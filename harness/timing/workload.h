@@ -9,7 +9,7 @@
 
 namespace seqbench {
 
-/// What makes a case's layer: seqbench's registry, or that of another library (scripts/peering).
+/// What makes a case's layer: seqbench's registry, or that of another library (scripts/peer_runs).
 using LayerFactory = std::function<std::unique_ptr<SequenceLayer<float>>(const LayerSpec&)>;
 
 class Workload {

@@ -39,8 +39,8 @@ PLOTS = (
         " is faster. A recurrent model does the same work for each token, so its line stays level"
         " once it is busy. Attention compares every token with every other: its line falls as"
         " sequences grow. Bars are 95 % intervals of the median; a hollow point is noisy.",
-        ("throughput.csv",),
-        race.throughput_vs_length,
+        files=("throughput.csv",),
+        draw=race.throughput_vs_length,
     ),
     Plot(
         "speedup-vs-length",
@@ -49,8 +49,8 @@ PLOTS = (
         " pass and threads, each with the kernel that is meant to be its fastest. Where a line crosses ×1, the lead"
         " changes hands. Compare the panels of one thread with those of all threads: the first"
         " show the algorithm, the second what threads add to it.",
-        ("speedup.csv", "throughput.csv"),
-        race.speedup_vs_length,
+        files=("speedup.csv", "throughput.csv"),
+        draw=race.speedup_vs_length,
     ),
     Plot(
         "speedup-vs-threads",
@@ -59,16 +59,16 @@ PLOTS = (
         " wait for each other stays near ×1; one whose work is independent follows the dashed line,"
         " as far as the machine's CPUs are real cores. Bars are the widest range that the two"
         " times' 95 % intervals allow.",
-        ("throughput.csv",),
-        race.speedup_vs_threads,
+        files=("throughput.csv",),
+        draw=race.speedup_vs_threads,
     ),
     Plot(
         "thread-gain-vs-length",
         "Gain from threads against sequence length",
         "The same gain at the largest number of threads, for every length. Short sequences leave"
         " too little work to share.",
-        ("throughput.csv",),
-        race.thread_gain_vs_length,
+        files=("throughput.csv",),
+        draw=race.thread_gain_vs_length,
     ),
     Plot(
         "accuracy-vs-distance",
@@ -80,8 +80,8 @@ PLOTS = (
         " from the worst to the best. Points of one distance are set slightly apart sideways, so"
         " that equal accuracies stay visible. A task with a single distance has a column for each"
         " model and variant.",
-        ("recall.csv",),
-        recall.accuracy_vs_distance,
+        files=("recall.csv",),
+        draw=recall.accuracy_vs_distance,
         by_setting=False,
     ),
     Plot(
@@ -90,8 +90,8 @@ PLOTS = (
         "The same for other ways to start, to tell positions, numbers of layers, and controls, beside"
         " the models above, where the run has any. noanswer hides the answer: above the dashed line"
         " it would be a leak.",
-        ("recall.csv",),
-        recall.accuracy_of_variants,
+        files=("recall.csv",),
+        draw=recall.accuracy_of_variants,
         by_setting=False,
         optional=True,
     ),
@@ -102,8 +102,8 @@ PLOTS = (
         " as solved, of trainings whose test is solved too. A point is missing where half of them"
         " or more were not: a line that ends is a model that has lost the words. Batches are the"
         " task's; those of mqar without a convolution are eight times as large.",
-        ("recall.csv",),
-        recall.time_to_solve_vs_distance,
+        files=("recall.csv",),
+        draw=recall.time_to_solve_vs_distance,
         by_setting=False,
     ),
     Plot(
@@ -113,8 +113,8 @@ PLOTS = (
         " stop early; a line ends with the last of its seeds, and the others keep their last accuracy"
         " until then. A curve that stays level has found nothing"
         " to go by. Shown at the shortest, the middle and the longest distance that was trained.",
-        ("learning.csv",),
-        recall.learning_curves,
+        files=("learning.csv",),
+        draw=recall.learning_curves,
         by_setting=False,
     ),
     Plot(
@@ -123,8 +123,8 @@ PLOTS = (
         "Where a sequence asks several questions, their answers stand at different gaps behind"
         " what they depend on. Each point counts the gaps from its tick to just below the double."
         " mqar: from the question back to the pair; parity: how many bits the answer sums.",
-        ("gap.csv",),
-        recall.accuracy_vs_gap,
+        files=("gap.csv",),
+        draw=recall.accuracy_vs_gap,
         by_setting=False,
     ),
     Plot(
@@ -135,8 +135,8 @@ PLOTS = (
         " distance does not matter. Shown at doubling distances and the longest that each panel has, for"
         " trainings at the longest distance; published settings are left out. Below the dashed line,"
         " where there is one, float32 is flushed to zero: no training gets anything from there.",
-        ("gradient.csv",),
-        recall.gradient_vs_distance,
+        files=("gradient.csv",),
+        draw=recall.gradient_vs_distance,
         by_setting=False,
     ),
     Plot(
@@ -148,8 +148,8 @@ PLOTS = (
         " and the width of its MLP were chosen so that it looks at the nouns: others answer as well"
         " from other words. The hidden verb is shown as itself, but the model sees only that a word"
         " is missing.",
-        ("attention.csv",),
-        attention.arcs,
+        files=("attention.csv",),
+        draw=attention.arcs,
         by_setting=False,
     ),
     Plot(
@@ -157,8 +157,8 @@ PLOTS = (
         "Weights of attention",
         "The same weights of every layer and head, for every word. A line sums to 100 %; numbers below"
         " 10 % are left out.",
-        ("attention.csv",),
-        attention.heat_maps,
+        files=("attention.csv",),
+        draw=attention.heat_maps,
         by_setting=False,
     ),
     Plot(
@@ -168,8 +168,8 @@ PLOTS = (
         " layer, and the answers are counted again. A weight is evidence for what a model uses only"
         " together with such a loss: a model of one layer answers as well, and its weights prefer"
         " neither noun.",
-        ("interventions.csv",),
-        attention.hidden_words,
+        files=("interventions.csv",),
+        draw=attention.hidden_words,
         by_setting=False,
     ),
 )

@@ -29,7 +29,8 @@ def throughput_vs_length(runs, setting):
     layers = lines_with_intervals(
         lines,
         x=length_axis(rows["seq_len"]),
-        y=log_axis("tokens_per_second", "tokens per second", rows, "tokens_low", "tokens_high"),
+        y=log_axis("tokens_per_second", "tokens per second", rows, low="tokens_low",
+                   high="tokens_high"),
         interval=("tokens_low", "tokens_high"),
         tooltip=["model", "kernel", "pass", "batch", "seq_len", "threads", "tokens_per_second",
                  "seconds", "status"],
@@ -48,8 +49,8 @@ def speedup_vs_length(runs, setting):
     layers = lines_with_intervals(
         lines,
         x=length_axis(rows["seq_len"]),
-        y=ratio_axis("speedup", "attention ÷ recurrent, tokens/s (×)", rows, "speedup_low",
-                     "speedup_high"),
+        y=ratio_axis("speedup", "attention ÷ recurrent, tokens/s (×)", rows, low="speedup_low",
+                     high="speedup_high"),
         interval=("speedup_low", "speedup_high"),
         tooltip=["baseline_model", "baseline_kernel", "pass", "batch", "seq_len", "threads",
                  "speedup", "speedup_low", "speedup_high", "status"],
@@ -113,7 +114,8 @@ def lines_of_gain(lines, x, reference):
     tooltip = ["model", "kernel", "pass", "batch", "seq_len", "threads", "gain", "gain_low",
                "gain_high", "status"]  # fmt: skip
     interval = ("gain_low", "gain_high")
-    return lines_with_intervals(lines, x, y, interval, tooltip, alt.X(f"{reference}:Q"))
+    return lines_with_intervals(lines, x, y, interval=interval, tooltip=tooltip,
+                                reference=alt.X(f"{reference}:Q"))  # fmt: skip
 
 
 def with_panel_names(rows, panel_for_threads=True):

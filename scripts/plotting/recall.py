@@ -97,7 +97,8 @@ def time_to_solve_vs_distance(runs):
     rows = times_to_solve(rows, [*LINE, "panel", "distance"])
     if rows.empty:
         return None
-    y = log_axis("median", "seconds of training until solved", rows, "low", "high", label="~g")
+    y = log_axis("median", "seconds of training until solved", rows, low="low", high="high",
+                 label="~g")  # fmt: skip
     tooltip = ["task", "model", "variant", "distance", "median", "low", "high", "seeds", "trained"]
     return titled(
         against_distance(rows, trained, y, tooltip),
@@ -167,7 +168,8 @@ def accuracy_vs_gap(runs):
     charts = []
     for panel in in_panels(lines.rows):
         x = length_axis(panel["first_gap"], "first_gap", "gap (tokens, up to the next tick)")
-        charts.append(panel_of_lines(lines, panel, x, accuracy_axis(), tooltip, 300, 230))
+        charts.append(panel_of_lines(lines, panel, x, accuracy_axis(), tooltip=tooltip, width=300,
+                                     height=230))  # fmt: skip
     return titled(
         alt.concat(*charts, columns=3),
         "Accuracy against the gap within a sequence",
@@ -214,7 +216,8 @@ def gradient_vs_distance(runs):
             if ends[0] < LEAST_FLOAT_LOG10:
                 panel = panel.assign(reference=LEAST_FLOAT_LOG10)
             x = length_axis(panel["distance"], "distance", "distance (tokens)")
-            charts.append(panel_of_lines(lines, panel, x, y, tooltip, 330, 270, clip=True))
+            charts.append(panel_of_lines(lines, panel, x, y, tooltip=tooltip, width=330, height=270,
+                                         clip=True))  # fmt: skip
     vanishes = "; below the dashed line float32 is flushed to 0: there a training gets no gradient"
     return titled(
         alt.concat(*charts, columns=2),
@@ -268,7 +271,8 @@ def panel_of_lines(lines, rows, x, y, tooltip, width, height, clip=False):
     """Medians with bars from least to most; column `reference`, where there is one, as a grey dashed
     line against the distance."""
     reference = alt.X("distance:Q") if "reference" in rows else None
-    layers = lines_with_intervals(lines, x, y, ("low", "high"), tooltip, reference, clip)
+    layers = lines_with_intervals(lines, x, y, interval=("low", "high"), tooltip=tooltip,
+                                  reference=reference, clip=clip)  # fmt: skip
     return panel_of(layers, rows, width, height)
 
 
@@ -291,7 +295,8 @@ def against_distance(rows, distances, y, tooltip):
             columns.append(panel.assign(panel=panel["panel"] + at))
             continue
         x = length_axis(reached, "shown_distance", "distance (tokens)", margin=2**WIDEST_SHIFT)
-        charts.append(panel_of_lines(lines, set_apart(panel), x, y, tooltip, 310, 220))
+        charts.append(panel_of_lines(lines, set_apart(panel), x, y, tooltip=tooltip, width=310,
+                                     height=220))  # fmt: skip
     parts = [alt.concat(*charts, columns=3)] if charts else []
     parts += [rows_of_columns(lines, columns, y, tooltip)] if columns else []
     return alt.vconcat(*parts)

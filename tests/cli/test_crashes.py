@@ -121,7 +121,7 @@ class Faults(CrashTest):
         while True:
             out = self.folder / f"{kind}{at}"
             with self.subTest(kind=kind, at=at):
-                process = self.strike(out, kind, at, code, stays)
+                process = self.strike(out, kind, at, code=code, stays=stays)
                 if process is None:
                     break
                 check(process, out)

@@ -1,4 +1,4 @@
-"""scripts/peers without the other libraries: contenders with known times stand in for them."""
+"""scripts/peers without the other libraries: processes with known times stand in for them."""
 
 import contextlib
 import importlib.util
@@ -17,22 +17,44 @@ from pathlib import Path
 from program import PROGRAM, ProgramTest, read_csv, run
 
 ROOT = Path(__file__).resolve().parents[2]
-FAKE = Path(__file__).resolve().parent / "fake_contender.py"
+FAKE = Path(__file__).resolve().parent / "fake_library.py"
 sys.path.insert(0, str(ROOT / "scripts"))
 sys.dont_write_bytecode = True
 
-from peering import driver, environment, rows, step_rows
-from peering.cases import Case
-from peering.contender import Contender, ContenderError
-from peering.run_directory import RunDirectory, RunDirectoryError
-from peering.statistics import median_interval, paired_ratio
+from peer_runs import driver, environment, rows, step_rows
+from peer_runs.cases import Case
+from peer_runs.server_process import ServerProcess, ServerError
+from peer_runs.run_directory import RunDirectory, RunDirectoryError
+from peer_runs.statistics import median_interval, paired_ratio
+
+CPUS = len(os.sched_getaffinity(0))
 
 LSTM = "lstm:persistent:forward:B1:T512:D256:H-:t1"
+LSTM_FLOPS = 4 * 4 * 512 * 256**2  # rnn/recurrent_buffers.h: 4·G·B·T·D²
 CAUSAL = "attention:fused:train:B2:T64:D16:H4:causal:t2"
 
 
 def fake(name, **script):
-    return Contender(name, [sys.executable, FAKE, json.dumps(script)])
+    return ServerProcess(name, [sys.executable, FAKE, json.dumps(script)])
+
+
+class JudgedBySeqbench:
+    """A scripted seqbench whose samples, and those of its peers, the real one judges."""
+
+    def __init__(self, scripted):
+        self.scripted = scripted
+        threads = ",".join(map(str, range(1, CPUS + 2)))
+        self.judge = ServerProcess("judge", [
+            PROGRAM, "repeat", "--model", "lstm,attention", "--kernel", "persistent,fused",
+            "--batch", "1,2", "--length", "64,512", "--width", "16,256", "--heads", "4", "--causal",
+            "--threads", threads])
+
+    def ask(self, request):
+        return (self.judge if request["do"] == "judge" else self.scripted).ask(request)
+
+    def close(self):
+        self.judge.close()
+        self.scripted.close()
 
 
 class Statistics(unittest.TestCase):
@@ -64,12 +86,13 @@ class CaseIds(unittest.TestCase):
 
 
 class FakeRuns(ProgramTest):
-    """The driver with scripted contenders."""
+    """The driver with scripted libraries."""
 
     def drive(self, cases, peers, seqbench=None, rounds=5, out="run"):
-        """Exit code and printed lines; `peers` are {name: Contender}."""
+        """Exit code and printed lines; `peers` are {name: ServerProcess}."""
         cases = [Case.parse(case_id) for case_id in cases]
-        seqbench = seqbench or fake("seqbench", peak=2, seconds=[1, 10, 100, 1000, 10000])
+        seqbench = JudgedBySeqbench(
+            seqbench or fake("seqbench", peak=2, seconds=[1, 10, 100, 1000, 10000]))
         workers = driver.Workers(list(peers), lambda name, threads: peers[name])
         directory = RunDirectory(self.folder / out, driver.case_ids(cases, peers))
         lines = []
@@ -98,8 +121,9 @@ class FakeRuns(ProgramTest):
         pytorch = throughput[1]
         self.assertEqual(pytorch["case_id"], LSTM.replace("persistent", "pytorch"))
         for column, expected in {"seconds": 400, "seconds_low": 2, "seconds_high": 60000,
-                                 "tokens_per_second": 512 / 400, "gflops": 4 / 400,
-                                 "peak_gflops": 2, "fraction_of_peak": 4 / 400 / 2,
+                                 "tokens_per_second": 512 / 400,
+                                 "gflops": 1e-9 * LSTM_FLOPS / 400, "peak_gflops": 2,
+                                 "fraction_of_peak": 1e-9 * LSTM_FLOPS / 400 / 2,
                                  "limit_seconds": 0.5, "fraction_of_limit": 0.5 / 400,
                                  "repetitions": 5, "peak_bytes": 4096}.items():
             self.assertTrue(math.isclose(float(pytorch[column]), expected), column)
@@ -131,9 +155,42 @@ class FakeRuns(ProgramTest):
         self.assertEqual(len(samples), 12)
 
     def test_more_threads_than_cpus_are_marked(self):
-        self.drive([LSTM.replace(":t1", ":t3")], {"pytorch": fake("pytorch", seconds=[2])},
-                   rounds=6, seqbench=fake("seqbench", peak=100, seconds=[1]))
-        self.assertEqual(self.tables()[0][1]["reason"], "3 threads on 2 CPUs")
+        self.drive([LSTM.replace(":t1", f":t{CPUS + 1}")],
+                   {"pytorch": fake("pytorch", seconds=[2])}, rounds=6,
+                   seqbench=fake("seqbench", peak=100, seconds=[1]))
+        self.assertEqual(self.tables()[0][1]["reason"], f"{CPUS + 1} threads on {CPUS} CPUs")
+
+    def test_what_disturbed_seqbench_makes_its_row_noisy_but_not_the_peers(self):
+        for out, disturbance, part in [("waited", {"wait_fraction": 0.25}, "25 % of the time"),
+                                       ("throttled", {"throttled": 1}, "6 of 6 repetitions")]:
+            with self.subTest(out):
+                self.drive([LSTM], {"pytorch": fake("pytorch", seconds=[2])}, rounds=6, out=out,
+                           seqbench=fake("seqbench", peak=100, seconds=[1], repeat=disturbance))
+                own, pytorch = self.tables(out)[0]
+                self.assertEqual(own["status"], "noisy")
+                self.assertIn(part, own["reason"])
+                self.assertEqual((pytorch["status"], pytorch["reason"]), ("ok", ""))
+
+    def test_unsteady_rows_name_the_remedy_of_scripts_peers(self):
+        self.drive([LSTM], {"pytorch": fake("pytorch", seconds=[2, 4])}, rounds=8,
+                   seqbench=fake("seqbench", peak=100, seconds=[1]))
+        own, pytorch = self.tables()[0]
+        self.assertEqual((own["status"], pytorch["status"]), ("ok", "noisy"))
+        self.assertEqual(pytorch["reason"], "fraction of peak known to ±33.3 % only; quieten the "
+                                            "machine or raise --rounds")
+        self.drive([LSTM], {"pytorch": fake("pytorch", seconds=[2])}, rounds=5, out="few")
+        self.assertEqual({row["reason"] for row in self.tables("few")[0]},
+                         {"no 95 % interval from fewer than 6 repetitions, low and high are their "
+                          "range; raise --rounds"})
+
+    def test_where_seqbench_is_skipped_the_peers_have_no_limit(self):
+        self.drive([LSTM], {"pytorch": fake("pytorch", seconds=[2])}, rounds=6,
+                   seqbench=fake("seqbench", peak=100, seconds=[1],
+                                 prepare={"status": "skipped", "reason": "memory"}))
+        own, pytorch = self.tables()[0]
+        self.assertEqual((own["status"], own["repetitions"], own["seconds"]), ("skipped", "0", ""))
+        self.assertEqual((pytorch["status"], pytorch["seconds"]), ("ok", "2"))
+        self.assertEqual((pytorch["limit_seconds"], pytorch["fraction_of_limit"]), ("", ""))
 
     def test_what_cannot_be_measured_says_so_and_the_rest_goes_on(self):
         broken = {"status": "failed", "reason": "y differs"}
@@ -154,12 +211,19 @@ class FakeRuns(ProgramTest):
         self.assertEqual(peers, [])
         self.assertIn("skipped: no training", lines[4])
 
-    def test_a_contender_that_cannot_start_is_a_failed_row(self):
-        self.drive([LSTM], {"pytorch": Contender("pytorch", ["/nowhere/python"])})
+    def test_a_library_that_cannot_start_is_a_failed_row(self):
+        self.drive([LSTM], {"pytorch": ServerProcess("pytorch", ["/nowhere/python"])})
         self.assertIn("/nowhere/python", self.tables()[0][1]["reason"])
 
+    def test_a_process_that_ended_before_a_request_is_told_with_its_exit_code(self):
+        server = ServerProcess("false", ["/bin/false"])
+        server._running().wait()
+        with self.assertRaisesRegex(ServerError, "false ended with exit code 1 on list"):
+            server.ask({"do": "list"})
+        self.assertEqual(server.exit_code, 1)
+
     def test_without_seqbench_nothing_goes_on(self):
-        with self.assertRaisesRegex(ContenderError, "seqbench ended with signal 9"):
+        with self.assertRaisesRegex(ServerError, "seqbench ended with signal 9"):
             self.drive([LSTM], {}, seqbench=fake("seqbench", peak=1, seconds=[1], dies_at=2))
 
     def test_a_directory_takes_further_cases_but_none_twice(self):
@@ -205,7 +269,7 @@ class WithSeqbench(ProgramTest):
                                        self.python, *arguments)]
 
     def peers(self, *arguments, **script):
-        environment = os.environ | {"FAKE_CONTENDER": json.dumps({"seconds": [1], **script})}
+        environment = os.environ | {"FAKE_LIBRARY": json.dumps({"seconds": [1], **script})}
         return subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=300,
                               env=environment)
 
@@ -295,14 +359,16 @@ class WithSeqbench(ProgramTest):
         steps = read_csv(out / "steps.csv")
         self.assertEqual(list(steps[0]), step_rows.STEPS)
         self.assertEqual([row["case_id"] for row in steps],
-                         [f"mqar:{model}:{contender}:B4:T32:D16:t1"
+                         [f"mqar:{model}:{library}:B4:T32:D16:t1"
                           for model in ("attention", "lstm")
-                          for contender in ("seqbench", "pytorch", "pytorch-tuned")])
+                          for library in ("seqbench", "pytorch", "pytorch-tuned")])
         for own, *others in (steps[:3], steps[3:]):
             self.assertEqual((own["ratio"], own["loss_difference"]), ("", ""))
             for row in others:
                 self.assertEqual((row["parameters"], row["layers"]), (own["parameters"], "2"))
                 self.assertEqual((float(row["seconds"]), row["rounds"]), (1, "6"))
+                self.assertEqual((row["steps_per_second"], row["threads"]), ("1", "1"))
+                self.assertIn(row["status"], {"ok", "noisy"})
                 self.assertEqual(float(row["loss_difference"]), 1e-7)
                 self.assertGreater(float(row["ratio"]), 1)  # a second against milliseconds
                 self.assertIn(row["contender"], process.stdout)
@@ -339,7 +405,7 @@ class WithSeqbench(ProgramTest):
             self.command("--model", "gru,lstm", "--length", "4", "--pass", "forward", "--threads",
                          "1", "--min-time", "0.1", "--rounds", "20", "--out", out),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=os.environ | {"FAKE_CONTENDER": '{"seconds": [1]}'})
+            env=os.environ | {"FAKE_LIBRARY": '{"seconds": [1]}'})
         deadline = time.time() + 60
         while not (out / "throughput.csv").exists():
             self.assertLess(time.time(), deadline, "no case finished in time")

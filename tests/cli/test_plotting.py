@@ -65,8 +65,9 @@ INTERVENTIONS_HEADER = (
 )
 
 
-def throughput_row(model, kernel, length, threads, milliseconds, status="ok", reason=""):
-    """A training case of batch 1 and width 8, with an interval of a tenth to either side."""
+def throughput_row(model, kernel, length, threads, *, milliseconds=None, status="ok", reason=""):
+    """A training case of batch 1 and width 8, with an interval of a tenth to either side; without
+    milliseconds, one that was not timed."""
     heads, causal = ("2", "false") if model == "attention" else ("", "")
     if milliseconds is None:
         times = ["", "", "", ""]
@@ -81,21 +82,21 @@ def throughput_row(model, kernel, length, threads, milliseconds, status="ok", re
 
 # Attention: twice as fast on two threads; 4, then 1 times as fast as the LSTM, which gains nothing.
 RACE = [
-    throughput_row("attention", "fused", 64, 1, 10),
-    throughput_row("attention", "fused", 64, 2, 5),
-    throughput_row("attention", "fused", 256, 1, 160),
-    throughput_row("attention", "fused", 256, 2, 80),
-    throughput_row("lstm", "hoisted", 64, 1, 40),
-    throughput_row("lstm", "hoisted", 64, 2, 40),
-    throughput_row("lstm", "hoisted", 256, 1, 160),
-    throughput_row("lstm", "hoisted", 256, 2, 160),
+    throughput_row("attention", "fused", 64, 1, milliseconds=10),
+    throughput_row("attention", "fused", 64, 2, milliseconds=5),
+    throughput_row("attention", "fused", 256, 1, milliseconds=160),
+    throughput_row("attention", "fused", 256, 2, milliseconds=80),
+    throughput_row("lstm", "hoisted", 64, 1, milliseconds=40),
+    throughput_row("lstm", "hoisted", 64, 2, milliseconds=40),
+    throughput_row("lstm", "hoisted", 256, 1, milliseconds=160),
+    throughput_row("lstm", "hoisted", 256, 2, milliseconds=160),
     # A slower kernel must not stand for its model.
-    throughput_row("lstm", "stepwise", 64, 1, 400),
-    throughput_row("lstm", "stepwise", 64, 2, 400),
+    throughput_row("lstm", "stepwise", 64, 1, milliseconds=400),
+    throughput_row("lstm", "stepwise", 64, 2, milliseconds=400),
 ]
 
 
-def recall_row(model, variant, distance, seed, accuracy):
+def recall_row(model, variant, distance, *, seed=1, accuracy=1):
     return (
         f"r,first_token,causal,single,{model},{variant},1,{distance},{distance},{seed},{accuracy},"
         "0.0625,ok,"
@@ -154,10 +155,11 @@ class Claims(RunFolder):
         )
 
     def test_noisy_cases_are_counted(self):
-        rows = [throughput_row("attention", "fused", 64, 1, 10, "noisy"), *RACE[1:-2]]
+        rows = [throughput_row("attention", "fused", 64, 1, milliseconds=10, status="noisy"),
+                *RACE[1:-2]]  # fmt: skip
         # A length without a gain from threads.
-        rows += [throughput_row("attention", "fused", 128, 1, 30, "noisy"),
-                 throughput_row("lstm", "hoisted", 128, 1, 30)]  # fmt: skip
+        rows += [throughput_row("attention", "fused", 128, 1, milliseconds=30, status="noisy"),
+                 throughput_row("lstm", "hoisted", 128, 1, milliseconds=30)]  # fmt: skip
         self.write("throughput.csv", THROUGHPUT_HEADER, *rows)
         self.assertIn("; 1 of 4 cases noisy)", self.figures(1))
         self.assertIn("; 2 of 5 cases noisy)", self.figures(2))
@@ -166,10 +168,10 @@ class Claims(RunFolder):
         self.write(
             "recall.csv",
             RECALL_HEADER,
-            recall_row("lstm", "default", 16, 1, 0.1),
-            recall_row("lstm", "default", 16, 2, 0.2),
-            recall_row("lstm", "default", 16, 3, 0.9),
-            recall_row("attention", "learned", 16, 1, 1),
+            recall_row("lstm", "default", 16, accuracy=0.1),
+            recall_row("lstm", "default", 16, seed=2, accuracy=0.2),
+            recall_row("lstm", "default", 16, seed=3, accuracy=0.9),
+            recall_row("attention", "learned", 16),
         )
         self.assertIn("LSTM, default: 20.0 % (10.0 % to 90.0 %) at 16", self.figures(3))
         self.assertNotIn("attention", self.figures(3))
@@ -177,7 +179,7 @@ class Claims(RunFolder):
         self.assertIn("guessing 6.2 %", self.figures(4))
 
     def test_other_tasks_are_told_with_what_guessing_gives_and_sizes(self):
-        rows = [recall_row(model, variant, distance, 1, accuracy) + f",{parameters}"
+        rows = [recall_row(model, variant, distance, accuracy=accuracy) + f",{parameters}"
                 for model, variant, distance, accuracy, parameters in
                 (("lstm", "default", 8, 0.5, 36368), ("lstm", "default", 16, 0.25, 36368),
                  ("gru", "default", 8, 0.5, 27664), ("attention", "learned", 8, 1, 104000))]
@@ -197,7 +199,7 @@ class Claims(RunFolder):
         self.assertIn("(mqar: guessing 25.0 % at 8, 12.5 % at 16; 1 seed;", self.figures(3))
 
     def test_one_model_for_several_distances_is_told_where_it_carries_over(self):
-        rows = [recall_row("lstm", "default", 8, 1, accuracy).replace("single", "mixed")
+        rows = [recall_row("lstm", "default", 8, accuracy=accuracy).replace("single", "mixed")
                 .replace(",8,8,", f",8,{distance},") for distance, accuracy in
                 ((4, 0.9), (8, 0.8), (16, 0.7))]  # fmt: skip
         self.write("recall.csv", RECALL_HEADER, *rows)
@@ -238,16 +240,16 @@ class Claims(RunFolder):
         self.write(
             "throughput.csv",
             THROUGHPUT_HEADER,
-            throughput_row("attention", "fused", 64, 1, 1),
-            throughput_row("attention", "fused", 128, 1, 1, "noisy"),
-            throughput_row("attention", "fused", 256, 1, 1),
-            throughput_row("attention", "fused", 512, 1, None, "failed", "wrong"),
-            throughput_row("attention", "fused", 1024, 1, None, "skipped", "memory"),
+            throughput_row("attention", "fused", 64, 1, milliseconds=1),
+            throughput_row("attention", "fused", 128, 1, milliseconds=1, status="noisy"),
+            throughput_row("attention", "fused", 256, 1, milliseconds=1),
+            throughput_row("attention", "fused", 512, 1, status="failed", reason="wrong"),
+            throughput_row("attention", "fused", 1024, 1, status="skipped", reason="memory"),
         )
         self.assertEqual(self.figures(6), "attention, fused: 3 of 4 agree (75 %)")
 
     def test_what_a_run_lacks_is_not_measured_yet(self):
-        self.write("recall.csv", RECALL_HEADER, recall_row("lstm", "default", 8, 1, 1))
+        self.write("recall.csv", RECALL_HEADER, recall_row("lstm", "default", 8))
         for number in (1, 2, 4, 5, 6):
             self.assertEqual(self.figures(number), "not measured yet")
 
@@ -307,7 +309,7 @@ class Report(RunFolder):
 
     def test_report_names_missing_and_empty_files(self):
         self.write("throughput.csv", THROUGHPUT_HEADER)
-        self.write("recall.csv", RECALL_HEADER, recall_row("lstm", "default", 8, 1, 1))
+        self.write("recall.csv", RECALL_HEADER, recall_row("lstm", "default", 8))
         (self.folder / "scaling.csv").touch()
         text = " ".join(Sources(self.page()).text)
         self.assertIn("throughput.csv holds no rows", text)
@@ -321,7 +323,7 @@ class Report(RunFolder):
             "throughput.csv",
             THROUGHPUT_HEADER,
             *RACE,
-            throughput_row("attention", "naive", 4096, 1, None, "skipped", reason),
+            throughput_row("attention", "naive", 4096, 1, status="skipped", reason=reason),
         )
         page = Sources(self.page())
         self.assertEqual(page.external, [])
@@ -329,7 +331,7 @@ class Report(RunFolder):
         self.assertIn("attention:naive:T4096:t1", page.text)
 
     def test_run_without_any_measured_row_has_a_report(self):
-        row = throughput_row("attention", "fused", 64, 1, None, "failed", "wrong")
+        row = throughput_row("attention", "fused", 64, 1, status="failed", reason="wrong")
         self.write("throughput.csv", THROUGHPUT_HEADER, row)
         self.assertIn("0 of 1 agree", " ".join(Sources(self.page()).text))
 
@@ -417,7 +419,7 @@ class CommandLine(RunFolder):
 
     def test_one_run_is_drawn_into_its_own_folder(self):
         self.write("throughput.csv", THROUGHPUT_HEADER, *RACE)
-        self.write("recall.csv", RECALL_HEADER, recall_row("lstm", "default", 8, 1, 1))
+        self.write("recall.csv", RECALL_HEADER, recall_row("lstm", "default", 8))
         code, out, _ = self.plot(self.folder)
         self.assertEqual(code, 0)
         for name in ("throughput-vs-length", "speedup-vs-length", "speedup-vs-threads",
@@ -430,11 +432,11 @@ class CommandLine(RunFolder):
         self.assertTrue((self.folder / "claims.txt").exists())
 
     def test_a_single_distance_has_a_column_for_each_variant(self):
-        rows = [recall_row(model, variant, 64, 1, accuracy).replace("first_token", "mqar")
+        rows = [recall_row(model, variant, 64, accuracy=accuracy).replace("first_token", "mqar")
                 for model, variant, accuracy in (
                     ("attention", "learned", 0.3), ("attention", "learned+conv3", 1),
                     ("lstm", "default", 0.3), ("lstm", "default+conv3", 0.3))]  # fmt: skip
-        several = [recall_row("lstm", "default", distance, 1, 1) for distance in (8, 16)]
+        several = [recall_row("lstm", "default", distance) for distance in (8, 16)]
         parity = [row.replace("first_token", "parity") for row in several]
         for name, lines in (("alone", rows), ("beside another task", [*several, *rows]),
                             ("beside two others", [*several, *parity, *rows])):
@@ -452,7 +454,7 @@ class CommandLine(RunFolder):
 
     def test_layers_regimes_and_presets_are_told_apart(self):
         header = RECALL_HEADER + ",preset"
-        row = recall_row("lstm", "default", 8, 1, 1)
+        row = recall_row("lstm", "default", 8)
         rows = [row + ",", row.replace("default,1,", "default,2,") + ",",
                 row.replace("single", "mixed") + ",", row + ",published"]
         self.write("recall.csv", header, *rows)
@@ -466,7 +468,7 @@ class CommandLine(RunFolder):
 
     def test_time_to_a_solution_is_told_where_most_seeds_solved(self):
         header = RECALL_HEADER + ",seconds_to_solve,solved"
-        rows = [recall_row("lstm", "default", distance, seed, 1) + f",{seconds},{solved}"
+        rows = [recall_row("lstm", "default", distance, seed=seed) + f",{seconds},{solved}"
                 for distance, times, solved in ((8, (1, 3, 2), "true"), (16, (104, "", 108), "true"),
                                                 (32, (9, "", "", 9), "true"), (64, (5,), "false"))
                 for seed, seconds in enumerate(times, 1)]  # fmt: skip
@@ -490,16 +492,16 @@ class CommandLine(RunFolder):
     def test_runs_with_many_rows_are_drawn(self):
         distances = [f"{100 + distance}" for distance in range(6000)]
         self.write("recall.csv", RECALL_HEADER,
-                   *(recall_row("lstm", "default", distance, 1, 1) for distance in distances))  # fmt: skip
+                   *(recall_row("lstm", "default", distance) for distance in distances))  # fmt: skip
         chart = recall.accuracy_vs_distance([read_run(self.folder)])
         self.assertIn("datasets", chart.to_dict())
 
     def test_variants_have_a_plot_beside_the_main_lines(self):
         kinds = [("lstm", "default", 0.5), ("lstm", "forget1", 0.75), ("gru", "default", 1)]
-        rows = [recall_row(model, variant, 8, seed, accuracy)
+        rows = [recall_row(model, variant, 8, seed=seed, accuracy=accuracy)
                 for model, variant, accuracy in kinds for seed in (1, 2)]  # fmt: skip
-        rows += [recall_row(model, "default", 16, 1, 1) for model in ("lstm", "gru")]
-        rows += [recall_row("lstm", "default", 8, 1, 0.25).replace(",8,8,", ",8,32,")]
+        rows += [recall_row(model, "default", 16) for model in ("lstm", "gru")]
+        rows += [recall_row("lstm", "default", 8, accuracy=0.25).replace(",8,8,", ",8,32,")]
         self.write("recall.csv", RECALL_HEADER, *rows)
         code, _, _ = self.plot(self.folder)
         self.assertEqual(code, 0)
@@ -520,9 +522,10 @@ class CommandLine(RunFolder):
             return [len(row["hconcat"]) for row in chart.to_dict()["vconcat"]]
 
         for variants, expected in ((2, [4]), (12, [2, 2]), (40, [1, 1, 1, 1])):
-            rows = [recall_row("lstm", f"v{variant}", distance, 1, 0.5)
+            rows = [recall_row("lstm", f"v{variant}", distance, accuracy=0.5)
                     for distance in (8, 16, 32, 64) for variant in range(variants)]
-            rows += [recall_row("lstm", "default", distance, 1, 0.5) for distance in (8, 16, 32, 64)]
+            rows += [recall_row("lstm", "default", distance, accuracy=0.5)
+                     for distance in (8, 16, 32, 64)]
             self.write("recall.csv", RECALL_HEADER, *rows)
             chart = recall.accuracy_of_variants([read_run(self.folder)])
             self.assertEqual(rows_of(chart), expected)
@@ -590,7 +593,7 @@ class CommandLine(RunFolder):
         folders = [self.folder / "a" / "run", self.folder / "b" / "run"]
         for folder, accuracy in zip(folders, (0.1, 0.9)):
             folder.mkdir(parents=True)
-            lines = [RECALL_HEADER, recall_row("lstm", "default", 8, 1, accuracy)]
+            lines = [RECALL_HEADER, recall_row("lstm", "default", 8, accuracy=accuracy)]
             (folder / "recall.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
         out = self.folder / "out"
         code, _, _ = self.plot(*folders, folders[0], "--out", out)
@@ -675,7 +678,7 @@ class CommandLine(RunFolder):
 
     def test_a_variant_that_is_the_only_one_left_is_named(self):
         header = RECALL_HEADER + ",seconds_to_solve,solved"
-        rows = [recall_row("lstm", variant, distance, 1, 1) + end for distance in (8, 16)
+        rows = [recall_row("lstm", variant, distance) + end for distance in (8, 16)
                 for variant, end in (("default", ",,false"), ("chrono", ",1,true"))]  # fmt: skip
         self.write("recall.csv", header, *rows)
         self.assertEqual(self.plot(self.folder)[0], 0)
@@ -696,7 +699,7 @@ class CommandLine(RunFolder):
                                   for threads in ("1 thread", "2 threads")})  # fmt: skip
 
     def test_several_runs_are_drawn_beside_them(self):
-        self.write("recall.csv", RECALL_HEADER, recall_row("lstm", "default", 8, 1, 1))
+        self.write("recall.csv", RECALL_HEADER, recall_row("lstm", "default", 8))
         other = self.folder.parent / "other"
         other.mkdir()
         (other / "throughput.csv").write_text("\n".join([THROUGHPUT_HEADER, *RACE]) + "\n")
@@ -734,7 +737,7 @@ class CommandLine(RunFolder):
                 self.assertEqual(err.count("\n"), 1)
 
     def test_torn_last_line_is_left_out(self):
-        rows = [recall_row("lstm", "default", distance, 1, 1) for distance in (8, 16)]
+        rows = [recall_row("lstm", "default", distance) for distance in (8, 16)]
         (self.folder / "recall.csv").write_text("\n".join([RECALL_HEADER, *rows]))
         self.assertEqual(list(read_run(self.folder).table("recall")["distance"]), [8])
 

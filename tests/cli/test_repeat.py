@@ -23,6 +23,124 @@ def talk(requests, *options):
     return [json.loads(line) for line in process.stdout.splitlines()]
 
 
+def sample(seconds, **others):
+    """A repetition to judge; those of a quiet machine where `others` don't say otherwise."""
+    return {"seconds": seconds, "peak_gflops": 100, "steal_fraction": 0, "wait_fraction": 0,
+            "involuntary_switches": 0, "throttled": 0, "limit_seconds": 0.5, **others}
+
+
+def judged(samples, **request):
+    """The cells of the answer to a request to judge samples of LSTM."""
+    (answer,) = talk([{"do": "judge", "case": LSTM, "samples": samples, **request}])
+    assert answer["case"] == LSTM, answer
+    return answer["cells"]
+
+
+class Judge(ProgramTest):
+    """Samples in, cells of throughput.csv out."""
+
+    FLOPS = 4 * 4 * 8 * 16**2  # rnn/recurrent_buffers.h: 4·G·B·T·D²
+
+    def test_cells_follow_from_the_samples(self):
+        seconds = [9, 1.02, 1.01, 1.005, 1, 0.995, 0.99, 0.98, 0.97]
+        limits = [0.7, 0.5, 0.5, 0.6, None, 0.4, 0.5, None, 0.3]
+        cells = judged([sample(one, limit_seconds=limit)
+                        for one, limit in zip(seconds, limits)])
+        self.assertEqual(list(cells), [
+            "repetitions", "seconds", "seconds_low", "seconds_high", "tokens_per_second", "gflops",
+            "peak_gflops", "fraction_of_peak", "limit_seconds", "fraction_of_limit", "status",
+            "reason", "outliers"])
+        # Of nine, the interval leaves out the shortest and the longest.
+        for column, expected in {"repetitions": 9, "seconds": 1, "seconds_low": 0.98,
+                                 "seconds_high": 1.02, "tokens_per_second": 8, "peak_gflops": 100,
+                                 "gflops": 1e-9 * self.FLOPS,
+                                 "fraction_of_peak": 1e-11 * self.FLOPS, "limit_seconds": 0.5,
+                                 "fraction_of_limit": 0.5}.items():
+            self.assertTrue(math.isclose(float(cells[column]), expected), (column, cells[column]))
+        self.assertEqual((cells["status"], cells["reason"], cells["outliers"]), ("ok", "", "0"))
+
+    def test_cells_are_those_of_the_sweep_that_took_the_samples(self):
+        out = self.folder / "run"
+        run("throughput", *GRID, "--model", "lstm,attention", "--repetitions", "7", "--min-time",
+            "0.0001", "--out", out)
+        samples = {}
+        for row in read_csv(out / "samples.csv"):
+            samples.setdefault(row["case_id"], []).append(
+                {name: json.loads(text) if text else None for name, text in list(row.items())[3:]})
+        rows = read_csv(out / "throughput.csv")
+        answers = talk([{"do": "judge", "case": row["case_id"],
+                         "samples": [one | {"limit_seconds": float(row["limit_seconds"])}
+                                     for one in samples[row["case_id"]]]} for row in rows])
+        for row, answer in zip(rows, answers):
+            self.assertEqual(answer["cells"], {name: row[name] for name in answer["cells"]})
+
+    def test_waiting_is_noise_however_steady(self):
+        quiet, waiting = sample(1), sample(1, wait_fraction=0.25)
+        self.assertEqual(judged([quiet] * 4 + [waiting] * 3)["status"], "ok")
+        cells = judged([quiet] * 3 + [waiting] * 4)
+        self.assertEqual(cells["status"], "noisy")
+        self.assertIn("25 % of the time", cells["reason"])
+        # Of another library's process it is not known.
+        for unknown in (sample(1, wait_fraction=None), {"seconds": 1, "peak_gflops": 100}):
+            self.assertEqual(judged([unknown] + [waiting] * 6)["status"], "ok")
+
+    def test_a_quota_that_was_used_up_is_noise(self):
+        quiet, throttled = sample(1), sample(1, throttled=2)
+        self.assertEqual(judged([quiet] * 4 + [throttled] * 3)["status"], "ok")
+        cells = judged([quiet] * 3 + [throttled] * 4)
+        self.assertEqual(cells["status"], "noisy")
+        self.assertIn("4 of 7 repetitions", cells["reason"])
+        self.assertEqual(judged([sample(1, throttled=None)] * 7)["status"], "ok")
+
+    def test_few_or_unsteady_repetitions_are_noise_with_the_callers_remedy(self):
+        few, unsteady = [sample(1)] * 5, [sample(one) for one in (1, 2) * 4]
+        for samples, problem, remedy in [
+            (few, "fewer than 6 repetitions", "raise --repetitions"),
+            (unsteady, "fraction of peak known to ±33.3 % only",
+             "quieten the machine, raise --repetitions or ask for --precision"),
+        ]:
+            cells = judged(samples)
+            self.assertEqual(cells["status"], "noisy")
+            self.assertIn(problem, cells["reason"])
+            self.assertTrue(cells["reason"].endswith("; " + remedy), cells["reason"])
+            reason = judged(samples, remedy="raise --rounds")["reason"]
+            self.assertIn(problem, reason)
+            self.assertNotIn("--repetitions", reason)
+            self.assertTrue(reason.endswith("raise --rounds"), reason)
+
+    def test_without_a_limit_its_cells_are_empty(self):
+        cells = judged([sample(1, limit_seconds=None)] * 7)
+        self.assertEqual((cells["limit_seconds"], cells["fraction_of_limit"]), ("", ""))
+
+    def test_samples_that_cannot_be_judged_are_errors(self):
+        good = sample(1)
+        bad = [
+            ({}, ["samples: 'null'", "array"]),
+            ({"samples": []}, ["samples: '[]'"]),
+            ({"samples": {"seconds": 1}}, ["samples: '{"]),
+            ({"samples": [good, 7]}, ["samples[1]: '7'", "object"]),
+            ({"samples": [good, sample(None)]}, ["samples[1].seconds: 'null'", "above 0"]),
+            ({"samples": [sample(0)]}, ["samples[0].seconds: '0'", "above 0"]),
+            ({"samples": [{"seconds": 1}]}, ["samples[0].peak_gflops: 'null'"]),
+            ({"samples": [sample("1")]}, ["samples[0].seconds: '\"1\"'"]),
+            ({"samples": [sample(1, wait_fraction=-0.5)]}, ["wait_fraction: '-0.5'", "null"]),
+            ({"samples": [sample(1, throttled=0.5)]}, ["throttled: '0.5'", "integer"]),
+            ({"samples": [sample(1, involuntary_switches="3")]}, ["involuntary_switches"]),
+            ({"samples": [sample(1, limit_seconds=[])]}, ["samples[0].limit_seconds: '[]'"]),
+            ({"samples": [good], "remedy": 7}, ["remedy: '7'", "text"]),
+            ({"samples": [good], "case": "gru:none"}, ["'gru:none'"]),
+        ]
+        answers = talk([{"do": "judge", "case": LSTM, **request} for request, _ in bad] +
+                       [{"do": "list"}])
+        self.assertEqual(len(answers), len(bad) + 1)
+        for (request, parts), answer in zip(bad, answers):
+            with self.subTest(request=request):
+                self.assertEqual(list(answer), ["error"])
+                for part in parts:
+                    self.assertIn(part, answer["error"])
+        self.assertIn("cases", answers[-1])
+
+
 class Repeat(ProgramTest):
     def test_list_names_the_cases_in_the_order_of_the_options(self):
         (answer,) = talk([{"do": "list"}], "--model", "lstm,attention", "--pass", "train,forward",
@@ -132,7 +250,8 @@ class Repeat(ProgramTest):
                     {"do": "prepare", "case": case, "file": str(file)},
                     {"do": "repeat", "case": case}, {"do": "release", "case": case},
                     {"do": "repeat", "case": case}, {"do": "prepare", "case": "mqar"},
-                    {"do": "prepare", "case": case, "file": "/nowhere/file"}, {"do": "dance"}]
+                    {"do": "prepare", "case": case, "file": "/nowhere/file"}, {"do": "dance"},
+                    {"do": "judge", "case": case}]
         process = run("repeat", "--task", "mqar", "--model", "attention,lstm", "--length", "32",
                       "--batch", "4", "--width", "16", "--min-time", "0.001",
                       input="".join(json.dumps(request) + "\n" for request in requests))
@@ -152,7 +271,8 @@ class Repeat(ProgramTest):
         self.assertGreaterEqual(sample["passes"] * sample["seconds"], 0.001)
         self.assertGreater(sample["peak_gflops"], 0.1)
         self.assertEqual(released, {"case": case})
-        for answer, part in zip(errors, ["prepare before repeat", "'mqar'", "/nowhere", "'dance'"]):
+        for answer, part in zip(errors, ["prepare before repeat", "'mqar'", "/nowhere", "'dance'",
+                                         "samples: 'null'"], strict=True):
             self.assertIn(part, answer["error"])
         # The file: parameters before the first step, the batch, and losses that fall from chance.
         content = file.read_bytes()
@@ -166,6 +286,24 @@ class Repeat(ProgramTest):
         losses = struct.unpack("<3f", content[8 + size + begin:8 + size + end])
         self.assertAlmostEqual(losses[0], math.log(256), delta=1)
         self.assertLess(losses[2], losses[0])
+
+    def test_samples_of_steps_are_judged_by_the_same_rules(self):
+        case = "mqar:lstm:seqbench:B4:T32:D16:t1"
+        seconds = [9, 1.02, 1.01, 1.005, 1, 0.995, 0.99, 0.98, 0.97]
+        requests = [{"do": "judge", "case": case, "samples": samples, "remedy": "raise --rounds"}
+                    for samples in ([sample(2 * one) for one in seconds],
+                                    [sample(1, wait_fraction=0.25)] * 7, [sample(1)] * 5)]
+        process = run("repeat", "--task", "mqar", "--model", "lstm", "--length", "32", "--batch",
+                      "4", "--width", "16",
+                      input="".join(json.dumps(request) + "\n" for request in requests))
+        self.assertEqual(process.returncode, 0, process.stderr)
+        steady, waiting, few = [json.loads(line)["cells"] for line in process.stdout.splitlines()]
+        self.assertEqual(steady, {
+            "rounds": "9", "seconds": "2", "seconds_low": "1.96", "seconds_high": "2.04",
+            "steps_per_second": "0.5", "peak_gflops": "100", "status": "ok", "reason": ""})
+        self.assertEqual(waiting["status"], "noisy")
+        self.assertIn("25 % of the time", waiting["reason"])
+        self.assertTrue(few["reason"].endswith("raise --rounds"), few["reason"])
 
     def test_wrong_options_of_steps_are_usage_errors(self):
         for option, value, part in [("length", "8", "at least 32"), ("heads", "2", "--task"),

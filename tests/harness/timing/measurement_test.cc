@@ -9,6 +9,7 @@
 #include "harness/base/statistics.h"
 #include "harness/timing/case.h"
 #include "harness/timing/measure_options.h"
+#include "harness/timing/noise.h"
 
 namespace seqbench {
 namespace {
@@ -77,7 +78,7 @@ TEST(Measurement, AddsRepetitionsUntilEachCaseIsKnownAsWellAsAsked) {
                                               .memory_limit_bytes = 1e9},
                                               {})) {
     EXPECT_GE(one.samples.size(), kLeastForInterval) << one.the_case.id();
-    EXPECT_LE(median_interval(fractions_of_peak(one)).relative_half_width(), 0.5);
+    EXPECT_LE(speed_half_width(one.samples), 0.5);
   }
 }
 

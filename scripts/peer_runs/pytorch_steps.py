@@ -1,4 +1,4 @@
-"""PyTorch's worker for training steps (harness/server/repeat_steps.h): the same model from the same
+"""PyTorch's worker for training steps (harness/server/step_server.h): the same model from the same
 parameters on the same batch, whose first losses must be seqbench's."""
 
 import json
@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from safetensors import safe_open
 
-from peering.choice import Choice, fastest_pass
-from peering.step_cases import StepCase
-from peering.worker import Unsupported, Worker, serve
+from peer_runs.choice import Choice, fastest_pass
+from peer_runs.step_cases import StepCase
+from peer_runs.worker import Unsupported, Worker, serve
 
 # Of a loss against seqbench's. Each is a mean of float32 sums with some thousand terms; the second
 # and third stand behind updates whose sign rounding may turn where a gradient is next to nothing.
@@ -179,7 +179,7 @@ class PyTorchSteps:
 
     def builders(self, case):
         """Ways to take the step."""
-        tuned = {} if case.contender == "pytorch" else (
+        tuned = {} if case.library == "pytorch" else (
             {"last_at_answers": True} if case.model == "attention" else {"time_first": True})
         forms = [Form(optimiser, **tuned) for optimiser in ("fused", "foreach")]
         return {form.name: partial(Step, form=form) for form in forms}

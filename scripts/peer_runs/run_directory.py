@@ -11,7 +11,7 @@ import weakref
 from datetime import datetime, timezone
 from pathlib import Path
 
-from peering import rows, step_rows
+from peer_runs import rows, step_rows
 
 
 class RunDirectoryError(Exception):

@@ -5,10 +5,10 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from peering import report, rows, step_rows
-from peering.cases import Case
-from peering.measuring import measure_case
-from peering.step_cases import StepCase
+from peer_runs import report, rows, step_rows
+from peer_runs.cases import Case
+from peer_runs.measuring import measure_case
+from peer_runs.step_cases import StepCase
 
 
 class Workers:
@@ -19,7 +19,7 @@ class Workers:
         self._running = {}
 
     def of(self, threads):
-        """{name: Contender} for so many threads."""
+        """{name: ServerProcess} for so many threads."""
         if threads not in self._running:
             self._running[threads] = {name: self._start(name, threads) for name in self._names}
         return self._running[threads]
@@ -31,7 +31,7 @@ class Workers:
 
 
 def case_ids(cases, names):
-    """Of all contenders."""
+    """Of seqbench and the named libraries."""
     return [one.id for case in cases for one in (case, *(case.by(name) for name in names))]
 
 
@@ -48,15 +48,15 @@ def choices(outcomes):
 
 
 def run(cases, seqbench, workers, directory, *, facts, cpus, rounds, seed, say=partial(print, flush=True)):
-    """Measures `cases` and fills `directory`. Returns 1 when a contender failed, else 0. Raises
-    ContenderError when seqbench cannot go on."""
+    """Measures `cases` and fills `directory`. Returns 1 when a library failed, else 0. Raises
+    ServerError when seqbench cannot go on."""
     order = random.Random(seed)
     say(report.HEADER)
     any_failed = False
     for case in cases:
         outcomes = measure_case(case, seqbench, workers.of(case.threads), cpus=cpus,
                                 rounds=rounds, random=order)
-        throughput = rows.throughput_rows(outcomes, directory.run_id, len(cpus))
+        throughput = rows.throughput_rows(outcomes, directory.run_id)
         peers = rows.peer_rows(outcomes, directory.run_id)
         directory.append("samples.csv", rows.sample_rows(outcomes, directory.run_id))
         directory.append("peers.csv", peers)
@@ -80,7 +80,7 @@ def run_steps(cases, seqbench, workers, directory, *, facts, cpus, rounds, seed,
             training = {"file": str(Path(folder) / "training.safetensors")}
             outcomes = measure_case(case, seqbench, workers.of(case.threads), cpus=cpus,
                                     rounds=rounds, random=order, details=training)
-        steps = step_rows.step_rows(outcomes, directory.run_id, len(cpus))
+        steps = step_rows.step_rows(outcomes, directory.run_id)
         directory.append("samples.csv", rows.sample_rows(outcomes, directory.run_id))
         directory.append("steps.csv", steps)
         directory.record_peers(facts, choices(outcomes))

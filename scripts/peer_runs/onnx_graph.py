@@ -43,8 +43,10 @@ class Graph:
         def described(name, shape):
             return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
-        graph = helper.make_graph(self._nodes, "layer", [described("x", self.x_shape)],
-                                  [described("y", self.y_shape)], self._constants)
+        graph = helper.make_graph(nodes=self._nodes, name="layer",
+                                  inputs=[described("x", self.x_shape)],
+                                  outputs=[described("y", self.y_shape)],
+                                  initializer=self._constants)
         versions = [helper.make_opsetid("", 23), helper.make_opsetid("com.microsoft", 1)]
         model = helper.make_model(graph, opset_imports=versions)
         model.ir_version = helper.find_min_ir_version_for(versions, ignore_unknown=True)

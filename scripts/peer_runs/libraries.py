@@ -1,4 +1,4 @@
-"""The table of peers: how the worker of each is started."""
+"""The table of the other libraries, the peers: how the worker of each is started."""
 
 import os
 import subprocess
@@ -6,14 +6,14 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from peering.contender import Contender
-from peering.environment import ROOT
+from peer_runs.server_process import ServerProcess
+from peer_runs.environment import ROOT
 
 SCRIPTS = Path(__file__).resolve().parents[1]
 
 
 class BuildError(Exception):
-    """A contender in C++ cannot be built; the message says why."""
+    """A worker in C++ cannot be built; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,16 @@ PEERS = {
     # PyTorch takes the memory of every result from malloc, which by default maps and unmaps large
     # blocks and so pays for page faults in each pass: kept, and in huge pages, attention trains 1.1
     # to 1.3 × as fast (2-CPU Sapphire Rapids, B=1 and 16, T=512).
-    "pytorch": Peer("peering.pytorch", {
+    "pytorch": Peer("peer_runs.pytorch", {
         "GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=4294967296:"
                           "glibc.malloc.trim_threshold=17179869184:glibc.malloc.hugetlb=1"}),
-    "onnxruntime": Peer("peering.onnx"),  # has an arena of its own
+    "onnxruntime": Peer("peer_runs.onnx"),  # has an arena of its own
     "onednn": Peer(),
 }
 
 
 # Those that take training steps (--task); tuned: as who knows the task could write them.
-STEP_PEERS = {name: Peer("peering.pytorch_steps", PEERS["pytorch"].environment)
+STEP_PEERS = {name: Peer("peer_runs.pytorch_steps", PEERS["pytorch"].environment)
               for name in ("pytorch", "pytorch-tuned")}
 
 
@@ -59,21 +59,21 @@ class Launch:
         else:
             command = [self.onednn_program, *self.grid, *common]
         path = os.pathsep.join(filter(None, [str(SCRIPTS), os.environ.get("PYTHONPATH")]))
-        return Contender(name, command, cpus=self.cpus[:threads],
+        return ServerProcess(name, command, cpus=self.cpus[:threads],
                          environment=peer.environment | {"PYTHONPATH": path})
 
 
 def start_seqbench(program, grid, threads, min_time):
     """seqbench itself, which pins its threads."""
     counts = ["--threads", threads] if threads else []
-    return Contender("seqbench", [program, "repeat", *grid, *counts, "--min-time", min_time])
+    return ServerProcess("seqbench", [program, "repeat", *grid, *counts, "--min-time", min_time])
 
 
 def build_onednn():
     """The program of oneDNN's worker, built when it is not up to date. Raises BuildError."""
     program = ROOT / "build/peers/peer_onednn"
     if not program.exists():
-        print("peers: building oneDNN's contender in build/peers, which takes minutes, once",
+        print("peers: building oneDNN's worker in build/peers, which takes minutes, once",
               file=sys.stderr)
     for command in (["cmake", "--preset", "peers", "--log-level=WARNING"],
                     ["cmake", "--build", "--preset", "peers"]):

@@ -1,15 +1,16 @@
-"""A contender: a process that prepares and repeats cases on request (harness/commands/repeat.h)."""
+"""A process that prepares and repeats cases on request, seqbench's or another library's
+(harness/server/protocol.h)."""
 
 import json
 import os
 import subprocess
 
 
-class ContenderError(Exception):
-    """A contender refused a request or ended; the message says which and why."""
+class ServerError(Exception):
+    """The process refused a request or ended; the message says which and why."""
 
 
-class Contender:
+class ServerProcess:
     """Starts when first asked, and again when asked after its end.
 
     `cpus` narrows the process to these CPUs before it starts a thread; None leaves it alone.
@@ -26,19 +27,22 @@ class Contender:
         self.exit_code = None
 
     def ask(self, request):
-        """The answer to one request. Raises ContenderError."""
+        """The answer to one request. Raises ServerError."""
         try:
             process = self._running()
+        except OSError as error:
+            raise ServerError(f"{self.name}: {error}") from error
+        try:
             process.stdin.write(json.dumps(request) + "\n")
             process.stdin.flush()
             line = process.stdout.readline()
-        except OSError as error:
-            raise ContenderError(f"{self.name}: {error}") from error
+        except BrokenPipeError:
+            line = ""  # it ended before it could read the request
         if not line.endswith("\n"):
-            raise ContenderError(f"{self.name} ended with {self._reap()} on {request['do']}")
+            raise ServerError(f"{self.name} ended with {self._reap()} on {request['do']}")
         answer = json.loads(line)
         if "error" in answer:
-            raise ContenderError(f"{self.name}: {answer['error']}")
+            raise ServerError(f"{self.name}: {answer['error']}")
         return answer
 
     def close(self):
@@ -54,7 +58,7 @@ class Contender:
 
     def _running(self):
         if self._process is None:
-            # In a session of its own: Ctrl-C is the driver's, which closes its contenders.
+            # In a session of its own: Ctrl-C is the driver's, which closes them.
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                 env=os.environ | self._environment, start_new_session=True,

@@ -4,8 +4,8 @@ import numpy as np
 import onnxruntime
 import torch
 
-from peering import onnx_attention, onnx_recurrent
-from peering.worker import Unsupported, serve
+from peer_runs import onnx_attention, onnx_recurrent
+from peer_runs.worker import Unsupported, serve
 
 
 class OnnxRuntime:

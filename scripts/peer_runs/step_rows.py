@@ -1,43 +1,30 @@
 """The rows of steps.csv from the outcomes of one training step, and their table."""
 
-from statistics import median
-
-from peering.rows import verdict
-from peering.statistics import median_interval, paired_ratio
+from peer_runs.statistics import paired_ratio
 
 STEPS = ("run_id case_id task model variant batch seq_len width layers heads threads parameters "
          "contender contender_version contender_variant rounds seconds seconds_low seconds_high "
          "steps_per_second peak_gflops ratio ratio_low ratio_high loss_difference status "
          "reason").split()
 
-HEADER = (f"{'step':<40} {'contender':<19} {'variant':<19} {'ms':>8} {'steps/s':>8}"
+HEADER = (f"{'step':<40} {'library':<19} {'variant':<19} {'ms':>8} {'steps/s':>8}"
           f" {'ratio [low, high]':>20} {'rounds':>6}")
 
 
-def step_rows(outcomes, run_id, cpu_count):
-    """One row for each contender, seqbench's first. A ratio is of seconds, seqbench's below."""
+def step_rows(outcomes, run_id):
+    """One row for each library, seqbench's first. A ratio is of seconds, seqbench's below."""
     seqbench = outcomes["seqbench"]
-    return [step_row(name, outcome, seqbench, run_id, cpu_count)
-            for name, outcome in outcomes.items()]
+    return [step_row(name, outcome, seqbench, run_id) for name, outcome in outcomes.items()]
 
 
-def step_row(name, outcome, seqbench, run_id, cpu_count):
+def step_row(name, outcome, seqbench, run_id):
     row = {**seqbench.prepared["cells"], "run_id": run_id, "case_id": outcome.case.id,
            "contender": name, "contender_version": outcome.prepared.get("version", ""),
            "contender_variant": outcome.prepared.get("variant", ""),
-           "loss_difference": outcome.prepared.get("loss_difference"),
-           "rounds": len(outcome.samples), "status": outcome.status, "reason": outcome.reason}
+           "loss_difference": outcome.prepared.get("loss_difference")}
     if not outcome.samples:
-        return row
-    seconds = median_interval([sample.seconds for sample in outcome.samples])
-    # Times against the peak probed beside them: what drift leaves alone.
-    speeds = median_interval([1 / sample.seconds / sample.peak_gflops
-                              for sample in outcome.samples])
-    status, reasons = verdict(speeds, len(outcome.samples), outcome.case.threads, cpu_count)
-    row |= {"seconds": seconds.median, "seconds_low": seconds.low, "seconds_high": seconds.high,
-            "steps_per_second": 1 / seconds.median,
-            "peak_gflops": median(sample.peak_gflops for sample in outcome.samples),
-            "status": status, "reason": "; ".join(reasons)}
+        return row | {"rounds": 0, "status": outcome.status, "reason": outcome.reason}
+    row |= outcome.judged
     if outcome is not seqbench:
         ratio = paired_ratio([sample.seconds for sample in outcome.samples],
                              [sample.seconds for sample in seqbench.samples])
@@ -56,7 +43,7 @@ def lines_of(rows):
 def figures(row):
     if "seconds" not in row:
         return f"{row['status']}: {row['reason']}"
-    text = f"{1e3 * row['seconds']:>8.4g} {row['steps_per_second']:>8.4g}"
+    text = f"{1e3 * float(row['seconds']):>8.4g} {float(row['steps_per_second']):>8.4g}"
     if "ratio" in row:
         spread = f"{row['ratio']:.2f} [{row['ratio_low']:.2f}, {row['ratio_high']:.2f}]"
         text += f" {spread:>20}"

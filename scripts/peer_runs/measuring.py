@@ -1,18 +1,22 @@
-"""The rounds of one case: every contender once in each, in a new random order."""
+"""The rounds of one case: every library once in each, in a new random order."""
 
 import os
 import time
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 
-from peering.contender import ContenderError
+from peer_runs.server_process import ServerError
 
-# Pools that spin after their work would take time from the next contender. On a 2-CPU Sapphire
+# Pools that spin after their work would take time from the next library. On a 2-CPU Sapphire
 # Rapids, OpenMP's threads (seqbench, PyTorch) burn 4 ms before they sleep, ONNX Runtime's 26 ms.
 PAUSE_SECONDS = 0.04
 
 
+# What helps when there are too few samples or they are too unsteady, for the reason of a noisy row.
+REMEDY = "raise --rounds"
+
+
 def pause_for(threads):
-    """Seconds between contenders. One thread is no pool: there, without a pause, the probes are
+    """Seconds between libraries. One thread is no pool: there, without a pause, the probes are
     closest to what they stand for."""
     return PAUSE_SECONDS if threads > 1 else 0.0
 
@@ -31,12 +35,13 @@ class Sample:
 
 @dataclass
 class Outcome:
-    """What became of one contender on one case."""
+    """What became of one library on one case."""
 
     case: object  # its own, by its kernel
     prepared: dict  # the answer to prepare
     samples: list = field(default_factory=list)  # one a round, unless it failed
     problem: str = ""  # why it failed
+    judged: dict = field(default_factory=dict)  # texts of its row's cells that follow from samples
 
     @property
     def status(self):
@@ -67,11 +72,11 @@ class StealClock:
         return sum(int(row[8]) for row in rows if row[0] in self._names)
 
 
-def prepare_peer(contender, case, details):
+def prepare_peer(peer, case, details):
     """The peer's outcome, so far without samples."""
     try:
-        return Outcome(case, contender.ask({"do": "prepare", "case": case.id, **details}))
-    except ContenderError as error:
+        return Outcome(case, peer.ask({"do": "prepare", "case": case.id, **details}))
+    except ServerError as error:
         return Outcome(case, {}, problem=str(error))
 
 
@@ -81,7 +86,7 @@ def sample_of_seqbench(seqbench, case):
     return Sample(**{one.name: answer.get(one.name) for one in fields(Sample)})
 
 
-def take_sample_of_peer(peer, outcome, seqbench, cpus, pause):
+def take_sample_of_peer(peer, outcome, *, seqbench, cpus, pause):
     """One repetition between two of seqbench's probes on the same number of threads."""
     threads = outcome.case.threads
     probe = {"do": "probe", "threads": threads}
@@ -90,7 +95,7 @@ def take_sample_of_peer(peer, outcome, seqbench, cpus, pause):
     time.sleep(pause)
     try:
         seconds = peer.ask({"do": "repeat", "case": outcome.case.id})["seconds"]
-    except ContenderError as error:
+    except ServerError as error:
         outcome.samples.clear()
         outcome.problem = str(error)
         return
@@ -100,9 +105,9 @@ def take_sample_of_peer(peer, outcome, seqbench, cpus, pause):
 
 
 def measure_case(case, seqbench, peers, *, cpus, rounds, random, details=None):
-    """{contender's name: Outcome} of seqbench's `case`, seqbench first; `peers` are {name:
-    Contender}; `details` stand in every request to prepare. What goes wrong with a peer is in its
-    outcome. Raises ContenderError when seqbench itself cannot go on."""
+    """{library's name: Outcome} of seqbench's `case`, seqbench first; `peers` are {name:
+    ServerProcess}; `details` stand in every request to prepare. What goes wrong with a peer is in its
+    outcome. Raises ServerError when seqbench itself cannot go on."""
     details = details or {}
     prepared = seqbench.ask({"do": "prepare", "case": case.id, **details})
     outcomes = {"seqbench": Outcome(case, prepared)}
@@ -118,17 +123,33 @@ def measure_case(case, seqbench, peers, *, cpus, rounds, random, details=None):
             if name == "seqbench":
                 outcome.samples.append(sample_of_seqbench(seqbench, case))
             else:
-                take_sample_of_peer(peers[name], outcome, seqbench, cpus, pause)
+                take_sample_of_peer(peers[name], outcome, seqbench=seqbench, cpus=cpus, pause=pause)
     for name, outcome in outcomes.items():
         release({"seqbench": seqbench, **peers}[name], outcome)
+    judge(outcomes, seqbench)
     return outcomes
 
 
-def release(contender, outcome):
-    """Frees the case's memory where the contender still holds it."""
+def judge(outcomes, seqbench):
+    """Lets seqbench decide the cells that follow from samples, for all libraries by one rule.
+    Raises ServerError."""
+    own = outcomes["seqbench"]
+    for outcome in outcomes.values():
+        if not outcome.samples:
+            continue
+        # The limit is the machine's and so the same for all of them.
+        limits = [sample.limit_seconds for sample in own.samples or outcome.samples]
+        samples = [asdict(sample) | {"limit_seconds": limit}
+                   for sample, limit in zip(outcome.samples, limits, strict=True)]
+        request = {"do": "judge", "case": own.case.id, "samples": samples, "remedy": REMEDY}
+        outcome.judged = seqbench.ask(request)["cells"]
+
+
+def release(server, outcome):
+    """Frees the case's memory where the process still holds it."""
     if outcome.status != "ready":
         return
     try:
-        contender.ask({"do": "release", "case": outcome.case.id})
-    except ContenderError:
+        server.ask({"do": "release", "case": outcome.case.id})
+    except ServerError:
         pass  # it has ended, and its memory with it

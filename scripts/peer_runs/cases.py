@@ -26,8 +26,9 @@ class Case:
             raise ValueError(f"'{case_id}' is no case id; expected one such as "
                              "'lstm:hoisted:train:B1:T512:D256:H-:t2'")
         model, kernel, which_pass, batch, steps, width, heads, causal, threads = match.groups()
-        return cls(model, kernel, which_pass, int(batch), int(steps), int(width),
-                   None if heads == "-" else int(heads), causal is not None, int(threads))
+        return cls(model=model, kernel=kernel, which_pass=which_pass, batch=int(batch),
+                   steps=int(steps), width=int(width), heads=None if heads == "-" else int(heads),
+                   causal=causal is not None, threads=int(threads))
 
     @property
     def id(self):
@@ -38,7 +39,3 @@ class Case:
     def by(self, kernel):
         """The same case in another implementation."""
         return replace(self, kernel=kernel)
-
-    @property
-    def tokens(self):
-        return self.batch * self.steps

@@ -4,9 +4,9 @@ work is in the same products and the same fused attention either way."""
 import torch
 import torch.nn.functional as F
 
-from peering import memory
-from peering.reference import layer_case
-from peering.worker import serve
+from peer_runs import memory
+from peer_runs.reference import layer_case
+from peer_runs.worker import serve
 from torch_reference import make_layer
 
 
@@ -30,7 +30,7 @@ def build(case, inputs, make):
     layer, function, x, swap = make(case, loaded_layer(case, inputs), inputs["x"])
     if case.which_pass == "forward":
         return Forward(function, x, swap)
-    return Train(layer, function, x, swap, inputs["dy"])
+    return Train(layer, function, x, swap=swap, dy=inputs["dy"])
 
 
 def loaded_layer(case, inputs):

@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from peering.contenders import PEERS, STEP_PEERS
-from peering.environment import ROOT, VARIABLE
+from peer_runs.libraries import PEERS, STEP_PEERS
+from peer_runs.environment import ROOT, VARIABLE
 
 EXAMPLES = """
 examples:
@@ -53,7 +53,7 @@ def parse(arguments):
                         help=f"out of {', '.join(PEERS)} (default: pytorch,onnxruntime); of a task "
                              f"out of {', '.join(STEP_PEERS)} (default: both)")
     parser.add_argument("--rounds", default=9, type=rounds,
-                        help="repetitions of each contender, at least 5 (default: 9)")
+                        help="repetitions of each library, at least 5 (default: 9)")
     parser.add_argument("--min-time", default="0.02", type=min_time,
                         help="least seconds of a repetition (default: 0.02)")
     parser.add_argument("--seed", default=1, type=int,

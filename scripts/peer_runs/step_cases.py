@@ -10,7 +10,7 @@ _ID = re.compile(r"(\w+):(\w+):([\w-]+):B(\d+):T(\d+):D(\d+):t(\d+)")
 class StepCase:
     task: str
     model: str
-    contender: str
+    library: str
     batch: int
     steps: int
     width: int
@@ -23,14 +23,15 @@ class StepCase:
         if match is None:
             raise ValueError(f"'{case_id}' is no id of a training step; expected one such as "
                              "'mqar:lstm:seqbench:B64:T256:D64:t1'")
-        task, model, contender, batch, steps, width, threads = match.groups()
-        return cls(task, model, contender, int(batch), int(steps), int(width), int(threads))
+        task, model, library, batch, steps, width, threads = match.groups()
+        return cls(task=task, model=model, library=library, batch=int(batch), steps=int(steps),
+                   width=int(width), threads=int(threads))
 
     @property
     def id(self):
-        return (f"{self.task}:{self.model}:{self.contender}:B{self.batch}:T{self.steps}"
+        return (f"{self.task}:{self.model}:{self.library}:B{self.batch}:T{self.steps}"
                 f":D{self.width}:t{self.threads}")
 
-    def by(self, contender):
-        """The same step of another contender."""
-        return replace(self, contender=contender)
+    def by(self, library):
+        """The same step by another library."""
+        return replace(self, library=library)

@@ -24,7 +24,8 @@ _RANDOM_STEPS = 8
 
 def layer_case(case):
     """The case as scripts/torch_reference.py describes it."""
-    return LayerCase(case.model, case.batch, case.steps, case.width, case.heads or 1, case.causal)
+    return LayerCase(model=case.model, batch=case.batch, steps=case.steps, width=case.width,
+                     heads=case.heads or 1, causal=case.causal)
 
 
 def small_sibling(case):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from peering.onnx_graph import Graph
+from peer_runs.onnx_graph import Graph
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ Packed Q, K and V for com.microsoft.MultiHeadAttention are missing: its CPU kern
 
 import numpy as np
 
-from peering import memory
-from peering.onnx_graph import Graph
+from peer_runs import memory
+from peer_runs.onnx_graph import Graph
 
 _MICROSOFT = "com.microsoft"
 

@@ -3,14 +3,14 @@
 import signal
 import sys
 
-from peering import driver, run_directory
-from peering.cases import Case
-from peering.contender import ContenderError
-from peering.contenders import (PEERS, STEP_PEERS, BuildError, Launch, build_onednn,
+from peer_runs import driver, run_directory
+from peer_runs.cases import Case
+from peer_runs.server_process import ServerError
+from peer_runs.libraries import (PEERS, STEP_PEERS, BuildError, Launch, build_onednn,
                                 start_seqbench)
-from peering.environment import PythonError, chosen_python, versions
-from peering.options import grid_arguments, parse
-from peering.step_cases import StepCase
+from peer_runs.environment import PythonError, chosen_python, versions
+from peer_runs.options import grid_arguments, parse
+from peer_runs.step_cases import StepCase
 
 
 class Stopped(BaseException):
@@ -38,7 +38,8 @@ def measure(options, seqbench):
                                            driver.case_ids(cases, options.peers))
     machine = run_directory.describe_machine(options.seqbench, options.threads)
     cpus = machine["cpus_usable"]
-    launch = Launch(python, options.min_time, grid_arguments(options), cpus, onednn, peers)
+    launch = Launch(python=python, min_time=options.min_time, grid=grid_arguments(options),
+                    cpus=cpus, onednn_program=onednn, peers=peers)
     workers = driver.Workers(options.peers, launch.start)
     directory.record_command(recorded(options), machine)
     code = 1
@@ -76,7 +77,7 @@ def main(arguments):
     except (PythonError, BuildError, run_directory.RunDirectoryError) as error:
         print(f"peers: {error}", file=sys.stderr)
         return 2
-    except ContenderError as error:
+    except ServerError as error:
         # A wrong option of the grid: seqbench has said which on stderr.
         if seqbench.exit_code == 2:
             return 2

@@ -1,4 +1,4 @@
-"""A library's process: answers prepare, repeat and release (harness/commands/repeat.h)."""
+"""A library's process: answers prepare, repeat and release (harness/server/protocol.h)."""
 
 import argparse
 import gc
@@ -7,8 +7,8 @@ import os
 import sys
 import time
 
-from peering.cases import Case
-from peering.choice import choose
+from peer_runs.cases import Case
+from peer_runs.choice import choose
 
 
 class Unsupported(Exception):

@@ -4,8 +4,8 @@ import gc
 import time
 from dataclasses import dataclass, field
 
-from peering import memory
-from peering.reference import SampledReference, WholeReference, layer_case, small_sibling
+from peer_runs import memory
+from peer_runs.reference import SampledReference, WholeReference, layer_case, small_sibling
 from torch_reference import draw_inputs
 
 _RACE_SECONDS = 0.3

@@ -1,9 +1,10 @@
-"""A contender with scripted answers, for test_peers.py: python fake_contender.py SCRIPT.
+"""A library with scripted answers, for test_peers.py: python fake_library.py SCRIPT.
 
 SCRIPT is JSON: `cases` (the answer to list), `seconds` (of the first, second, … repetition of a
 case, then again from the first), `peak`; `prepare` replaces parts of the answer to prepare;
-`dies_at` is the repetition at which the process kills itself. Run as `-c CODE` it is a Python that
-names its packages; as `-m MODULE` it is that module's worker, scripted by FAKE_CONTENDER.
+`repeat` those of the answer to repeat; `dies_at` is the repetition at which the process kills
+itself. Run as `-c CODE` it is a Python that
+names its packages; as `-m MODULE` it is that module's worker, scripted by FAKE_LIBRARY.
 """
 
 import json
@@ -21,7 +22,7 @@ def cells(case_id):
     attention = model == "attention"
     return {"model": model, "kernel": kernel, "pass": which_pass, "batch": batch[1:],
             "seq_len": steps[1:], "width": width[1:], "threads": threads[1:], "dtype": "float32",
-            "parameters": "10", "flops": "4e9", "state_bytes": "64",
+            "parameters": "10", "flops": "536870912", "state_bytes": "64",
             **({"heads": heads[1:], "causal": str(bool(causal)).lower()} if attention else {})}
 
 
@@ -52,15 +53,15 @@ class Fake:
         self.repetition += 1
         return {"seconds": seconds[(self.repetition - 1) % len(seconds)], "passes": 1,
                 "peak_gflops": self.script.get("peak", 1), "steal_fraction": 0.25,
-                "wait_fraction": 0.125, "involuntary_switches": 3, "throttled": 0,
-                "limit_seconds": 0.5}
+                "wait_fraction": 0.03125, "involuntary_switches": 3, "throttled": 0,
+                "limit_seconds": 0.5, **self.script.get("repeat", {})}
 
 
 def main():
     if "-c" in sys.argv:
         print(json.dumps(VERSIONS))
         return
-    script = os.environ["FAKE_CONTENDER"] if "-m" in sys.argv else sys.argv[1]
+    script = os.environ["FAKE_LIBRARY"] if "-m" in sys.argv else sys.argv[1]
     fake = Fake(json.loads(script))
     for line in sys.stdin:
         print(json.dumps(fake.answer(json.loads(line))), flush=True)
