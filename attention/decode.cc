@@ -47,12 +47,13 @@ void exponentiate(std::span<T> s, T m, T scale) {
 }
 
 template <typename T>
-void attend_split(const SplitTask<T>& of) {
-  matrix_vector<T>(of.k, of.q.data, of.scores.data);
-  *of.max = as_eigen(of.scores).maxCoeff();
-  exponentiate<T>({of.scores.data, static_cast<std::size_t>(of.scores.cols)}, *of.max, of.scale);
-  *of.sum = as_eigen(of.scores).sum();
-  multiply_blocks<T>(MatrixView<const T>(of.scores), of.v, of.output, assign<T>());
+void attend_split(const SplitTask<T>& task) {
+  matrix_vector<T>(task.k, task.q.data, task.scores.data);
+  *task.max = as_eigen(task.scores).maxCoeff();
+  exponentiate<T>({task.scores.data, static_cast<std::size_t>(task.scores.cols)}, *task.max,
+                  task.scale);
+  *task.sum = as_eigen(task.scores).sum();
+  multiply_blocks<T>(MatrixView<const T>(task.scores), task.v, task.output, assign<T>());
 }
 
 /// o [1, d_k] = Σ_c w_c·o_c / Σ_c w_c·l_c, w_c = e^((m_c − m)·scale); m is of unscaled logits.

@@ -22,14 +22,14 @@ struct HeadTask {
 };
 
 template <typename T>
-HeadTask<T> head_task(const FewQueries<T>& of, Index b, Index h) {
-  const auto& [B, steps, H, d_k, causal] = of.shape;
+HeadTask<T> head_task(const FewQueries<T>& problem, Index b, Index h) {
+  const auto& [B, steps, H, d_k, causal] = problem.shape;
   const auto place = [&](Index token) {
-    return std::ranges::lower_bound(of.rows, token) - of.rows.begin();
+    return std::ranges::lower_bound(problem.rows, token) - problem.rows.begin();
   };
   const Index first = place(b * steps), count = place((b + 1) * steps) - first;
-  const Index A = static_cast<Index>(of.rows.size());
-  T* const scratch = of.scratch + (h * A + first) * (3 * steps + 2 * d_k);
+  const Index A = static_cast<Index>(problem.rows.size());
+  T* const scratch = problem.scratch + (h * A + first) * (3 * steps + 2 * d_k);
   return {.queries = {first, count},
           .first_token = b * steps,
           .probabilities = {scratch, count, steps},
@@ -54,43 +54,45 @@ MatrixView<T> rows_of_queries(BlockedMatrixView<T> tensor, Index h, Part queries
 }
 
 template <typename T>
-void attend_head(const FewQueries<T>& of, Index b, Index h) {
-  const HeadTask<T> task = head_task(of, b, h);
+void attend_head(const FewQueries<T>& problem, Index b, Index h) {
+  const HeadTask<T> task = head_task(problem, b, h);
   if (task.queries.count == 0) return;
-  const MatrixView<const T> k = head_of(of.k, of.shape, b, h), v = head_of(of.v, of.shape, b, h);
+  const MatrixView<const T> k = head_of(problem.k, problem.shape, b, h),
+                            v = head_of(problem.v, problem.shape, b, h);
   const MatrixView<T> p = task.probabilities;
-  multiply_keys<T>(task, rows_of_queries(of.q, h, task.queries), k, p);
-  as_eigen(p) *= logit_scale<T>(of.shape.head_width);
-  for (Index a = 0; of.shape.causal && a < p.rows; ++a) {
-    const Index token = of.rows[std::size_t(task.queries.first + a)] - task.first_token;
+  multiply_keys<T>(task, rows_of_queries(problem.q, h, task.queries), k, p);
+  as_eigen(p) *= logit_scale<T>(problem.shape.head_width);
+  for (Index a = 0; problem.shape.causal && a < p.rows; ++a) {
+    const Index token = problem.rows[std::size_t(task.queries.first + a)] - task.first_token;
     std::fill(p.row(a) + token + 1, p.row(a) + p.cols, -std::numeric_limits<T>::infinity());
   }
   softmax_forward<T>(p, p);
-  multiply_blocks<T>(MatrixView<const T>(p), v, rows_of_queries(of.output, h, task.queries),
+  multiply_blocks<T>(MatrixView<const T>(p), v, rows_of_queries(problem.output, h, task.queries),
                      assign<T>());
 }
 
 /// Undoes attend_head: dV = Pᵀ·dO, dP = dO·Vᵀ, dS by the softmax, dQ = dS·K, dK = dSᵀ·Q.
 template <typename T>
-void attend_head_backward(const FewQueries<T>& of, const AttentionGradients<T>& gradients, Index b,
-                          Index h) {
-  const HeadTask<T> task = head_task(of, b, h);
-  const MatrixView<T> dk = head_of(gradients.dk, of.shape, b, h);
-  const MatrixView<T> dv = head_of(gradients.dv, of.shape, b, h);
+void attend_head_backward(const FewQueries<T>& problem, const AttentionGradients<T>& gradients,
+                          Index b, Index h) {
+  const HeadTask<T> task = head_task(problem, b, h);
+  const MatrixView<T> dk = head_of(gradients.dk, problem.shape, b, h);
+  const MatrixView<T> dv = head_of(gradients.dv, problem.shape, b, h);
   const MatrixView<const T> d_output = rows_of_queries(gradients.d_output, h, task.queries);
-  const MatrixView<const T> k = head_of(of.k, of.shape, b, h), v = head_of(of.v, of.shape, b, h);
+  const MatrixView<const T> k = head_of(problem.k, problem.shape, b, h),
+                            v = head_of(problem.v, problem.shape, b, h);
   const MatrixView<const T> p = task.probabilities;
   const MatrixView<T> ds = task.gradient;
   multiply_blocks<T>(transposed(p), d_output, dv, assign<T>());
   if (task.queries.count > 0) {
     multiply_keys<T>(task, d_output, v, ds);
     softmax_backward<T>(p, ds, ds);
-    as_eigen(ds) *= logit_scale<T>(of.shape.head_width);
+    as_eigen(ds) *= logit_scale<T>(problem.shape.head_width);
     multiply_blocks<T>(MatrixView<const T>(ds), k, rows_of_queries(gradients.dq, h, task.queries),
                        assign<T>());
   }
-  multiply_blocks<T>(transposed(MatrixView<const T>(ds)), rows_of_queries(of.q, h, task.queries),
-                     dk, assign<T>());
+  multiply_blocks<T>(transposed(MatrixView<const T>(ds)),
+                     rows_of_queries(problem.q, h, task.queries), dk, assign<T>());
 }
 
 }  // namespace

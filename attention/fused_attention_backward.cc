@@ -140,13 +140,14 @@ struct QueryGradientSum {
 };
 
 template <typename T>
-void fold_query_gradients(const QueryGradientSum<T>& of) {
+void fold_query_gradients(const QueryGradientSum<T>& partial) {
   const auto share = [&](Index chunk) {
-    return as_eigen(MatrixView<const T>(of.shares + chunk * of.stride, of.sum.rows, of.sum.cols));
+    return as_eigen(MatrixView<const T>(partial.shares + chunk * partial.stride, partial.sum.rows,
+                                        partial.sum.cols));
   };
-  as_eigen(of.sum) = share(0);
-  for (Index chunk = 1; chunk < of.chunks; ++chunk) as_eigen(of.sum) += share(chunk);
-  transpose<T>(of.sum.column_block(0, of.dq.rows), of.dq);
+  as_eigen(partial.sum) = share(0);
+  for (Index chunk = 1; chunk < partial.chunks; ++chunk) as_eigen(partial.sum) += share(chunk);
+  transpose<T>(partial.sum.column_block(0, partial.dq.rows), partial.dq);
 }
 
 }  // namespace

@@ -83,13 +83,13 @@ double clip_global_norm(const std::vector<Parameter<T>*>& parameters, double max
 }
 
 double LearningRateSchedule::at(Index t) const {
-  assert(t >= 0 && t < steps);
+  assert(t >= 0 && t < training_steps);
   if (t < warmup_steps) {
     return peak * static_cast<double>(t + 1) / static_cast<double>(warmup_steps);
   }
   const Index since = t - warmup_steps;
   const double progress = static_cast<double>(since - since % steps_per_change) /
-                          static_cast<double>(steps - warmup_steps);
+                          static_cast<double>(training_steps - warmup_steps);
   switch (decay) {
     case Decay::kCosine:
       return peak * (1 + std::cos(std::numbers::pi * progress)) / 2;

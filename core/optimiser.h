@@ -82,12 +82,12 @@ enum class Decay {
 /// Linear warm-up to the peak, then a decay.
 struct LearningRateSchedule {
   double peak = 1e-3;
-  Index steps = 1;  // of the whole training
+  Index training_steps = 1;  // of the whole training
   Index warmup_steps = 0;
   Decay decay = Decay::kCosine;
   Index steps_per_change = 1;  // the decay rests for so many steps at a time
 
-  /// The learning rate of step t in [0, steps).
+  /// The learning rate of step t in [0, training_steps).
   double at(Index t) const;
 };
 

@@ -57,11 +57,11 @@ struct RowAccess {
 /// kRows × kVectors accumulators through all K. The loops over rows and vectors unroll, so that
 /// `sum` never leaves the registers.
 template <typename T, int kRows, int kVectors, bool kPartial>
-HWY_NOINLINE void multiply_block(const Block<T>& of) {
+HWY_NOINLINE void multiply_block(const Block<T>& block) {
   using D = hn::ScalableTag<T>;
   using V = hn::Vec<D>;
   const D d;
-  const RowAccess<kPartial, kVectors, D> access(of.cols);
+  const RowAccess<kPartial, kVectors, D> access(block.cols);
   constexpr int kPointers = (kRows + kRowsOfPointer - 1) / kRowsOfPointer;
 
   V sum[kRows][kVectors];
@@ -69,18 +69,18 @@ HWY_NOINLINE void multiply_block(const Block<T>& of) {
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
     for (int v = 0; v < kVectors; ++v) {
-      sum[r][v] = access.load(of.start + r * of.start_stride, v);
+      sum[r][v] = access.load(block.start + r * block.start_stride, v);
     }
   }
 
   const T* a[kPointers];
 #pragma GCC unroll 16
-  for (int p = 0; p < kPointers; ++p) a[p] = of.a.data + p * kRowsOfPointer * of.a.row_stride;
-  const Index row_stride = of.a.row_stride, depth_stride = of.a.depth_stride;
-  const T* b = of.b;
-  const T* ahead = of.ahead;
+  for (int p = 0; p < kPointers; ++p) a[p] = block.a.data + p * kRowsOfPointer * block.a.row_stride;
+  const Index row_stride = block.a.row_stride, depth_stride = block.a.depth_stride;
+  const T* b = block.b;
+  const T* ahead = block.ahead;
 #pragma GCC unroll 4
-  for (Index k = 0; k < of.depth; ++k) {
+  for (Index k = 0; k < block.depth; ++k) {
     if constexpr (kRows == 1) {  // each vector of B is used once and needs no register of its own
       const V a_k = hn::Set(d, *a[0]);
 #pragma GCC unroll 16
@@ -99,17 +99,17 @@ HWY_NOINLINE void multiply_block(const Block<T>& of) {
     if constexpr (kRows >= 3) {
       __builtin_prefetch(ahead, 0, 2);
       __builtin_prefetch(ahead + kLine<T>, 0, 2);
-      ahead += of.ahead_step;
+      ahead += block.ahead_step;
     }
 #pragma GCC unroll 16
     for (int p = 0; p < kPointers; ++p) a[p] += depth_stride;
-    b += of.b_stride;
+    b += block.b_stride;
   }
 
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) access.store(sum[r][v], of.c + r * of.c_stride, v);
+    for (int v = 0; v < kVectors; ++v) access.store(sum[r][v], block.c + r * block.c_stride, v);
   }
 }
 

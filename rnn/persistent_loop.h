@@ -107,33 +107,33 @@ class PersistentLoop {
   static constexpr Index kLines = 64 / Index(sizeof(T));  // elements of a cache line
 
  public:
-  static void forward(const ThreadTeam& team, const PersistentForward<T>& of) {
-    const Index B = of.y.batch, D = of.y.width;
+  static void forward(const ThreadTeam& team, const PersistentForward<T>& loop) {
+    const Index B = loop.y.batch, D = loop.y.width;
     const LoopPlan plan = plan_loop<T>(B, D, team.concurrency());
     const UnitCut<T> cut{D, plan.unit_shares, forward_block_vectors<C>(plan.rows)};
-    std::fill_n(state(of.h, 1, of.y).data, B * state_stride<T>(D), T{0});  // h_{−1}
-    const auto pack = [&](const UnitBlock& block) { pack_forward(of, block); };
+    std::fill_n(state(loop.h, 1, loop.y).data, B * state_stride<T>(D), T{0});  // h_{−1}
+    const auto pack = [&](const UnitBlock& block) { pack_forward(loop, block); };
     run(team, plan, B, cut, pack, [&](const LoopShare<T>& share, SpinBarrier& barrier) {
-      for (Index t = 0; t < of.y.steps; ++t) {
-        if (plan.shares_units()) prefetch_state(state(of.h, t + 1, of.y));
+      for (Index t = 0; t < loop.y.steps; ++t) {
+        if (plan.shares_units()) prefetch_state(state(loop.h, t + 1, loop.y));
         for_each_block(share, t, [&](const UnitBlock& block, const UnitBlock& next) {
-          advance(of, share, block, next, t);
+          advance(loop, share, block, next, t);
         });
         barrier.wait();
       }
     });
   }
 
-  static void backward(const ThreadTeam& team, const PersistentBackward<T>& of) {
-    const Index B = of.y.batch, D = of.y.width;
+  static void backward(const ThreadTeam& team, const PersistentBackward<T>& loop) {
+    const Index B = loop.y.batch, D = loop.y.width;
     const LoopPlan plan = plan_loop<T>(B, D, team.concurrency());
     const UnitCut<T> cut{D, plan.unit_shares, backward_block_vectors(plan.rows)};
-    const auto pack = [&](const UnitBlock& block) { pack_backward(of, block); };
+    const auto pack = [&](const UnitBlock& block) { pack_backward(loop, block); };
     run(team, plan, B, cut, pack, [&](const LoopShare<T>& share, SpinBarrier& barrier) {
-      for (Index t = of.y.steps - 1; t >= 0; --t) {
-        if (plan.shares_units()) prefetch_state(state(of.du, t + 1, of.y, G));
+      for (Index t = loop.y.steps - 1; t >= 0; --t) {
+        if (plan.shares_units()) prefetch_state(state(loop.du, t + 1, loop.y, G));
         for_each_block(share, t, [&](const UnitBlock& block, const UnitBlock& next) {
-          retreat(of, share, block, next, t);
+          retreat(loop, share, block, next, t);
         });
         barrier.wait();
       }
@@ -237,21 +237,21 @@ class PersistentLoop {
   }
 
   /// W_hhᵀ of a block's units: [D, G·columns], gate k of unit j in column k·columns + j.
-  static MatrixView<T> packed_forward(const PersistentForward<T>& of, const UnitBlock& block) {
-    const Index D = of.y.width;
-    return {of.packed_weights + block.first * G * D, D, G * block.columns};
+  static MatrixView<T> packed_forward(const PersistentForward<T>& loop, const UnitBlock& block) {
+    const Index D = loop.y.width;
+    return {loop.packed_weights + block.first * G * D, D, G * block.columns};
   }
-  static T* packed_bias(const PersistentForward<T>& of, const UnitBlock& block) {
-    return of.packed_bias + block.first * G;
+  static T* packed_bias(const PersistentForward<T>& loop, const UnitBlock& block) {
+    return loop.packed_bias + block.first * G;
   }
-  static void pack_forward(const PersistentForward<T>& of, const UnitBlock& block) {
-    const Index D = of.y.width;
-    const MatrixView<T> packed = packed_forward(of, block);
-    T* const bias = packed_bias(of, block);
+  static void pack_forward(const PersistentForward<T>& loop, const UnitBlock& block) {
+    const Index D = loop.y.width;
+    const MatrixView<T> packed = packed_forward(loop, block);
+    T* const bias = packed_bias(loop, block);
     for (Index k = 0; k < G; ++k) {
-      transpose<T>(of.weight_hh.row_block(k * D + block.first, block.count),
+      transpose<T>(loop.weight_hh.row_block(k * D + block.first, block.count),
                    packed.column_block(k * block.columns, block.count));
-      std::copy_n(of.bias_hh + k * D + block.first, block.count, bias + k * block.columns);
+      std::copy_n(loop.bias_hh + k * D + block.first, block.count, bias + k * block.columns);
       const Index rest = block.columns - block.count;
       if (rest == 0) continue;
       as_eigen(packed.column_block(k * block.columns + block.count, rest)).setZero();
@@ -260,82 +260,83 @@ class PersistentLoop {
   }
 
   /// W_hh's columns of a block's units: [G·D, count].
-  static MatrixView<T> packed_backward(const PersistentBackward<T>& of, const UnitBlock& block) {
-    const Index GD = G * of.y.width;
-    return {of.packed_weights + block.first * GD, GD, block.count, block.columns};
+  static MatrixView<T> packed_backward(const PersistentBackward<T>& loop, const UnitBlock& block) {
+    const Index GD = G * loop.y.width;
+    return {loop.packed_weights + block.first * GD, GD, block.count, block.columns};
   }
-  static void pack_backward(const PersistentBackward<T>& of, const UnitBlock& block) {
-    as_eigen(packed_backward(of, block)) =
-        as_eigen(of.weight_hh.column_block(block.first, block.count));
+  static void pack_backward(const PersistentBackward<T>& loop, const UnitBlock& block) {
+    as_eigen(packed_backward(loop, block)) =
+        as_eigen(loop.weight_hh.column_block(block.first, block.count));
   }
 
   /// Step t of some sequences and units.
-  static void advance(const PersistentForward<T>& of, const LoopShare<T>& share,
+  static void advance(const PersistentForward<T>& loop, const LoopShare<T>& share,
                       const UnitBlock& block, const UnitBlock& next, Index t) {
-    const Index B = of.y.batch, T_ = of.y.steps, D = of.y.width, n = block.count;
-    const MatrixView<T> h = state(of.h, t, of.y).row_block(share.first_row, share.rows);
+    const Index B = loop.y.batch, T_ = loop.y.steps, D = loop.y.width, n = block.count;
+    const MatrixView<T> h = state(loop.h, t, loop.y).row_block(share.first_row, share.rows);
     const MatrixView<T> h_previous =
-        state(of.h, t + 1, of.y).row_block(share.first_row, share.rows);
-    const MatrixView<T> u(of.u + (share.index * B + share.first_row) * forward_block_columns<C>(),
+        state(loop.h, t + 1, loop.y).row_block(share.first_row, share.rows);
+    const MatrixView<T> u(loop.u + (share.index * B + share.first_row) * forward_block_columns<C>(),
                           share.rows, G * block.columns);
     for (Index r = 0; r < share.rows; ++r) prefetch_to_write(h.row(r) + block.first, n);
-    const BlockStart<T> bias = assign_plus<T>(packed_bias(of, block));
+    const BlockStart<T> bias = assign_plus<T>(packed_bias(loop, block));
     if (share.fetches_ahead(G * D)) {
-      multiply_ahead(t, h_previous, packed_forward(of, block), packed_forward(of, next), u, bias);
+      multiply_ahead(t, h_previous, packed_forward(loop, block), packed_forward(loop, next), u,
+                     bias);
     } else {
-      multiply(t, MatrixView<const T>(h_previous), packed_forward(of, block), u, bias);
+      multiply(t, MatrixView<const T>(h_previous), packed_forward(loop, block), u, bias);
     }
 
-    const Index kept_t = std::min(t, of.kept.steps - 1);
+    const Index kept_t = std::min(t, loop.kept.steps - 1);
     for (Index r = 0; r < share.rows; ++r) {
       const Index b = share.first_row + r;
-      T* const gates = of.gates.sequence(b).row(t) + block.first;
+      T* const gates = loop.gates.sequence(b).row(t) + block.first;
       const T* const a =
-          of.rows == nullptr ? gates : of.shared.row(of.rows[b * T_ + t]) + block.first;
+          loop.rows == nullptr ? gates : loop.shared.row(loop.rows[b * T_ + t]) + block.first;
       if (t + 1 < T_) prefetch_gates(gates + G * D, D, n);
-      T* const kept = K == 0 ? nullptr : of.kept.sequence(b).row(kept_t) + block.first;
+      T* const kept = K == 0 ? nullptr : loop.kept.sequence(b).row(kept_t) + block.first;
       const T* const kept_previous = K == 0   ? nullptr
-                                     : t == 0 ? of.zeros + b * D + block.first
+                                     : t == 0 ? loop.zeros + b * D + block.first
                                               : kept - (kept_t > 0 ? K * D : 0);
       C::step({.units = n,
                .a = {a, D},
                .u = {u.row(r), block.columns},
-               .gates = of.keeps ? GateRows<T>{gates, D} : GateRows<T>{u.row(r), block.columns},
+               .gates = loop.keeps ? GateRows<T>{gates, D} : GateRows<T>{u.row(r), block.columns},
                .h_previous = h_previous.row(r) + block.first,
                .h = h.row(r) + block.first,
                .kept_previous = kept_previous,
                .kept = kept});
-      std::copy_n(h.row(r) + block.first, n, of.y.sequence(b).row(t) + block.first);
+      std::copy_n(h.row(r) + block.first, n, loop.y.sequence(b).row(t) + block.first);
     }
   }
 
   /// Step t backward of some sequences and units.
-  static void retreat(const PersistentBackward<T>& of, const LoopShare<T>& share,
+  static void retreat(const PersistentBackward<T>& loop, const LoopShare<T>& share,
                       const UnitBlock& block, const UnitBlock& next, Index t) {
-    const Index D = of.y.width, n = block.count;
+    const Index D = loop.y.width, n = block.count;
     const MatrixView<T> dh =
-        of.dh.row_block(share.first_row, share.rows).column_block(block.first, n);
-    const MatrixView<T> du = state(of.du, t, of.y, G).row_block(share.first_row, share.rows);
+        loop.dh.row_block(share.first_row, share.rows).column_block(block.first, n);
+    const MatrixView<T> du = state(loop.du, t, loop.y, G).row_block(share.first_row, share.rows);
     for (Index r = 0; r < share.rows; ++r) {
       for (Index k = 0; k < G; ++k) prefetch_to_write(du.row(r) + k * D + block.first, n);
     }
-    if (t + 1 < of.y.steps) {
+    if (t + 1 < loop.y.steps) {
       const MatrixView<const T> du_next =
-          state(of.du, t + 1, of.y, G).row_block(share.first_row, share.rows);
+          state(loop.du, t + 1, loop.y, G).row_block(share.first_row, share.rows);
       if (share.fetches_ahead(G * D)) {
-        multiply_ahead(t, du_next, packed_backward(of, block), packed_backward(of, next), dh,
+        multiply_ahead(t, du_next, packed_backward(loop, block), packed_backward(loop, next), dh,
                        add_to<T>());
       } else {
-        multiply(t, du_next, packed_backward(of, block), dh, add_to<T>());
+        multiply(t, du_next, packed_backward(loop, block), dh, add_to<T>());
       }
     }
     for (Index r = 0; r < share.rows; ++r) {
       const Index b = share.first_row + r;
-      const T* const y = of.y.sequence(b).row(t) + block.first;
-      const T* const dy = of.dy.sequence(b).row(t) + block.first;
-      T* const gates = of.gates.sequence(b).row(t) + block.first;
-      T* const kept = K == 0 ? nullptr : of.kept.sequence(b).row(t) + block.first;
-      const T* const before = of.zeros + b * D + block.first;
+      const T* const y = loop.y.sequence(b).row(t) + block.first;
+      const T* const dy = loop.dy.sequence(b).row(t) + block.first;
+      T* const gates = loop.gates.sequence(b).row(t) + block.first;
+      T* const kept = K == 0 ? nullptr : loop.kept.sequence(b).row(t) + block.first;
+      const T* const before = loop.zeros + b * D + block.first;
       if (t > 0) {
         prefetch_gates(gates - G * D, D, n);
         prefetch(dy - D, n);
@@ -351,7 +352,7 @@ class PersistentLoop {
                         .kept = kept,
                         .kept_previous = t > 0 && K > 0 ? kept - D : before,
                         .dh = dh.row(r),
-                        .dkept = C::kCarriesKept ? of.dkept.row(b) + block.first : nullptr});
+                        .dkept = C::kCarriesKept ? loop.dkept.row(b) + block.first : nullptr});
     }
   }
 

@@ -161,7 +161,7 @@ std::vector<Source> sources_to_train(const CommandLine& line,
         settings.distance = sentence.distance;
         settings.mixture = mixture;
         settings.seed = seed;
-        if (line.given("steps")) settings.steps = line.integer("steps");
+        if (line.given("steps")) settings.training_steps = line.integer("steps");
         settings.batch = defaults.batch;
         settings.form.layers = layers;
         settings.form.dropout = defaults.attended_dropout;
@@ -333,7 +333,8 @@ std::vector<Outcome> attend_all(const std::vector<Source>& sources,
     double credited = 0;
     const auto keep_going = [&](const TrainingResult& so_far) {
       const std::lock_guard lock(mutex);
-      const double now = flops * double(so_far.steps) / double(source.settings.steps);
+      const double now =
+          flops * double(so_far.steps_taken) / double(source.settings.training_steps);
       done += now - credited;
       credited = now;
       progress.update(done, "training " + std::to_string(source.settings.form.layers) +

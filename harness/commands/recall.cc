@@ -134,13 +134,13 @@ TrainingSettings settings_of(const Task& task, const Preset* preset, const std::
                              const CommandLine& line) {
   TrainingSettings settings = default_training(task, preset, model);
   settings.pairs = pairs_of(task, line);
-  settings.steps = integer_or(line, "steps", settings.steps);
+  settings.training_steps = integer_or(line, "steps", settings.training_steps);
   settings.form.width = integer_or(line, "width", settings.form.width);
   settings.form.heads = integer_or(line, "heads", settings.form.heads);
   if (line.given("learning-rate")) {
     settings.learning_rate = line.number("learning-rate", 1e-12, 1e3);
   }
-  settings.gradient_steps = integer_or(line, "gradient-steps", settings.gradient_steps);
+  settings.gradient_reach = integer_or(line, "gradient-steps", settings.gradient_reach);
   if (model_info(model).has_heads()) check_heads(line, settings);
   return settings;
 }

@@ -57,7 +57,7 @@ struct TaskDefaults {
   std::vector<Index> distances = {};
   std::vector<std::string> variants = {};
   Index seeds = 1;
-  Index steps = 1;
+  Index training_steps = 1;
   Index batch = 1;
   Index plain_batch = 0;  // of models without a convolution before their layers; 0: the same
   Index width = 1;
@@ -76,7 +76,7 @@ struct TaskDefaults {
   bool stops_when_solved = false;  // training ends soon after (training/stopping_rule.h says when)
   bool tests_epochs = false;       // it is tested behind each epoch, and the first test that counts
                                    // as solved ends it: with dropout training batches tell less
-  Index gradient_steps = 512;      // how far back gradients are measured
+  Index gradient_reach = 512;      // how far back gradients are measured
   std::vector<Index> attended_mixture = {};  // distances that attend's trainings mix with the
                                              // sentence's own; empty: none
   double attended_dropout = 0;               // as ModelForm::dropout, in attend's trainings

@@ -39,9 +39,9 @@ TaskSetting setting_of(const GradientProbe& probe) {
     return probe.task->sequence_length(setting);
   };
   TaskSetting setting = probe.setting;
-  while (length(setting) <= probe.steps) {
+  while (length(setting) <= probe.reach) {
     TaskSetting longer = setting;
-    longer.distance += probe.steps + 1 - length(setting);
+    longer.distance += probe.reach + 1 - length(setting);
     if (length(longer) <= length(setting)) break;
     setting = longer;
   }
@@ -54,7 +54,7 @@ std::vector<double> mean_norms(const ThreadTeam& team, const GradientProbe& prob
                                const TaskSetting& setting, double scale,
                                SequenceModel<double>& model) {
   const Index T = probe.task->sequence_length(setting);
-  const Index farthest = probe.steps > 0 ? std::min(probe.steps, T - 1) : T - 1;
+  const Index farthest = probe.reach > 0 ? std::min(probe.reach, T - 1) : T - 1;
   std::vector<double> sums(static_cast<std::size_t>(farthest));
   std::vector<Index> counts(sums.size());
   Random random(probe.seed, probe.stream);
@@ -93,7 +93,7 @@ GradientProbe gradient_probe(const TrainingSettings& settings) {
           .evidence = settings.variant.evidence,
           .spec = model_spec(settings),
           .sequences = settings.batch,
-          .steps = settings.gradient_steps,
+          .reach = settings.gradient_reach,
           .seed = static_cast<std::uint64_t>(settings.seed),
           .stream = streams::kGradientData};
 }

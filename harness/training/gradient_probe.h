@@ -24,7 +24,7 @@ struct GradientProbe {
   Evidence evidence = Evidence::kGiven;
   SequenceModelSpec spec;
   Index sequences = 1;  // at most; 64 are enough
-  Index steps = 0;      // the largest k, where the sequences reach it; 0: as training's do
+  Index reach = 0;      // the largest k, where the sequences reach it; 0: as training's do
   std::uint64_t seed = 1;
   std::uint64_t stream = 0;  // of random numbers; this and the next are for the probe alone
 };

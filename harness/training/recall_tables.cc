@@ -97,7 +97,7 @@ CsvRow settings_row(const TrainingSettings& settings, const std::string& run_id)
   if (model_info(settings.model).has_heads()) row["heads"] = settings.form.heads;
   row["learning_rate"] = settings.learning_rate;
   row["batch"] = settings.batch;
-  row["schedule_steps"] = settings.steps;
+  row["schedule_steps"] = settings.training_steps;
   if (settings.task->pairs != nullptr) {
     row["pairs"] = settings.task->pairs(settings.task_setting());
   }
@@ -122,7 +122,7 @@ std::vector<CsvRow> recall_rows(const TrainingSettings& settings, const Training
   for (const TestScore& test : result.tests) {
     CsvRow row = test_row(settings, test.distance, run_id);
     row["parameters"] = result.parameters;
-    row["steps"] = result.steps;
+    row["steps"] = result.steps_taken;
     row["train_seconds"] = result.train_seconds;
     if (result.steps_to_solve) {
       row["steps_to_solve"] = *result.steps_to_solve;

@@ -82,7 +82,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   assert(steps_per_epoch > 0 || !defaults.decays_by_epoch);
   const LearningRateSchedule schedule{
       .peak = settings.learning_rate,
-      .steps = settings.steps,
+      .training_steps = settings.training_steps,
       .warmup_steps = defaults.warmup_steps,
       .decay = defaults.decay,
       .steps_per_change = defaults.decays_by_epoch ? steps_per_epoch : 1};
@@ -103,7 +103,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   StoppingRule rule(defaults, steps_per_epoch);
   const auto mark_solved = [&] {
     if (result.steps_to_solve) return;
-    result.steps_to_solve = result.steps;
+    result.steps_to_solve = result.steps_taken;
     result.seconds_to_solve = stopwatch.seconds();
   };
   const auto passes_test_of = [&](std::uint64_t stream) {
@@ -114,26 +114,27 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
     model.drop_with(&dropped);
     return passed;
   };
-  for (Index step = 0; step < settings.steps; ++step) {
+  for (Index step = 0; step < settings.training_steps; ++step) {
     if (!keep_going(result)) return std::nullopt;
     data.draw_next(batch);
     const double loss = training_step.run(team, batch, schedule.at(step));
-    result.steps = step + 1;
+    result.steps_taken = step + 1;
 
     stretch.add(batch, loss, training_step.right());
-    if (result.steps % kStretchSteps == 0 || result.steps == settings.steps) {
+    if (result.steps_taken % kStretchSteps == 0 || result.steps_taken == settings.training_steps) {
       result.learning.push_back(
-          {result.steps, stopwatch.seconds(), stretch.mean_loss(), stretch.accuracy()});
+          {result.steps_taken, stopwatch.seconds(), stretch.mean_loss(), stretch.accuracy()});
       rule.add_stretch(stretch.accuracy());
       if (rule.stretch_is_solved()) mark_solved();
       stretch = Score(settings.task->judged);
     }
     if (!std::isfinite(loss)) {
-      result.failure = "the loss is not finite at step " + std::to_string(result.steps) +
+      result.failure = "the loss is not finite at step " + std::to_string(result.steps_taken) +
                        "; a lower --learning-rate may help";
       break;
     }
-    if (const auto stream = rule.test_behind(result.steps); stream && passes_test_of(*stream)) {
+    if (const auto stream = rule.test_behind(result.steps_taken);
+        stream && passes_test_of(*stream)) {
       mark_solved();
       break;
     }

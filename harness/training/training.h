@@ -41,7 +41,7 @@ struct TestScore {
 
 struct TrainingResult {
   Index parameters = 0;
-  Index steps = 0;                      // taken
+  Index steps_taken = 0;
   std::optional<Index> steps_to_solve;  // end of the first stretch, or test, that counts as solved
   std::optional<double> seconds_to_solve;  // of training, up to there
   double train_seconds = 0;

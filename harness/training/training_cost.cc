@@ -35,7 +35,7 @@ TrainingCost training_cost(const TrainingSettings& settings) {
   const double parameters = declared_parameters(spec);
   const LargestBatch largest = largest_batch(settings, settings.tested_distances());
   // Of a parameter: value, the sum of its gradient over slices, and two moments.
-  TrainingCost cost{.flops = double(settings.steps) * flops,
+  TrainingCost cost{.flops = double(settings.training_steps) * flops,
                     .bytes = sizeof(float) * 4 * parameters +
                              declared_workspace_bytes<float>(spec, largest.shape, largest.answers)};
   if (settings.measure_gradients) {

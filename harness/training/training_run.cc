@@ -17,8 +17,8 @@ namespace {
 
 /// The training, its step and how well it does.
 std::string state(const TrainingSettings& settings, const TrainingResult& so_far) {
-  std::string text = label(settings) + ", step " + std::to_string(so_far.steps) + " of " +
-                     std::to_string(settings.steps);
+  std::string text = label(settings) + ", step " + std::to_string(so_far.steps_taken) + " of " +
+                     std::to_string(settings.training_steps);
   if (!so_far.learning.empty()) {
     char score[64];
     std::snprintf(score, sizeof(score), ": accuracy %.3f, loss %.3g",
@@ -56,7 +56,7 @@ class TrainingRun {
       credited = flops;
     };
     auto result = train(settings, [&](const TrainingResult& so_far) {
-      credit(cost.flops * double(so_far.steps) / double(settings.steps));
+      credit(cost.flops * double(so_far.steps_taken) / double(settings.training_steps));
       show_progress(settings, so_far);
       return !jobs_.stopped();
     });

@@ -37,8 +37,8 @@ TrainingSettings default_training(const Task& task, const Preset* preset,
   if (settings.form.width == 0) settings.form.width = defaults.width;
   settings.learning_rate = own.learning_rate;
   settings.weight_decay = own.weight_decay;
-  settings.steps = defaults.steps;
-  settings.gradient_steps = defaults.gradient_steps;
+  settings.training_steps = defaults.training_steps;
+  settings.gradient_reach = defaults.gradient_reach;
   return settings;
 }
 

@@ -31,13 +31,13 @@ struct TrainingSettings {
   std::vector<Index> mixture = {};  // distances mixed in training, ascending; empty: one alone
   Index pairs = 0;                  // for tasks that have them
   Index seed = 1;
-  Index steps = 1;
+  Index training_steps = 1;
   Index batch = 1;
   ModelForm form;
   double learning_rate = 1e-3;              // the peak
   std::optional<double> weight_decay = {};  // nothing: the setting's
   bool measure_gradients = true;
-  Index gradient_steps = 0;  // how far back at least; 0: as far as sequences of training reach
+  Index gradient_reach = 0;  // how far back at least; 0: as far as sequences of training reach
 
   /// Sequences a step where none are asked for.
   Index default_batch() const;

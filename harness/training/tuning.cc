@@ -25,7 +25,7 @@ CsvRow compared_row(const TrainingSettings& settings, const std::string& run_id)
   row["width"] = settings.form.width;
   row["distance"] = settings.distance;
   row["batch"] = settings.batch;
-  row["schedule_steps"] = settings.steps;
+  row["schedule_steps"] = settings.training_steps;
   return row;
 }
 
@@ -39,7 +39,7 @@ CsvRow trial_row(const TrainingSettings& settings, const Outcome& outcome,
     return row;
   }
   const TrainingResult& result = *outcome.result;
-  row["steps"] = result.steps;
+  row["steps"] = result.steps_taken;
   if (result.steps_to_solve) row["steps_to_solve"] = *result.steps_to_solve;
   row["train_seconds"] = result.train_seconds;
   row["accuracy"] = result.tests.front().accuracy;

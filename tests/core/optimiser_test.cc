@@ -34,7 +34,7 @@ TEST(AdamW, MatchesPyTorchUnderACosineSchedule) {
       {0.8449082940865885, -1.942576724930514, 0.4668839862290738, -0.02137975897530981}};
   const double expected_rate[] = {0.1, 0.08535533905932738, 0.05, 0.014644660940672627};
 
-  const LearningRateSchedule schedule{.peak = 0.1, .steps = 4};
+  const LearningRateSchedule schedule{.peak = 0.1, .training_steps = 4};
   Parameter<double> w = parameter({1, -2, 0.5, 0});
   AdamW<double> optimiser({&w});
   for (std::size_t t = 0; t < gradients.size(); ++t) {
@@ -82,7 +82,7 @@ TEST(ClipGlobalNorm, LeavesSmallGradientsAlone) {
 }
 
 TEST(LearningRateSchedule, RisesLinearlyThenFallsAsHalfACosine) {
-  const LearningRateSchedule schedule{.peak = 2, .steps = 14, .warmup_steps = 4};
+  const LearningRateSchedule schedule{.peak = 2, .training_steps = 14, .warmup_steps = 4};
   EXPECT_EQ(schedule.at(0), 0.5);
   EXPECT_EQ(schedule.at(1), 1.0);
   EXPECT_EQ(schedule.at(3), 2.0);
@@ -92,7 +92,7 @@ TEST(LearningRateSchedule, RisesLinearlyThenFallsAsHalfACosine) {
 }
 
 TEST(LearningRateSchedule, RestsBetweenChanges) {
-  const LearningRateSchedule each{.peak = 2, .steps = 12, .warmup_steps = 3};
+  const LearningRateSchedule each{.peak = 2, .training_steps = 12, .warmup_steps = 3};
   LearningRateSchedule schedule = each;
   schedule.steps_per_change = 3;
   for (const Index t : {0, 1, 2, 3, 6, 9}) EXPECT_EQ(schedule.at(t), each.at(t));
@@ -100,7 +100,8 @@ TEST(LearningRateSchedule, RestsBetweenChanges) {
 }
 
 TEST(LearningRateSchedule, FallsAsALineOrStaysAtThePeak) {
-  LearningRateSchedule schedule{.peak = 2, .steps = 14, .warmup_steps = 4, .decay = Decay::kLinear};
+  LearningRateSchedule schedule{
+      .peak = 2, .training_steps = 14, .warmup_steps = 4, .decay = Decay::kLinear};
   EXPECT_EQ(schedule.at(1), 1.0);
   EXPECT_EQ(schedule.at(4), 2.0);
   EXPECT_EQ(schedule.at(9), 1.0);

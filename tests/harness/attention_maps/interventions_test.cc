@@ -20,7 +20,7 @@ TrainingSettings small(const std::string& task_name, Index steps) {
   TrainingSettings settings = default_training(task, nullptr, "attention");
   settings.variant = *find_variant("attention", "learned");
   settings.distance = 0;
-  settings.steps = steps;
+  settings.training_steps = steps;
   settings.batch = 16;
   settings.form.width = 32;
   settings.measure_gradients = false;

@@ -244,8 +244,8 @@ TEST_P(EveryModel, DropoutDrawsAnewInTrainingAndOtherwiseDoesNothing) {
     each->initialise(parameters);
     each->reserve(batch.shape, batch.answers(), 1);
   }
-  const auto loss = [&](SequenceModel<double>& of) {
-    return of.forward(team, batch, Keep::kForBackward);
+  const auto loss = [&](SequenceModel<double>& each) {
+    return each.forward(team, batch, Keep::kForBackward);
   };
   // Other orders of sums over nine steps and four products, through two layers.
   const double tolerance = std::numeric_limits<double>::epsilon() * 2 * 4 * (9 + 4);

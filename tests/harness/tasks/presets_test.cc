@@ -80,7 +80,7 @@ TEST(Presets, AreWhatTheCommittedRowsWereRunWith) {
     EXPECT_EQ(number("layers"), own.form.layers) << line;
     EXPECT_EQ(number("width"), own.form.width > 0 ? own.form.width : set.width) << line;
     EXPECT_EQ(number("batch"), set.batch) << line;
-    EXPECT_EQ(number("schedule_steps"), set.steps) << line;
+    EXPECT_EQ(number("schedule_steps"), set.training_steps) << line;
     EXPECT_NE(std::ranges::find(set.variants, row.at("variant")), set.variants.end()) << line;
     EXPECT_EQ(row.at("status"), "ok") << line;
     committed.insert({preset.name, row.at("model"), std::stoll(row.at("distance"))});

@@ -24,7 +24,7 @@ TrainingSettings settings_of(const std::string& task_name, const std::string& mo
   settings.variant = *find_variant(model, variant);
   settings.distance = distance;
   settings.batch = task.defaults.batch;
-  settings.gradient_steps = 0;
+  settings.gradient_reach = 0;
   return settings;
 }
 
@@ -34,7 +34,7 @@ TrainingSettings first_token(const std::string& model, const std::string& varian
 
 TEST(Train, ChronoLstmLearnsTheFirstTokenOfEight) {
   TrainingSettings settings = first_token("lstm", "chrono", 8);
-  settings.steps = 300;
+  settings.training_steps = 300;
   const auto result = train(settings, kToTheEnd);
   ASSERT_TRUE(result.has_value());
   EXPECT_EQ(result->tests[0].accuracy, 1);
@@ -48,7 +48,7 @@ TEST(Train, ChronoLstmLearnsTheFirstTokenOfEight) {
 
 TEST(Train, AttentionLearnsTheFirstTokenOfEight) {
   TrainingSettings settings = first_token("attention", "learned", 8);
-  settings.steps = 300;
+  settings.training_steps = 300;
   EXPECT_EQ(train(settings, kToTheEnd)->tests[0].accuracy, 1);
 }
 
@@ -56,7 +56,7 @@ TEST(Train, AttentionLearnsTheFirstTokenOfEight) {
 TEST(Train, WithoutTheAnswerEveryModelStaysAtChance) {
   for (const std::string model : {"lstm", "attention"}) {
     TrainingSettings settings = first_token(model, "noanswer", 8);
-    settings.steps = 300;
+    settings.training_steps = 300;
     const auto result = train(settings, kToTheEnd);
     // Five standard errors of a binomial share.
     const double p = settings.task->chance(settings.task_setting());
@@ -91,7 +91,7 @@ TEST(Train, ResultsAreBitEqualAloneAndSideBySide) {
     settings.push_back(first_token(model, "default", 12));
   }
   settings.push_back(first_token("attention", "learned", 12));
-  for (TrainingSettings& each : settings) each.steps = 40;
+  for (TrainingSettings& each : settings) each.training_steps = 40;
 
   std::vector<TrainingResult> alone(settings.size()), beside(settings.size());
   for (const int threads : {1, 2, 4}) {
@@ -106,7 +106,7 @@ TEST(Train, ResultsAreBitEqualAloneAndSideBySide) {
 
 TEST(Train, SeedsGiveDifferentTrainings) {
   TrainingSettings settings = first_token("lstm", "default", 8);
-  settings.steps = 1;
+  settings.training_steps = 1;
   const double first = train(settings, kToTheEnd)->tests[0].loss;
   settings.seed = 2;
   EXPECT_NE(train(settings, kToTheEnd)->tests[0].loss, first);
@@ -114,7 +114,7 @@ TEST(Train, SeedsGiveDifferentTrainings) {
 
 TEST(Train, TestsAtTheDistanceOfTraining) {
   TrainingSettings settings = first_token("gru", "default", 9);
-  settings.steps = 1;
+  settings.training_steps = 1;
   const auto result = train(settings, kToTheEnd);
   ASSERT_EQ(result->tests.size(), 1u);
   EXPECT_EQ(result->tests[0].distance, 9);
@@ -144,7 +144,7 @@ TEST(Train, StopsWhenTold) {
   TrainingSettings settings = first_token("gru", "default", 8);
   Index steps_seen = 0;
   const auto result = train(settings, [&](const TrainingResult& so_far) {
-    steps_seen = so_far.steps;
+    steps_seen = so_far.steps_taken;
     return steps_seen < 3;
   });
   EXPECT_FALSE(result.has_value());
@@ -156,12 +156,12 @@ TEST(Train, SaysWhenTheLossIsNotFinite) {
   settings.learning_rate = 1e38;
   const auto result = train(settings, kToTheEnd);
   EXPECT_NE(result->failure.find("not finite at step"), std::string::npos) << result->failure;
-  EXPECT_LT(result->steps, settings.steps);
+  EXPECT_LT(result->steps_taken, settings.training_steps);
 }
 
 TEST(Train, GradientsAreMeasuredAtEveryDistanceAndVanishInARecurrentLayer) {
   TrainingSettings settings = first_token("lstm", "default", 64);
-  settings.steps = 1;
+  settings.training_steps = 1;
   const auto result = train(settings, kToTheEnd);
   for (const auto& points : {result->initial_gradients, result->trained_gradients}) {
     ASSERT_EQ(points.size(), 63u);
@@ -177,9 +177,9 @@ TEST(Train, GradientsAreMeasuredAtEveryDistanceAndVanishInARecurrentLayer) {
 // A double's range ends at 10⁻³⁰⁸, where a recurrent network's gradient of 512 steps may lie.
 TEST(Train, GradientsFarBackDoNotUnderflow) {
   TrainingSettings settings = first_token("elman", "default", 8);
-  settings.steps = 1;
+  settings.training_steps = 1;
   settings.batch = 2;
-  settings.gradient_steps = 1600;
+  settings.gradient_reach = 1600;
   const auto points = train(settings, kToTheEnd)->initial_gradients;
   ASSERT_EQ(points.size(), 1600u);
   EXPECT_EQ(points.back().norm, 0);
@@ -197,9 +197,9 @@ TEST(Train, GradientsFarBackDoNotUnderflow) {
 
 TEST(Train, GradientsBehindTheLongestTrainedPositionAreThoseOfUntrainedOnes) {
   TrainingSettings settings = first_token("attention", "learned", 8);
-  settings.steps = 1;
+  settings.training_steps = 1;
   settings.batch = 2;
-  settings.gradient_steps = 20;
+  settings.gradient_reach = 20;
   const auto result = train(settings, kToTheEnd);
   ASSERT_EQ(result->initial_gradients.size(), 20u);
   for (const GradientPoint& point : result->initial_gradients) EXPECT_GT(point.norm, 0);
@@ -212,8 +212,8 @@ TEST(Train, AMixtureIsTestedAtEachOfItsDistancesAndTwiceTheLongest) {
        {std::pair{"gru", "default"}, {"lstm", "chrono"}, {"attention", "learned"}}) {
     TrainingSettings settings = first_token(model, variant, 12);
     settings.mixture = {4, 12};
-    settings.steps = 30;
-    settings.gradient_steps = 3;
+    settings.training_steps = 30;
+    settings.gradient_reach = 3;
     EXPECT_EQ(settings.regime(), "mixed");
     const auto result = train(settings, kToTheEnd);
     ASSERT_EQ(result->tests.size(), 3u);
@@ -233,7 +233,7 @@ TEST(Train, AMixtureIsTestedAtEachOfItsDistancesAndTwiceTheLongest) {
 TEST(Train, AMixtureTrainsEveryDistanceOfIt) {
   TrainingSettings settings = first_token("attention", "learned", 12);
   settings.mixture = {4, 12};
-  settings.steps = 300;
+  settings.training_steps = 300;
   settings.measure_gradients = false;
   const auto result = train(settings, kToTheEnd);
   EXPECT_TRUE(result->tests[0].solves(settings.defaults()));
@@ -254,7 +254,7 @@ TEST(Train, APresetTakesThePlaceOfTheTasksSettings) {
                       .differs = ""};
   settings.preset = &preset;
   settings.batch = 4;
-  settings.steps = 400;
+  settings.training_steps = 400;
   settings.measure_gradients = false;
   const auto result = train(settings, kToTheEnd);
   ASSERT_EQ(result->tests.size(), 2u);
@@ -276,14 +276,14 @@ TEST(Train, EndsBehindTheFirstEpochWhoseTestIsSolved) {
   preset.settings.decay = Decay::kConstant;
   preset.settings.tests_epochs = true;
   settings.preset = &preset;
-  settings.steps = 300;
+  settings.training_steps = 300;
   settings.measure_gradients = false;
   settings.form.dropout = 0.1;
   const auto result = train(settings, kToTheEnd);
   ASSERT_TRUE(result->steps_to_solve.has_value());
-  EXPECT_EQ(result->steps, *result->steps_to_solve);
-  EXPECT_LT(result->steps, settings.steps);
-  EXPECT_EQ(result->steps % kStepsPerEpoch, 0);
+  EXPECT_EQ(result->steps_taken, *result->steps_to_solve);
+  EXPECT_LT(result->steps_taken, settings.training_steps);
+  EXPECT_EQ(result->steps_taken % kStepsPerEpoch, 0);
   EXPECT_TRUE(result->tests[0].solves(preset.settings));
   // Neither test nor what is given back drops anything: the loss is that of the test's sequences.
   Random random(1, streams::kTestData);
@@ -297,13 +297,13 @@ TEST(Train, EndsBehindTheFirstEpochWhoseTestIsSolved) {
   }
   EXPECT_EQ(score.mean_loss(), result->tests[0].loss);
   // An epoch less is not enough.
-  settings.steps = result->steps - kStepsPerEpoch;
+  settings.training_steps = result->steps_taken - kStepsPerEpoch;
   EXPECT_FALSE(train(settings, kToTheEnd)->tests[0].solves(preset.settings));
 }
 
 TEST(Train, MeasuresNoGradientsUnlessAsked) {
   TrainingSettings settings = first_token("elman", "default", 8);
-  settings.steps = 1;
+  settings.training_steps = 1;
   settings.measure_gradients = false;
   const auto result = train(settings, kToTheEnd);
   EXPECT_TRUE(result->initial_gradients.empty());
@@ -313,7 +313,7 @@ TEST(Train, MeasuresNoGradientsUnlessAsked) {
 // The same as a batch in which nothing but the last answers is asked for.
 TEST(Train, GradientsAreThoseOfEachSequencesLastAnswer) {
   TrainingSettings settings = settings_of("parity", "elman", "default", 5);
-  settings.steps = 1;
+  settings.training_steps = 1;
   settings.batch = 3;
   const auto result = train(settings, kToTheEnd);
   ASSERT_EQ(result->initial_gradients.size(), 4u);
@@ -349,8 +349,8 @@ TEST(Train, AnElmanNetworkLearnsParityAndStopsWhenSolved) {
   EXPECT_TRUE(result->tests[0].solves(settings.defaults())) << result->tests[0].accuracy;
   ASSERT_TRUE(result->steps_to_solve.has_value());
   // At the second good stretch of 20 steps.
-  EXPECT_GE(result->steps, *result->steps_to_solve + 20);
-  EXPECT_LT(result->steps, settings.steps);
+  EXPECT_GE(result->steps_taken, *result->steps_to_solve + 20);
+  EXPECT_LT(result->steps_taken, settings.training_steps);
 }
 
 // Pairs of nouns that only the test has come later than those of training: it goes on for them.
@@ -362,7 +362,7 @@ TEST(Train, StopsOnlyWhenWhatIsKeptForTheTestIsSolvedToo) {
   ASSERT_TRUE(result->steps_to_solve.has_value());
   // The stopping sequences are others than the test's: two standard errors and more below the mark.
   EXPECT_GE(result->tests[0].accuracy, settings.defaults().solved_accuracy - 0.015)
-      << " at step " << result->steps;
+      << " at step " << result->steps_taken;
 }
 
 // The larger budget of Arora et al. 2023 where no convolution lets a layer see the previous token.
@@ -376,7 +376,7 @@ TEST(TrainingSettings, HaveALargerBatchWithoutConvolutionWhereTheTaskSaysSo) {
 
 TEST(Train, ScoresByGapAddUpToTheWhole) {
   TrainingSettings settings = settings_of("mqar", "gru", "default", 64);
-  settings.steps = 1;
+  settings.training_steps = 1;
   settings.measure_gradients = false;
   const TestScore test = train(settings, kToTheEnd)->tests[0];
   Index answers = 0;
@@ -392,7 +392,7 @@ TEST(Train, ScoresByGapAddUpToTheWhole) {
 
 TEST(Train, ParityIsJudgedByTheWholeSequence) {
   TrainingSettings settings = settings_of("parity", "gru", "default", 16);
-  settings.steps = 1;
+  settings.training_steps = 1;
   settings.measure_gradients = false;
   const TestScore test = train(settings, kToTheEnd)->tests[0];
   const std::vector<std::pair<Index, Index>> expected = {{1, 1}, {2, 3}, {4, 7}, {8, 15}, {16, 31}};
@@ -409,7 +409,7 @@ TEST(Train, ParityIsJudgedByTheWholeSequence) {
 TEST(TrainingCost, GrowsAsItShouldAndNeverOverflows) {
   TrainingSettings settings = first_token("lstm", "default", 8);
   const TrainingCost base = training_cost(settings);
-  settings.steps *= 2;
+  settings.training_steps *= 2;
   EXPECT_EQ(training_cost(settings).flops, 2 * base.flops);
   EXPECT_EQ(training_cost(settings).bytes, base.bytes);
   settings.form.width = settings.distance = (Index{1} << 31) - 1;
@@ -440,7 +440,7 @@ TEST(TrainingCost, CountsWhatGeluAndDropoutKeep) {
 TEST(Train, MeasuresTheGradientsOfADirectInputAlone) {
   TrainingSettings settings = settings_of("parity", "elman", "default", 5);
   settings.form.direct_input = true;
-  settings.steps = 1;
+  settings.training_steps = 1;
   const double narrow = train(settings, kToTheEnd)->initial_gradients.front().norm;
   EXPECT_GT(narrow, 0);
   // One channel of weights of equal size instead of all of them.
@@ -451,7 +451,7 @@ TEST(Train, MeasuresTheGradientsOfADirectInputAlone) {
 
 TEST(Train, AttentionsFirstGradientsDoNotVanish) {
   TrainingSettings settings = first_token("attention", "learned", 64);
-  settings.steps = 1;
+  settings.training_steps = 1;
   const auto result = train(settings, kToTheEnd);
   // Every token has about 1/64 of the weight, whatever its distance.
   EXPECT_GT(result->initial_gradients.back().norm, 0.1 * result->initial_gradients.front().norm);
