@@ -401,26 +401,33 @@ std::string recurrent_form(const RecurrentOptions& options, SequenceShape shape,
   return product + " sequences/" + std::to_string(plan.sequence_groups);
 }
 
-#define SEQBENCH_DEFINE(Cell, name)                                                         \
-  template <typename T>                                                                     \
-  std::unique_ptr<SequenceLayer<T>> make_##name(const RecurrentOptions& options) {          \
-    return std::make_unique<RecurrentLayer<T, Cell>>(options);                              \
-  }                                                                                         \
-  template <typename T>                                                                     \
-  LayerCost name##_cost(const RecurrentOptions& options, SequenceShape shape, Pass pass,    \
-                        int workers) {                                                      \
-    return recurrent_cost<T, Cell>(options, shape, pass, workers);                          \
-  }                                                                                         \
-  double name##_row_scratch(const RecurrentOptions& options, RowCounts rows) {              \
-    return recurrent_row_scratch<Cell<float>>(options, rows);                               \
-  }                                                                                         \
-  template std::unique_ptr<SequenceLayer<float>> make_##name(const RecurrentOptions&);      \
-  template std::unique_ptr<SequenceLayer<double>> make_##name(const RecurrentOptions&);     \
-  template LayerCost name##_cost<float>(const RecurrentOptions&, SequenceShape, Pass, int); \
-  template LayerCost name##_cost<double>(const RecurrentOptions&, SequenceShape, Pass, int);
-SEQBENCH_DEFINE(Elman, elman)
-SEQBENCH_DEFINE(Lstm, lstm)
-SEQBENCH_DEFINE(Gru, gru)
-#undef SEQBENCH_DEFINE
+template <template <typename> class Cell, typename T>
+std::unique_ptr<SequenceLayer<T>> make_recurrent(const RecurrentOptions& options) {
+  return std::make_unique<RecurrentLayer<T, Cell>>(options);
+}
+
+template <template <typename> class Cell, typename T>
+LayerCost cost_of_recurrent(const RecurrentOptions& options, SequenceShape shape, Pass pass,
+                            int workers) {
+  return recurrent_cost<T, Cell>(options, shape, pass, workers);
+}
+
+template <template <typename> class Cell>
+double row_scratch_of_recurrent(const RecurrentOptions& options, RowCounts rows) {
+  return recurrent_row_scratch<Cell<float>>(options, rows);
+}
+
+#define SEQBENCH_INSTANTIATE_SCALAR(Cell, T)                                                   \
+  template std::unique_ptr<SequenceLayer<T>> make_recurrent<Cell, T>(const RecurrentOptions&); \
+  template LayerCost cost_of_recurrent<Cell, T>(const RecurrentOptions&, SequenceShape, Pass, int);
+#define SEQBENCH_INSTANTIATE(Cell)          \
+  SEQBENCH_INSTANTIATE_SCALAR(Cell, float)  \
+  SEQBENCH_INSTANTIATE_SCALAR(Cell, double) \
+  template double row_scratch_of_recurrent<Cell>(const RecurrentOptions&, RowCounts);
+SEQBENCH_INSTANTIATE(Elman)
+SEQBENCH_INSTANTIATE(Lstm)
+SEQBENCH_INSTANTIATE(Gru)
+#undef SEQBENCH_INSTANTIATE
+#undef SEQBENCH_INSTANTIATE_SCALAR
 
 }  // namespace seqbench

@@ -18,29 +18,43 @@
 
 namespace seqbench {
 
-/// Layers whose parameters are zero; initialise() draws all of them from U(±1/√D). backward()
-/// consumes what forward kept: one backward for each forward. Decode keeps no memory of the context
-/// but the state, and so does prefill, which projects its inputs step by step whatever the kernel.
-/// Throw std::invalid_argument when width < 1.
-template <typename T>
-std::unique_ptr<SequenceLayer<T>> make_elman(const RecurrentOptions& options);
-template <typename T>
-std::unique_ptr<SequenceLayer<T>> make_lstm(const RecurrentOptions& options);
-template <typename T>
-std::unique_ptr<SequenceLayer<T>> make_gru(const RecurrentOptions& options);
+/// A layer of a cell, whose parameters are zero; initialise() draws all of them from U(±1/√D).
+/// backward() consumes what forward kept: one backward for each forward. Decode keeps no memory of
+/// the context but the state, and so does prefill, which projects its inputs step by step whatever
+/// the kernel. Throws std::invalid_argument when width < 1. For the cells that recurrent_layer.cc
+/// names at its end, in float and double.
+template <template <typename> class Cell, typename T>
+std::unique_ptr<SequenceLayer<T>> make_recurrent(const RecurrentOptions& options);
 
 /// What SequenceLayer::cost() of such a layer says, without one.
-template <typename T>
-LayerCost elman_cost(const RecurrentOptions& options, SequenceShape shape, Pass pass, int workers);
-template <typename T>
-LayerCost lstm_cost(const RecurrentOptions& options, SequenceShape shape, Pass pass, int workers);
-template <typename T>
-LayerCost gru_cost(const RecurrentOptions& options, SequenceShape shape, Pass pass, int workers);
+template <template <typename> class Cell, typename T>
+LayerCost cost_of_recurrent(const RecurrentOptions& options, SequenceShape shape, Pass pass,
+                            int workers);
 
-/// What SequenceLayer::row_scratch() of such a layer says.
-double elman_row_scratch(const RecurrentOptions& options, RowCounts rows);
-double lstm_row_scratch(const RecurrentOptions& options, RowCounts rows);
-double gru_row_scratch(const RecurrentOptions& options, RowCounts rows);
+/// What its SequenceLayer::row_scratch() says.
+template <template <typename> class Cell>
+double row_scratch_of_recurrent(const RecurrentOptions& options, RowCounts rows);
+
+template <typename T>
+struct Elman;
+template <typename T>
+struct Lstm;
+template <typename T>
+struct Gru;
+
+/// The same by name.
+template <typename T>
+std::unique_ptr<SequenceLayer<T>> make_elman(const RecurrentOptions& options) {
+  return make_recurrent<Elman, T>(options);
+}
+template <typename T>
+std::unique_ptr<SequenceLayer<T>> make_lstm(const RecurrentOptions& options) {
+  return make_recurrent<Lstm, T>(options);
+}
+template <typename T>
+std::unique_ptr<SequenceLayer<T>> make_gru(const RecurrentOptions& options) {
+  return make_recurrent<Gru, T>(options);
+}
 
 /// How that layer's time loop runs on so many workers at the same time (rnn/loop_plan.h), such as
 /// "matrix-vector units/2" or "register-block sequences/2"; "" for a kernel without a choice.

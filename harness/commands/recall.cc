@@ -385,10 +385,10 @@ int recall_command(const std::vector<std::string>& arguments) {
   if (!line.parse(arguments)) return 0;
   line.refuse_passed_on();
   const std::vector<TrainingSettings> requested = requested_trainings(line);
-  const RunLimits limits{.threads = jobs_at_a_time(line),
-                         .memory_bytes = memory_limit_bytes(line),
-                         .shows_progress = !line.flag_given("no-progress")};
-  if (line.flag_given("tune")) return tune(line, requested, limits);
+  const SideBySideOptions side_by_side{.threads = jobs_at_a_time(line),
+                                       .memory_bytes = memory_limit_bytes(line),
+                                       .shows_progress = !line.flag_given("no-progress")};
+  if (line.flag_given("tune")) return tune(line, requested, side_by_side);
 
   RunDirectory directory(line, {kRecallFile, kLearningFile, kGradientFile, kDecayFile, kGapFile});
   RecallTables tables(directory);
@@ -403,16 +403,17 @@ int recall_command(const std::vector<std::string>& arguments) {
   }
   print_presets(requested);
   print_header();
-  run_trainings(missing, limits, [&](const TrainingSettings& settings, const Outcome& outcome) {
-    const std::string run_id = directory.run_id();
-    const TrainingRows rows = outcome.result ? finished_rows(settings, *outcome.result, run_id)
-                                             : skipped_rows(settings, outcome.skipped, run_id);
-    if (outcome.result && !model_folder.empty()) {
-      write_model(model_folder / model_file_name(settings), settings, *outcome.result->model);
-    }
-    tables.write(settings, rows);
-    for (const CsvRow& row : rows.recall) print_row(row);
-  });
+  run_trainings(
+      missing, side_by_side, [&](const TrainingSettings& settings, const Outcome& outcome) {
+        const std::string run_id = directory.run_id();
+        const TrainingRows rows = outcome.result ? finished_rows(settings, *outcome.result, run_id)
+                                                 : skipped_rows(settings, outcome.skipped, run_id);
+        if (outcome.result && !model_folder.empty()) {
+          write_model(model_folder / model_file_name(settings), settings, *outcome.result->model);
+        }
+        tables.write(settings, rows);
+        for (const CsvRow& row : rows.recall) print_row(row);
+      });
   print_summary(directory, requested);
   const int code = tables.any_failed() ? 1 : 0;
   directory.record_end(code);

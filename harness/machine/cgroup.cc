@@ -19,7 +19,7 @@ double limit_in(const fs::path& file) {
 }
 
 /// Version 2: cpu.max is "QUOTA PERIOD" or "max PERIOD".
-void tighten_by_version_2(const fs::path& group, CgroupLimits& limits) {
+void tighten_by_version_2(const fs::path& group, CgroupQuota& limits) {
   limits.memory_bytes = std::min(limits.memory_bytes, limit_in(group / "memory.max"));
   double quota = 0, period = 0;
   if (std::ifstream(group / "cpu.max") >> quota >> period && period > 0) {
@@ -29,7 +29,7 @@ void tighten_by_version_2(const fs::path& group, CgroupLimits& limits) {
 
 /// Version 1: a file each; -1 is no limit. `group` may be of any controller, which has only its own
 /// files.
-void tighten_by_version_1(const fs::path& group, CgroupLimits& limits) {
+void tighten_by_version_1(const fs::path& group, CgroupQuota& limits) {
   limits.memory_bytes = std::min(limits.memory_bytes, limit_in(group / "memory.limit_in_bytes"));
   const double period = limit_in(group / "cpu.cfs_period_us");
   if (std::isfinite(period) && period > 0) {
@@ -89,8 +89,8 @@ constexpr const char* kThrottledPeriods = "nr_throttled";
 
 }  // namespace
 
-CgroupLimits cgroup_limits(const fs::path& membership, const fs::path& mount) {
-  CgroupLimits limits;
+CgroupQuota cgroup_quota(const fs::path& membership, const fs::path& mount) {
+  CgroupQuota limits;
   for_each_group(membership, mount, [&limits](const fs::path& group, Version version) {
     version == Version::k1 ? tighten_by_version_1(group, limits)
                            : tighten_by_version_2(group, limits);

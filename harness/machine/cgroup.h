@@ -10,7 +10,7 @@
 namespace seqbench {
 
 /// Infinite where there is no limit.
-struct CgroupLimits {
+struct CgroupQuota {
   double cpus = HUGE_VAL;  // CPUs' worth of time that is granted per period
   double memory_bytes = HUGE_VAL;
 };
@@ -18,8 +18,8 @@ struct CgroupLimits {
 /// The tightest limits of the groups that `membership` names, versions 1 and 2, and of all groups
 /// above them up to the root at `mount`. A container that sees only its own subtree under the
 /// host's names gets the limits of the groups that it sees.
-CgroupLimits cgroup_limits(const std::filesystem::path& membership = "/proc/self/cgroup",
-                           const std::filesystem::path& mount = "/sys/fs/cgroup");
+CgroupQuota cgroup_quota(const std::filesystem::path& membership = "/proc/self/cgroup",
+                         const std::filesystem::path& mount = "/sys/fs/cgroup");
 
 /// The files cpu.stat of the same groups that count how often a group used up its CPU quota.
 std::vector<std::filesystem::path> cgroup_cpu_stat_files(

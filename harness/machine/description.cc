@@ -93,7 +93,7 @@ nlohmann::ordered_json describe_machine() {
   machine["cpus_online"] = ::sysconf(_SC_NPROCESSORS_ONLN);
   machine["affinity"] = affinity_mask();
   machine["cpus_usable"] = usable_cpus();
-  const double quota = cgroup_limits().cpus;
+  const double quota = cgroup_quota().cpus;
   machine["cpu_quota"] = std::isfinite(quota) ? Json(quota) : Json("none");
   machine["governor"] = clock.governor;
   machine["turbo"] = clock.turbo;

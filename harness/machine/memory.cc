@@ -24,7 +24,7 @@ double number_of_key(const std::string& path, const std::string& key) {
 
 double usable_memory_bytes() {
   double limit = 0.75 * 1024 * number_of_key("/proc/meminfo", "MemAvailable");
-  limit = std::min(limit, cgroup_limits().memory_bytes - resident_bytes());
+  limit = std::min(limit, cgroup_quota().memory_bytes - resident_bytes());
   rlimit address_space{};
   if (::getrlimit(RLIMIT_AS, &address_space) == 0 && address_space.rlim_cur != RLIM_INFINITY) {
     const double mapped = 1024 * number_of_key("/proc/self/status", "VmSize");

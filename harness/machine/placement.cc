@@ -47,7 +47,7 @@ const std::vector<int>& affinity_mask() {
 const std::vector<int>& usable_cpus() {
   static const std::vector<int> cpus = [] {
     std::vector<int> found = spread_over_cores(affinity_mask(), machine_topology());
-    const double quota = std::max(1.0, std::ceil(cgroup_limits().cpus));
+    const double quota = std::max(1.0, std::ceil(cgroup_quota().cpus));
     if (quota < double(found.size())) found.resize(static_cast<std::size_t>(quota));
     return found;
   }();

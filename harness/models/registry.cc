@@ -75,93 +75,69 @@ struct Entry {
   std::string (*form)(const LayerSpec&, SequenceShape, Pass, int workers);
 };
 
+/// A cell of the recurrent layer. Its variants by their names, the plain one first.
 template <template <typename> class Cell>
-RooflineTerms roofline_of_cell(const LayerSpec& spec, SequenceShape shape, Pass pass) {
-  return recurrent_roofline(Cell<float>::kGates, spec, shape, pass);
+Entry recurrent_entry(const std::string& name, std::vector<std::string> variants) {
+  return {
+      .info = {.name = name,
+               .kind = ModelKind::kRecurrent,
+               .kernels = kRecurrentKernels,
+               .default_kernel = "persistent",
+               .watched_kernel = "",
+               .reference_kernels = {"hoisted", "stepwise"},
+               .variants = std::move(variants),
+               .takes_narrow_input = true},
+      .make_float =
+          [](const LayerSpec& s) { return make_recurrent<Cell, float>(recurrent_options(s)); },
+      .make_double =
+          [](const LayerSpec& s) { return make_recurrent<Cell, double>(recurrent_options(s)); },
+      .cost =
+          [](const LayerSpec& s, SequenceShape shape, Pass pass, int workers) {
+            return cost_of_recurrent<Cell, float>(recurrent_options(s), shape, pass, workers);
+          },
+      .roofline = [](const LayerSpec& s, SequenceShape shape,
+                     Pass pass) { return recurrent_roofline(Cell<float>::kGates, s, shape, pass); },
+      .row_scratch =
+          [](const LayerSpec& s, SequenceShape, RowCounts rows) {
+            return row_scratch_of_recurrent<Cell>(recurrent_options(s), rows);
+          },
+      .form =
+          [](const LayerSpec& s, SequenceShape shape, Pass pass, int workers) {
+            return recurrent_form(recurrent_options(s), shape, pass, workers);
+          }};
 }
 
-std::string form_of_loop(const LayerSpec& spec, SequenceShape shape, Pass pass, int workers) {
-  return recurrent_form(recurrent_options(spec), shape, pass, workers);
+Entry attention_entry() {
+  return {
+      .info = {.name = "attention",
+               .kind = ModelKind::kAttention,
+               .kernels = kAttentionKernels,
+               .default_kernel = "fused",
+               .watched_kernel = "naive",
+               .reference_kernels = {},
+               .variants = {"learned", "sinusoidal", "rotary", "nopos", "meanpool", "noanswer"},
+               .takes_narrow_input = false},
+      .make_float = [](const LayerSpec& s) { return make_attention<float>(attention_options(s)); },
+      .make_double =
+          [](const LayerSpec& s) { return make_attention<double>(attention_options(s)); },
+      .cost =
+          [](const LayerSpec& s, SequenceShape shape, Pass pass, int workers) {
+            return attention_cost<float>(attention_options(s), shape, pass, workers);
+          },
+      .roofline = attention_roofline,
+      .row_scratch =
+          [](const LayerSpec& s, SequenceShape shape, RowCounts rows) {
+            return attention_row_scratch(attention_options(s), shape, rows);
+          },
+      .form = [](const LayerSpec&, SequenceShape, Pass, int) { return std::string(); }};
 }
-
-std::string no_form(const LayerSpec&, SequenceShape, Pass, int) { return ""; }
 
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> table = {
-      {.info = {.name = "elman",
-                .kind = ModelKind::kRecurrent,
-                .kernels = kRecurrentKernels,
-                .default_kernel = "persistent",
-                .watched_kernel = "",
-                .reference_kernels = {"hoisted", "stepwise"},
-                .variants = {"default", "orthogonal", "noanswer"},
-                .takes_narrow_input = true},
-       .make_float = [](const LayerSpec& s) { return make_elman<float>(recurrent_options(s)); },
-       .make_double = [](const LayerSpec& s) { return make_elman<double>(recurrent_options(s)); },
-       .cost =
-           [](const LayerSpec& s, SequenceShape shape, Pass pass, int workers) {
-             return elman_cost<float>(recurrent_options(s), shape, pass, workers);
-           },
-       .roofline = roofline_of_cell<Elman>,
-       .row_scratch = [](const LayerSpec& s, SequenceShape,
-                         RowCounts rows) { return elman_row_scratch(recurrent_options(s), rows); },
-       .form = form_of_loop},
-      {.info = {.name = "lstm",
-                .kind = ModelKind::kRecurrent,
-                .kernels = kRecurrentKernels,
-                .default_kernel = "persistent",
-                .watched_kernel = "",
-                .reference_kernels = {"hoisted", "stepwise"},
-                .variants = {"default", "forget1", "chrono", "noanswer"},
-                .takes_narrow_input = true},
-       .make_float = [](const LayerSpec& s) { return make_lstm<float>(recurrent_options(s)); },
-       .make_double = [](const LayerSpec& s) { return make_lstm<double>(recurrent_options(s)); },
-       .cost =
-           [](const LayerSpec& s, SequenceShape shape, Pass pass, int workers) {
-             return lstm_cost<float>(recurrent_options(s), shape, pass, workers);
-           },
-       .roofline = roofline_of_cell<Lstm>,
-       .row_scratch = [](const LayerSpec& s, SequenceShape,
-                         RowCounts rows) { return lstm_row_scratch(recurrent_options(s), rows); },
-       .form = form_of_loop},
-      {.info = {.name = "gru",
-                .kind = ModelKind::kRecurrent,
-                .kernels = kRecurrentKernels,
-                .default_kernel = "persistent",
-                .watched_kernel = "",
-                .reference_kernels = {"hoisted", "stepwise"},
-                .variants = {"default", "forget1", "chrono", "noanswer"},
-                .takes_narrow_input = true},
-       .make_float = [](const LayerSpec& s) { return make_gru<float>(recurrent_options(s)); },
-       .make_double = [](const LayerSpec& s) { return make_gru<double>(recurrent_options(s)); },
-       .cost =
-           [](const LayerSpec& s, SequenceShape shape, Pass pass, int workers) {
-             return gru_cost<float>(recurrent_options(s), shape, pass, workers);
-           },
-       .roofline = roofline_of_cell<Gru>,
-       .row_scratch = [](const LayerSpec& s, SequenceShape,
-                         RowCounts rows) { return gru_row_scratch(recurrent_options(s), rows); },
-       .form = form_of_loop},
-      {.info = {.name = "attention",
-                .kind = ModelKind::kAttention,
-                .kernels = kAttentionKernels,
-                .default_kernel = "fused",
-                .watched_kernel = "naive",
-                .reference_kernels = {},
-                .variants = {"learned", "sinusoidal", "rotary", "nopos", "meanpool", "noanswer"}},
-       .make_float = [](const LayerSpec& s) { return make_attention<float>(attention_options(s)); },
-       .make_double =
-           [](const LayerSpec& s) { return make_attention<double>(attention_options(s)); },
-       .cost =
-           [](const LayerSpec& s, SequenceShape shape, Pass pass, int workers) {
-             return attention_cost<float>(attention_options(s), shape, pass, workers);
-           },
-       .roofline = attention_roofline,
-       .row_scratch =
-           [](const LayerSpec& s, SequenceShape shape, RowCounts rows) {
-             return attention_row_scratch(attention_options(s), shape, rows);
-           },
-       .form = no_form},
+      recurrent_entry<Elman>("elman", {"default", "orthogonal", "noanswer"}),
+      recurrent_entry<Lstm>("lstm", {"default", "forget1", "chrono", "noanswer"}),
+      recurrent_entry<Gru>("gru", {"default", "forget1", "chrono", "noanswer"}),
+      attention_entry(),
   };
   return table;
 }

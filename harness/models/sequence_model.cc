@@ -155,6 +155,8 @@ double declared_workspace_bytes(const SequenceModelSpec& spec, SequenceShape sha
     for (const ParameterShape& each : parameters) bytes += allocated_bytes<T>(each.shape);
   };
   add_gradients(outer_parameters(spec));
+  // The readout's bias, which is no parameter of a tied one.
+  if (spec.form.as_gpt2) bytes += allocated_bytes<T>({spec.answers});
   const Dropout dropout{.probability = spec.form.dropout};
   for (Index k = 0; k < spec.form.layers; ++k) {
     const BlockSpec block = block_spec(spec, k, &dropout);
@@ -272,11 +274,11 @@ void SequenceModel<T>::reserve(SequenceShape shape, Index answers, int workers) 
   buffers_.states.resize(blocks_.size() + 1);
   allocate_buffers(model_buffers(spec_, shape, answers), buffers_);
   for (auto& block : blocks_) block->reserve(shape, answers, workers);
-  reserve_gradient(table(), learns_table());
+  if (!spec_.form.as_gpt2) reserve_gradient(embedding_, learns_table());
   input_.reserve_gradients(learns_input_map());
   reserve_gradient(positions_, learns_positions());
   final_norm_.reserve_gradients(has_final_norm());
-  readout_.reserve_gradients(true);
+  readout_.reserve_gradients(true);  // a tied table's too
   answers_.reserve(static_cast<std::size_t>(answers));
   right_.reserve(static_cast<std::size_t>(answers));
 }

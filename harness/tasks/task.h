@@ -47,7 +47,7 @@ enum class OptimiserKind { kAdamW, kRmsProp };
 
 /// The form and training of one model on one task.
 struct ModelSettings {
-  ModelForm form;
+  ModelForm form = {};
   double learning_rate = 1e-3;              // the peak
   std::optional<double> weight_decay = {};  // nothing: the task's
 };
@@ -61,7 +61,7 @@ struct TaskDefaults {
   Index batch = 1;
   Index plain_batch = 0;  // of models without a convolution before their layers; 0: the same
   Index width = 1;
-  std::map<std::string, ModelSettings> models;
+  std::map<std::string, ModelSettings> models = {};
   Index warmup_steps = 0;
   Decay decay = Decay::kCosine;
   OptimiserKind optimiser = OptimiserKind::kAdamW;

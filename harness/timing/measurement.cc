@@ -131,8 +131,8 @@ struct TimedCase {
 };
 
 /// One repetition, called by Google Benchmark.
-void repeat(benchmark::State& state, TimedCase& timed, WorkloadPool& workloads,
-            const MeasureHooks& hooks) {
+void take_repetition(benchmark::State& state, TimedCase& timed, WorkloadPool& workloads,
+                     const MeasureHooks& hooks) {
   // Out through Google Benchmark, which runs this on the calling thread: skipping the rest instead
   // would fail its own check that all repetitions have the same number of iterations.
   stop_if_interrupted();
@@ -225,7 +225,7 @@ class Rounds {
     auto* benchmark =
         benchmark::RegisterBenchmark(id.c_str(), [this, &timed, id](benchmark::State& state) {
           hooks_.on_step(id);
-          repeat(state, timed, workloads_, hooks_);
+          take_repetition(state, timed, workloads_, hooks_);
         });
     benchmark->UseRealTime();
     if (timed.iterations == 0) {

@@ -31,12 +31,12 @@ std::string state(const TrainingSettings& settings, const TrainingResult& so_far
 /// Its members are shared by the workers.
 class TrainingRun {
  public:
-  TrainingRun(const RunLimits& limits, double total_flops, const TakeOutcome& take)
-      : limits_(limits), take_(take), progress_(total_flops, limits.shows_progress) {}
+  TrainingRun(const SideBySideOptions& options, double total_flops, const TakeOutcome& take)
+      : options_(options), take_(take), progress_(total_flops, options.shows_progress) {}
 
   void run(const std::vector<TrainingSettings>& trainings, Index workers) {
     jobs_.run(static_cast<Index>(trainings.size()), workers, [&](Index k) {
-      run_one(trainings[static_cast<std::size_t>(k)], limits_.memory_bytes / double(workers));
+      run_one(trainings[static_cast<std::size_t>(k)], options_.memory_bytes / double(workers));
     });
   }
 
@@ -77,7 +77,7 @@ class TrainingRun {
     take_(settings, outcome);
   }
 
-  const RunLimits& limits_;
+  const SideBySideOptions& options_;
   SideBySide jobs_;
   std::mutex mutex_;  // guards what follows, up to the atomic
   const TakeOutcome& take_;
@@ -87,15 +87,15 @@ class TrainingRun {
 
 }  // namespace
 
-void run_trainings(std::vector<TrainingSettings> trainings, const RunLimits& limits,
+void run_trainings(std::vector<TrainingSettings> trainings, const SideBySideOptions& options,
                    const TakeOutcome& take) {
   std::ranges::stable_sort(trainings, std::greater<>(), [](const TrainingSettings& settings) {
     return training_cost(settings).flops;
   });
   double total_flops = 0;
   for (const TrainingSettings& settings : trainings) total_flops += training_cost(settings).flops;
-  const Index workers = std::clamp<Index>(static_cast<Index>(trainings.size()), 1, limits.threads);
-  TrainingRun(limits, total_flops, take).run(trainings, workers);
+  const Index workers = std::clamp<Index>(static_cast<Index>(trainings.size()), 1, options.threads);
+  TrainingRun(options, total_flops, take).run(trainings, workers);
 }
 
 }  // namespace seqbench

@@ -12,7 +12,7 @@
 
 namespace seqbench {
 
-struct RunLimits {
+struct SideBySideOptions {
   Index threads = 1;        // trainings side by side
   double memory_bytes = 0;  // of all of them together, shared evenly
   bool shows_progress = true;
@@ -30,7 +30,7 @@ using TakeOutcome = std::function<void(const TrainingSettings& settings, const O
 /// Runs the longest first, so that no thread is left alone with a long one at the end. Throws
 /// Interrupted when a signal came, after the outcomes of all that ended before; what `take` or a
 /// training throws.
-void run_trainings(std::vector<TrainingSettings> trainings, const RunLimits& limits,
+void run_trainings(std::vector<TrainingSettings> trainings, const SideBySideOptions& options,
                    const TakeOutcome& take);
 
 }  // namespace seqbench

@@ -125,7 +125,7 @@ bool is_better(const TuningScore& a, const TuningScore& b) {
 }
 
 int tune(const CommandLine& line, const std::vector<TrainingSettings>& requested,
-         const RunLimits& limits) {
+         const SideBySideOptions& options) {
   RunDirectory directory(line, {kTuningFile});
   const auto path = directory.file(kTuningFile);
   CsvWriter writer(path, kTuningColumns);
@@ -139,7 +139,7 @@ int tune(const CommandLine& line, const std::vector<TrainingSettings>& requested
     if (std::ranges::find(done, sought) == done.end()) missing.push_back(trial);
   }
   directory.record_command("recall", line);
-  run_trainings(missing, limits, [&](const TrainingSettings& settings, const Outcome& outcome) {
+  run_trainings(missing, options, [&](const TrainingSettings& settings, const Outcome& outcome) {
     writer.append({trial_row(settings, outcome, directory.run_id())});
   });
   const CsvTable table = read_csv(path);

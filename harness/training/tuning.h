@@ -34,6 +34,6 @@ bool is_better(const TuningScore& a, const TuningScore& b);
 /// Runs the trials, writes tuning.csv to --out, prints it and the best rate of each kind. Returns
 /// the exit code. Throws as the command does.
 int tune(const CommandLine& line, const std::vector<TrainingSettings>& requested,
-         const RunLimits& limits);
+         const SideBySideOptions& options);
 
 }  // namespace seqbench

@@ -2,13 +2,18 @@
 
 from itertools import cycle
 
-MODELS = ("attention", "lstm", "gru", "elman")
-NAMES = {"attention": "attention", "lstm": "LSTM", "gru": "GRU", "elman": "Elman RNN"}
-# Okabe and Ito's colours, told apart with any colour vision; shapes and dashes tell them apart
-# in grey.
-COLOURS = {"attention": "#0072B2", "lstm": "#D55E00", "gru": "#009E73", "elman": "#AA4499"}
-SHAPES = {"attention": "circle", "lstm": "square", "gru": "triangle-up", "elman": "diamond"}
-MODEL_DASHES = {"attention": [1, 0], "lstm": [7, 3], "gru": [2, 2], "elman": [8, 3, 2, 3]}
+# A row a model, in the order of legends: name in the files, in words, colour, shape, dash. Okabe and
+# Ito's colours, told apart with any colour vision; shapes and dashes tell them apart in grey.
+_MODELS = (
+    ("attention", "attention", "#0072B2", "circle", [1, 0]),
+    ("lstm", "LSTM", "#D55E00", "square", [7, 3]),
+    ("gru", "GRU", "#009E73", "triangle-up", [2, 2]),
+    ("elman", "Elman RNN", "#AA4499", "diamond", [8, 3, 2, 3]),
+)
+MODELS = tuple(row[0] for row in _MODELS)
+NAMES, COLOURS, SHAPES, MODEL_DASHES = (
+    {row[0]: row[column] for row in _MODELS} for column in range(1, 5)
+)
 # For kernels or variants, where one model has several of them; the main variants keep theirs in
 # every plot.
 DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [1, 5], [16, 5], [4, 8])

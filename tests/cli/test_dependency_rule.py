@@ -43,12 +43,7 @@ TESTED_IN = {
     "harness/tasks/task_definitions": "harness/tasks/tasks_test.cc",
     "harness/tasks/model_form": "harness/models/block_test.cc",
     "rnn/recurrent_options": "rnn/recurrent_layer_test.cc",
-    # Parts of a model: tested in the block or the table that they stand in.
     "core/parameter": "core/optimiser_test.cc",
-    "harness/models/convolution_layer": "harness/models/block_test.cc",
-    "harness/models/linear_layer": "harness/models/block_test.cc",
-    "harness/models/norm_layer": "harness/models/block_test.cc",
-    "harness/tasks/model_settings": "harness/tasks/tasks_test.cc",
     # Commands and what they print: tested as a user runs them.
     "harness/attention_maps/attention_report": "cli/test_attend.py",
     "harness/commands/attend": "cli/test_attend.py",
@@ -65,10 +60,7 @@ TESTED_IN = {
     "harness/training/gradient_probe": "harness/training/training_test.cc",
     "harness/training/model_file": "cli/test_attend.py",
     "harness/training/recall_tables": "harness/commands/recall_test.cc",
-    "harness/training/stopping_rule": "harness/training/training_test.cc",
-    "harness/training/training_cost": "harness/training/training_test.cc",
     "harness/training/training_run": "harness/commands/recall_test.cc",
-    "harness/training/training_settings": "harness/training/training_test.cc",
     "harness/training/training_step": "harness/training/training_test.cc",
 }
 

@@ -23,7 +23,7 @@ struct RecurrentModel {
   Index states;  // vectors of D carried from token to token
   decltype(&make_elman<float>) make_float;
   decltype(&make_elman<double>) make_double;
-  decltype(&elman_cost<float>) cost_float;
+  decltype(&cost_of_recurrent<Elman, float>) cost_float;
 
   template <typename T>
   std::unique_ptr<SequenceLayer<T>> make(const RecurrentOptions& options) const {
@@ -35,11 +35,12 @@ struct RecurrentModel {
   }
 };
 
-inline const RecurrentModel kElman{"elman",          1, 1, make_elman<float>, make_elman<double>,
-                                   elman_cost<float>};
-inline const RecurrentModel kLstm{"lstm",          4, 2, make_lstm<float>, make_lstm<double>,
-                                  lstm_cost<float>};
-inline const RecurrentModel kGru{"gru", 3, 1, make_gru<float>, make_gru<double>, gru_cost<float>};
+inline const RecurrentModel kElman{
+    "elman", 1, 1, make_elman<float>, make_elman<double>, cost_of_recurrent<Elman, float>};
+inline const RecurrentModel kLstm{
+    "lstm", 4, 2, make_lstm<float>, make_lstm<double>, cost_of_recurrent<Lstm, float>};
+inline const RecurrentModel kGru{
+    "gru", 3, 1, make_gru<float>, make_gru<double>, cost_of_recurrent<Gru, float>};
 
 inline constexpr RecurrentKernel kRecurrentKernels[] = {
     RecurrentKernel::kStepwise, RecurrentKernel::kHoisted, RecurrentKernel::kPersistent};

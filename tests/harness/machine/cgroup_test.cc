@@ -9,15 +9,15 @@ namespace fs = std::filesystem;
 
 class Cgroup : public FolderTest {
  protected:
-  CgroupLimits limits_of(const std::string& membership) const {
+  CgroupQuota limits_of(const std::string& membership) const {
     write("membership", membership);
-    return cgroup_limits(folder_ / "membership", folder_ / "mount");
+    return cgroup_quota(folder_ / "membership", folder_ / "mount");
   }
 };
 
 TEST_F(Cgroup, WithoutFilesThereIsNoLimit) {
-  for (const CgroupLimits& limits :
-       {cgroup_limits(folder_ / "absent", folder_ / "absent"), limits_of("0::/a/b")}) {
+  for (const CgroupQuota& limits :
+       {cgroup_quota(folder_ / "absent", folder_ / "absent"), limits_of("0::/a/b")}) {
     EXPECT_EQ(limits.cpus, HUGE_VAL);
     EXPECT_EQ(limits.memory_bytes, HUGE_VAL);
   }
@@ -29,10 +29,10 @@ TEST_F(Cgroup, TakesTheTightestLimitOnTheWayToTheRoot) {
   write("mount/slice/cpu.max", "150000 100000");
   write("mount/slice/memory.max", "max");
   write("mount/other/memory.max", "1");
-  const CgroupLimits nested = limits_of("0::/slice/service");
+  const CgroupQuota nested = limits_of("0::/slice/service");
   EXPECT_EQ(nested.cpus, 1.5);
   EXPECT_EQ(nested.memory_bytes, 1000);
-  const CgroupLimits above = limits_of("0::/slice");
+  const CgroupQuota above = limits_of("0::/slice");
   EXPECT_EQ(above.cpus, 1.5);
   EXPECT_EQ(above.memory_bytes, HUGE_VAL);
 }

@@ -7,6 +7,7 @@
 #include "harness/models/registry.h"
 #include "harness/tasks/task.h"
 #include "harness/tasks/task_batch.h"
+#include "tests/counted_allocations.h"
 #include "tests/slopes.h"
 #include "tests/test_data.h"
 
@@ -498,6 +499,45 @@ TEST(SequenceModel, RefusesHeadsThatDoNotDivideTheWidth) {
   SequenceModelSpec spec = small_spec("attention", 4);
   spec.form.heads = 3;
   EXPECT_THROW(SequenceModel<float>{spec}, std::invalid_argument);
+}
+
+/// What reserve() allocates.
+template <typename T>
+double reserved_bytes(const SequenceModelSpec& spec, SequenceShape shape, Index answers) {
+  SequenceModel<T> model(spec);
+  const long before = allocations().tensor_bytes;
+  model.reserve(shape, answers, 1);
+  return double(allocations().tensor_bytes - before);
+}
+
+TEST_P(EveryModel, DeclaresWhatItAllocates) {
+  const SequenceShape shape{.batch = 3, .steps = 9};
+  const SequenceModelSpec tokens = small_spec(GetParam(), 9);
+  std::vector<SequenceModelSpec> specs = {tokens, regression_spec(GetParam(), 9)};
+  specs.push_back(tokens);
+  specs.back().causal = false;
+  specs.push_back(tokens);
+  specs.back().variant = *find_variant(GetParam(), "conv3");
+  specs.push_back(tokens);
+  specs.back().answers = tokens.vocabulary;
+  specs.back().form = {.width = 8,
+                       .layers = 2,
+                       .heads = 2,
+                       .residual = true,
+                       .mlp_expansion = 3,
+                       .mlp = MlpKind::kGelu,
+                       .as_gpt2 = true,
+                       .dropout = 0.1};
+  for (std::size_t k = 0; k < specs.size(); ++k) {
+    EXPECT_EQ(declared_workspace_bytes<float>(specs[k], shape, 5),
+              reserved_bytes<float>(specs[k], shape, 5))
+        << k;
+    SequenceModel<float> model(specs[k]);
+    double parameters = 0;
+    for (const Parameter<float>* each : model.parameters())
+      parameters += double(each->value.size());
+    EXPECT_EQ(declared_parameters(specs[k]), parameters) << k;
+  }
 }
 
 }  // namespace

@@ -406,37 +406,6 @@ TEST(Train, ParityIsJudgedByTheWholeSequence) {
   EXPECT_EQ(test.accuracy, test.by_gap.back().accuracy);
 }
 
-TEST(TrainingCost, GrowsAsItShouldAndNeverOverflows) {
-  TrainingSettings settings = first_token("lstm", "default", 8);
-  const TrainingCost base = training_cost(settings);
-  settings.training_steps *= 2;
-  EXPECT_EQ(training_cost(settings).flops, 2 * base.flops);
-  EXPECT_EQ(training_cost(settings).bytes, base.bytes);
-  settings.form.width = settings.distance = (Index{1} << 31) - 1;
-  EXPECT_GT(training_cost(settings).bytes, 1e18);
-  settings.model = "attention";
-  settings.form.width = 30;
-  settings.form.heads = 4;
-  EXPECT_THROW(training_cost(settings), std::invalid_argument);
-}
-
-TEST(TrainingCost, CountsWhatGeluAndDropoutKeep) {
-  TrainingSettings settings = settings_of("mqar", "attention", "learned", 64);
-  settings.form.mlp_expansion = 4;
-  settings.measure_gradients = false;
-  const double base = training_cost(settings).bytes;
-  const double D = double(settings.form.width), B = double(settings.batch), T = 64;
-  const double N = B * T, layers = double(settings.form.layers),
-               heads = double(settings.form.heads);
-  settings.form.mlp = MlpKind::kGelu;
-  EXPECT_EQ(training_cost(settings).bytes, base + 4 * N * 4 * D * layers);
-  settings.form.mlp = MlpKind::kRelu;
-  settings.form.dropout = 0.1;
-  // Multipliers of the embedding; in each layer P and its multipliers instead of tiles.
-  EXPECT_GT(training_cost(settings).bytes, base + 4 * N * D);
-  EXPECT_GT(training_cost(settings).bytes, 4 * layers * 2 * B * heads * T * T);
-}
-
 TEST(Train, MeasuresTheGradientsOfADirectInputAlone) {
   TrainingSettings settings = settings_of("parity", "elman", "default", 5);
   settings.form.direct_input = true;
