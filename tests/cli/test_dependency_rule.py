@@ -44,6 +44,7 @@ TESTED_IN = {
     "harness/tasks/model_form": "harness/models/block_test.cc",
     "rnn/recurrent_options": "rnn/recurrent_layer_test.cc",
     "core/parameter": "core/optimiser_test.cc",
+    "harness/models/sequence_model_spec": "harness/models/sequence_model_test.cc",
     # Commands and what they print: tested as a user runs them.
     "harness/attention_maps/attention_report": "cli/test_attend.py",
     "harness/commands/attend": "cli/test_attend.py",
@@ -64,7 +65,7 @@ TESTED_IN = {
     "harness/training/training_step": "harness/training/training_test.cc",
 }
 
-# No test reaches these: oneDNN's contender is a program of its own, which only scripts/peers builds.
+# No test reaches these: oneDNN's layers are a program of their own, which only scripts/peers builds.
 # The harness compares each of its results with the reference before it is timed.
 UNTESTED = ["harness/peers/main", "harness/peers/onednn_layer"]
 
