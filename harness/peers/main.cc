@@ -55,7 +55,7 @@ class OnednnServer {
   LayerServer server_;
 };
 
-int serve(const std::vector<std::string>& arguments) {
+int serve_onednn(const std::vector<std::string>& arguments) {
   CommandLine line("", "[options of a grid]", "oneDNN's layers for scripts/peers.", "");
   add_grid_options(line, "512");
   add_timing_options(line);
@@ -76,7 +76,7 @@ int main(int count, char** values) {
   seqbench::flush_subnormals_to_zero();
   try {
     seqbench::usable_cpus();  // before any thread is pinned
-    return seqbench::serve({values + 1, values + count});
+    return seqbench::serve_onednn({values + 1, values + count});
   } catch (const seqbench::UsageError& error) {
     std::cerr << "peer_onednn: " << error.what() << '\n';
     return 2;

@@ -127,12 +127,10 @@ void check_sweep(const Resumed& resumed, std::string_view throughput, std::strin
 
 void check_recall(const Resumed& resumed, std::string_view text) {
   resumed.files().write(kRecallFile, text);
-  TrainingSettings settings;
-  settings.task = &all_tasks().front();
-  settings.model = "lstm";
+  TrainingSettings settings = default_training(all_tasks().front(), nullptr, "lstm");
   settings.variant = *find_variant("lstm", "default");
   settings.distance = 8;
-  settings.form = settings.task->defaults.models.at("lstm");
+  settings.training_steps = settings.form.width = 1;
   RecallTables tables(resumed.directory());
   if (tables.holds_finished(settings)) return;
   tables.write(settings, skipped_rows(settings, "of a reason", resumed.directory().run_id()));
