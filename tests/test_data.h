@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -84,7 +85,9 @@ bool bit_equal(const Tensor<T>& a, const Tensor<T>& b) {
 inline Index gates_of(const std::string& model) {
   if (model == "elman") return 1;
   if (model == "gru") return 3;
-  return model == "lstm" ? 4 : 0;
+  if (model == "lstm") return 4;
+  if (model == "attention") return 0;
+  throw std::invalid_argument("gates_of does not know " + model);
 }
 
 }  // namespace seqbench

@@ -11,7 +11,8 @@
 //   settings (presets.h)                                         published_tasks.cc, mqar_task.cc
 //
 // To add a task: a file that says what is drawn and asked, declared in task_definitions.h, and an
-// entry with its settings in tasks.cc's table.
+// entry with its settings in tasks.cc's table; its rates in model_settings.cc
+// (docs/architecture.md).
 #pragma once
 
 #include <string>

@@ -1,3 +1,4 @@
+#include "harness/models/registry.h"
 #include "tests/golden_check.h"
 #include "tests/test_data.h"
 
@@ -10,7 +11,7 @@ RoundingDepth recurrent_depth(Index T, Index D, Index gates) {
   return {.forward = T * (2 * D + 16), .backward = T * (gates * D + 16)};
 }
 
-class RecurrentGolden : public testing::TestWithParam<const char*> {};
+class RecurrentGolden : public testing::TestWithParam<std::string> {};
 
 TEST_P(RecurrentGolden, EveryKernelMatchesPyTorch) {
   const Index gates = gates_of(GetParam());
@@ -18,8 +19,9 @@ TEST_P(RecurrentGolden, EveryKernelMatchesPyTorch) {
       GetParam(), [&](Index T, Index D, Index) { return recurrent_depth(T, D, gates); });
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, RecurrentGolden, testing::Values("elman", "lstm", "gru"),
-                         [](const auto& model) { return std::string(model.param); });
+INSTANTIATE_TEST_SUITE_P(Models, RecurrentGolden,
+                         testing::ValuesIn(model_names(ModelKind::kRecurrent)),
+                         [](const auto& model) { return model.param; });
 
 }  // namespace
 }  // namespace seqbench
