@@ -21,13 +21,6 @@ std::span<T> elements(MatrixView<T> compact) {
   return {compact.data, static_cast<std::size_t>(compact.rows * compact.cols)};
 }
 
-bool has_mlp(const BlockSpec& spec) { return spec.form.mlp_expansion > 0; }
-
-/// Whether y is more than r.
-bool has_second_norm(const BlockSpec& spec) {
-  return has_mlp(spec) || spec.form.mlp == MlpKind::kIdentity;
-}
-
 /// Whether the layer itself may see other rows than tokens: nothing stands before it that needs
 /// them all.
 bool layer_sees_rows(const BlockSpec& spec) { return spec.taps == 0 && !spec.bidirectional; }
@@ -59,11 +52,11 @@ BlockBuffers<BufferShape> block_buffers(const BlockSpec& spec, SequenceShape sha
     buffers.mean1 = buffers.rstd1 = {N};
     buffers.normed1 = buffers.mixed = buffers.dnormed = {N, D};
   }
-  if (has_second_norm(spec)) {
+  if (spec.has_second_norm()) {
     buffers.mean2 = buffers.rstd2 = {N};
     buffers.residual = buffers.normed2 = {N, D};
   }
-  if (has_mlp(spec)) {
+  if (spec.has_mlp()) {
     buffers.hidden = buffers.dhidden = {N, E};
     if (spec.form.mlp == MlpKind::kGelu) buffers.before_gelu = {N, E};
   }
@@ -80,8 +73,8 @@ std::vector<ParameterShape> block_parameters(const BlockSpec& spec) {
     parameters.insert(parameters.end(), more.begin(), more.end());
   };
   if (spec.form.residual) append(NormLayer<float>::shapes("norm1", D));
-  if (has_second_norm(spec)) append(NormLayer<float>::shapes("norm2", D));
-  if (has_mlp(spec)) {
+  if (spec.has_second_norm()) append(NormLayer<float>::shapes("norm2", D));
+  if (spec.has_mlp()) {
     append(LinearLayer<float>::shapes("linear1", D, E));
     append(LinearLayer<float>::shapes("linear2", E, D));
   }
@@ -99,8 +92,8 @@ Block<T>::Block(const BlockSpec& spec)
       linear1_("linear1", spec.layer.width, spec.form.mlp_expansion * spec.layer.width),
       linear2_("linear2", spec.form.mlp_expansion * spec.layer.width, spec.layer.width),
       convolution_("convolution", spec.taps, spec.layer.width) {
-  assert(spec.form.residual || !has_second_norm());
-  assert(spec.form.mlp != MlpKind::kIdentity || !has_mlp());
+  assert(spec.form.residual || !spec_.has_second_norm());
+  assert(spec.form.mlp != MlpKind::kIdentity || !spec_.has_mlp());
 }
 
 template <typename T>
@@ -112,7 +105,7 @@ std::vector<SequenceLayer<T>*> Block<T>::layers() {
 
 template <typename T>
 void Block<T>::initialise_rest(Random& random) {
-  if (has_mlp()) {
+  if (spec_.has_mlp()) {
     linear1_.initialise(random);
     linear2_.initialise(random);
   }
@@ -127,10 +120,10 @@ void Block<T>::append_parameters(std::vector<Parameter<T>*>& parameters) {
   if (spec_.form.residual) {
     parameters.insert(parameters.end(), {&norm1_.weight, &norm1_.bias});
   }
-  if (has_second_norm()) {
+  if (spec_.has_second_norm()) {
     parameters.insert(parameters.end(), {&norm2_.weight, &norm2_.bias});
   }
-  if (has_mlp()) {
+  if (spec_.has_mlp()) {
     parameters.insert(parameters.end(),
                       {&linear1_.weight, &linear1_.bias, &linear2_.weight, &linear2_.bias});
   }
@@ -143,9 +136,9 @@ template <typename T>
 void Block<T>::reserve(SequenceShape shape, Index answers, int workers) {
   for (SequenceLayer<T>* layer : layers()) layer->reserve(shape, Pass::kTrain, workers);
   norm1_.reserve_gradients(spec_.form.residual);
-  norm2_.reserve_gradients(has_second_norm());
-  linear1_.reserve_gradients(has_mlp());
-  linear2_.reserve_gradients(has_mlp());
+  norm2_.reserve_gradients(spec_.has_second_norm());
+  linear1_.reserve_gradients(spec_.has_mlp());
+  linear2_.reserve_gradients(spec_.has_mlp());
   convolution_.reserve_gradients(spec_.taps > 0);
   allocate_buffers(block_buffers(spec_, shape, answers), buffers_);
 }
@@ -162,11 +155,11 @@ void Block<T>::forward(const ThreadTeam& team, SequenceView<const T> x, Sequence
   // 1. r = x + L(LN₁(x))
   norm1_.forward(x.tokens(), normed.tokens(), buffers_.mean1, buffers_.rstd1);
   mix(team, normed, mixed, keep);
-  const MatrixView<T> r = has_second_norm() ? rows_of(buffers_.residual, N) : y.tokens();
+  const MatrixView<T> r = spec_.has_second_norm() ? rows_of(buffers_.residual, N) : y.tokens();
   as_eigen(r) = as_eigen(x.tokens()) + as_eigen(mixed.tokens());
 
   // 2. y = r + MLP(LN₂(r))
-  if (has_second_norm()) mlp_forward(team, r, y.tokens());
+  if (spec_.has_second_norm()) mlp_forward(team, r, y.tokens());
 }
 
 template <typename T>
@@ -179,7 +172,7 @@ void Block<T>::backward(const ThreadTeam& team, SequenceView<const T> x, Sequenc
   const SequenceView<T> dnormed{buffers_.dnormed.data(), B, S, D};
 
   // Undoes 2: dy becomes dr.
-  if (has_second_norm()) mlp_backward(team, rows_of(buffers_.residual, B * S), dy.tokens());
+  if (spec_.has_second_norm()) mlp_backward(team, rows_of(buffers_.residual, B * S), dy.tokens());
 
   // Undoes 1: dx = dr + dLN₁(dL(dr))
   mix_backward(team, normed, mixed, dy, dnormed);
@@ -217,7 +210,7 @@ void Block<T>::forward_rows(const ThreadTeam& team, const RowPass<T>& pass, Keep
   const auto [B, S] = std::pair(pass.shape.batch, pass.shape.steps);
   const Index D = pass.y.cols, rows = pass.y.rows;
   const MatrixView<T> normed = rows_of(buffers_.normed1, pass.x.rows);
-  const MatrixView<T> r = has_second_norm() ? rows_of(buffers_.residual, rows) : pass.y;
+  const MatrixView<T> r = spec_.has_second_norm() ? rows_of(buffers_.residual, rows) : pass.y;
 
   // 1. r = x + L(LN₁(x)) in the rows of y; the norm of each row of x once
   norm1_.forward(pass.x, normed, buffers_.mean1, buffers_.rstd1);
@@ -240,7 +233,7 @@ void Block<T>::forward_rows(const ThreadTeam& team, const RowPass<T>& pass, Keep
   }
 
   // 2. y = r + MLP(LN₂(r))
-  if (has_second_norm()) mlp_forward(team, r, pass.y);
+  if (spec_.has_second_norm()) mlp_forward(team, r, pass.y);
 }
 
 template <typename T>
@@ -255,7 +248,7 @@ void Block<T>::backward_rows(const ThreadTeam& team, const RowPass<T>& pass, Mat
   const MatrixView<T> dnormed = rows_of(buffers_.dnormed, pass.x.rows);
 
   // Undoes 2: dy becomes dr.
-  if (has_second_norm()) mlp_backward(team, rows_of(buffers_.residual, rows), dy);
+  if (spec_.has_second_norm()) mlp_backward(team, rows_of(buffers_.residual, rows), dy);
 
   // Undoes 1: dL(dr), in the rows of x
   if (layer_takes(pass)) {
@@ -331,7 +324,7 @@ template <typename T>
 void Block<T>::mlp_forward(const ThreadTeam& team, MatrixView<const T> r, MatrixView<T> y) {
   const auto normed = rows_of(buffers_.normed2, r.rows);
   norm2_.forward(r, normed, buffers_.mean2, buffers_.rstd2);
-  if (!has_mlp()) {
+  if (!spec_.has_mlp()) {
     as_eigen(y) = as_eigen(r) + as_eigen(normed);
     return;
   }
@@ -349,7 +342,7 @@ template <typename T>
 void Block<T>::mlp_backward(const ThreadTeam& team, MatrixView<const T> r, MatrixView<T> dy) {
   const auto dnormed = rows_of(buffers_.dnormed, r.rows);
   MatrixView<const T> dmlp_input = dy;  // of LN₂'s output
-  if (has_mlp()) {
+  if (spec_.has_mlp()) {
     const auto hidden = rows_of(buffers_.hidden, r.rows),
                dhidden = rows_of(buffers_.dhidden, r.rows);
     linear2_.backward(team, hidden, dy, dhidden);

@@ -31,6 +31,10 @@ struct BlockSpec {
   bool bidirectional = false;  // a second layer reads time backwards
   Index shared_rows = 0;       // most rows that the tokens of the input share; 0: they share none
   bool at_answers = false;     // the output is wanted at the answers alone
+
+  bool has_mlp() const { return form.mlp_expansion > 0; }
+  /// Whether y is more than r.
+  bool has_second_norm() const { return has_mlp() || form.mlp == MlpKind::kIdentity; }
 };
 
 /// Memory of a block beside its layers and parameters, as core/buffers.h says. N = B·T tokens, A
@@ -106,9 +110,6 @@ class Block {
   /// The pass over the layer's own input and output rows, with the block's scratch.
   RowPass<T> layer_pass(const RowPass<T>& pass, MatrixView<const T> x, MatrixView<T> y);
   bool layer_takes(const RowPass<T>& pass) const;
-  bool has_mlp() const { return spec_.form.mlp_expansion > 0; }
-  /// Whether y is more than r.
-  bool has_second_norm() const { return has_mlp() || spec_.form.mlp == MlpKind::kIdentity; }
   void mlp_forward(const ThreadTeam& team, MatrixView<const T> r, MatrixView<T> y);
   void mlp_backward(const ThreadTeam& team, MatrixView<const T> r, MatrixView<T> dy);
 

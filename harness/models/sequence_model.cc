@@ -73,7 +73,7 @@ SequenceModel<T>::SequenceModel(const SequenceModelSpec& spec)
     blocks_.back()->append_parameters(parameters_);
     name_parameters("blocks." + std::to_string(k) + ".");
   }
-  if (has_final_norm()) {
+  if (spec_.has_final_norm()) {
     parameters_.insert(parameters_.end(), {&final_norm_.weight, &final_norm_.bias});
   }
   if (!spec.form.as_gpt2) parameters_.insert(parameters_.end(), {&readout_.weight, &readout_.bias});
@@ -145,7 +145,7 @@ void SequenceModel<T>::reserve(SequenceShape shape, Index answers, int workers) 
   if (!spec_.form.as_gpt2) reserve_gradient(embedding_, learns_table());
   input_.reserve_gradients(learns_input_map());
   reserve_gradient(positions_, learns_positions());
-  final_norm_.reserve_gradients(has_final_norm());
+  final_norm_.reserve_gradients(spec_.has_final_norm());
   readout_.reserve_gradients(true);  // a tied table's too
   answers_.reserve(static_cast<std::size_t>(answers));
   right_.reserve(static_cast<std::size_t>(answers));
@@ -194,8 +194,8 @@ double SequenceModel<T>::forward(const ThreadTeam& team, const TaskBatch& batch,
 
   // 4. To logits and the loss.
   const MatrixView<T> normed =
-      has_final_norm() ? buffers_.normed.matrix().row_block(0, A) : features;
-  if (has_final_norm()) final_norm_.forward(features, normed, buffers_.mean, buffers_.rstd);
+      spec_.has_final_norm() ? buffers_.normed.matrix().row_block(0, A) : features;
+  if (spec_.has_final_norm()) final_norm_.forward(features, normed, buffers_.mean, buffers_.rstd);
   const MatrixView<T> logits = buffers_.logits.matrix().row_block(0, A);
   readout_.forward(team, normed, logits);
   judge(batch, logits);
@@ -209,13 +209,13 @@ void SequenceModel<T>::backward(const ThreadTeam& team, const TaskBatch& batch, 
   // Undoes 4.
   const MatrixView<T> features = buffers_.features.matrix().row_block(0, A);
   const MatrixView<T> normed =
-      has_final_norm() ? buffers_.normed.matrix().row_block(0, A) : features;
+      spec_.has_final_norm() ? buffers_.normed.matrix().row_block(0, A) : features;
   const MatrixView<T> dlogits = buffers_.logits.matrix().row_block(0, A);
   const MatrixView<T> dfeatures = buffers_.dfeatures.matrix().row_block(0, A);
   loss_backward(batch, dlogits);
   if (loss_scale != 1) as_eigen(dlogits) *= T(loss_scale);
   readout_.backward(team, normed, dlogits, dfeatures);
-  if (has_final_norm()) {
+  if (spec_.has_final_norm()) {
     final_norm_.backward(features, buffers_.mean, buffers_.rstd, dfeatures, dfeatures);
   }
 
@@ -259,7 +259,7 @@ void SequenceModel<T>::backward(const ThreadTeam& team, const TaskBatch& batch, 
 template <typename T>
 void SequenceModel<T>::embed(const ThreadTeam& team, const TaskBatch& batch,
                              MatrixView<T> embedded) {
-  if (reads_tokens()) {
+  if (spec_.reads_tokens()) {
     return embedding_forward<T>(batch.tokens, table().value.matrix(), embedded);
   }
   T* const numbers = spec_.form.direct_input ? embedded.data : buffers_.numbers.data();
@@ -279,7 +279,7 @@ template <typename T>
 void SequenceModel<T>::embed_backward(const ThreadTeam& team, const TaskBatch& batch) {
   if (spec_.form.direct_input) return;
   const MatrixView<const T> gradient = embedding_gradient_.tokens();
-  if (reads_tokens()) {
+  if (spec_.reads_tokens()) {
     return table_backward(batch.tokens, gradient);
   }
   input_.backward(team, buffers_.numbers.matrix().row_block(0, gradient.rows), gradient,

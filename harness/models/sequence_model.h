@@ -71,7 +71,7 @@ class SequenceModel {
  private:
   /// C, the width of what the first layer reads: D, but of a direct input.
   Index input_width() const {
-    return !spec_.form.direct_input ? spec_.form.width : reads_tokens() ? 1 : spec_.channels;
+    return !spec_.form.direct_input ? spec_.form.width : spec_.reads_tokens() ? 1 : spec_.channels;
   }
   /// Trainable scalars, with the weights of channels that are always 0.
   Index allocated_parameters() const;
@@ -82,11 +82,9 @@ class SequenceModel {
   Parameter<T>& table() { return spec_.form.as_gpt2 ? readout_.weight : embedding_; }
   /// Behind the readout's backward, whose gradient is a tied table's too.
   void table_backward(std::span<const Token> tokens, MatrixView<const T> gradient);
-  bool has_final_norm() const { return spec_.form.residual || spec_.form.final_norm; }
-  bool reads_tokens() const { return spec_.vocabulary > 0; }
   /// Whether tokens are looked up in a trained table, or numbers go through a trained map.
-  bool learns_table() const { return reads_tokens() && !spec_.form.direct_input; }
-  bool learns_input_map() const { return !reads_tokens() && !spec_.form.direct_input; }
+  bool learns_table() const { return spec_.reads_tokens() && !spec_.form.direct_input; }
+  bool learns_input_map() const { return !spec_.reads_tokens() && !spec_.form.direct_input; }
   bool learns_positions() const { return spec_.variant.positions == Positions::kLearned; }
   /// Whether block k computes its output at the answers' rows alone.
   bool is_read_at_answers(std::size_t k) const;

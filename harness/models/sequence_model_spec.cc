@@ -9,15 +9,9 @@
 namespace seqbench {
 namespace {
 
-bool reads_tokens(const SequenceModelSpec& spec) { return spec.vocabulary > 0; }
-
 bool has_positions(const SequenceModelSpec& spec) {
   return spec.variant.positions == Positions::kLearned ||
          spec.variant.positions == Positions::kSinusoidal;
-}
-
-bool has_final_norm(const SequenceModelSpec& spec) {
-  return spec.form.residual || spec.form.final_norm;
 }
 
 /// Trainable tensors of the model outside its blocks.
@@ -28,12 +22,12 @@ std::vector<ParameterShape> outer_parameters(const SequenceModelSpec& spec) {
     parameters.insert(parameters.end(), more.begin(), more.end());
   };
   const bool embeds = !spec.form.direct_input;
-  if (embeds && reads_tokens(spec)) append({{"embedding.weight", {spec.vocabulary, D}}});
-  if (embeds && !reads_tokens(spec)) append(LinearLayer<float>::shapes("input", spec.channels, D));
+  if (embeds && spec.reads_tokens()) append({{"embedding.weight", {spec.vocabulary, D}}});
+  if (embeds && !spec.reads_tokens()) append(LinearLayer<float>::shapes("input", spec.channels, D));
   if (spec.variant.positions == Positions::kLearned) {
     append({{"positions.weight", {spec.longest, D}}});
   }
-  if (has_final_norm(spec)) append(NormLayer<float>::shapes("final_norm", D));
+  if (spec.has_final_norm()) append(NormLayer<float>::shapes("final_norm", D));
   if (!spec.form.as_gpt2) append(LinearLayer<float>::shapes("readout", D, spec.answers));
   return parameters;
 }
@@ -65,7 +59,7 @@ BlockSpec block_spec(const SequenceModelSpec& spec, Index k, const Dropout* drop
   const bool drops = spec.form.dropout > 0 && !model.watched_kernel.empty();
   const bool is_watched = spec.watch != nullptr && !model.watched_kernel.empty();
   // Before the first block nothing but a position or dropout tells two tokens of one word apart.
-  const bool shares_rows = k == 0 && reads_tokens(spec) && !has_positions(spec) &&
+  const bool shares_rows = k == 0 && spec.reads_tokens() && !has_positions(spec) &&
                            spec.form.dropout == 0 && !spec.embedding_gradient;
   return {.layer = {.model = spec.model,
                     .kernel = is_watched || drops ? model.watched_kernel : model.default_kernel,
@@ -126,12 +120,12 @@ ModelBuffers<BufferShape> model_buffers(const SequenceModelSpec& spec, SequenceS
   ModelBuffers<BufferShape> buffers;
   buffers.states.assign(static_cast<std::size_t>(spec.form.layers) + 1, state);
   buffers.dstate = buffers.dstate_below = state;
-  if (!reads_tokens(spec) && !spec.form.direct_input) {
+  if (!spec.reads_tokens() && !spec.form.direct_input) {
     buffers.numbers = buffers.dnumbers = {shape.batch * shape.steps, spec.channels};
   }
   if (spec.form.dropout > 0) buffers.embedding_multipliers = state;
   buffers.features = buffers.dfeatures = {answers, D};
-  if (has_final_norm(spec)) {
+  if (spec.has_final_norm()) {
     buffers.normed = {answers, D};
     buffers.mean = buffers.rstd = {answers};
   }

@@ -30,6 +30,10 @@ struct SequenceModelSpec {
                        // directions
   bool embedding_gradient = false;  // backward tells it at every step of every sequence
   AttentionWatch* watch = nullptr;  // of all attention layers, outlives the model; null: none
+
+  bool reads_tokens() const { return vocabulary > 0; }
+  /// A layer norm behind the last block.
+  bool has_final_norm() const { return form.residual || form.final_norm; }
 };
 
 /// Whether the model, if it is specified so, can do without an embedding.

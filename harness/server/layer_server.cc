@@ -1,7 +1,5 @@
 #include "harness/server/layer_server.h"
 
-#include <stdexcept>
-
 #include "harness/machine/placement.h"
 #include "harness/server/protocol.h"
 #include "harness/timing/case.h"
