@@ -1,5 +1,6 @@
 #include "attention/attention_map.h"
 
+#include "core/eigen_view.h"
 #include "core/softmax.h"
 
 namespace seqbench {

@@ -4,6 +4,7 @@
 #include <numbers>
 #include <span>
 
+#include "core/eigen_view.h"
 #include "core/matrix_vector.h"
 #include "core/parts.h"
 #include "core/register_block.h"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/elementwise.h"
 #include "core/parts.h"
 #include "core/register_block.h"
 #include "core/softmax.h"
@@ -61,7 +62,7 @@ void attend_head(const FewQueries<T>& problem, Index b, Index h) {
                             v = head_of(problem.v, problem.shape, b, h);
   const MatrixView<T> p = task.probabilities;
   multiply_keys<T>(task, rows_of_queries(problem.q, h, task.queries), k, p);
-  as_eigen(p) *= logit_scale<T>(problem.shape.head_width);
+  scale(p, logit_scale<T>(problem.shape.head_width));
   for (Index a = 0; problem.shape.causal && a < p.rows; ++a) {
     const Index token = problem.rows[std::size_t(task.queries.first + a)] - task.first_token;
     std::fill(p.row(a) + token + 1, p.row(a) + p.cols, -std::numeric_limits<T>::infinity());
@@ -87,7 +88,7 @@ void attend_head_backward(const FewQueries<T>& problem, const AttentionGradients
   if (task.queries.count > 0) {
     multiply_keys<T>(task, d_output, v, ds);
     softmax_backward<T>(p, ds, ds);
-    as_eigen(ds) *= logit_scale<T>(problem.shape.head_width);
+    scale(ds, logit_scale<T>(problem.shape.head_width));
     multiply_blocks<T>(MatrixView<const T>(ds), k, rows_of_queries(gradients.dq, h, task.queries),
                        assign<T>());
   }

@@ -6,6 +6,7 @@
 #include "attention/fused_tile.h"
 #include "attention/fused_workspace.h"
 #include "attention/scaled_dot_product.h"
+#include "core/eigen_view.h"
 
 namespace seqbench {
 namespace {

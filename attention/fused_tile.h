@@ -16,6 +16,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/elementwise.h"
 #include "core/parts.h"
 #include "core/register_block.h"
 #include "core/simd.h"
@@ -91,7 +92,7 @@ std::array<TileShare, 2> shares_of(RowRange queries, RowRange keys, bool causal)
 /// to [d_k, kQueryTile] = rowsᵀ, of at most kQueryTile rows; the columns that are left become 0.
 template <typename T>
 void transpose_queries(MatrixView<const T> rows, MatrixView<T> to) {
-  if (rows.rows < to.cols) as_eigen(to).rightCols(to.cols - rows.rows).setZero();
+  set_zero(to.column_block(rows.rows, to.cols - rows.rows));
   transpose(rows, to.column_block(0, rows.rows));
 }
 
@@ -189,7 +190,7 @@ struct ForwardTile {
 
 template <typename T>
 void begin_tile(const ForwardTile<T>& tile) {
-  as_eigen(tile.output_t).setZero();
+  set_zero(tile.output_t);
   std::fill_n(tile.softmax.max, kQueryTile<T>, -std::numeric_limits<T>::infinity());
   std::fill_n(tile.softmax.sum, kQueryTile<T>, T{0});
 }

@@ -9,6 +9,7 @@
 #include "attention/few_queries.h"
 #include "attention/rotary.h"
 #include "attention/scaled_dot_product.h"
+#include "core/elementwise.h"
 #include "core/initialisers.h"
 #include "core/linear.h"
 
@@ -198,9 +199,7 @@ class MultiHeadAttention final : public SequenceLayer<T> {
     const SequenceView<const T> x = sequence_of(pass);
     assert_reserved(team, x);
     const RowScratch at = row_scratch_at(pass);
-    for (Index a = 0; a < at.x.rows; ++a) {
-      as_eigen(at.x).row(a) = as_eigen(pass.x).row(pass.wanted[std::size_t(a)]);
-    }
+    gather_rows(pass.x, pass.wanted, at.x);
     const FewQueries<T> problem = few_queries(pass, at);
     const Index D = options_.width;
     const std::span<const T> bias = std::as_const(parameters_[kInBias].value).values();
@@ -248,9 +247,7 @@ class MultiHeadAttention final : public SequenceLayer<T> {
                               .dx = as_one_block(dx),
                               .dweight = d_weight.row_block(D, 2 * D),
                               .dbias = d_bias.subspan(std::size_t(D))});
-    for (Index a = 0; a < A; ++a) {
-      as_eigen(dx).row(pass.wanted[std::size_t(a)]) += as_eigen(at.dx).row(a);
-    }
+    scatter_add_rows(at.dx, pass.wanted, dx);
   }
 
   void prefill(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y) override {

@@ -1,5 +1,6 @@
 // The formula of scaled_dot_product.h, one head after the other, nothing hidden.
 #include "attention/scaled_dot_product.h"
+#include "core/eigen_view.h"
 #include "core/gemm.h"
 #include "core/softmax.h"
 

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "core/eigen_view.h"
+
 namespace seqbench {
 
 template <typename T>

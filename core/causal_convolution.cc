@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/bias.h"
+#include "core/eigen_view.h"
 
 namespace seqbench {
 namespace {

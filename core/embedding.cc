@@ -1,22 +1,20 @@
 #include "core/embedding.h"
 
+#include "core/elementwise.h"
+
 namespace seqbench {
 
 template <typename T>
 void embedding_forward(std::span<const Token> tokens,
                        MatrixView<const std::type_identity_t<T>> table, MatrixView<T> y) {
   assert(Index(tokens.size()) == y.rows && table.cols == y.cols);
-  for (Index i = 0; i < y.rows; ++i) {
-    const Index v = tokens[static_cast<std::size_t>(i)];
-    assert(v >= 0 && v < table.rows);
-    as_eigen(y).row(i) = as_eigen(table).row(v);
-  }
+  gather_rows(table, tokens, y);
 }
 
 template <typename T>
 void embedding_backward(std::span<const Token> tokens, MatrixView<const std::type_identity_t<T>> dy,
                         MatrixView<T> dtable) {
-  as_eigen(dtable).setZero();
+  set_zero(dtable);
   add_embedding_gradient(tokens, dy, dtable);
 }
 
@@ -24,11 +22,7 @@ template <typename T>
 void add_embedding_gradient(std::span<const Token> tokens,
                             MatrixView<const std::type_identity_t<T>> dy, MatrixView<T> dtable) {
   assert(Index(tokens.size()) == dy.rows && dtable.cols == dy.cols);
-  for (Index i = 0; i < dy.rows; ++i) {
-    const Index v = tokens[static_cast<std::size_t>(i)];
-    assert(v >= 0 && v < dtable.rows);
-    as_eigen(dtable).row(v) += as_eigen(dy).row(i);
-  }
+  scatter_add_rows(dy, tokens, dtable);
 }
 
 #define SEQBENCH_INSTANTIATE(T)                                                                    \

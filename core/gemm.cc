@@ -1,9 +1,9 @@
 #include "core/gemm.h"
 
-#include <Eigen/Dense>
 #include <algorithm>
 
 #include "core/bias.h"
+#include "core/eigen_view.h"
 #include "core/matrix_vector.h"
 #include "core/packed_gemm.h"
 #include "core/parts.h"

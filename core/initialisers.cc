@@ -3,6 +3,8 @@
 #include <Eigen/QR>
 #include <cmath>
 
+#include "core/eigen_view.h"
+
 namespace seqbench {
 
 template <typename T>

@@ -3,6 +3,8 @@
 #include <Eigen/Core>
 #include <cmath>
 
+#include "core/eigen_view.h"
+
 namespace seqbench {
 namespace {
 

@@ -40,11 +40,13 @@ void cross_entropy_backward(MatrixView<const std::type_identity_t<T>> probabilit
   const T scale = T(1) / static_cast<T>(count_selected(targets));
   for (Index i = 0; i < dlogits.rows; ++i) {
     const Token target = targets[static_cast<std::size_t>(i)];
+    T* const gradient = dlogits.row(i);
     if (target == kNoTarget) {
-      as_eigen(dlogits).row(i).setZero();
+      std::fill_n(gradient, dlogits.cols, T{0});
     } else {
-      as_eigen(dlogits).row(i) = scale * as_eigen(probabilities).row(i);
-      dlogits(i, target) -= scale;
+      std::transform(probabilities.row(i), probabilities.row(i) + dlogits.cols, gradient,
+                     [scale](T probability) { return scale * probability; });
+      gradient[target] -= scale;
     }
   }
 }

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "core/eigen_view.h"
+
 namespace seqbench {
 
 template <typename T>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/eigen_view.h"
 #include "core/parts.h"
 #include "core/register_block.h"
 #include "core/transpose.h"

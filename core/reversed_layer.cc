@@ -3,6 +3,7 @@
 #include <stdexcept>
 
 #include "core/buffers.h"
+#include "core/eigen_view.h"
 
 namespace seqbench {
 namespace {

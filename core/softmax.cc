@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/eigen_view.h"
 #include "core/simd.h"
 
 namespace seqbench {

@@ -6,15 +6,15 @@
 // sequence, one time step.
 #pragma once
 
-#include <Eigen/Core>
 #include <cassert>
 #include <cstddef>
 #include <cstdlib>
+#include <functional>
 #include <memory>
-#include <new>
 #include <numeric>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace seqbench {
@@ -127,20 +127,6 @@ struct SequenceView {
   /// Time step t of every sequence: [B, D], rows T·D apart.
   MatrixView<T> step(Index t) const { return {data + t * width, batch, width, steps * width}; }
 };
-
-template <typename T>
-using RowMajorMatrix =
-    Eigen::Matrix<std::remove_const_t<T>, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-template <typename T>
-using MatrixMap =
-    Eigen::Map<std::conditional_t<std::is_const_v<T>, const RowMajorMatrix<T>, RowMajorMatrix<T>>,
-               Eigen::Unaligned, Eigen::OuterStride<>>;
-
-/// The same window as an Eigen expression.
-template <typename T>
-MatrixMap<T> as_eigen(MatrixView<T> view) {
-  return {view.data, view.rows, view.cols, Eigen::OuterStride<>(view.stride)};
-}
 
 /// What a tensor of `bytes` bytes takes: whole cache lines, and from 1 MiB on whole huge pages of
 /// 2 MiB. A double, so that requests beyond any machine are counted too.

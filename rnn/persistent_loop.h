@@ -18,6 +18,7 @@
 
 #include <algorithm>
 
+#include "core/elementwise.h"
 #include "core/embedding.h"
 #include "core/register_block.h"
 #include "core/spin_barrier.h"
@@ -254,7 +255,7 @@ class PersistentLoop {
       std::copy_n(loop.bias_hh + k * D + block.first, block.count, bias + k * block.columns);
       const Index rest = block.columns - block.count;
       if (rest == 0) continue;
-      as_eigen(packed.column_block(k * block.columns + block.count, rest)).setZero();
+      set_zero(packed.column_block(k * block.columns + block.count, rest));
       std::fill_n(bias + k * block.columns + block.count, rest, T{0});
     }
   }
@@ -265,8 +266,7 @@ class PersistentLoop {
     return {loop.packed_weights + block.first * GD, GD, block.count, block.columns};
   }
   static void pack_backward(const PersistentBackward<T>& loop, const UnitBlock& block) {
-    as_eigen(packed_backward(loop, block)) =
-        as_eigen(loop.weight_hh.column_block(block.first, block.count));
+    copy(loop.weight_hh.column_block(block.first, block.count), packed_backward(loop, block));
   }
 
   /// Step t of some sequences and units.

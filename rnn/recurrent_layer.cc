@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/bias.h"
+#include "core/elementwise.h"
 #include "core/gemm.h"
 #include "core/initialisers.h"
 #include "rnn/elman.h"
@@ -348,7 +349,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
     T* const db_ih = parameters_[kBiasIh].gradient.data();
     gemm(team, tokens.da, weight_ih(C), tokens.dx);
     gemm(team, tokens.da, tokens.x, dw_ih.column_block(0, C), {.transpose_a = true});
-    as_eigen(dw_ih.column_block(C, width() - C)).setZero();  // of channels that x lacks
+    set_zero(dw_ih.column_block(C, width() - C));  // of channels that x lacks
     std::fill_n(db_ih, parameters_[kBiasIh].gradient.size(), T{0});
     add_column_sums(team, tokens.da, db_ih);
   }
@@ -374,11 +375,11 @@ class RecurrentLayer final : public SequenceLayer<T> {
     const MatrixView<T> dw_hh = parameters_[kWeightHh].gradient.matrix();
     const Index pairs = da.rows - 1;
     const MatrixView<const T> h_previous = loop.y.tokens().row_block(0, pairs);
-    as_eigen(loop.gates.step(0)).setZero();
+    set_zero(loop.gates.step(0));
     gemm(team, da.column_block(0, shared).row_block(1, pairs), h_previous,
          dw_hh.row_block(0, shared), {.transpose_a = true});
     if constexpr (!kAllShared) {
-      as_eigen(loop.kept.step(0)).setZero();
+      set_zero(loop.kept.step(0));
       gemm(team, loop.kept.tokens().row_block(1, pairs), h_previous,
            dw_hh.row_block(shared, dw_hh.rows - shared), {.transpose_a = true});
     }

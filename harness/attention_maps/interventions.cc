@@ -4,6 +4,7 @@
 #include <functional>
 #include <utility>
 
+#include "core/eigen_view.h"
 #include "harness/tasks/grammar.h"
 #include "harness/tasks/task.h"
 #include "harness/tasks/task_batch.h"

@@ -1,6 +1,7 @@
 #include "harness/base/command_line.h"
 
 #include <algorithm>
+#include <boost/program_options.hpp>
 #include <charconv>
 #include <cmath>
 #include <iostream>
@@ -160,34 +161,43 @@ double parse_bytes(const std::string& option, const std::string& text) {
   return value * factor;
 }
 
+struct CommandLine::Options {
+  po::options_description shown{"Options", 100, 60};
+  po::options_description hidden;
+  po::positional_options_description positional;
+  po::variables_map values;
+};
+
 CommandLine::CommandLine(std::string command, std::string usage, std::string summary,
                          std::string examples)
     : command_(std::move(command)),
       usage_(std::move(usage)),
       summary_(std::move(summary)),
       examples_(std::move(examples)),
-      options_("Options", 100, 60) {
-  options_.add_options()("help,h", "show this help");
+      options_(std::make_unique<Options>()) {
+  options_->shown.add_options()("help,h", "show this help");
 }
+
+CommandLine::~CommandLine() = default;
 
 CommandLine& CommandLine::option(const std::string& name, const std::string& default_text,
                                  const std::string& help) {
   auto* value = po::value<std::string>();
   if (!default_text.empty()) value->default_value(default_text);
-  options_.add_options()(name.c_str(), value, help.c_str());
+  options_->shown.add_options()(name.c_str(), value, help.c_str());
   order_.push_back(name);
   return *this;
 }
 
 CommandLine& CommandLine::flag(const std::string& name, const std::string& help) {
-  options_.add_options()(name.c_str(), po::bool_switch(), help.c_str());
+  options_->shown.add_options()(name.c_str(), po::bool_switch(), help.c_str());
   order_.push_back(name);
   return *this;
 }
 
 CommandLine& CommandLine::positional(const std::string& name, const std::string& help) {
-  hidden_.add_options()(name.c_str(), po::value<std::string>(), help.c_str());
-  positional_.add(name.c_str(), 1);
+  options_->hidden.add_options()(name.c_str(), po::value<std::string>(), help.c_str());
+  options_->positional.add(name.c_str(), 1);
   order_.push_back(name);
   return *this;
 }
@@ -200,32 +210,36 @@ bool CommandLine::parse(const std::vector<std::string>& arguments) {
   for (const std::string& argument : own) refuse_placeholders(argument);
 
   po::options_description all;
-  all.add(options_).add(hidden_);
+  all.add(options_->shown).add(options_->hidden);
   // No abbreviations: a script must not change its meaning when an option is added.
   const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
   try {
-    po::store(po::command_line_parser(own).options(all).positional(positional_).style(style).run(),
-              values_);
-    if (values_.count("help") != 0) {
+    po::store(po::command_line_parser(own)
+                  .options(all)
+                  .positional(options_->positional)
+                  .style(style)
+                  .run(),
+              options_->values);
+    if (options_->values.count("help") != 0) {
       std::cout << help();
       return false;
     }
-    if (values_.count("config") != 0) {
-      const std::string path = values_["config"].as<std::string>();
+    if (options_->values.count("config") != 0) {
+      const std::string path = options_->values["config"].as<std::string>();
       std::istringstream file(read_config(path));
       try {
-        po::store(po::parse_config_file(file, options_), values_);
+        po::store(po::parse_config_file(file, options_->shown), options_->values);
       } catch (const po::error& error) {
         throw UsageError("--config: '" + path + "': " + error.what());
       }
     }
-    po::notify(values_);
+    po::notify(options_->values);
   } catch (const po::error& error) {
     throw UsageError(std::string(error.what()) + " (see seqbench " + command_ + " --help)");
   }
   for (const std::string& name : order_) {
-    if (given(name) && !values_[name].value().empty() &&
-        values_[name].value().type() == typeid(std::string) && text(name).empty()) {
+    if (given(name) && !options_->values[name].value().empty() &&
+        options_->values[name].value().type() == typeid(std::string) && text(name).empty()) {
       refuse_option(name, "", "a value (see seqbench " + command_ + " --help)");
     }
   }
@@ -238,13 +252,15 @@ void CommandLine::refuse_passed_on() const {
 }
 
 bool CommandLine::given(const std::string& name) const {
-  return values_.count(name) != 0 && !values_[name].defaulted();
+  return options_->values.count(name) != 0 && !options_->values[name].defaulted();
 }
 
-bool CommandLine::flag_given(const std::string& name) const { return values_[name].as<bool>(); }
+bool CommandLine::flag_given(const std::string& name) const {
+  return options_->values[name].as<bool>();
+}
 
 std::string CommandLine::text(const std::string& name) const {
-  return values_.count(name) == 0 ? "" : values_[name].as<std::string>();
+  return options_->values.count(name) == 0 ? "" : options_->values[name].as<std::string>();
 }
 
 Index CommandLine::integer(const std::string& name, Index low, Index high) const {
@@ -267,8 +283,8 @@ std::vector<std::string> CommandLine::names(const std::string& name,
 std::vector<std::pair<std::string, std::string>> CommandLine::effective() const {
   std::vector<std::pair<std::string, std::string>> pairs;
   for (const std::string& name : order_) {
-    if (values_.count(name) == 0) continue;
-    const bool is_flag = values_[name].value().type() == typeid(bool);
+    if (options_->values.count(name) == 0) continue;
+    const bool is_flag = options_->values[name].value().type() == typeid(bool);
     pairs.emplace_back(name, is_flag ? (flag_given(name) ? "true" : "false") : text(name));
   }
   return pairs;
@@ -278,7 +294,7 @@ std::string CommandLine::help() const {
   std::ostringstream stream;
   stream << "Usage: seqbench " << command_ << ' ' << usage_ << "\n\n"
          << summary_ << "\n\n"
-         << options_ << "\nExamples:\n"
+         << options_->shown << "\nExamples:\n"
          << examples_;
   return stream.str();
 }

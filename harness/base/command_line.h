@@ -2,9 +2,9 @@
 // into checked values whose errors name the option, the value and what is allowed.
 #pragma once
 
-#include <boost/program_options.hpp>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -56,6 +56,7 @@ class CommandLine {
  public:
   /// `usage` is the synopsis behind the command's name; `examples` are shown by --help.
   CommandLine(std::string command, std::string usage, std::string summary, std::string examples);
+  ~CommandLine();
 
   /// An option with a value; an empty default means "not given".
   CommandLine& option(const std::string& name, const std::string& default_text,
@@ -93,10 +94,8 @@ class CommandLine {
 
  private:
   std::string command_, usage_, summary_, examples_;
-  boost::program_options::options_description options_;
-  boost::program_options::options_description hidden_;
-  boost::program_options::positional_options_description positional_;
-  boost::program_options::variables_map values_;
+  struct Options;  // Boost.Program_options's part, whose headers are for command_line.cc alone
+  std::unique_ptr<Options> options_;
   std::vector<std::string> order_;
   std::vector<std::string> passed_on_;
 };

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <ctime>
 #include <map>
+#include <nlohmann/json.hpp>
+#include <utility>
 
 #include "harness/base/durable_file.h"
 #include "harness/base/errors.h"
@@ -99,10 +101,10 @@ RunDirectory::RunDirectory(const CommandLine& line, const std::vector<std::strin
     throw FileError("--out: '" + chosen.string() + "' cannot be written: " + std::strerror(errno));
   }
 
-  machine_ = read_machine(path_ / kMachineFile);
-  described_ = describe_machine();
-  if (!machine_.empty()) {
-    const std::vector<Difference> found = run_differences(machine_, described_);
+  machine_ = std::make_unique<Json>(read_machine(path_ / kMachineFile));
+  described_ = std::make_unique<const Json>(describe_machine());
+  if (!machine_->empty()) {
+    const std::vector<Difference> found = run_differences(*machine_, *described_);
     if (!found.empty()) {
       throw UsageError(std::string(resuming_ ? "--resume" : "--out") + ": '" + chosen.string() +
                        "' holds what another build or machine wrote: " + listed(found) +
@@ -115,7 +117,7 @@ RunDirectory::RunDirectory(const CommandLine& line, const std::vector<std::strin
 void RunDirectory::refuse_other_options(const std::string& command, const CommandLine& line,
                                         const std::vector<std::string>& commands) const {
   if (!resuming_) return;
-  const Json earlier = last_record(machine_, commands);
+  const Json earlier = last_record(*machine_, commands);
   if (earlier.empty()) return;
   const std::vector<Difference> found = command_differences(earlier, command_record(command, line));
   if (!found.empty()) {
@@ -133,40 +135,45 @@ RunDirectory::~RunDirectory() {
   }
 }
 
-void RunDirectory::record_measured(const Json& measured) { machine_["measured"] = measured; }
+void RunDirectory::record_measured(const Json& measured) { (*machine_)["measured"] = measured; }
+
+void RunDirectory::record_command(const std::string& command, const CommandLine& line) {
+  record_command(command, line, Json::array());
+}
 
 void RunDirectory::record_command(const std::string& command, const CommandLine& line,
                                   const Json& probes) {
-  Json commands = list_in(machine_, "commands");
+  Json commands = list_in(*machine_, "commands");
   Json& record = commands.emplace_back(command_record(command, line));
   record["started"] = utc_now();
-  if (!probes.is_null()) record["probes"] = probes;
+  if (!probes.empty()) record["probes"] = probes;
 
-  const Json latest = latest_probes(list_in(machine_, "probes"), probes);
-  const auto measured = machine_.find("measured");
-  Json described = described_;
-  if (measured != machine_.end()) described["measured"] = *measured;
-  machine_ = described;
-  machine_["run_id"] = run_id();
-  machine_["probes"] = latest;
-  machine_["commands"] = commands;
+  const Json latest = latest_probes(list_in(*machine_, "probes"), probes);
+  const auto measured = machine_->find("measured");
+  Json machine = *described_;
+  if (measured != machine_->end()) machine["measured"] = *measured;
+  machine["run_id"] = run_id();
+  machine["probes"] = latest;
+  machine["commands"] = commands;
+  *machine_ = std::move(machine);
   write_machine_json();
   command_runs_ = true;
 }
 
 void RunDirectory::record_wall_time(const Json& seconds) {
-  machine_["commands"].back()["wall_seconds"] = seconds;
+  (*machine_)["commands"].back()["wall_seconds"] = seconds;
 }
 
 void RunDirectory::record_end(int exit_code) {
   command_runs_ = false;
-  machine_["commands"].back()["ended"] = utc_now();
-  machine_["commands"].back()["exit_code"] = exit_code;
+  Json& record = (*machine_)["commands"].back();
+  record["ended"] = utc_now();
+  record["exit_code"] = exit_code;
   write_machine_json();
 }
 
 void RunDirectory::write_machine_json() const {
-  replace_file(path_ / kMachineFile, machine_.dump(2) + "\n");
+  replace_file(path_ / kMachineFile, machine_->dump(2) + "\n");
 }
 
 std::string utc_now() { return formatted_time("%Y-%m-%dT%H:%M:%SZ"); }

@@ -2,7 +2,8 @@
 #pragma once
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -41,11 +42,12 @@ class RunDirectory {
   /// What probe_machine() found; the last one stays in machine.json. On disk with
   /// record_command().
   void record_measured(const nlohmann::ordered_json& measured);
-  /// Adds the command with its effective options and its `probes` (a list, or null) to
+  /// Adds the command with its effective options and its `probes` (a list) to
   /// machine.json, beside the machine and the latest probe of each number of threads. Throws
   /// FileError.
   void record_command(const std::string& command, const CommandLine& line,
-                      const nlohmann::ordered_json& probes = nullptr);
+                      const nlohmann::ordered_json& probes);
+  void record_command(const std::string& command, const CommandLine& line);
   /// Adds to that command what its time went into: seconds by activity. On disk with record_end().
   void record_wall_time(const nlohmann::ordered_json& seconds);
   /// Notes when the command just recorded ended, and how. Throws FileError.
@@ -58,8 +60,8 @@ class RunDirectory {
   FileDescriptor lock_{-1};
   bool resuming_ = false;
   bool command_runs_ = false;
-  nlohmann::ordered_json described_;  // this machine and build
-  nlohmann::ordered_json machine_;    // what machine.json holds
+  std::unique_ptr<const nlohmann::ordered_json> described_;  // this machine and build
+  std::unique_ptr<nlohmann::ordered_json> machine_;          // what machine.json holds
 };
 
 /// Now, as "2026-11-23T17:30:05Z".

@@ -1,6 +1,7 @@
 #include "harness/files/run_identity.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "harness/base/errors.h"

@@ -1,7 +1,7 @@
 // What makes two runs the same experiment: machine, build, and the options that decide the rows.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -1,7 +1,7 @@
 // What is true of the machine and the build: the part of machine.json that describes them.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include "harness/machine/probe.h"
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/elementwise.h"
 #include "core/gelu.h"
 #include "core/relu.h"
 #include "core/reversed_layer.h"
@@ -156,7 +157,7 @@ void Block<T>::forward(const ThreadTeam& team, SequenceView<const T> x, Sequence
   norm1_.forward(x.tokens(), normed.tokens(), buffers_.mean1, buffers_.rstd1);
   mix(team, normed, mixed, keep);
   const MatrixView<T> r = spec_.has_second_norm() ? rows_of(buffers_.residual, N) : y.tokens();
-  as_eigen(r) = as_eigen(x.tokens()) + as_eigen(mixed.tokens());
+  assign_sum(x.tokens(), mixed.tokens(), r);
 
   // 2. y = r + MLP(LN₂(r))
   if (spec_.has_second_norm()) mlp_forward(team, r, y.tokens());
@@ -177,7 +178,7 @@ void Block<T>::backward(const ThreadTeam& team, SequenceView<const T> x, Sequenc
   // Undoes 1: dx = dr + dLN₁(dL(dr))
   mix_backward(team, normed, mixed, dy, dnormed);
   norm1_.backward(x.tokens(), buffers_.mean1, buffers_.rstd1, dnormed.tokens(), dx.tokens());
-  as_eigen(dx.tokens()) += as_eigen(dy.tokens());
+  add(dy.tokens(), dx.tokens());
 }
 
 template <typename T>
@@ -217,19 +218,17 @@ void Block<T>::forward_rows(const ThreadTeam& team, const RowPass<T>& pass, Keep
   if (layer_takes(pass)) {
     const MatrixView<T> mixed = rows_of(buffers_.mixed, rows);
     layer_->forward_rows(team, layer_pass(pass, normed, mixed), keep);
-    as_eigen(r) = as_eigen(mixed);
+    copy(mixed, r);
   } else {
     assert(pass.shared.empty());
     const SequenceView<T> mixed{buffers_.mixed.data(), B, S, D};
     mix(team, {normed.data, B, S, D}, mixed, keep);
-    for (Index a = 0; a < rows; ++a) {
-      as_eigen(r).row(a) = as_eigen(mixed.tokens()).row(pass.wanted[std::size_t(a)]);
-    }
+    gather_rows(mixed.tokens(), pass.wanted, r);
   }
-  for (Index i = 0; i < rows; ++i) {
-    const auto k = static_cast<std::size_t>(i);
-    as_eigen(r).row(i) +=
-        as_eigen(pass.x).row(pass.shared.empty() ? pass.wanted[k] : pass.shared[k]);
+  if (pass.shared.empty()) {
+    add_gathered_rows(pass.x, pass.wanted, r);
+  } else {
+    add_gathered_rows(pass.x, pass.shared, r);
   }
 
   // 2. y = r + MLP(LN₂(r))
@@ -255,10 +254,7 @@ void Block<T>::backward_rows(const ThreadTeam& team, const RowPass<T>& pass, Mat
     const MatrixView<T> mixed = rows_of(buffers_.mixed, rows);
     layer_->backward_rows(team, layer_pass(pass, normed, mixed), dy, dnormed);
   } else {  // dx is all of dr on the way
-    as_eigen(dx).setZero();
-    for (Index a = 0; a < rows; ++a) {
-      as_eigen(dx).row(pass.wanted[std::size_t(a)]) = as_eigen(dy).row(a);
-    }
+    scatter_rows(dy, pass.wanted, dx);
     mix_backward(team, {normed.data, B, S, D}, {buffers_.mixed.data(), B, S, D}, {dx.data, B, S, D},
                  {dnormed.data, B, S, D});
   }
@@ -267,12 +263,10 @@ void Block<T>::backward_rows(const ThreadTeam& team, const RowPass<T>& pass, Mat
   if (pass.wanted.empty()) {
     norm1_.backward(pass.x, buffers_.mean1, buffers_.rstd1, dnormed, dnormed);
     embedding_backward<T>(pass.shared, dy, dx);
-    as_eigen(dx) += as_eigen(dnormed);
+    add(dnormed, dx);
   } else {
     norm1_.backward(pass.x, buffers_.mean1, buffers_.rstd1, dnormed, dx);
-    for (Index a = 0; a < rows; ++a) {
-      as_eigen(dx).row(pass.wanted[std::size_t(a)]) += as_eigen(dy).row(a);
-    }
+    scatter_add_rows(dy, pass.wanted, dx);
   }
 }
 
@@ -304,7 +298,7 @@ void Block<T>::apply_layers(const ThreadTeam& team, SequenceView<const T> x, Seq
   const SequenceView<T> other{buffers_.other_way.data(), x.batch, x.steps, x.width};
   layer_->forward(team, x, one, keep);
   reversed_->forward(team, x, other, keep);
-  as_eigen(y.tokens()) = as_eigen(one.tokens()) + as_eigen(other.tokens());
+  assign_sum(one.tokens(), other.tokens(), y.tokens());
 }
 
 template <typename T>
@@ -317,7 +311,7 @@ void Block<T>::apply_layers_backward(const ThreadTeam& team, SequenceView<const 
   const SequenceView<T> dother{buffers_.dother_way.data(), x.batch, x.steps, x.width};
   layer_->backward(team, x, one, dy, dx);
   reversed_->backward(team, x, other, dy, dother);
-  as_eigen(dx.tokens()) += as_eigen(dother.tokens());
+  add(dother.tokens(), dx.tokens());
 }
 
 template <typename T>
@@ -325,7 +319,7 @@ void Block<T>::mlp_forward(const ThreadTeam& team, MatrixView<const T> r, Matrix
   const auto normed = rows_of(buffers_.normed2, r.rows);
   norm2_.forward(r, normed, buffers_.mean2, buffers_.rstd2);
   if (!spec_.has_mlp()) {
-    as_eigen(y) = as_eigen(r) + as_eigen(normed);
+    assign_sum(r, normed, y);
     return;
   }
   const bool gelu = spec_.form.mlp == MlpKind::kGelu;
@@ -334,7 +328,7 @@ void Block<T>::mlp_forward(const ThreadTeam& team, MatrixView<const T> r, Matrix
   linear1_.forward(team, normed, before);
   (gelu ? gelu_forward<T> : relu_forward<T>)(elements(before), elements(hidden));
   linear2_.forward(team, hidden, y);
-  as_eigen(y) += as_eigen(r);
+  add(r, y);
 }
 
 /// dy becomes dr = dy + dLN₂(dMLP(dy)).
@@ -356,7 +350,7 @@ void Block<T>::mlp_backward(const ThreadTeam& team, MatrixView<const T> r, Matri
     dmlp_input = dnormed;
   }
   norm2_.backward(r, buffers_.mean2, buffers_.rstd2, dmlp_input, dnormed);
-  as_eigen(dy) += as_eigen(dnormed);
+  add(dnormed, dy);
 }
 
 template class Block<float>;

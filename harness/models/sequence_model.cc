@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "attention/positional_encoding.h"
+#include "core/elementwise.h"
 #include "core/loss.h"
 #include "harness/tasks/task.h"
 #include "harness/tasks/task_batch.h"
@@ -20,7 +21,7 @@ constexpr double kDeviation = 0.02;
 template <typename T>
 Index first_maximum(MatrixView<const T> row) {
   const T* const end = row.data + row.cols;
-  const T* const found = std::find(row.data, end, as_eigen(row).maxCoeff());
+  const T* const found = std::find(row.data, end, *std::max_element(row.data, end));
   return found == end ? 0 : found - row.data;
 }
 
@@ -187,9 +188,7 @@ double SequenceModel<T>::forward(const ThreadTeam& team, const TaskBatch& batch,
     blocks_[last]->forward_rows(team, pass_to_answers(batch), keep);
   } else {
     const MatrixView<T> output = view(buffers_.states.back(), batch).tokens();
-    for (Index a = 0; a < A; ++a) {
-      as_eigen(features).row(a) = as_eigen(output).row(batch.answer_rows[std::size_t(a)]);
-    }
+    gather_rows(output, std::span(batch.answer_rows), features);
   }
 
   // 4. To logits and the loss.
@@ -213,7 +212,7 @@ void SequenceModel<T>::backward(const ThreadTeam& team, const TaskBatch& batch, 
   const MatrixView<T> dlogits = buffers_.logits.matrix().row_block(0, A);
   const MatrixView<T> dfeatures = buffers_.dfeatures.matrix().row_block(0, A);
   loss_backward(batch, dlogits);
-  if (loss_scale != 1) as_eigen(dlogits) *= T(loss_scale);
+  if (loss_scale != 1) scale(dlogits, T(loss_scale));
   readout_.backward(team, normed, dlogits, dfeatures);
   if (spec_.has_final_norm()) {
     final_norm_.backward(features, buffers_.mean, buffers_.rstd, dfeatures, dfeatures);
@@ -226,10 +225,7 @@ void SequenceModel<T>::backward(const ThreadTeam& team, const TaskBatch& batch, 
                                  view(buffers_.dstate, batch).tokens());
   } else {
     const MatrixView<T> dlast = view(buffers_.dstate, batch).tokens();
-    as_eigen(dlast).setZero();
-    for (Index a = 0; a < A; ++a) {
-      as_eigen(dlast).row(batch.answer_rows[std::size_t(a)]) = as_eigen(dfeatures).row(a);
-    }
+    scatter_rows(dfeatures, std::span(batch.answer_rows), dlast);
   }
 
   // Undoes 2.
@@ -270,9 +266,11 @@ void SequenceModel<T>::embed(const ThreadTeam& team, const TaskBatch& batch,
 
 template <typename T>
 void SequenceModel<T>::drop_elements(MatrixView<T> states) {
-  const MatrixView<const T> multipliers(buffers_.embedding_multipliers.data(), states.rows,
-                                        states.cols);
-  as_eigen(states).array() *= as_eigen(multipliers).array();
+  const T* const multipliers = buffers_.embedding_multipliers.data();
+  for (Index i = 0; i < states.rows; ++i) {
+    T* const row = states.row(i);
+    for (Index j = 0; j < states.cols; ++j) row[j] *= multipliers[i * states.cols + j];
+  }
 }
 
 template <typename T>

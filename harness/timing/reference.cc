@@ -1,6 +1,5 @@
 #include "harness/timing/reference.h"
 
-#include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -8,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "core/eigen_view.h"
 #include "harness/machine/placement.h"
 #include "harness/timing/case.h"
 

@@ -1,6 +1,7 @@
 #include "harness/timing/wall_time.h"
 
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <numeric>
 
 namespace seqbench {

@@ -3,7 +3,7 @@
 
 #include <array>
 #include <chrono>
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 namespace seqbench {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/eigen_view.h"
 #include "harness/tasks/task.h"
 #include "harness/tasks/task_batch.h"
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/elementwise.h"
 #include "harness/tasks/task_batch.h"
 
 namespace seqbench {
@@ -41,14 +42,13 @@ double SlicedPass<T>::run(const ThreadTeam& team, const TaskBatch& batch) {
     if (slices.count() == 1) break;
     const bool last = i == slices.count() - 1;
     for (std::size_t k = 0; k < parameters.size(); ++k) {
-      auto sum = as_eigen(sums_[k].matrix());
-      auto gradient = as_eigen(parameters[k]->gradient.matrix());
+      const auto sum = sums_[k].matrix(), gradient = parameters[k]->gradient.matrix();
       if (i == 0) {
-        sum = gradient;
+        copy(gradient, sum);
       } else if (last) {
-        gradient += sum;
+        add(sum, gradient);
       } else {
-        sum += gradient;
+        add(gradient, sum);
       }
     }
   }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "attention/scaled_dot_product.h"
+#include "core/eigen_view.h"
 #include "tests/test_data.h"
 
 namespace seqbench {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "attention/multi_head_attention.h"
+#include "core/eigen_view.h"
 #include "tests/attention/attention_data.h"
 
 namespace seqbench {

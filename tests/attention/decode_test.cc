@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "attention/multi_head_attention.h"
+#include "core/eigen_view.h"
 #include "tests/test_data.h"
 
 namespace seqbench {

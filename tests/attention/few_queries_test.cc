@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "attention/multi_head_attention.h"
+#include "core/eigen_view.h"
 #include "tests/test_data.h"
 
 namespace seqbench {

@@ -2,6 +2,7 @@
 
 #include "attention/fused_tile.h"
 #include "attention/fused_workspace.h"
+#include "core/eigen_view.h"
 #include "tests/attention/attention_data.h"
 
 namespace seqbench {

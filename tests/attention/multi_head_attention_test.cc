@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "attention/fused_tile.h"
+#include "core/eigen_view.h"
 #include "tests/counted_allocations.h"
 #include "tests/gradient_check.h"
 #include "tests/test_data.h"

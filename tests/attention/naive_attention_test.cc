@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "core/dropout.h"
+#include "core/eigen_view.h"
 #include "tests/attention/attention_data.h"
 #include "tests/slopes.h"
 

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "core/eigen_view.h"
 #include "tests/test_data.h"
 
 namespace seqbench {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/eigen_view.h"
 #include "tests/slopes.h"
 #include "tests/test_data.h"
 

@@ -1,3 +1,4 @@
+#include "core/eigen_view.h"
 #include "core/embedding.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+#include "core/eigen_view.h"
 #include "core/layer_norm.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+#include "core/eigen_view.h"
 #include "rnn/recurrent_layer.h"
 
 #include <gtest/gtest.h>

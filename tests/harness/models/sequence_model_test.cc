@@ -1,3 +1,4 @@
+#include "core/eigen_view.h"
 #include "harness/models/sequence_model.h"
 
 #include <gtest/gtest.h>

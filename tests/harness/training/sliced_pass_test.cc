@@ -1,3 +1,4 @@
+#include "core/eigen_view.h"
 #include "harness/training/sliced_pass.h"
 
 #include <gtest/gtest.h>
