@@ -11,8 +11,10 @@
 #include "core/gemm.h"
 #include "core/thread_team.h"
 #include "harness/base/command_line.h"
+#include "harness/base/environment.h"
 #include "harness/base/errors.h"
 #include "harness/base/interrupt.h"
+#include "harness/base/standard_streams.h"
 #include "harness/commands/attend.h"
 #include "harness/commands/compare.h"
 #include "harness/commands/conform.h"
@@ -108,17 +110,15 @@ int report(const std::string& message, int exit_code) {
   return exit_code;
 }
 
-}  // namespace
-
-int main(int count, char** values) {
-  seqbench::install_signal_handlers();
-  seqbench::flush_subnormals_to_zero();
-  seqbench::make_blas_serial();
-  omp_set_dynamic(0);  // a team has as many threads as its rows say
+/// The exit code, after one line about what went wrong.
+int run_guarded(const Arguments& arguments) {
   try {
     seqbench::refuse_openmp_binding();
     seqbench::usable_cpus();  // before any thread is pinned
-    return run(Arguments(values + 1, values + count));
+    const int code = run(arguments);
+    const std::string problem = seqbench::flush_standard_output();
+    return problem.empty() ? code
+                           : report("standard output: cannot be written: " + problem, kFailed);
   } catch (const seqbench::Interrupted& stop) {
     const std::string how = stop.signal == SIGINT ? "interrupted" : "terminated";
     return report(how + "; what is finished is kept, a sweep goes on with --resume",
@@ -130,4 +130,16 @@ int main(int count, char** values) {
   } catch (const std::exception& error) {
     return report(error.what(), kFailed);
   }
+}
+
+}  // namespace
+
+int main(int count, char** values) {
+  seqbench::open_missing_streams();
+  seqbench::silence_libraries();
+  seqbench::install_signal_handlers();
+  seqbench::flush_subnormals_to_zero();
+  seqbench::make_blas_serial();
+  omp_set_dynamic(0);  // a team has as many threads as its rows say
+  return run_guarded(Arguments(values + 1, values + count));
 }

@@ -8,10 +8,12 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "core/gemm.h"
 #include "core/simd.h"
+#include "harness/base/environment.h"
 #include "harness/machine/build_id.h"
 #include "harness/machine/build_info.h"
 #include "harness/machine/cgroup.h"
@@ -55,11 +57,7 @@ Json as_json(const std::vector<CacheKind>& caches) {
 
 Json environment_variables() {
   Json set = Json::object();
-  for (const char* name : {"OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OMP_DYNAMIC",
-                           "OMP_MAX_ACTIVE_LEVELS", "OMP_PROC_BIND", "OMP_WAIT_POLICY",
-                           "GOMP_SPINCOUNT", "OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS"}) {
-    if (const char* value = std::getenv(name)) set[name] = value;
-  }
+  for (const auto& [name, value] : library_variables()) set[name] = value;
   return set;
 }
 

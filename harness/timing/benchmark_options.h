@@ -6,8 +6,8 @@
 
 namespace seqbench {
 
-/// Passes options on to Google Benchmark. Throws UsageError when it does not know one of them, or
-/// when it is one that seqbench sets itself.
+/// Passes options on to Google Benchmark. Throws UsageError for one that it does not know, whose
+/// value it does not understand, which has no effect here, or which seqbench sets itself.
 void pass_to_benchmark(const std::vector<std::string>& arguments);
 
 }  // namespace seqbench
