@@ -1,18 +1,24 @@
-"""The installed layers in somebody else's project: find_package, link, run on several threads."""
+"""The layers in somebody else's project: installed and found, or as a part of it; the build's own facts."""
 
+import json
 import os
 import pathlib
+import re
 import subprocess
 import unittest
 
 from program import PROGRAM, ProgramTest
 
 BUILD = pathlib.Path(PROGRAM).parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# The tools that built the program: a newcomer may have no others.
+TOOLS = ["-G", os.environ.get("SEQBENCH_GENERATOR", "Ninja"),
+         f"-DCMAKE_CXX_COMPILER={os.environ.get('SEQBENCH_CXX', 'c++')}"]
 
 LISTS = """\
 cmake_minimum_required(VERSION 3.22)
 project(consumer LANGUAGES CXX)
-find_package(seqbench 0.1 REQUIRED)
+{layers}
 add_executable(consumer consumer.cc)
 target_link_libraries(consumer PRIVATE seqbench::attention)
 """
@@ -49,24 +55,94 @@ int main() {
 """
 
 
-class Install(ProgramTest):
-    def call(self, *command):
+class BuildTest(ProgramTest):
+    def call(self, *command, **options):
         process = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                 text=True, timeout=300)
+                                 text=True, timeout=600, **options)
         self.assertEqual(process.returncode, 0, process.stdout)
+        self.assertNotIn("Warning", process.stdout)
+        self.assertNotIn("warning: ", process.stdout)
+        return process.stdout
+
+
+class Install(BuildTest):
+    def write_consumer(self, layers):
+        """The folder of a project that has the layers by these lines of CMake."""
+        source = self.folder / "source"
+        source.mkdir()
+        (source / "CMakeLists.txt").write_text(LISTS.format(layers=layers))
+        (source / "consumer.cc").write_text(CONSUMER)
+        return source
 
     @unittest.skipUnless((BUILD / "cmake_install.cmake").exists(), "not run from a build folder")
     def test_a_project_links_the_installed_layers(self):
-        prefix, source, build = (self.folder / name for name in ["prefix", "source", "build"])
-        source.mkdir()
-        (source / "CMakeLists.txt").write_text(LISTS)
-        (source / "consumer.cc").write_text(CONSUMER)
+        source, prefix, build = self.write_consumer("find_package(seqbench 0.1 REQUIRED)"), \
+            self.folder / "prefix", self.folder / "build"
         self.call("cmake", "--install", BUILD, "--prefix", prefix)
         self.assertTrue(os.access(prefix / "bin" / "seqbench", os.X_OK))
-        self.call("cmake", "-S", source, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}",
+        self.call("cmake", *TOOLS, "-S", source, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}",
                   "-DCMAKE_BUILD_TYPE=Release")
         self.call("cmake", "--build", build)
         self.call(build / "consumer")
+
+    def test_a_project_has_seqbench_as_a_part(self):
+        source = self.write_consumer(f"add_subdirectory({ROOT} seqbench)")
+        build = self.folder / "build"
+        self.call("cmake", *TOOLS, "-S", source, "-B", build, "-DCMAKE_BUILD_TYPE=Debug",
+                  "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON")
+        self.call("cmake", "--build", build, "--target", "consumer", "seqbench_build_info")
+        self.call(build / "consumer")
+        self.assertTrue((build / "seqbench" / "harness" / "build_info.cc").exists())
+        # What is the other project's: its warnings, its tests, what it installs.
+        commands = json.loads((build / "compile_commands.json").read_text())
+        of_consumer = [one["command"] for one in commands if one["file"].endswith("consumer.cc")]
+        self.assertEqual(len(of_consumer), 1)
+        self.assertNotIn("-Wshadow", of_consumer[0])
+        self.assertEqual([one["file"] for one in commands if "/tests/" in one["file"]], [])
+        self.call("cmake", "--install", build, "--prefix", self.folder / "prefix")
+        self.assertFalse((self.folder / "prefix").exists())
+
+
+class Provenance(BuildTest):
+    """The commit that the program says it was built from."""
+
+    def commit_told_in(self, folder, **environment):
+        output = self.folder / "build_info.cc"
+        output.unlink(missing_ok=True)
+        self.call("cmake", f"-DOUTPUT={output}", f"-DSOURCE_DIR={folder}", "-DVERSION=1",
+                  "-P", ROOT / "cmake" / "BuildInfo.cmake", env={**os.environ, **environment})
+        return re.search('kGitCommit = "(.*)"', output.read_text())[1]
+
+    def make_repository(self, folder):
+        folder.mkdir()
+        (folder / "file").write_text("text\n")
+        git = ["git", "-C", folder, "-c", "user.name=n", "-c", "user.email=e@x"]
+        self.call(*git, "init", "--quiet")
+        self.call(*git, "add", ".")
+        self.call(*git, "commit", "--quiet", "--message", "first")
+        return self.call(*git, "rev-parse", "--short=12", "HEAD").strip()
+
+    def test_the_commit_of_the_sources_own_repository(self):
+        top = self.folder / "caf\u00e9 x;y"
+        commit = self.make_repository(top)
+        self.assertEqual(self.commit_told_in(top), commit)
+        (top / "file").write_text("other\n")
+        self.assertEqual(self.commit_told_in(top), commit + "-dirty")
+
+    def test_another_repository_does_not_tell_it(self):
+        outer = self.folder / "outer"
+        self.make_repository(outer)
+        unpacked = outer / "unpacked"
+        unpacked.mkdir()
+        self.assertEqual(self.commit_told_in(unpacked), "unknown")
+        # Nor one that the environment names, whether the sources have a repository or not.
+        alone = self.folder / "alone"
+        alone.mkdir()
+        there = {"GIT_DIR": str(outer / ".git"), "GIT_WORK_TREE": str(alone)}
+        self.assertEqual(self.commit_told_in(alone, **there), "unknown")
+        own = self.folder / "own"
+        commit = self.make_repository(own)
+        self.assertEqual(self.commit_told_in(own, GIT_DIR=str(outer / ".git")), commit)
 
 
 if __name__ == "__main__":
