@@ -1,12 +1,13 @@
 """The Python environment that holds the other libraries."""
 
 import fcntl
-import hashlib
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import python_venv
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / "scripts/peers-requirements.txt"
@@ -14,9 +15,8 @@ VENV = ROOT / ".venv-peers"
 VARIABLE = "SEQBENCH_PEERS_PYTHON"
 
 PACKAGES = ("torch", "onnxruntime", "onnx", "numpy", "safetensors")
-_VERSIONS = ("import importlib.metadata, json, platform;"
-             "print(json.dumps({'python': platform.python_version()} |"
-             f" {{name: importlib.metadata.version(name) for name in {PACKAGES}}}))")
+# The -E leaves a Python of the user's choice the user's own packages, which -I would not.
+LAUNCHER = ("-E", "-X", "utf8", "-B", str(ROOT / "scripts/isolated.py"), "peers")
 
 
 class PythonError(Exception):
@@ -33,7 +33,8 @@ def chosen_python(option):
 def versions(python):
     """{package: version} of what the workers import. Raises PythonError."""
     try:
-        process = subprocess.run([python, "-c", _VERSIONS], capture_output=True, text=True)
+        process = subprocess.run([python, *LAUNCHER, "peer_runs.versions"], capture_output=True,
+                                 text=True)
     except OSError as error:
         raise PythonError(f"--python: '{python}' cannot be run: {error.strerror}") from error
     if process.returncode != 0:
@@ -44,14 +45,11 @@ def versions(python):
 
 
 def venv_python():
-    """Makes .venv-peers/ when it is missing or its requirements have changed."""
-    stamp_file = VENV / "seqbench-stamp"
-    stamp = sys.version + hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+    """Makes .venv-peers/ when it is not whole or its requirements have changed."""
     with open(REQUIREMENTS, "rb") as lock:  # one run at a time; the others wait
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not stamp_file.exists() or stamp_file.read_text() != stamp:
+        if not python_venv.is_whole(VENV, REQUIREMENTS):
             install()
-            stamp_file.write_text(stamp)
     return VENV / "bin/python"
 
 
@@ -59,10 +57,6 @@ def install():
     pins = [line for line in REQUIREMENTS.read_text().splitlines() if "==" in line]
     print(f"peers: installing into {VENV} (some 6 GB, once): {' '.join(pins)}", file=sys.stderr)
     try:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
-        subprocess.run([VENV / "bin/python", "-m", "pip", "install", "--quiet", "--no-input",
-                        "--disable-pip-version-check", "--only-binary", ":all:",
-                        "--requirement", REQUIREMENTS], check=True)
-    except subprocess.CalledProcessError as error:
-        raise PythonError(f"{VENV} cannot be made: {' '.join(map(str, error.cmd))} ended with "
-                                f"exit code {error.returncode}") from error
+        python_venv.install(VENV, REQUIREMENTS, [], PACKAGES)
+    except (python_venv.VenvError, OSError) as error:
+        raise PythonError(f"{VENV} cannot be made: {error}") from error

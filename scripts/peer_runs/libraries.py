@@ -1,15 +1,12 @@
 """The table of the other libraries, the peers: how the worker of each is started."""
 
-import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from peer_runs.server_process import ServerProcess
-from peer_runs.environment import ROOT
-
-SCRIPTS = Path(__file__).resolve().parents[1]
+from peer_runs.environment import LAUNCHER, ROOT
 
 
 class BuildError(Exception):
@@ -55,12 +52,10 @@ class Launch:
         peer = self.peers[name]
         common = ["--threads", threads, "--min-time", self.min_time]
         if peer.module:
-            command = [self.python, "-W", "ignore", "-B", "-m", peer.module, *common]
+            command = [self.python, "-W", "ignore", *LAUNCHER, peer.module, *common]
         else:
             command = [self.onednn_program, *self.grid, *common]
-        path = os.pathsep.join(filter(None, [str(SCRIPTS), os.environ.get("PYTHONPATH")]))
-        return ServerProcess(name, command, cpus=self.cpus[:threads],
-                         environment=peer.environment | {"PYTHONPATH": path})
+        return ServerProcess(name, command, cpus=self.cpus[:threads], environment=peer.environment)
 
 
 def start_seqbench(program, grid, threads, min_time):

@@ -3,8 +3,9 @@
 SCRIPT is JSON: `cases` (the answer to list), `seconds` (of the first, second, … repetition of a
 case, then again from the first), `peak`; `prepare` replaces parts of the answer to prepare;
 `repeat` those of the answer to repeat; `dies_at` is the repetition at which the process kills
-itself. Run as `-c CODE` it is a Python that
-names its packages; as `-m MODULE` it is that module's worker, scripted by FAKE_LIBRARY.
+itself. With scripts/isolated.py
+among its arguments it is the Python of scripts/peers: it names its packages, or is a library's
+worker, scripted by FAKE_LIBRARY.
 """
 
 import json
@@ -58,10 +59,11 @@ class Fake:
 
 
 def main():
-    if "-c" in sys.argv:
+    if "peer_runs.versions" in sys.argv:
         print(json.dumps(VERSIONS))
         return
-    script = os.environ["FAKE_LIBRARY"] if "-m" in sys.argv else sys.argv[1]
+    is_worker = any(word.endswith("isolated.py") for word in sys.argv)
+    script = os.environ["FAKE_LIBRARY"] if is_worker else sys.argv[1]
     fake = Fake(json.loads(script))
     for line in sys.stdin:
         print(json.dumps(fake.answer(json.loads(line))), flush=True)
