@@ -11,6 +11,7 @@ from peer_runs.libraries import (PEERS, STEP_PEERS, BuildError, Launch, build_on
 from peer_runs.environment import PythonError, chosen_python, versions
 from peer_runs.options import grid_arguments, parse
 from peer_runs.step_cases import StepCase
+from utf8 import shown
 
 
 class Stopped(BaseException):
@@ -59,7 +60,7 @@ def measure(options, seqbench):
 def recorded(options):
     """The options for machine.json, but for the folder that it is in."""
     texts = vars(options) | {"peers": ",".join(options.peers)}
-    return {name: value if isinstance(value, int) else str(value)
+    return {name: value if isinstance(value, int) else shown(str(value))
             for name, value in texts.items() if value is not None and name != "out"}
 
 

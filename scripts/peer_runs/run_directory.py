@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from peer_runs import rows, step_rows
+from utf8 import is_utf8, shown
 
 
 class RunDirectoryError(Exception):
@@ -36,6 +37,9 @@ class RunDirectory:
         """Creates the folder, or takes one that holds none of `case_ids` yet, and is its only writer
         while it lives. Raises RunDirectoryError."""
         self.path = Path(path).resolve()
+        if not is_utf8(self.run_id):
+            raise RunDirectoryError(f"--out: '{shown(str(path))}' is not allowed; expected a name "
+                                    "in UTF-8, since every row holds it")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:

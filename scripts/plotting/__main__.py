@@ -8,6 +8,7 @@ from pathlib import Path
 
 from plotting import claims, figures, report
 from plotting.reading import RunError, read_run
+from utf8 import shown
 
 DESCRIPTION = """\
 Draws PNG and SVG plots, claims.txt and an offline report.html from the CSV files of runs.
@@ -51,7 +52,8 @@ def with_names_of_their_own(runs):
     does not tell them apart."""
     names = Counter(run.name for run in runs)
     runs = [
-        replace(run, name=f"{run.folder.parent.name}/{run.name}") if names[run.name] > 1 else run
+        replace(run, name=f"{shown(run.folder.parent.name)}/{run.name}")
+        if names[run.name] > 1 else run
         for run in runs
     ]
     seen = Counter()
@@ -74,7 +76,8 @@ def draw(runs, folder):
         "report.html": report.report_html(runs, drawn),
     }
     for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        # JSON can hold half of a surrogate pair, which UTF-8 cannot.
+        (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace")
         print(folder / name)
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from utf8 import shown
+
 # The columns that plots and claims use, by table; a file may hold more.
 COLUMNS = {
     "throughput": (
@@ -94,7 +96,7 @@ def read_run(folder):
     folder = Path(folder).resolve()
     if not folder.is_dir():
         raise RunError(f"{folder}: no such run directory")
-    run = Run(folder=folder, name=folder.name)
+    run = Run(folder=folder, name=shown(folder.name))
     for name in COLUMNS:
         path = folder / f"{name}.csv"
         if not path.exists():

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import unittest
+import unittest.mock
 from pathlib import Path
 
 from program import PROGRAM, ProgramTest, read_csv, run
@@ -21,7 +22,7 @@ FAKE = Path(__file__).resolve().parent / "fake_library.py"
 sys.path.insert(0, str(ROOT / "scripts"))
 sys.dont_write_bytecode = True
 
-from peer_runs import driver, environment, rows, step_rows
+from peer_runs import driver, environment, libraries, rows, step_rows
 from peer_runs.cases import Case
 from peer_runs.server_process import ServerProcess, ServerError
 from peer_runs.run_directory import RunDirectory, RunDirectoryError
@@ -271,7 +272,7 @@ class WithSeqbench(ProgramTest):
     def peers(self, *arguments, **script):
         environment = os.environ | {"FAKE_LIBRARY": json.dumps({"seconds": [1], **script})}
         return subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=300,
-                              env=environment)
+                              errors="surrogateescape", env=environment)
 
     def test_rows_join_those_of_throughput(self):
         out = self.folder / "run"
@@ -398,6 +399,52 @@ class WithSeqbench(ProgramTest):
             self.assertEqual(row["rounds"], "5")
             if row["contender"] != "seqbench":
                 self.assertLess(float(row["loss_difference"]), 1e-5)
+
+    SMALL = ["--model", "gru", "--length", "4", "--pass", "forward", "--threads", "1", "--min-time",
+             "0.001", "--rounds", "5"]
+
+    def test_output_that_cannot_be_written_ends_the_run_with_one_line(self):
+        out = self.folder / "run"
+        command = " ".join(map(shlex.quote, self.command(*self.SMALL, "--out", out)))
+        process = subprocess.run(["bash", "-c", command + " >/dev/full"], capture_output=True,
+                                 text=True, timeout=300,
+                                 env=os.environ | {"FAKE_LIBRARY": '{"seconds": [1]}'})
+        self.assert_refused(process, 1, "peers: standard output cannot be written: No space left")
+        machine = json.loads((out / "machine.json").read_text())
+        self.assertEqual(machine["commands"][0]["exit_code"], 1)
+
+    def test_a_folder_whose_name_is_no_utf8_is_refused_before_it_is_made(self):
+        out = self.folder / "caf\udce9"
+        process = self.peers(*self.SMALL, "--out", out)
+        self.assert_refused(process, 2, "--out: '", r"caf\xe9", "UTF-8")
+        self.assertFalse(out.exists())
+
+    def test_a_folder_in_one_whose_name_is_no_utf8_is_written(self):
+        out = self.folder / "caf\udce9" / "run: 1;#'é"
+        self.python = self.python.rename(self.folder / "python\udce9")
+        process = self.peers(*self.SMALL, "--out", out)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        machine = json.loads((out / "machine.json").read_text())
+        self.assertEqual(machine["run_id"], "run: 1;#'é")
+        self.assertTrue(machine["commands"][0]["options"]["python"].endswith(r"python\xe9"))
+        self.assertEqual(len(read_csv(out / "throughput.csv")), 3)
+
+    def test_the_folder_and_the_variables_of_the_caller_decide_no_import_of_workers(self):
+        for name in ("torch", "json", "argparse", "peer_runs", "importlib"):
+            (self.folder / f"{name}.py").write_text(
+                f"open({str(self.folder / 'decoy')!r}, 'w'); raise SystemExit('decoy')\n")
+        launch = libraries.Launch(python=sys.executable, min_time="0.001", grid=[], cpus=[0])
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.folder)
+        with unittest.mock.patch.dict(os.environ, PYTHONPATH=str(self.folder)):
+            worker = launch.start("pytorch", 1)
+            # The Python of this test need not have the library.
+            with contextlib.suppress(ServerError):
+                worker.ask({"do": "prepare", "case": LSTM})
+            worker.close()
+            with contextlib.suppress(environment.PythonError):
+                environment.versions(sys.executable)
+        self.assertFalse((self.folder / "decoy").exists())
 
     def test_a_signal_keeps_the_finished_cases(self):
         out = self.folder / "run"

@@ -3,7 +3,10 @@
 import contextlib
 import importlib.util
 import io
+import os
 import re
+import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -13,6 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 sys.dont_write_bytecode = True
+
+from python_venv import is_whole
 
 INSTALLED = all(importlib.util.find_spec(name) for name in ("pandas", "altair", "vl_convert"))
 if INSTALLED:
@@ -736,6 +741,32 @@ class CommandLine(RunFolder):
                 self.assertIn(name, err)
                 self.assertEqual(err.count("\n"), 1)
 
+    def test_a_folder_whose_name_is_no_utf8_is_drawn_with_the_byte_in_digits(self):
+        run = self.folder / "caf\udce9"
+        run.mkdir()
+        (run / "throughput.csv").write_text("\n".join([THROUGHPUT_HEADER, *RACE]) + "\n")
+        # As JSON may have it, half of a pair of surrogates.
+        (run / "machine.json").write_text('{"hostname": "\\udce9"}')
+        other = self.folder / "above\udce9" / "caf\udce9"
+        shutil.copytree(run, other)
+        for runs, out in (((run,), run), ((run, other), run.parent / "comparison")):
+            code, _, err = self.plot(*runs)
+            self.assertEqual((code, err), (0, ""))
+            self.assertIn(r"caf\xe9", (out / "claims.txt").read_text(encoding="utf-8"))
+            page = (out / "report.html").read_text(encoding="utf-8")
+            self.assertIn(r"caf\xe9", " ".join(Sources(page).text))
+        self.assertIn(r"above\xe9/caf\xe9", page)
+
+    def test_a_folder_may_have_any_other_character_in_its_name(self):
+        for name in ("a:b;c#%41$HOME*[?]", "it's \"<b>&amp;\"\\n é", "a\nb" + "l" * 200):
+            with self.subTest(name):
+                out = self.folder / name
+                self.write("throughput.csv", THROUGHPUT_HEADER, *RACE[:1])
+                code, printed, err = self.plot(self.folder, "--out", out)
+                self.assertEqual((code, err), (0, ""))
+                self.assertIn(f"{out}/report.html\n", printed)
+                self.assertTrue((out / "report.html").exists())
+
     def test_torn_last_line_is_left_out(self):
         rows = [recall_row("lstm", "default", distance) for distance in (8, 16)]
         (self.folder / "recall.csv").write_text("\n".join([RECALL_HEADER, *rows]))
@@ -745,6 +776,35 @@ class CommandLine(RunFolder):
         self.write("recall.csv", "a,b", "1,2,3,4", '"unclosed')
         with self.assertRaisesRegex(RunError, "recall.csv"):
             read_run(self.folder)
+
+
+@unittest.skipUnless(is_whole(ROOT / ".venv", ROOT / "scripts/requirements.txt"),
+                     "needs the venv of scripts/bootstrap")
+class Script(RunFolder):
+    """scripts/plot as a user runs it."""
+
+    def plot(self, command='"$0" "$@"', **variables):
+        """In the folder above that of the run."""
+        self.write("throughput.csv", THROUGHPUT_HEADER, *RACE)
+        return subprocess.run(
+            ["bash", "-c", command, ROOT / "scripts/plot", self.folder], cwd=self.folder.parent,
+            capture_output=True, text=True, timeout=300, env=os.environ | variables)
+
+    def test_the_folder_and_the_variables_of_the_caller_decide_no_import(self):
+        above = self.folder.parent
+        for name in ("pandas", "json", "plotting", "altair", "csv"):
+            (above / f"{name}.py").write_text("raise SystemExit('decoy')\n")
+        process = self.plot(PYTHONPATH=str(above), PYTHONHOME=str(above), PYTHONUSERBASE=str(above))
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertIn("report.html", process.stdout)
+
+    def test_output_that_cannot_be_written_is_one_line_and_exit_code_1(self):
+        for command in ('"$0" "$@" >/dev/full', '"$0" --help >/dev/full', '"$0" "$@" >&-'):
+            with self.subTest(command):
+                process = self.plot(command)
+                self.assertEqual(process.returncode, 1)
+                said = process.stderr.removeprefix("bootstrap: nothing to install\n")
+                self.assertRegex(said, r"\Aplot: standard output cannot be written: [^\n]+\n\Z")
 
 
 if __name__ == "__main__":
