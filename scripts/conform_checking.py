@@ -79,6 +79,9 @@ def main():
     parser.add_argument("--random", default=40, type=int, help="random shapes beside the fixed ones")
     parser.add_argument("--model", nargs="+", choices=MODELS, default=MODELS)
     arguments = parser.parse_args()
+    if not arguments.seqbench.is_file():
+        parser.error(f"--seqbench: '{arguments.seqbench}' is not there; build it (cmake --build "
+                     "--preset release) or name another")
 
     worst = defaultdict(lambda: (-1.0,))  # by (model, kernel): (share of the bound, ...)
     checked = failed = 0

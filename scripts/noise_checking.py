@@ -81,6 +81,8 @@ def main():
     parser.add_argument("--cpu", type=int, default=min(os.sched_getaffinity(0)),
                         help="that the busy loop takes (default: %(default)s)")
     options = parser.parse_args()
+    if not PROGRAM.is_file():
+        parser.error(f"'{PROGRAM}' is not there; build it (cmake --build --preset release)")
     if options.cpu not in os.sched_getaffinity(0):
         parser.error(f"--cpu: '{options.cpu}' is not allowed; expected one of "
                      f"{sorted(os.sched_getaffinity(0))}")

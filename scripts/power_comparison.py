@@ -84,6 +84,8 @@ def main():
     parser.add_argument("--tries", type=int, default=40, help="of the slowed build (default: 40)")
     parser.add_argument("--repetitions", type=int, default=20, help="of each build (default: 20)")
     options = parser.parse_args()
+    if not PROGRAM.is_file():
+        parser.error(f"'{PROGRAM}' is not there; build it (cmake --build --preset release)")
     slowed = build_slowed() if options.tries > 0 else None
 
     rows = compare(PROGRAM, options.grid.split(), options.repetitions)

@@ -11,9 +11,9 @@ SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "scripts/noise_check"
 TINY = "--model gru --width 16 --length 8 --pass forward --repetitions 6 --min-time 0.001"
 
 
-def noise_check(*arguments):
-    return subprocess.run([SCRIPT, *arguments], capture_output=True, text=True, timeout=300,
-                          env={**os.environ, "SEQBENCH": PROGRAM})
+def noise_check(*arguments, stdout=subprocess.PIPE, seqbench=PROGRAM):
+    return subprocess.run([SCRIPT, *arguments], stdout=stdout, stderr=subprocess.PIPE, text=True,
+                          timeout=300, env={**os.environ, "SEQBENCH": seqbench})
 
 
 class NoiseCheck(unittest.TestCase):
@@ -33,6 +33,19 @@ class NoiseCheck(unittest.TestCase):
         process = noise_check("--cpu", "100000")
         self.assertEqual(process.returncode, 2)
         self.assertIn("--cpu: '100000'", process.stderr)
+
+    def test_a_program_that_is_not_there_is_named(self):
+        process = noise_check(seqbench="/nowhere/seqbench")
+        self.assertEqual(process.returncode, 2)
+        self.assertIn("'/nowhere/seqbench' is not there", process.stderr)
+        self.assertNotIn("Traceback", process.stderr)
+
+    def test_output_that_cannot_be_written_is_one_line_and_exit_code_1(self):
+        with open("/dev/full", "w") as full:
+            process = noise_check("--grid", TINY, stdout=full)
+        self.assertEqual(process.returncode, 1)
+        self.assertEqual(process.stderr, "noise_check: standard output cannot be written: No space "
+                                         "left on device\n")
 
 
 if __name__ == "__main__":
