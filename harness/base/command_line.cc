@@ -30,6 +30,15 @@ void refuse_placeholders(const std::string& text) {
   }
 }
 
+/// Of a flag Boost reads an empty value as true. Throws UsageError.
+void refuse_empty_values(const po::parsed_options& parsed) {
+  for (const po::option& option : parsed.options) {
+    if (!option.string_key.empty() && option.value == std::vector<std::string>{""}) {
+      refuse_option(option.string_key, "", "a value");
+    }
+  }
+}
+
 /// The config file's text. Throws UsageError.
 std::string read_config(const std::string& path) {
   try {
@@ -39,6 +48,28 @@ std::string read_config(const std::string& path) {
   } catch (const FileError& error) {
     throw UsageError(std::string("--config: ") + error.what());
   }
+}
+
+/// The options in a config file's text. Throws po::error, and UsageError for what Boost would pass
+/// over: a section without options, an empty value of a flag, and options that a file cannot have.
+po::parsed_options parse_config(const std::string& text, const po::options_description& options) {
+  for (const std::string& line : split(text, '\n')) {
+    const std::size_t begin = line.find_first_not_of(" \t\r");
+    if (begin != std::string::npos && line[begin] == '[') {
+      throw UsageError("'" + line.substr(begin, line.find_last_not_of(" \t\r") + 1 - begin) +
+                       "' is not allowed; expected one name=value a line, without sections");
+    }
+  }
+  std::istringstream stream(text);
+  po::parsed_options parsed = po::parse_config_file(stream, options);
+  for (const po::option& option : parsed.options) {
+    if (option.string_key == "config" || option.string_key == "help") {
+      throw UsageError("option '" + option.string_key +
+                       "' is not allowed; expected it on the command line alone");
+    }
+  }
+  refuse_empty_values(parsed);
+  return parsed;
 }
 
 std::string compact(double value) {
@@ -214,22 +245,22 @@ bool CommandLine::parse(const std::vector<std::string>& arguments) {
   // No abbreviations: a script must not change its meaning when an option is added.
   const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
   try {
-    po::store(po::command_line_parser(own)
-                  .options(all)
-                  .positional(options_->positional)
-                  .style(style)
-                  .run(),
-              options_->values);
+    const po::parsed_options parsed =
+        po::command_line_parser(own).options(all).positional(options_->positional).style(style).run();
+    refuse_empty_values(parsed);
+    po::store(parsed, options_->values);
     if (options_->values.count("help") != 0) {
       std::cout << help();
       return false;
     }
     if (options_->values.count("config") != 0) {
       const std::string path = options_->values["config"].as<std::string>();
-      std::istringstream file(read_config(path));
+      const std::string text = read_config(path);
       try {
-        po::store(po::parse_config_file(file, options_->shown), options_->values);
+        po::store(parse_config(text, options_->shown), options_->values);
       } catch (const po::error& error) {
+        throw UsageError("--config: '" + path + "': " + error.what());
+      } catch (const UsageError& error) {
         throw UsageError("--config: '" + path + "': " + error.what());
       }
     }

@@ -149,6 +149,19 @@ class BadOptions(ProgramTest):
         self.assert_refused(run("throughput", "--config", "/nonexistent.cfg"), 2, "/nonexistent.cfg")
 
 
+    def test_config_lines_that_would_be_passed_over(self):
+        config = self.folder / "sweep.cfg"
+        for text, part in [("causal=\n", "--causal: ''"), ("[length]\n", "'[length]'"),
+                           ("length=8\n[]\n", "'[]'"), ("config=other.cfg\n", "'config'"),
+                           ("help=1\n", "'help'"), ("length=8\nlength=8\n", "more than once")]:
+            with self.subTest(text):
+                config.write_text(text)
+                process = run("list", "--config", config)
+                self.assert_refused(process, 2, "--config", str(config), part)
+        self.assert_refused(run("list", "--causal="), 2, "--causal")
+        self.assert_refused(run("list", "--length=8", "--length=9"), 2, "--length", "once")
+
+
 class BadDirectories(ProgramTest):
     CASE = ["--model", "elman", "--length", "4", "--width", "4", "--heads", "2", "--threads", "1"]
 

@@ -102,6 +102,8 @@ TEST(CommandLine, RefusesUnknownRepeatedAbbreviatedAndEmptyOptions) {
                                              {"--length="},
                                              {"--length", ""},
                                              {"--causal=maybe"},
+                                             {"--causal="},
+                                             {"--causal", "--causal"},
                                              {"one", "two"},
                                              {"--config", "/nonexistent/file.cfg"}}) {
     CommandLine line = sample();
@@ -139,6 +141,33 @@ TEST_F(CommandLineFile, NamesConfigFileAndUnknownKey) {
   } catch (const UsageError& error) {
     EXPECT_NE(std::string(error.what()).find(path), std::string::npos) << error.what();
     EXPECT_NE(std::string(error.what()).find("lenght"), std::string::npos) << error.what();
+  }
+}
+
+TEST_F(CommandLineFile, RefusesLinesOfAConfigFileThatWouldBePassedOver) {
+  for (const auto& [text, error] : {
+           std::pair("causal=\n", "--causal: '' is not allowed; expected a value"),
+           std::pair("rate =  # none\n", "--rate: '' is not allowed; expected a value"),
+           std::pair("[length]\n",
+                     "'[length]' is not allowed; expected one name=value a line, "
+                     "without sections"),
+           std::pair("rate=1\n \t[]\r\n",
+                     "'[]' is not allowed; expected one name=value a line, "
+                     "without sections"),
+           std::pair("config=other.cfg\n",
+                     "option 'config' is not allowed; expected it on the command line alone"),
+           std::pair("help=1\n",
+                     "option 'help' is not allowed; expected it on the command line alone"),
+           std::pair("length=1\nlength=1\n", "option 'length' cannot be specified more than once"),
+       }) {
+    const std::string path = config_file(text);
+    CommandLine line = sample();
+    try {
+      line.parse({"--config", path});
+      ADD_FAILURE() << text;
+    } catch (const UsageError& refused) {
+      EXPECT_EQ(refused.what(), "--config: '" + path + "': " + error);
+    }
   }
 }
 
