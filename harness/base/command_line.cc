@@ -9,6 +9,7 @@
 
 #include "harness/base/durable_file.h"
 #include "harness/base/errors.h"
+#include "harness/base/utf8.h"
 
 namespace po = boost::program_options;
 
@@ -245,8 +246,11 @@ bool CommandLine::parse(const std::vector<std::string>& arguments) {
   // No abbreviations: a script must not change its meaning when an option is added.
   const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
   try {
-    const po::parsed_options parsed =
-        po::command_line_parser(own).options(all).positional(options_->positional).style(style).run();
+    const po::parsed_options parsed = po::command_line_parser(own)
+                                          .options(all)
+                                          .positional(options_->positional)
+                                          .style(style)
+                                          .run();
     refuse_empty_values(parsed);
     po::store(parsed, options_->values);
     if (options_->values.count("help") != 0) {
@@ -268,10 +272,12 @@ bool CommandLine::parse(const std::vector<std::string>& arguments) {
   } catch (const po::error& error) {
     throw UsageError(std::string(error.what()) + " (see seqbench " + command_ + " --help)");
   }
-  for (const std::string& name : order_) {
-    if (given(name) && !options_->values[name].value().empty() &&
-        options_->values[name].value().type() == typeid(std::string) && text(name).empty()) {
-      refuse_option(name, "", "a value (see seqbench " + command_ + " --help)");
+  for (const auto& [name, value] : effective()) {
+    if (!is_utf8(value)) refuse_option(name, value, "text in UTF-8");
+  }
+  for (const std::string& text : passed_on_) {
+    if (!is_utf8(text)) {
+      throw UsageError("'" + text + "' behind -- is not allowed; expected text in UTF-8");
     }
   }
   return true;

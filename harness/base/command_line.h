@@ -68,7 +68,7 @@ class CommandLine {
 
   /// Reads the arguments, then the file of --config (the command line wins). False when --help was
   /// asked for and printed. Throws UsageError, also for a config file that is no regular file or
-  /// cannot be read.
+  /// cannot be read, and for values that are no UTF-8, which the files of a run could not hold.
   bool parse(const std::vector<std::string>& arguments);
 
   /// True when the value came from the command line or the config file, not from the default.

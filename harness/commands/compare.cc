@@ -16,6 +16,7 @@
 #include "harness/base/errors.h"
 #include "harness/base/interrupt.h"
 #include "harness/base/progress.h"
+#include "harness/base/utf8.h"
 #include "harness/commands/comparison.h"
 #include "harness/commands/repeat.h"
 #include "harness/files/run_identity.h"
@@ -129,7 +130,8 @@ int compare_runs(const CommandLine& line, const CompareOptions& options) {
                                                    last_record(after.machine, kSweepCommands))) {
     differing.push_back(one);
   }
-  for (const Difference& one : differing) std::printf("%s\n", listed({one}, sides).c_str());
+  for (const Difference& one : differing)
+    std::printf("%s\n", printable(listed({one}, sides)).c_str());
   if (!differing.empty()) std::printf("\n");
 
   std::vector<std::string> ids = before.case_ids;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "harness/base/command_line.h"
+#include "harness/base/utf8.h"
 
 namespace seqbench {
 namespace {
@@ -80,8 +81,8 @@ void print_comparison(const Comparison& comparison) {
     std::snprintf(text, sizeof(text), "%.4f", side.fractions.empty() ? 0 : median(side.fractions));
     return side.fractions.empty() ? std::string("-") : std::string(text);
   };
-  std::printf("%-52s %9s %9s", comparison.case_id.c_str(), fraction(comparison.old_side).c_str(),
-              fraction(comparison.new_side).c_str());
+  std::printf("%-52s %9s %9s", printable(comparison.case_id).c_str(),
+              fraction(comparison.old_side).c_str(), fraction(comparison.new_side).c_str());
   if (comparison.ratio.median > 0) {
     std::printf(" %7.3f   %6.3f .. %6.3f %9.2g", comparison.ratio.median, comparison.ratio.low,
                 comparison.ratio.high, comparison.p_value);

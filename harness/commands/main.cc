@@ -15,6 +15,7 @@
 #include "harness/base/errors.h"
 #include "harness/base/interrupt.h"
 #include "harness/base/standard_streams.h"
+#include "harness/base/utf8.h"
 #include "harness/commands/attend.h"
 #include "harness/commands/compare.h"
 #include "harness/commands/conform.h"
@@ -88,25 +89,9 @@ int run(const Arguments& arguments) {
                              seqbench::join(names));
 }
 
-/// Text of options and files may hold anything; on a terminal it is one line of plain characters.
-std::string without_control_characters(const std::string& text) {
-  std::string shown;
-  for (const char c : text) {
-    const auto code = static_cast<unsigned char>(c);
-    if (code >= 0x20 && code != 0x7f) {
-      shown += c;
-      continue;
-    }
-    char escape[8];
-    std::snprintf(escape, sizeof(escape), "\\x%02x", code);
-    shown += escape;
-  }
-  return shown;
-}
-
 int report(const std::string& message, int exit_code) {
   std::fflush(stdout);
-  std::cerr << "seqbench: " << without_control_characters(message) << '\n';
+  std::cerr << "seqbench: " << seqbench::printable(message) << '\n';
   return exit_code;
 }
 

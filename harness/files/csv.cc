@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "harness/base/errors.h"
+#include "harness/base/utf8.h"
 
 namespace seqbench {
 namespace {
@@ -128,6 +129,13 @@ CsvTable read_csv(const std::filesystem::path& path) {
   const auto records = parse(read_file(path)).records;
   CsvTable table;
   if (records.empty()) return table;
+  for (std::size_t line = 0; line < records.size(); ++line) {
+    for (const std::string& field : records[line]) {
+      if (is_utf8(field)) continue;
+      throw FileError(path.string() + ": row " + std::to_string(line + 1) + " has '" + field +
+                      "'; expected text in UTF-8");
+    }
+  }
   const std::vector<std::string>& columns = records.front();
   for (std::size_t line = 1; line < records.size(); ++line) {
     if (records[line].size() != columns.size()) {

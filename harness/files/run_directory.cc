@@ -15,6 +15,7 @@
 #include "harness/base/durable_file.h"
 #include "harness/base/errors.h"
 #include "harness/base/interrupt.h"
+#include "harness/base/utf8.h"
 #include "harness/files/run_identity.h"
 #include "harness/machine/description.h"
 
@@ -37,7 +38,7 @@ fs::path chosen_path(const CommandLine& line) {
   if (line.given("out")) return line.text("out");
   char host[64] = "host";
   ::gethostname(host, sizeof(host) - 1);
-  return fs::path("results") / (formatted_time("%Y%m%d-%H%M%S-") + host);
+  return fs::path("results") / (formatted_time("%Y%m%d-%H%M%S-") + utf8_or_escaped(host));
 }
 
 /// The folder, locked until the descriptor is closed or the process ends, however it ends. Throws
@@ -84,6 +85,10 @@ RunDirectory::RunDirectory(const CommandLine& line, const std::vector<std::strin
   std::error_code error;
   path_ = fs::weakly_canonical(fs::absolute(chosen), error);
   if (!path_.has_filename()) path_ = path_.parent_path();
+  if (!is_utf8(run_id())) {
+    throw UsageError("--out: '" + chosen.string() + "' is the folder '" + run_id() +
+                     "'; expected one whose name is UTF-8");
+  }
 
   fs::create_directories(path_, error);
   if (error) {

@@ -18,10 +18,10 @@ void add_output_options(CommandLine& line);
 class RunDirectory {
  public:
   /// Creates the folder that --out names, or results/<time>-<host>/, and is its only writer from
-  /// then on. Throws UsageError when it already holds one of `files` and --resume was not given, or
-  /// when another build or machine has written there; FileError when another process writes there,
-  /// when it cannot be written, or when the content of its machine.json is not that of such a file,
-  /// which is left as it is.
+  /// then on. Throws UsageError when its name is no UTF-8, when it already holds one of `files` and
+  /// --resume was not given, or when another build or machine has written there; FileError when
+  /// another process writes there, when it cannot be written, or when the content of its
+  /// machine.json is not that of such a file, which is left as it is.
   RunDirectory(const CommandLine& line, const std::vector<std::string>& files);
   RunDirectory(RunDirectory&&) = delete;
   /// A command that has not ended, because an exception left its scope, ends here: with 128 +

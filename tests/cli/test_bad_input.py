@@ -1,10 +1,12 @@
 """Bad input: exit code, one clear line, nothing written over."""
 
+import json
 import os
 import re
+import subprocess
 import unittest
 
-from program import ProgramTest, run
+from program import PROGRAM, ProgramTest, read_csv, run
 
 # What no option of a kind takes.
 WRONG = {
@@ -160,6 +162,83 @@ class BadOptions(ProgramTest):
                 self.assert_refused(process, 2, "--config", str(config), part)
         self.assert_refused(run("list", "--causal="), 2, "--causal")
         self.assert_refused(run("list", "--length=8", "--length=9"), 2, "--length", "once")
+
+
+class NoUtf8(ProgramTest):
+    """Text that is no UTF-8 cannot stand in a run's files: refused before anything is made."""
+
+    CASE = ["throughput", "--model", "elman", "--length", "4", "--width", "4", "--heads", "2",
+            "--threads", "1", "--pass", "forward", "--repetitions", "1", "--min-time", "0.0001",
+            "--no-progress"]
+    # Latin-1, an overlong '/', a surrogate, U+110000, a character that is cut off.
+    BYTES = [b"caf\xe9", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82"]
+
+    def assert_escaped(self, process, code, text, *parts):
+        shown = "".join(chr(byte) if byte < 128 else rf"\x{byte:02x}" for byte in text)
+        self.assert_refused(process, code, shown, *parts)
+
+    def test_values_of_every_option(self):
+        for command, options in OPTIONS.items():
+            for option in options:
+                with self.subTest(command=command, option=option):
+                    process = run(command, *ARGUMENTS.get(command, []),
+                                  f"--{option}=" + os.fsdecode(b"caf\xe9"), cwd=self.folder)
+                    self.assert_escaped(process, 2, b"caf\xe9", f"--{option}")
+                    self.assertEqual(os.listdir(self.folder), [])
+
+    def test_every_kind_of_bytes_that_is_none(self):
+        for text in self.BYTES:
+            with self.subTest(text=text):
+                process = run(*self.CASE, "--out", os.fsdecode(text), cwd=self.folder)
+                self.assert_escaped(process, 2, text, "--out", "UTF-8")
+                self.assertEqual(os.listdir(self.folder), [])
+
+    def test_other_arguments(self):
+        text = os.fsdecode(b"\xe9")
+        for arguments in [[text], ["list", f"--{text}=1"], ["list", "-" + text],
+                          ["conform", text, "--out", "r"], ["compare", "a", text],
+                          ["throughput", "--", text],
+                          ["throughput", "--", "--benchmark_x=" + text]]:
+            with self.subTest(arguments=arguments):
+                self.assert_escaped(run(*arguments, cwd=self.folder), 2, b"\xe9")
+                self.assertEqual(os.listdir(self.folder), [])
+
+    def test_config_files(self):
+        named, inside = self.folder / os.fsdecode(b"\xe9.cfg"), self.folder / "inside.cfg"
+        named.write_text("length=4\n")
+        out = self.folder / "run"
+        process = run(*self.CASE, "--config", named, "--out", out)
+        self.assert_escaped(process, 2, b"\xe9.cfg", "--config")
+        inside.write_bytes(b"seed=caf\xe9\n")
+        process = run(*self.CASE, "--config", inside, "--out", out)
+        self.assert_escaped(process, 2, b"caf\xe9", "--seed")
+        self.assertFalse(out.exists())
+        inside.write_bytes(b"# caf\xe9\nseed=3\n")
+        process = run(*self.CASE, "--config", inside, "--out", out)
+        self.assertEqual(process.returncode, 0, process.stderr)
+
+    def test_folders(self):
+        named, link = self.folder / os.fsdecode(b"caf\xe9"), self.folder / "link"
+        named.mkdir()
+        link.symlink_to(named)
+        for out, folder in [(".", named), (link, self.folder), ("../link", named)]:
+            with self.subTest(out=out):
+                process = run(*self.CASE, "--out", out, cwd=folder)
+                self.assert_escaped(process, 2, b"caf\xe9", "--out", "UTF-8")
+                self.assertEqual(list(named.iterdir()), [])
+        # The name of a folder around it stands in no file.
+        for options in (["--out", "inner"], []):
+            process = subprocess.run([PROGRAM, *self.CASE, *options], cwd=named, capture_output=True,
+                                     timeout=300)
+            self.assertEqual(process.returncode, 0, process.stderr)
+
+    def test_characters_of_utf8_are_kept(self):
+        out = self.folder / "café ÷ 10⁹ 🙂"
+        process = run(*self.CASE, "--out", out)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertEqual(json.loads((out / "machine.json").read_text())["run_id"], out.name)
+        self.assertEqual(read_csv(out / "throughput.csv")[0]["run_id"], out.name)
+        self.assert_refused(run(*self.CASE, "--out", out), 2, str(out))
 
 
 class BadDirectories(ProgramTest):

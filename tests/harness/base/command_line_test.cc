@@ -171,6 +171,28 @@ TEST_F(CommandLineFile, RefusesLinesOfAConfigFileThatWouldBePassedOver) {
   }
 }
 
+TEST_F(CommandLineFile, RefusesValuesThatAreNoUtf8) {
+  const std::string path = config_file("# caf\xe9\nlength=caf\xe9\n");
+  for (const auto& [arguments, error] :
+       std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {{"--length=\xe9"}, "--length: '\xe9' is not allowed; expected text in UTF-8"},
+           {{"\xc0\xaf"}, "--file: '\xc0\xaf' is not allowed; expected text in UTF-8"},
+           {{"--config", path}, "--length: 'caf\xe9' is not allowed; expected text in UTF-8"},
+           {{"--", "\xff"}, "'\xff' behind -- is not allowed; expected text in UTF-8"}}) {
+    CommandLine line = sample();
+    try {
+      line.parse(arguments);
+      ADD_FAILURE() << error;
+    } catch (const UsageError& refused) {
+      EXPECT_EQ(refused.what(), error);
+    }
+  }
+  const std::string comment = config_file("# caf\xe9\nrate=caf\xc3\xa9\n");
+  CommandLine line = sample();
+  EXPECT_TRUE(line.parse({"--config", comment}));
+  EXPECT_EQ(line.text("rate"), "caf\xc3\xa9");
+}
+
 TEST(CommandLine, RefusesAConfigThatIsNoRegularFile) {
   for (const std::string& path : {testing::TempDir(), std::string("/dev/null")}) {
     CommandLine line = sample();

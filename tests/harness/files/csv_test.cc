@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "harness/base/errors.h"
+#include "tests/harness/file_error.h"
 #include "tests/harness/temporary_folder.h"
 
 namespace seqbench {
@@ -60,6 +61,19 @@ TEST_F(CsvTest, RefusesAnUnknownColumn) {
   CsvWriter writer(path_, {"a"});
   EXPECT_THROW(writer.append({{{"b", 1}}}), std::invalid_argument);
   EXPECT_EQ(text(), "a\r\n");
+}
+
+TEST_F(CsvTest, RefusesTextThatIsNoUtf8) {
+  const auto error_of_reading = [this](const char* content) -> std::string {
+    std::ofstream(path_, std::ios::binary) << content;
+    return error_of([this] { read_csv(path_); });
+  };
+  const std::string name = path_.string();
+  EXPECT_EQ(error_of_reading("a,b\r\n1,2\r\n3,caf\xe9\r\n"),
+            name + ": row 3 has 'caf\xe9'; expected text in UTF-8");
+  EXPECT_EQ(error_of_reading("a,\xed\xa0\x80\r\n1,2\r\n"),
+            name + ": row 1 has '\xed\xa0\x80'; expected text in UTF-8");
+  EXPECT_EQ(error_of_reading("a\r\ncaf\xc3\xa9\r\n"), "");
 }
 
 TEST_F(CsvTest, DropsATornLastLine) {

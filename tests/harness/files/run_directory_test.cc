@@ -231,6 +231,23 @@ TEST_F(RunDirectoryTest, HasANameOfItsOwnWhereNoneIsGiven) {
   EXPECT_TRUE(fs::is_directory(path));
 }
 
+TEST_F(RunDirectoryTest, RefusesANameThatIsNoUtf8WhereverThatComesFrom) {
+  const fs::path named = root_.string() + "caf\xe9", link = root_.string() + "link";
+  fs::create_directories(named);
+  fs::create_directory_symlink(named, link);
+  CommandLine line("sample", "", "", "");
+  add_output_options(line);
+  line.parse({"--out", link.string()});
+  try {
+    RunDirectory(line, {});
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_TRUE(std::string(error.what()).ends_with("caf\xe9'; expected one whose name is UTF-8"))
+        << error.what();
+  }
+  EXPECT_TRUE(fs::is_empty(named));
+}
+
 TEST_F(RunDirectoryTest, NamesAFolderThatCannotBeCreated) {
   std::ofstream(root_.string()) << "a file in the way";
   try {
