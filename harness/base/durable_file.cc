@@ -96,7 +96,13 @@ AppendedFile::AppendedFile(fs::path path)
     : path_(std::move(path)),
       descriptor_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
   if (descriptor_ < 0) fail(path_, "cannot be opened for writing");
-  if (is_empty()) flush_folder_of(path_);
+  if (!is_empty()) return;
+  try {
+    flush_folder_of(path_);
+  } catch (const FileError&) {
+    remove();
+    throw;
+  }
 }
 
 void AppendedFile::append(std::string_view text) {
@@ -112,6 +118,11 @@ void AppendedFile::append(std::string_view text) {
 
 void AppendedFile::cut_to(std::size_t bytes) {
   if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0) fail(path_, kCannotWrite);
+}
+
+void AppendedFile::remove() const noexcept {
+  struct stat status {};
+  if (::fstat(descriptor_, &status) == 0 && S_ISREG(status.st_mode)) ::unlink(path_.c_str());
 }
 
 std::size_t AppendedFile::size_in_bytes() const {

@@ -40,6 +40,8 @@ class AppendedFile {
   bool is_empty() const { return size_in_bytes() == 0; }
   /// Keeps the first `bytes`. Throws FileError.
   void cut_to(std::size_t bytes);
+  /// Takes a regular file out of its folder; it stays where that is impossible.
+  void remove() const noexcept;
 
   /// Returns when `text` is on the disk. Throws FileError; what was written of the text is taken
   /// back then, or the message says that it could not be.

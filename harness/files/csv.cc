@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <exception>
+#include <set>
 #include <stdexcept>
 #include <utility>
 
@@ -93,8 +95,12 @@ CsvCell::CsvCell(double value) {
 
 CsvCell::CsvCell(Index value) : text_(std::to_string(value)) {}
 
+CsvWriter::CsvWriter(std::vector<std::string> columns, AppendedFile file)
+    : columns_(std::move(columns)), file_(std::move(file)) {}
+
+// Delegates, so that what is thrown here ends a whole writer.
 CsvWriter::CsvWriter(const std::filesystem::path& path, std::vector<std::string> columns)
-    : columns_(std::move(columns)), file_(path) {
+    : CsvWriter(std::move(columns), AppendedFile(path)) {
   const std::string header = header_line(columns_);
   if (!file_.is_empty()) {
     const std::string text = read_file(path);
@@ -104,7 +110,13 @@ CsvWriter::CsvWriter(const std::filesystem::path& path, std::vector<std::string>
     const std::size_t whole = parse(text).bytes;
     if (whole < text.size()) file_.cut_to(whole);
   }
-  if (file_.is_empty()) file_.append(header);
+  if (!file_.is_empty()) return;
+  has_no_rows_ = true;
+  file_.append(header);
+}
+
+CsvWriter::~CsvWriter() {
+  if (has_no_rows_ && std::uncaught_exceptions() > 0) file_.remove();
 }
 
 void CsvWriter::append(const std::vector<CsvRow>& rows) {
@@ -113,7 +125,9 @@ void CsvWriter::append(const std::vector<CsvRow>& rows) {
     check_columns(row, columns_);
     text += row_line(as_text(row, columns_), columns_);
   }
-  if (!text.empty()) file_.append(text);
+  if (text.empty()) return;
+  file_.append(text);
+  has_no_rows_ = false;
 }
 
 CsvTable::value_type as_text(const CsvRow& row, const std::vector<std::string>& columns) {

@@ -37,12 +37,17 @@ using CsvTable = std::vector<std::map<std::string, std::string>>;
 /// A row as it will be read back: every column, empty where the row has no cell.
 CsvTable::value_type as_text(const CsvRow& row, const std::vector<std::string>& columns);
 
-/// Appends rows to one file. The header is written when the file is created.
+/// Appends rows to one file. The header is written when the file is created. Where nothing follows
+/// it by the time that an exception ends the writer, the file is removed: it would be in the way of
+/// the next try.
 class CsvWriter {
  public:
   /// Opens `path` for appending, behind its last whole row: a torn one (a writer was killed) is cut
   /// off. Throws FileError; also when an existing file has other columns.
   CsvWriter(const std::filesystem::path& path, std::vector<std::string> columns);
+  CsvWriter(CsvWriter&&) noexcept = default;
+  CsvWriter& operator=(CsvWriter&&) noexcept = default;
+  ~CsvWriter();
 
   /// Appends all rows at once and waits until they are on the disk. Throws FileError, and then the
   /// file holds what it held before, or the message says that a part of the rows could not be taken
@@ -50,12 +55,17 @@ class CsvWriter {
   void append(const std::vector<CsvRow>& rows);
 
  private:
+  /// Of a file opened and not looked at yet.
+  CsvWriter(std::vector<std::string> columns, AppendedFile file);
+
   std::vector<std::string> columns_;
   AppendedFile file_;
+  bool has_no_rows_ = false;  // the header is this writer's, and all that there is
 };
 
 /// Reads a whole file. A last line without its line break is torn (a writer was killed) and is
-/// dropped. Throws FileError naming file and row.
+/// dropped. Throws FileError naming file and row, also for text that is no UTF-8 and for a column
+/// that is there twice.
 CsvTable read_csv(const std::filesystem::path& path);
 
 /// Replaces the file by `rows`, which have all of `columns`, in one step. Throws FileError;

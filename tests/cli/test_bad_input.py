@@ -1,5 +1,6 @@
 """Bad input: exit code, one clear line, nothing written over."""
 
+import errno
 import json
 import os
 import re
@@ -7,6 +8,8 @@ import subprocess
 import unittest
 
 from program import PROGRAM, ProgramTest, read_csv, run
+
+FAULTS = os.environ.get("SEQBENCH_FAULTS", "")
 
 # What no option of a kind takes.
 WRONG = {
@@ -239,6 +242,37 @@ class NoUtf8(ProgramTest):
         self.assertEqual(json.loads((out / "machine.json").read_text())["run_id"], out.name)
         self.assertEqual(read_csv(out / "throughput.csv")[0]["run_id"], out.name)
         self.assert_refused(run(*self.CASE, "--out", out), 2, str(out))
+
+
+@unittest.skipUnless(FAULTS, "SEQBENCH_FAULTS does not name the library of tests/cli/faults.cc")
+class FailedStarts(ProgramTest):
+    """A run that fails before its first row leaves nothing that blocks the next try."""
+
+    COMMANDS = {
+        "throughput": NoUtf8.CASE,
+        "recall": ["recall", "--task", "parity", "--model", "elman", "--distance", "8", "--seeds",
+                   "1", "--steps", "2", "--batch", "2", "--no-progress"],
+        "attend": ["attend", "--steps", "2", "--test-sentences", "2", "--layers", "1",
+                   "--no-progress"],
+    }
+
+    def test_files_of_rows_are_taken_back(self):
+        for name, command in self.COMMANDS.items():
+            # machine.json cannot get its name; the disk is full; a folder cannot be flushed.
+            for kind, at, code in [("rename", 1, errno.EIO), ("write", 1, errno.ENOSPC),
+                                   ("write", 2, errno.ENOSPC), ("sync", 1, errno.EIO)]:
+                with self.subTest(command=name, kind=kind, at=at):
+                    out = self.folder / f"{name}-{kind}-{at}"
+                    process = run(*command, "--out", out, env=os.environ | {
+                        "LD_PRELOAD": FAULTS, "SEQBENCH_FAULT_UNDER": str(out.resolve()),
+                        "SEQBENCH_FAULT_KIND": kind, "SEQBENCH_FAULT_AT": str(at),
+                        "SEQBENCH_FAULT_ERRNO": str(code), "SEQBENCH_FAULT_STAYS": "0",
+                        "SEQBENCH_FAULT_MARK": str(self.folder / "mark")})
+                    self.assertEqual(process.returncode, 1, process.stderr)
+                    self.assertEqual([file for file in os.listdir(out) if file.endswith(".csv")],
+                                     [])
+                    process = run(*command, "--out", out)
+                    self.assertEqual(process.returncode, 0, process.stderr)
 
 
 class BadDirectories(ProgramTest):

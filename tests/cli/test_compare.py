@@ -178,9 +178,14 @@ class Binaries(ProgramTest):
         self.assertEqual(process.returncode, 3, process.stderr)
         self.assertIn("2 failed", process.stdout)
         for change, part in [("    answer = {'error': 'out of order'}\n", "out of order"),
+                             ("    if 'status' in answer: answer = {'error': 'torn'}\n", "torn"),
                              ("    answer = 5\n", "5"), ("    break\n", "repeat")]:
-            process = run("compare", "--binaries", PROGRAM, with_answers(change), "--", *SMALL)
-            self.assert_refused(process, 1, part)
+            table = self.folder / "table.csv"
+            process = run("compare", "--binaries", PROGRAM, with_answers(change), "--csv", table,
+                          "--", *SMALL)
+            self.assertEqual(process.returncode, 1, process.stderr)
+            self.assertIn(part, process.stderr)
+            self.assertFalse(table.exists())  # it would be in the way of the next try
 
     def test_a_program_that_is_no_seqbench_is_told(self):
         process = run("compare", "--binaries", PROGRAM, "/nowhere", "--", *SMALL)

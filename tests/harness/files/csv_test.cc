@@ -63,6 +63,28 @@ TEST_F(CsvTest, RefusesAnUnknownColumn) {
   EXPECT_EQ(text(), "a\r\n");
 }
 
+TEST_F(CsvTest, LeavesNoFileWithoutRowsWhenAnExceptionEndsTheWriter) {
+  const auto fail_after = [this](const std::vector<CsvRow>& rows) {
+    try {
+      CsvWriter writer(path_, {"a"});
+      writer.append(rows);
+      throw FileError("elsewhere");
+    } catch (const FileError&) {
+    }
+  };
+  fail_after({});
+  EXPECT_FALSE(fs::exists(path_));
+  fail_after({{{"a", 1}}});
+  EXPECT_EQ(text(), "a\r\n1\r\n");
+  fail_after({});  // rows of an earlier writer stay
+  EXPECT_EQ(text(), "a\r\n1\r\n");
+  fs::remove(path_);
+  { CsvWriter writer(path_, {"a"}); }  // nothing to write is no failure
+  EXPECT_EQ(text(), "a\r\n");
+  { CsvWriter moved = CsvWriter(path_, {"a"}); }
+  EXPECT_EQ(text(), "a\r\n");
+}
+
 TEST_F(CsvTest, RefusesTextThatIsNoUtf8) {
   const auto error_of_reading = [this](const char* content) -> std::string {
     std::ofstream(path_, std::ios::binary) << content;
