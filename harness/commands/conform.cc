@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <iostream>
-#include <nlohmann/json.hpp>
+#include <span>
 
 #include "harness/base/command_line.h"
 #include "harness/base/durable_file.h"
@@ -16,50 +16,55 @@
 namespace seqbench {
 namespace {
 
-/// The metadata of a file as checked values.
-class Settings {
- public:
-  explicit Settings(const TensorFile& file) : file_(file) {}
+/// Metadata that may state what the layer does anyway, under the names of PyTorch's arguments.
+std::map<std::string, std::vector<std::string>> statements_about(const ModelInfo& model) {
+  std::map<std::string, std::vector<std::string>> statements = {
+      {"batch_first", {"true"}}, {"bias", {"true"}}, {"dropout", {"0", "0.0"}}};
+  if (model.has_heads()) return statements;
+  statements["bidirectional"] = {"false"};
+  statements["num_layers"] = {"1"};
+  if (model.name == "elman") statements["nonlinearity"] = {"tanh"};
+  return statements;
+}
 
-  bool has(const std::string& key) const { return file_.metadata.contains(key); }
-
-  std::string name(const std::string& key, const std::vector<std::string>& allowed) const {
-    const std::string& value = file_.required_metadata(key);
-    if (std::ranges::find(allowed, value) == allowed.end()) {
-      refuse(key, "one of " + join(allowed));
-    }
-    return value;
+/// Throws FileError for metadata that conform does not know or that states another layer.
+void check_metadata(const TensorFile& file, const ModelInfo& model) {
+  std::vector<std::string> known = {"model", "kernel", "threads"};
+  if (model.has_heads()) known.insert(known.end(), {"heads", "causal"});
+  known.emplace_back("torch");  // the version that golden files are from
+  for (const auto& [key, allowed] : statements_about(model)) {
+    if (file.metadata.contains(key)) file.metadata_name(key, allowed);
+    known.push_back(key);
   }
+  file.refuse_other_metadata(known);
+}
 
-  Index integer(const std::string& key, Index high) const {
-    if (const auto value = integer_within(file_.required_metadata(key), 1, high)) return *value;
-    refuse(key, "an integer from 1 to " + std::to_string(high));
+/// Throws FileError for a tensor that is no input, parameter or result of the layer.
+void check_tensors(const TensorFile& file, std::span<const Parameter<float>> parameters) {
+  std::vector<std::string> names, known = {"x", "dy", "y", "dx"};
+  for (const Parameter<float>& parameter : parameters) {
+    names.push_back(parameter.name);
+    known.insert(known.end(), {parameter.name, "d." + parameter.name});
   }
-
-  [[noreturn]] void refuse(const std::string& key, const std::string& allowed) const {
-    const std::string value = nlohmann::json(file_.metadata.at(key)).dump(-1, ' ', true);
-    throw FileError(file_.name + ": metadata \"" + key + "\" is " + value + "; allowed is " +
-                    allowed);
-  }
-
- private:
-  const TensorFile& file_;
-};
+  file.refuse_other_tensors(known,
+                            "x, dy, y, dx, and NAME and d.NAME of the parameters " + join(names));
+}
 
 /// The layer and its threads, for x [B, T, D] and a train pass.
 Case requested_case(const TensorFile& file, const std::vector<Index>& x_shape) {
-  const Settings settings(file);
-  const ModelInfo& model = model_info(settings.name("model", model_names()));
+  const ModelInfo& model = model_info(file.metadata_name("model", model_names()));
+  check_metadata(file, model);
   LayerSpec layer{.model = model.name, .kernel = model.default_kernel, .width = x_shape[2]};
-  if (settings.has("kernel")) layer.kernel = settings.name("kernel", model.kernels);
+  if (file.metadata.contains("kernel")) layer.kernel = file.metadata_name("kernel", model.kernels);
   if (model.has_heads()) {
-    layer.heads = settings.integer("heads", kLargestInteger);
+    layer.heads = file.metadata_integer("heads", 1, kLargestInteger);
     if (layer.width % layer.heads != 0) {
-      settings.refuse("heads", "a divisor of the width " + std::to_string(layer.width));
+      file.refuse_metadata("heads", "a divisor of the width " + std::to_string(layer.width));
     }
-    layer.causal = settings.name("causal", {"false", "true"}) == "true";
+    layer.causal = file.metadata_name("causal", {"false", "true"}) == "true";
   }
-  const Index threads = settings.has("threads") ? settings.integer("threads", kMostThreads) : 1;
+  const Index threads =
+      file.metadata.contains("threads") ? file.metadata_integer("threads", 1, kMostThreads) : 1;
   return {.layer = layer,
           .pass = Pass::kTrain,
           .shape = {.batch = x_shape[0], .steps = x_shape[1]},
@@ -99,6 +104,7 @@ ConformResult run_conform(const TensorFile& file) {
     const Tensor<float>& value = file.tensor(parameter.name, parameter.value.shape());
     std::ranges::copy(value.values(), parameter.value.data());
   }
+  check_tensors(file, layer->parameters());
 
   const ThreadTeam team = make_team(requested.threads);
   Tensor<float> y(x.shape()), dx(x.shape());
@@ -127,7 +133,9 @@ int conform_command(const std::vector<std::string>& arguments) {
       "kernel\n"
       "(default: the fastest) and threads (default: 1). Tensors, all F32: x and dy [B,T,D], and "
       "the\n"
-      "parameters under the names that PyTorch gives them.",
+      "parameters under the names that PyTorch gives them. Results may be there too and are not "
+      "read;\n"
+      "anything else is refused, since it would mean another layer.",
       "  seqbench conform lstm.safetensors --out lstm-result.safetensors\n"
       "  seqbench conform tests/golden/gru_B3_T7_D10.safetensors --out /tmp/gru.safetensors\n");
   line.positional("file", "the layer's parameters and input");

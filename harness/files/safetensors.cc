@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "harness/base/command_line.h"
 #include "harness/base/durable_file.h"
 #include "harness/base/errors.h"
 
@@ -283,6 +284,41 @@ const std::string& TensorFile::required_metadata(const std::string& key) const {
   const auto found = metadata.find(key);
   if (found == metadata.end()) fail(name, "__metadata__ lacks the key " + shown(key));
   return found->second;
+}
+
+const std::string& TensorFile::metadata_name(const std::string& key,
+                                             const std::vector<std::string>& allowed) const {
+  const std::string& value = required_metadata(key);
+  if (std::ranges::find(allowed, value) == allowed.end()) {
+    refuse_metadata(key, (allowed.size() > 1 ? "one of " : "") + join(allowed));
+  }
+  return value;
+}
+
+Index TensorFile::metadata_integer(const std::string& key, Index low, Index high) const {
+  if (const auto value = integer_within(required_metadata(key), low, high)) return *value;
+  refuse_metadata(key, "an integer from " + std::to_string(low) + " to " + std::to_string(high));
+}
+
+void TensorFile::refuse_metadata(const std::string& key, const std::string& allowed) const {
+  fail(name,
+       "metadata " + shown(key) + " is " + shown(metadata.at(key)) + "; allowed is " + allowed);
+}
+
+void TensorFile::refuse_other_metadata(const std::vector<std::string>& known) const {
+  if (metadata.contains("format")) metadata_name("format", {"pt"});
+  for (const auto& [key, value] : metadata) {
+    if (key == "format" || std::ranges::find(known, key) != known.end()) continue;
+    fail(name, "metadata " + shown(key) + " is not allowed; allowed are " + join(known));
+  }
+}
+
+void TensorFile::refuse_other_tensors(const std::vector<std::string>& known,
+                                      const std::string& allowed) const {
+  for (const auto& [tensor_name, entry] : entries) {
+    if (std::ranges::find(known, tensor_name) != known.end()) continue;
+    fail(name, "tensor " + shown(tensor_name) + " is not allowed; allowed are " + allowed);
+  }
 }
 
 TensorFile parse_safetensors(std::span<const std::byte> bytes, const std::string& name) {

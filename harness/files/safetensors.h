@@ -40,6 +40,20 @@ struct TensorFile {
 
   /// The metadata's value of that key. Throws FileError when it is missing.
   const std::string& required_metadata(const std::string& key) const;
+  /// The same, out of `allowed`. Throws FileError.
+  const std::string& metadata_name(const std::string& key,
+                                   const std::vector<std::string>& allowed) const;
+  /// The same, an integer in [low, high]. Throws FileError.
+  Index metadata_integer(const std::string& key, Index low, Index high) const;
+  /// Throws FileError: "FILE: metadata "KEY" is "VALUE"; allowed is WHAT".
+  [[noreturn]] void refuse_metadata(const std::string& key, const std::string& allowed) const;
+
+  /// What a reader would pass over may change the meaning of the rest. Throw FileError for a key
+  /// that is not `known`, but for "format" with the value "pt", which Hugging Face's libraries
+  /// write; and for a tensor that is not `known`: `allowed` tells those in words.
+  void refuse_other_metadata(const std::vector<std::string>& known) const;
+  void refuse_other_tensors(const std::vector<std::string>& known,
+                            const std::string& allowed) const;
 };
 
 /// Understands the bytes of a whole file; `name` stands for it in errors. Checks every entry, used

@@ -21,41 +21,20 @@ std::string vocabulary_of(const Task& task) {
                                           : std::to_string(task.vocabulary);
 }
 
-[[noreturn]] void refuse(const TensorFile& file, const std::string& key,
-                         const std::string& expected) {
-  throw FileError(file.name + ": metadata \"" + key + "\" is '" + file.metadata.at(key) +
-                  "'; expected " + expected);
-}
-
-Index integer(const TensorFile& file, const std::string& key, Index low) {
-  const auto value = integer_within(file.required_metadata(key), low, kLargestInteger);
-  if (!value) refuse(file, key, "an integer from " + std::to_string(low));
-  return *value;
-}
-
-std::string one_of(const TensorFile& file, const std::string& key,
-                   const std::vector<std::string>& allowed) {
-  const std::string& value = file.required_metadata(key);
-  if (std::ranges::find(allowed, value) == allowed.end()) {
-    refuse(file, key, "one of " + join(allowed));
-  }
-  return value;
-}
-
 /// Reads a field of a form, and refuses what no form has there.
 struct FieldReader {
   const TensorFile& file;
 
   void operator()(const char* key, Index& field) const {
     const Index least = std::string(key) == "mlp_expansion" ? 0 : 1;
-    field = integer(file, key, least);
+    field = file.metadata_integer(key, least, kLargestInteger);
   }
   void operator()(const char* key, bool& field) const {
-    field = one_of(file, key, {"false", "true"}) == "true";
+    field = file.metadata_name(key, {"false", "true"}) == "true";
   }
   void operator()(const char* key, MlpKind& field) const {
     const std::vector<std::string> kinds(std::begin(kMlpKindNames), std::end(kMlpKindNames));
-    field = MlpKind(std::ranges::find(kinds, one_of(file, key, kinds)) - kinds.begin());
+    field = MlpKind(std::ranges::find(kinds, file.metadata_name(key, kinds)) - kinds.begin());
   }
 };
 
@@ -66,13 +45,31 @@ std::string spelled(const std::vector<Index>& distances) {
   return join(words, ",");
 }
 
+/// What a model's file tells of it.
+std::map<std::string, std::string> metadata_of(const TrainingSettings& settings) {
+  const auto text = [](Index number) { return std::to_string(number); };
+  std::map<std::string, std::string> metadata = form_metadata(settings.form);
+  metadata.merge(std::map<std::string, std::string>{
+      {"task", settings.task->name},
+      {"setup", settings.task->setup},
+      {"model", settings.model},
+      {"variant", settings.variant.name},
+      {"distance", text(settings.distance)},
+      {"mixture", spelled(settings.mixture)},
+      {"pairs", text(settings.pairs)},
+      {"seed", text(settings.seed)},
+      {"vocabulary", vocabulary_of(*settings.task)},
+  });
+  return metadata;
+}
+
 std::vector<Index> mixture_of(const TensorFile& file) {
   const std::string& text = file.required_metadata("mixture");
   if (text.empty()) return {};
   try {
     return parse_integer_list("mixture", text, 0);
   } catch (const UsageError&) {
-    refuse(file, "mixture", "distances with commas between, or none");
+    file.refuse_metadata("mixture", "distances with commas between, or none");
   }
 }
 
@@ -106,19 +103,7 @@ std::string model_file_name(const TrainingSettings& settings) {
 
 void write_model(const std::filesystem::path& path, const TrainingSettings& settings,
                  SequenceModel<float>& model) {
-  const auto text = [](Index number) { return std::to_string(number); };
-  std::map<std::string, std::string> metadata = form_metadata(settings.form);
-  metadata.merge(std::map<std::string, std::string>{
-      {"task", settings.task->name},
-      {"setup", settings.task->setup},
-      {"model", settings.model},
-      {"variant", settings.variant.name},
-      {"distance", text(settings.distance)},
-      {"mixture", spelled(settings.mixture)},
-      {"pairs", text(settings.pairs)},
-      {"seed", text(settings.seed)},
-      {"vocabulary", vocabulary_of(*settings.task)},
-  });
+  const std::map<std::string, std::string> metadata = metadata_of(settings);
   std::vector<NamedTensor> tensors;
   for (std::size_t k = 0; k < model.parameters().size(); ++k) {
     tensors.push_back({model.parameter_names()[k], &model.parameters()[k]->value});
@@ -129,38 +114,42 @@ void write_model(const std::filesystem::path& path, const TrainingSettings& sett
 
 TrainingSettings model_settings(const TensorFile& file) {
   TrainingSettings settings;
-  const std::string task = one_of(file, "task", task_names());
-  const std::string setup = one_of(file, "setup", setup_names());
+  const std::string task = file.metadata_name("task", task_names());
+  const std::string setup = file.metadata_name("setup", setup_names());
   for (const Task& each : all_tasks()) {
     if (each.name == task && each.setup == setup) settings.task = &each;
   }
-  if (settings.task == nullptr) refuse(file, "setup", "one that " + task + " has");
-  settings.model = one_of(file, "model", model_names());
+  if (settings.task == nullptr) file.refuse_metadata("setup", "one that " + task + " has");
+  settings.model = file.metadata_name("model", model_names());
   settings.variant =
-      *find_variant(settings.model, one_of(file, "variant", variant_names({settings.model})));
+      *find_variant(settings.model, file.metadata_name("variant", variant_names({settings.model})));
   if (file.required_metadata("vocabulary") != vocabulary_of(*settings.task)) {
     throw FileError(file.name + ": its vocabulary is not that of task " + task +
                     "; expected a model trained by this version");
   }
-  settings.distance = integer(file, "distance", settings.task->min_distance(0));
+  settings.distance =
+      file.metadata_integer("distance", settings.task->min_distance(0), kLargestInteger);
   settings.mixture = mixture_of(file);
-  settings.pairs = integer(file, "pairs", 0);
-  settings.seed = integer(file, "seed", 0);
+  settings.pairs = file.metadata_integer("pairs", 0, kLargestInteger);
+  settings.seed = file.metadata_integer("seed", 0, kLargestInteger);
   visit_fields(settings.form, FieldReader{file});
   const ModelForm& form = settings.form;
-  if (form.width % form.heads != 0) refuse(file, "heads", "a divisor of the width");
+  if (form.width % form.heads != 0) file.refuse_metadata("heads", "a divisor of the width");
   if (form.as_gpt2 && settings.task->answers != settings.task->vocabulary) {
-    refuse(file, "as_gpt2", "false, since " + task + " has other answers than tokens");
+    file.refuse_metadata("as_gpt2", "false, since " + task + " has other answers than tokens");
   }
   if (!form.residual && form.mlp_expansion > 0) {
-    refuse(file, "mlp_expansion", "0 without residual blocks");
+    file.refuse_metadata("mlp_expansion", "0 without residual blocks");
   }
   if (form.direct_input && !can_read_directly(model_spec(settings))) {
-    refuse(file, "direct_input", "false but for bare recurrent layers in one direction");
+    file.refuse_metadata("direct_input", "false but for bare recurrent layers in one direction");
   }
   if (form.mlp == MlpKind::kIdentity && (!form.residual || form.mlp_expansion > 0)) {
-    refuse(file, "mlp", "another one without residual blocks or with an mlp_expansion");
+    file.refuse_metadata("mlp", "another one without residual blocks or with an mlp_expansion");
   }
+  std::vector<std::string> known;
+  for (const auto& [key, value] : metadata_of(settings)) known.push_back(key);
+  file.refuse_other_metadata(known);
   if (training_cost(settings).bytes > usable_memory_bytes()) {
     throw FileError(file.name + ": a model of the sizes in its metadata does not fit in memory");
   }
@@ -173,6 +162,8 @@ void load_parameters(const TensorFile& file, SequenceModel<float>& model) {
     std::ranges::copy(file.tensor(model.parameter_names()[k], value.shape()).values(),
                       value.data());
   }
+  file.refuse_other_tensors(model.parameter_names(), "the parameters of its model, such as " +
+                                                         model.parameter_names().front());
 }
 
 }  // namespace seqbench

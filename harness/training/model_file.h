@@ -23,12 +23,12 @@ void write_model(const std::filesystem::path& path, const TrainingSettings& sett
                  SequenceModel<float>& model);
 
 /// The training that a file's model comes from; steps and batch are not kept. Throws FileError that
-/// names what is missing or wrong: a task, model, variant or size that does not exist, or a task
-/// whose tokens have changed since.
+/// names what is missing or wrong: a task, model, variant or size that does not exist, a task whose
+/// tokens have changed since, or metadata that write_model() does not write.
 TrainingSettings model_settings(const TensorFile& file);
 
 /// Gives the model, made for model_settings(), the file's parameters. Throws FileError when one is
-/// missing or of another shape.
+/// missing or of another shape, or when the file has a tensor besides.
 void load_parameters(const TensorFile& file, SequenceModel<float>& model);
 
 }  // namespace seqbench

@@ -4,6 +4,7 @@ import math
 import unittest
 
 from program import ProgramTest, read_csv, run
+from tensor_file import read_header, with_tensor, write_file
 
 TIRED = "The animal didn't cross the street because it was too tired"
 SAT = "The cat sat on the mat"
@@ -158,6 +159,20 @@ class BadInput(ProgramTest):
                 self.assertTrue(file.exists(), names)
                 process = run("attend", "--model-file", file, cwd=self.folder)
                 self.assert_refused(process, 2, "--model-file", *parts)
+        name = "coreference-encoder-attention-learned-layers2-distance2-seed1"
+        whole, other = saved / f"models/{name}.safetensors", self.folder / "other.safetensors"
+        header, data = read_header(whole)
+        for metadata, tensor, part in [
+            ({"rotary": "true"}, None, 'metadata "rotary" is not allowed'),
+            ({"heads": "3"}, None, 'metadata "heads" is "3"'),
+            ({}, "blocks.0.bias_k", 'tensor "blocks.0.bias_k" is not allowed'),
+        ]:
+            with self.subTest(part):
+                changed = header | {"__metadata__": header["__metadata__"] | metadata}
+                entries = with_tensor(changed, data, tensor) if tensor else (changed, data)
+                write_file(other, *entries)
+                self.assert_refused(run("attend", "--model-file", other, cwd=self.folder), 2,
+                                    "--model-file", str(other), part)
         torn = self.folder / "torn.safetensors"
         torn.write_bytes(file.read_bytes()[:-4])
         self.assert_refused(run("attend", "--model-file", torn), 2, "--model-file", str(torn))

@@ -7,19 +7,9 @@ import struct
 import unittest
 
 from program import ProgramTest, run
+from tensor_file import read_header, with_tensor, write_file
 
 GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden"
-
-
-def read_header(path):
-    data = pathlib.Path(path).read_bytes()
-    (length,) = struct.unpack("<Q", data[:8])
-    return json.loads(data[8:8 + length]), data[8 + length:]
-
-
-def write_file(path, header, data):
-    text = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
 class Conform(ProgramTest):
@@ -78,6 +68,60 @@ class Conform(ProgramTest):
                 process = run("conform", path, "--out", self.folder / "result")
                 self.assert_refused(process, 1, "bad.safetensors", word)
                 self.assertEqual(os.listdir(self.folder), ["bad.safetensors"])
+
+    def test_what_would_mean_another_layer_is_refused(self):
+        path, out = self.folder / "bad.safetensors", self.folder / "result"
+        for golden, tensors in [
+            ("lstm_B3_T7_D10", ["weight_ih_l1", "weight_ih_l0_reverse", "weight_hr_l0", "d.dx"]),
+            ("attention_B3_T7_D10_H5", ["bias_k", "bias_v", "x2"]),
+        ]:
+            header, data = read_header(GOLDEN / f"{golden}.safetensors")
+            for tensor in tensors:
+                with self.subTest(tensor):
+                    out.unlink(missing_ok=True)
+                    write_file(path, *with_tensor(header, data, tensor))
+                    self.assert_refused(run("conform", path, "--out", out), 1, "bad.safetensors",
+                                        f'tensor "{tensor}" is not allowed', "x, dy, y, dx")
+                    self.assertFalse(out.exists())
+        for golden, key, value, allowed in [
+            ("elman_B3_T7_D10", "nonlinearity", "relu", "tanh"),
+            ("lstm_B3_T7_D10", "batch_first", "false", "true"),
+            ("gru_B3_T7_D10", "num_layers", "2", "1"),
+            ("lstm_B3_T7_D10", "proj_size", "4", "model, kernel, threads"),
+            ("lstm_B3_T7_D10", "heads", "5", "model, kernel, threads"),
+            ("lstm_B3_T7_D10", "format", "tf", "pt"),
+            ("attention_B3_T7_D10_H5", "add_zero_attn", "true", "heads, causal"),
+            ("attention_B3_T7_D10_H5", "caf\xe9\x1b", "", r"caf\u00e9\u001b"),
+        ]:
+            with self.subTest(key=key):
+                out.unlink(missing_ok=True)
+                header, data = read_header(GOLDEN / f"{golden}.safetensors")
+                header["__metadata__"][key] = value
+                write_file(path, header, data)
+                self.assert_refused(run("conform", path, "--out", out), 1, "bad.safetensors",
+                                    allowed, f"metadata {json.dumps(key)} is")
+                self.assertFalse(out.exists())
+
+    def test_every_golden_file_and_a_result_beside_its_input_are_allowed(self):
+        for number, golden in enumerate(sorted(GOLDEN.glob("*.safetensors"))):
+            process = run("conform", golden, "--out", self.folder / f"{number}.safetensors")
+            self.assertEqual(process.returncode, 0, process.stderr)
+        golden, data = read_header(GOLDEN / "lstm_B3_T7_D10.safetensors")
+        out, again = self.folder / "again.safetensors", self.folder / "result.safetensors"
+        self.assertEqual(run("conform", GOLDEN / "lstm_B3_T7_D10.safetensors", "--out", out)
+                         .returncode, 0)
+        metadata = read_header(out)[0]["__metadata__"]
+        self.assertEqual(metadata, {"model": "lstm", "kernel": metadata["kernel"], "threads": "1"})
+        golden["__metadata__"] = metadata | {"format": "pt", "batch_first": "true"}
+        write_file(self.folder / "both", golden, data)
+        process = run("conform", self.folder / "both", "--out", again)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertEqual(again.read_bytes(), out.read_bytes())
+        header, data = read_header(GOLDEN / "elman_B3_T7_D10.safetensors")
+        header["__metadata__"]["nonlinearity"] = "tanh"
+        write_file(self.folder / "elman", header, data)
+        process = run("conform", self.folder / "elman", "--out", self.folder / "tanh")
+        self.assertEqual(process.returncode, 0, process.stderr)
 
     def test_truncated_files_at_every_length(self):
         whole = (GOLDEN / "elman_B1_T1_D1.safetensors").read_bytes()

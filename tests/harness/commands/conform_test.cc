@@ -120,6 +120,68 @@ TEST(Conform, WrongTensorsAreNamed) {
       "file: some.safetensors: has no tensor \"weight_hh_l0\"; needed is one of shape [16, 4]");
 }
 
+using Metadata = std::map<std::string, std::string>;
+const Metadata kLstm = {{"model", "lstm"}};
+const Metadata kAttention = {{"model", "attention"}, {"heads", "1"}, {"causal", "false"}};
+
+TEST(Conform, WhatWouldMeanAnotherLayerIsRefused) {
+  const auto error_with = [](const Metadata& metadata, const std::string& tensor) {
+    TensorFile file = described(metadata);
+    file.entries[tensor] = {"F32", {4, 4}, Tensor<float>({4, 4})};
+    return error_of([&] { run_conform(file); });
+  };
+  for (const std::string name :
+       {"weight_ih_l1", "weight_ih_l0_reverse", "weight_hr_l0", "h_0", "d.weight_ih_l1", "X"}) {
+    EXPECT_EQ(error_with(kLstm, name),
+              "file: some.safetensors: tensor \"" + name +
+                  "\" is not allowed; allowed are x, dy, y, dx, and NAME and d.NAME of the "
+                  "parameters weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0");
+  }
+  for (const std::string name : {"bias_k", "bias_v", "q_proj_weight", "weight_ih_l0"}) {
+    EXPECT_NE(error_with(kAttention, name).find("\"" + name + "\" is not allowed"),
+              std::string::npos)
+        << name;
+  }
+  for (const std::string name : {"y", "dx", "d.bias_hh_l0"}) EXPECT_EQ(error_with(kLstm, name), "");
+}
+
+TEST(Conform, MetadataMayStateWhatTheLayerDoesAndNothingElse) {
+  const auto error_with = [](Metadata metadata, const std::string& key, const std::string& value) {
+    metadata[key] = value;
+    return error_of([&] { run_conform(described(metadata)); });
+  };
+  const std::string prefix = "file: some.safetensors: metadata ";
+  struct Statement {
+    std::string key, so, other, allowed;
+  };
+  for (const Statement& one : std::vector<Statement>{{"batch_first", "true", "false", "true"},
+                                                     {"bias", "true", "false", "true"},
+                                                     {"dropout", "0.0", "0.5", "one of 0, 0.0"},
+                                                     {"bidirectional", "false", "true", "false"},
+                                                     {"num_layers", "1", "2", "1"},
+                                                     {"format", "pt", "tf", "pt"}}) {
+    EXPECT_EQ(error_with(kLstm, one.key, one.so), "");
+    EXPECT_EQ(error_with(kLstm, one.key, one.other),
+              prefix + "\"" + one.key + "\" is \"" + one.other + "\"; allowed is " + one.allowed);
+  }
+  EXPECT_EQ(error_with({{"model", "elman"}}, "nonlinearity", "relu"),
+            prefix + "\"nonlinearity\" is \"relu\"; allowed is tanh");
+  EXPECT_EQ(error_with(kLstm, "torch", "2.15.0"), "");
+  EXPECT_EQ(error_with(kAttention, "batch_first", "true"), "");
+  EXPECT_EQ(error_with(kLstm, "heads", "1"),
+            prefix +
+                "\"heads\" is not allowed; allowed are model, kernel, threads, torch, "
+                "batch_first, bias, bidirectional, dropout, num_layers");
+  for (const auto& [metadata, key] :
+       {std::pair(kLstm, "causal"), std::pair(kLstm, "nonlinearity"), std::pair(kLstm, "Model"),
+        std::pair(kAttention, "num_layers"), std::pair(kAttention, "add_bias_kv")}) {
+    EXPECT_NE(error_with(metadata, key, "true")
+                  .find("metadata \"" + std::string(key) + "\" is not allowed"),
+              std::string::npos)
+        << key;
+  }
+}
+
 TEST(Conform, ALayerBeyondTheMemoryIsRefusedBeforeItAllocates) {
   // 2^24 steps of one unit are 64 MiB of input, and 2^48 scores.
   TensorFile file =

@@ -237,6 +237,34 @@ TEST(Safetensors, RequestsThatAFileCannotMeetNameWhatItHasAndWhatIsNeeded) {
             "some.safetensors: __metadata__ lacks the key \"model\"");
 }
 
+TEST(Safetensors, RefusesMetadataAndTensorsThatAReaderDoesNotKnow) {
+  TensorFile file{.name = "some.safetensors", .metadata = {{"size", "7"}}, .entries = {}};
+  file.entries["x"] = {};
+  EXPECT_EQ(file.metadata_integer("size", 1, 7), 7);
+  EXPECT_EQ(file.metadata_name("size", {"6", "7"}), "7");
+  EXPECT_EQ(error_of([&] { file.metadata_integer("size", 1, 6); }),
+            "some.safetensors: metadata \"size\" is \"7\"; allowed is an integer from 1 to 6");
+  EXPECT_EQ(error_of([&] {
+              file.metadata_name("size", {"5", "6"});
+            }),
+            "some.safetensors: metadata \"size\" is \"7\"; allowed is one of 5, 6");
+  EXPECT_EQ(error_of([&] { file.metadata_name("size", {"6"}); }),
+            "some.safetensors: metadata \"size\" is \"7\"; allowed is 6");
+  EXPECT_EQ(error_of([&] { file.refuse_other_metadata({"size"}); }), "");
+  EXPECT_EQ(error_of([&] {
+              file.refuse_other_metadata({"sizes", "kind"});
+            }),
+            "some.safetensors: metadata \"size\" is not allowed; allowed are sizes, kind");
+  EXPECT_EQ(error_of([&] { file.refuse_other_tensors({"x", "y"}, "x and y"); }), "");
+  EXPECT_EQ(error_of([&] { file.refuse_other_tensors({"y"}, "y alone"); }),
+            "some.safetensors: tensor \"x\" is not allowed; allowed are y alone");
+  file.metadata["format"] = "pt";
+  EXPECT_EQ(error_of([&] { file.refuse_other_metadata({"size"}); }), "");
+  file.metadata["format"] = "tf";
+  EXPECT_EQ(error_of([&] { file.refuse_other_metadata({"size"}); }),
+            "some.safetensors: metadata \"format\" is \"tf\"; allowed is pt");
+}
+
 TEST_F(SafetensorsFile, ReadsBackWhatItWrote) {
   Tensor<float> matrix({2, 3}), vector({1}), empty({0});
   for (Index i = 0; i < 6; ++i) matrix[i] = 0.1f * float(i);
