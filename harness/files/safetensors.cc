@@ -7,13 +7,13 @@
 #include <cstring>
 #include <new>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <string_view>
 #include <utility>
 
 #include "harness/base/command_line.h"
 #include "harness/base/durable_file.h"
 #include "harness/base/errors.h"
+#include "harness/files/json_names.h"
 
 namespace seqbench {
 namespace {
@@ -63,24 +63,13 @@ std::string shape_text(const std::vector<Index>& shape) {
 /// the format's (header, tensor, shape), which hostile files use to exhaust a stack.
 Json parse_header(std::string_view text, const std::string& file) {
   constexpr int kDeepest = 2;
-  std::vector<std::set<std::string>> names;  // met so far, of each object that is open
+  UniqueNames names;
   const auto check = [&](int depth, Json::parse_event_t event, const Json& parsed) {
-    switch (event) {
-      case Json::parse_event_t::object_start:
-      case Json::parse_event_t::array_start:
-        if (depth > kDeepest) fail(file, "the header nests deeper than a tensor's shape");
-        if (event == Json::parse_event_t::object_start) names.emplace_back();
-        break;
-      case Json::parse_event_t::object_end:
-        names.pop_back();
-        break;
-      case Json::parse_event_t::key:
-        if (!names.back().insert(parsed.get<std::string>()).second) {
-          fail(file, "the header has the name " + shown(parsed) + " twice; names must be unique");
-        }
-        break;
-      default:
-        break;
+    const bool opens =
+        event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;
+    if (opens && depth > kDeepest) fail(file, "the header nests deeper than a tensor's shape");
+    if (const auto repeated = names.repeated(event, parsed)) {
+      fail(file, "the header has the name " + shown(*repeated) + " twice; names must be unique");
     }
     return true;
   };

@@ -11,7 +11,9 @@ namespace seqbench {
 using Json = nlohmann::ordered_json;
 
 Json LayerServer::prepare_case(const Case& one, const Json& request) {
-  const bool again = request.value("again", false);
+  const Json told = request.value("again", Json(false));
+  if (!told.is_boolean()) refuse_field("again", told, "true or false");
+  const bool again = told;
   if (!again)
     probe_limits_of(one.threads);  // a pause for it between repetitions would let the machine cool
   ready_.erase(one.id());

@@ -21,7 +21,7 @@ class LayerServer : public CaseServer<Case, Preparation> {
  public:
   LayerServer(std::vector<Case> cases, const MeasureOptions& options,
               LayerFactory make = make_layer<float>)
-      : CaseServer(std::move(cases)), options_(options), make_layer_(std::move(make)) {}
+      : CaseServer(std::move(cases), {"again"}), options_(options), make_layer_(std::move(make)) {}
 
  private:
   Json prepare_case(const Case& one, const Json& request) override;

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cmath>
@@ -10,8 +11,10 @@
 #include <limits>
 #include <stdexcept>
 
+#include "harness/base/command_line.h"
 #include "harness/base/interrupt.h"
 #include "harness/base/statistics.h"
+#include "harness/files/json_names.h"
 #include "harness/machine/placement.h"
 
 namespace seqbench {
@@ -73,23 +76,35 @@ class RequestLines {
   std::string buffer_;
 };
 
-[[noreturn]] void refuse(const std::string& what, const Json& value, const std::string& expected) {
-  throw std::invalid_argument(what + ": '" + value.dump() + "' is not allowed; expected " +
-                              expected);
+/// Throws std::invalid_argument for a field that is not `known`; `place` stands before its name.
+void refuse_fields_but(const std::vector<std::string>& known, const Json& object,
+                       const std::string& place) {
+  for (const auto& [field, value] : object.items()) {
+    if (std::ranges::find(known, field) != known.end()) continue;
+    refuse_field(place + field, value, "the fields " + join(known));
+  }
 }
+
+// Those of an answer to repeat.
+const std::vector<std::string> kSampleFields = {"seconds",       "passes",
+                                                "peak_gflops",   "steal_fraction",
+                                                "wait_fraction", "involuntary_switches",
+                                                "throttled",     "limit_seconds"};
 
 /// One of a request's samples to judge.
 class ToldSample {
  public:
   /// `name` is what errors call it. Throws std::invalid_argument, as the others do.
   ToldSample(const Json& told, std::string name) : told_(told), name_(std::move(name)) {
-    if (!told.is_object()) refuse(name_, told, "an object such as an answer to repeat");
+    if (!told.is_object()) refuse_field(name_, told, "an object such as an answer to repeat");
+    refuse_fields_but(kSampleFields, told, name_ + ".");
   }
 
   /// Throws where it is not known, too.
   double positive(const std::string& key) const {
     const Json value = told_.value(key, Json());
-    if (!value.is_number() || value <= 0) refuse(name_ + "." + key, value, "a number above 0");
+    if (!value.is_number() || value <= 0)
+      refuse_field(name_ + "." + key, value, "a number above 0");
     return value;
   }
 
@@ -98,7 +113,7 @@ class ToldSample {
     const Json value = told_.value(key, Json());
     if (value.is_null()) return std::numeric_limits<double>::quiet_NaN();
     if (!value.is_number() || value < 0) {
-      refuse(name_ + "." + key, value, "a number from 0, or null");
+      refuse_field(name_ + "." + key, value, "a number from 0, or null");
     }
     return value;
   }
@@ -108,7 +123,7 @@ class ToldSample {
     const Json value = told_.value(key, Json());
     if (value.is_null()) return 0;
     if (!value.is_number_integer() || value < 0) {
-      refuse(name_ + "." + key, value, "an integer from 0, or null");
+      refuse_field(name_ + "." + key, value, "an integer from 0, or null");
     }
     return value;
   }
@@ -130,12 +145,37 @@ Sample sample_of(const ToldSample& told) {
 }  // namespace
 
 Json parse_request(const std::string& line) {
-  Json request = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  UniqueNames names;
+  const auto check = [&names](int, Json::parse_event_t event, const Json& parsed) {
+    if (const auto repeated = names.repeated(event, parsed)) {
+      throw std::invalid_argument("the field '" + *repeated + "' is there twice; expected it once");
+    }
+    return true;
+  };
+  Json request = Json::parse(line, check, /*allow_exceptions=*/false);
   if (!request.is_object() || !request.contains("do") || !request["do"].is_string()) {
     throw std::invalid_argument("'" + line + "' is not allowed; expected a JSON object such as " +
                                 R"({"do":"list"})");
   }
   return request;
+}
+
+void refuse_other_fields(const Json& request, const std::vector<std::string>& prepare_fields) {
+  const std::map<std::string, std::vector<std::string>> fields = {
+      {"list", {}},   {"probe", {"threads"}}, {"prepare", prepare_fields},
+      {"repeat", {}}, {"release", {}},        {"judge", {"samples", "remedy"}}};
+  const std::string what = request.at("do");
+  const auto found = fields.find(what);
+  if (found == fields.end()) refuse_request(what);
+  std::vector<std::string> known = {"do"};
+  if (what != "list" && what != "probe") known.emplace_back("case");
+  known.insert(known.end(), found->second.begin(), found->second.end());
+  refuse_fields_but(known, request, "");
+}
+
+void refuse_field(const std::string& name, const Json& value, const std::string& expected) {
+  throw std::invalid_argument(name + ": '" + value.dump() + "' is not allowed; expected " +
+                              expected);
 }
 
 void refuse_request(const std::string& what) {
@@ -156,15 +196,14 @@ void refuse_unprepared(const std::string& id) {
 void serve(const std::function<Json(const std::string&)>& answer) {
   RequestLines requests;
   for (std::string request; requests.next(request);) {
-    // A byte that is no UTF-8 came with the request and may stand in the error's text.
-    std::cout << answer(request).dump(-1, ' ', false, Json::error_handler_t::replace) << std::endl;
+    std::cout << answer(request).dump() << std::endl;
   }
 }
 
 Json probe_answer(const Json& request) {
   const Json threads = request.value("threads", Json());
   if (!threads.is_number_integer() || threads < 1 || threads > kMostThreads) {
-    refuse("threads", threads, "an integer from 1 to " + std::to_string(kMostThreads));
+    refuse_field("threads", threads, "an integer from 1 to " + std::to_string(kMostThreads));
   }
   return {{"peak_gflops", probe_beside_repetition(make_team(threads))}};
 }
@@ -187,10 +226,10 @@ Json repeat_passes(const ThreadTeam& team, double least_seconds,
 JudgeRequest parse_judge_request(const Json& request) {
   const Json samples = request.value("samples", Json());
   if (!samples.is_array() || samples.empty()) {
-    refuse("samples", samples, "an array of one answer to repeat or more");
+    refuse_field("samples", samples, "an array of one answer to repeat or more");
   }
   const Json remedy = request.value("remedy", Json(""));
-  if (!remedy.is_string()) refuse("remedy", remedy, R"(a text such as "raise --rounds")");
+  if (!remedy.is_string()) refuse_field("remedy", remedy, R"(a text such as "raise --rounds")");
   JudgeRequest judged{.terms = {.remedy = remedy}};
   std::vector<double> limits;
   for (std::size_t i = 0; i < samples.size(); ++i) {

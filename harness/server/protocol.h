@@ -31,8 +31,8 @@
 // "remedy":TEXT ("raise --rounds") stands in a reason instead of the options of `seqbench
 // throughput` for more repetitions.
 //
-// A request that cannot be met answers {"error":TEXT}, and the command goes on. It ends with its
-// input.
+// A request that cannot be met answers {"error":TEXT}, and the command goes on; so does one with a
+// field that its kind does not have, or twice the same. It ends with its input.
 //
 // With --task, the cases are steps of trainings instead: harness/server/step_server.h.
 #pragma once
@@ -46,14 +46,25 @@
 #include <vector>
 
 #include "core/thread_team.h"
+#include "harness/base/utf8.h"
 #include "harness/files/csv.h"
 #include "harness/timing/noise.h"
 #include "harness/timing/repetition.h"
 
 namespace seqbench {
 
-/// The JSON object that a line is, which says what to "do". Throws std::invalid_argument.
+/// The JSON object that a line is, which says what to "do". Throws std::invalid_argument, also for
+/// an object that has a field twice.
 nlohmann::ordered_json parse_request(const std::string& line);
+
+/// Throws std::invalid_argument for a field that a request of its kind does not have;
+/// `prepare_fields` are those of a request to prepare besides "do" and "case".
+void refuse_other_fields(const nlohmann::ordered_json& request,
+                         const std::vector<std::string>& prepare_fields);
+
+/// Throws std::invalid_argument: "NAME: 'VALUE' is not allowed; expected WHAT".
+[[noreturn]] void refuse_field(const std::string& name, const nlohmann::ordered_json& value,
+                               const std::string& expected);
 
 /// What is wrong with a request that asks for something else, for a case that is not there, or for
 /// repeating one that is not prepared. They throw std::invalid_argument.
@@ -90,7 +101,9 @@ nlohmann::ordered_json or_null(double value);
 template <typename SomeCase, typename Prepared>
 class CaseServer {
  public:
-  explicit CaseServer(std::vector<SomeCase> cases) : cases_(std::move(cases)) {}
+  /// `prepare_fields` are those of a request to prepare besides "do" and "case".
+  CaseServer(std::vector<SomeCase> cases, std::vector<std::string> prepare_fields)
+      : cases_(std::move(cases)), prepare_fields_(std::move(prepare_fields)) {}
   CaseServer(CaseServer&&) = delete;
   virtual ~CaseServer() = default;
 
@@ -99,7 +112,7 @@ class CaseServer {
     try {
       return answer_request(parse_request(line));
     } catch (const std::exception& error) {
-      return {{"error", error.what()}};
+      return {{"error", utf8_or_escaped(error.what())}};  // bytes of the line may stand in it
     }
   }
 
@@ -117,6 +130,7 @@ class CaseServer {
 
   Json answer_request(const Json& request) {
     const std::string what = request["do"];
+    refuse_other_fields(request, prepare_fields_);
     if (what == "list") return list();
     if (what == "probe") return probe_answer(request);
     if (what == "prepare") return prepare_case(case_named_in(request), request);
@@ -156,6 +170,7 @@ class CaseServer {
   }
 
   std::vector<SomeCase> cases_;
+  std::vector<std::string> prepare_fields_;
 };
 
 /// Answers each line of standard input with one, until its end. Throws Interrupted.

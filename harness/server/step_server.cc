@@ -135,6 +135,8 @@ std::string StepCase::id() const {
 }
 
 Json StepServer::prepare_case(const StepCase& one, const Json& request) {
+  const Json file = request.value("file", Json());
+  if (!file.is_string() || file == "") refuse_field("file", file, "the path of a file to write");
   ready_.erase(one.id());
   const double needed = training_cost(one.settings).bytes;
   if (needed > options_.memory_limit_bytes) {
@@ -147,7 +149,7 @@ Json StepServer::prepare_case(const StepCase& one, const Json& request) {
   const bool peak_is_known = reset_peak_resident_bytes();
   const double before = resident_bytes();
   auto training = std::make_unique<RunningTraining>(one.settings);
-  write_training(request.value("file", ""), one.settings, *training);
+  write_training(file.get<std::string>(), one.settings, *training);
   Json reply = {{"case", one.id()}, {"status", "ready"}, {"peak_bytes", Json()}};
   if (peak_is_known) reply["peak_bytes"] = std::max(0.0, peak_resident_bytes() - before);
   reply["cells"] = cells_of(one.settings);

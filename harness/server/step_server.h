@@ -56,7 +56,7 @@ struct RunningTraining {
 class StepServer : public CaseServer<StepCase, std::unique_ptr<RunningTraining>> {
  public:
   StepServer(std::vector<StepCase> cases, const MeasureOptions& options)
-      : CaseServer(std::move(cases)), options_(options) {}
+      : CaseServer(std::move(cases), {"file"}), options_(options) {}
 
  private:
   Json prepare_case(const StepCase& one, const Json& request) override;

@@ -108,6 +108,11 @@ class Judge(ProgramTest):
             self.assertNotIn("--repetitions", reason)
             self.assertTrue(reason.endswith("raise --rounds"), reason)
 
+    def test_answers_to_repeat_are_samples_as_they_are(self):
+        (_, answer) = talk([{"do": what, "case": LSTM} for what in ("prepare", "repeat")],
+                           "--min-time", "0.0001")
+        self.assertEqual(judged([answer] * 3)["repetitions"], "3")
+
     def test_without_a_limit_its_cells_are_empty(self):
         cells = judged([sample(1, limit_seconds=None)] * 7)
         self.assertEqual((cells["limit_seconds"], cells["fraction_of_limit"]), ("", ""))
@@ -128,6 +133,9 @@ class Judge(ProgramTest):
             ({"samples": [sample(1, involuntary_switches="3")]}, ["involuntary_switches"]),
             ({"samples": [sample(1, limit_seconds=[])]}, ["samples[0].limit_seconds: '[]'"]),
             ({"samples": [good], "remedy": 7}, ["remedy: '7'", "text"]),
+            ({"samples": [good, sample(1, second=2)]},
+             ["samples[1].second: '2'", "the fields seconds, passes"]),
+            ({"samples": [good], "remedies": "none"}, ["remedies: '\"none\"'", "samples, remedy"]),
             ({"samples": [good], "case": "gru:none"}, ["'gru:none'"]),
         ]
         answers = talk([{"do": "judge", "case": LSTM, **request} for request, _ in bad] +
@@ -211,6 +219,14 @@ class Repeat(ProgramTest):
             ({"do": "probe", "threads": 4097}, "1 to 4096"),
             ({"do": "probe", "threads": 1.5}, "threads: '1.5'"),
             ({"do": "probe", "threads": "1"}, "threads: '\"1\"'"),
+            ({"do": "list", "model": "lstm"}, "model: '\"lstm\"' is not allowed"),
+            ({"do": "prepare", "case": LSTM, "again": 1}, "again: '1'"),
+            ({"do": "prepare", "case": LSTM, "file": "x"}, "the fields do, case, again"),
+            ({"do": "repeat", "case": LSTM, "least_secons": 3},
+             "least_secons: '3' is not allowed; expected the fields do, case"),
+            ({"do": "release", "case": LSTM, "all": True}, "all: 'true'"),
+            ({"do": "probe", "threads": 1, "cpus": [0]}, "cpus: '[0]'"),
+            ('{"do": "probe", "threads": 1, "threads": 2}', "'threads' is there twice"),
         ]
         answers = talk([request for request, _ in bad] + [{"do": "list"}])
         self.assertEqual(len(answers), len(bad) + 1)
@@ -224,7 +240,7 @@ class Repeat(ProgramTest):
         process = subprocess.run([PROGRAM, "repeat"], input=b'{"do":"\xff"}\n{"do":"list"}\n',
                                  capture_output=True, timeout=60)
         answers = [json.loads(line) for line in process.stdout.decode().splitlines()]
-        self.assertIn("error", answers[0])
+        self.assertIn(r'{"do":"\xff"}', answers[0]["error"])
         self.assertIn("cases", answers[1])
 
     def test_a_released_case_is_gone(self):
@@ -251,7 +267,9 @@ class Repeat(ProgramTest):
                     {"do": "repeat", "case": case}, {"do": "release", "case": case},
                     {"do": "repeat", "case": case}, {"do": "prepare", "case": "mqar"},
                     {"do": "prepare", "case": case, "file": "/nowhere/file"}, {"do": "dance"},
-                    {"do": "judge", "case": case}]
+                    {"do": "judge", "case": case}, {"do": "prepare", "case": case},
+                    {"do": "prepare", "case": case, "file": 7},
+                    {"do": "prepare", "case": case, "file": str(file), "again": True}]
         process = run("repeat", "--task", "mqar", "--model", "attention,lstm", "--length", "32",
                       "--batch", "4", "--width", "16", "--min-time", "0.001",
                       input="".join(json.dumps(request) + "\n" for request in requests))
@@ -272,7 +290,8 @@ class Repeat(ProgramTest):
         self.assertGreater(sample["peak_gflops"], 0.1)
         self.assertEqual(released, {"case": case})
         for answer, part in zip(errors, ["prepare before repeat", "'mqar'", "/nowhere", "'dance'",
-                                         "samples: 'null'"], strict=True):
+                                         "samples: 'null'", "file: 'null'", "file: '7'",
+                                         "again: 'true'"], strict=True):
             self.assertIn(part, answer["error"])
         # The file: parameters before the first step, the batch, and losses that fall from chance.
         content = file.read_bytes()

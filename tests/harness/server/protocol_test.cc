@@ -23,7 +23,7 @@ struct SampleCase {
 /// Two cases, of which "b" cannot be prepared; a prepared one counts its repetitions.
 class SampleServer : public CaseServer<SampleCase, int> {
  public:
-  SampleServer() : CaseServer({{"a"}, {"b"}}) {}
+  SampleServer() : CaseServer({{"a"}, {"b"}}, {"start"}) {}
 
  private:
   Json prepare_case(const SampleCase& one, const Json& request) override {
@@ -68,6 +68,32 @@ TEST(CaseServer, WhatCannotBeMetIsAnErrorAndNothingElse) {
     EXPECT_EQ(reply.size(), 1u) << request;
     EXPECT_NE(reply.value("error", "").find(part), std::string::npos) << reply;
   }
+}
+
+TEST(CaseServer, RefusesFieldsThatARequestOfItsKindDoesNotHave) {
+  SampleServer server;
+  for (const auto& [request, error] :
+       {std::pair(R"({"do":"list","case":"a"})",
+                  R"(case: '"a"' is not allowed; expected the fields do)"),
+        std::pair(R"({"do":"prepare","case":"a","again":true})",
+                  "again: 'true' is not allowed; expected the fields do, case, start"),
+        std::pair(R"({"do":"repeat","case":"a","least_second":3})",
+                  "least_second: '3' is not allowed; expected the fields do, case"),
+        std::pair(R"({"do":"judge","case":"a","sample":[]})",
+                  "sample: '[]' is not allowed; expected the fields do, case, samples, remedy"),
+        std::pair(R"({"do":"probe","threads":1,"cpu":0})",
+                  "cpu: '0' is not allowed; expected the fields do, threads"),
+        std::pair(R"({"do":"prepare","case":"a","case":"b"})",
+                  "the field 'case' is there twice; expected it once")}) {
+    EXPECT_EQ(server.answer(request), Json({{"error", error}})) << request;
+  }
+}
+
+TEST(CaseServer, EscapesBytesThatAreNoUtf8) {
+  SampleServer server;
+  EXPECT_EQ(answer(server, "caf\xe9"),
+            R"({"error":"'caf\\xe9' is not allowed; expected a JSON object such as )"
+            R"({\"do\":\"list\"}"})");
 }
 
 TEST(CaseServer, AReleasedCaseIsNotPrepared) {
@@ -149,15 +175,6 @@ TEST(Serve, AnswersEveryWholeLineInOrder) {
   EXPECT_EQ(served("", echo), "");
   const std::string longer(10000, 'x');  // than what is read at a time
   EXPECT_EQ(served(longer + "\n", echo), "{\"line\":\"" + longer + "\"}\n");
-}
-
-TEST(Serve, AnswersInUtf8WhateverTheRequestHolds) {
-  const auto echo = [](const std::string& line) -> Json { return {{"line", line}}; };
-  EXPECT_EQ(served("a\xff"
-                   "b\n",
-                   echo),
-            "{\"line\":\"a\xef\xbf\xbd"
-            "b\"}\n");
 }
 
 }  // namespace
