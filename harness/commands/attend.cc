@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <tuple>
 
 #include "harness/attention_maps/attention_report.h"
 #include "harness/attention_maps/interventions.h"
@@ -74,7 +75,10 @@ std::vector<Sentence> sentences_of(const CommandLine& line) {
   std::vector<Sentence> sentences;
   for (const std::string& part : split(line.text("sentence"), ';')) {
     const std::size_t begin = part.find_first_not_of(' ');
-    if (begin != std::string::npos) sentences.push_back(parse_sentence(part.substr(begin)));
+    if (begin == std::string::npos) continue;
+    Sentence sentence = parse_sentence(part.substr(begin));
+    if (std::ranges::find(sentences, sentence.text, &Sentence::text) != sentences.end()) continue;
+    sentences.push_back(std::move(sentence));
   }
   if (sentences.empty()) refuse_option("sentence", "", "a sentence");
   return sentences;
@@ -118,6 +122,14 @@ bool reads(const Source& source, const Sentence& sentence) {
   return std::ranges::find(trained, sentence.distance) != trained.end();
 }
 
+/// Whether nothing tells the rows of two models apart.
+bool same_rows(const Source& one, const Source& other) {
+  const auto identity = [](const TrainingSettings& settings) {
+    return std::tuple(settings.task, settings.form.layers, settings.distance, settings.seed);
+  };
+  return identity(one.settings) == identity(other.settings);
+}
+
 std::vector<Source> loaded_sources(const CommandLine& line,
                                    const std::vector<Sentence>& sentences) {
   for (const std::string option : {"seeds", "seed", "layers", "steps"}) {
@@ -128,7 +140,14 @@ std::vector<Source> loaded_sources(const CommandLine& line,
   }
   std::vector<Source> sources;
   for (const std::string& path : split(line.text("model-file"), ',')) {
-    sources.push_back(source_in(path));
+    Source source = source_in(path);
+    if (std::ranges::any_of(sources,
+                            [&](const Source& other) { return same_rows(other, source); })) {
+      refuse_option("model-file", path,
+                    "models that differ in task, layers, distance or seed, by which rows are told "
+                    "apart");
+    }
+    sources.push_back(std::move(source));
   }
   for (const Sentence& sentence : sentences) {
     if (std::ranges::any_of(sources, [&](const Source& s) { return reads(s, sentence); })) continue;

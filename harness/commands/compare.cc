@@ -63,10 +63,17 @@ class CompareReport {
 
 // Two runs
 
+/// What makes the times of a case comparable.
+struct Work {
+  std::string dtype;
+  double flops = 0;
+};
+
 struct Run {
   Json machine;
   std::vector<std::string> case_ids;  // in the order of throughput.csv
   std::map<std::string, SideOfCase> cases;
+  std::map<std::string, Work> work;  // of each case
 };
 
 /// The cells of one row by their columns' names, with an error that says where it stands.
@@ -96,23 +103,39 @@ Run read_run(const fs::path& folder) {
   const fs::path machine = folder / "machine.json", throughput = folder / kThroughputFile,
                  samples = folder / kSamplesFile;
   run.machine = parse_run(read_file(machine), machine.string());
-  std::map<std::string, double> flops;
   for (const auto& row : read_csv(throughput)) {
     const RowReader reader{row, throughput};
     const std::string& id = reader.text("case_id");
+    if (run.cases.contains(id)) {
+      throw FileError(throughput.string() + ": has " + id + " twice; expected one row of a case");
+    }
     run.case_ids.push_back(id);
     run.cases[id].status = reader.text("status");
-    flops[id] = reader.positive_number("flops");
+    run.work[id] = {.dtype = reader.text("dtype"), .flops = reader.positive_number("flops")};
   }
   for (const auto& row : read_csv(samples)) {
     const RowReader reader{row, samples};
     const auto found = run.cases.find(reader.text("case_id"));
     if (found == run.cases.end()) continue;  // of a group that was cut off
-    found->second.fractions.push_back(fraction_of_peak(flops.at(found->first),
+    found->second.fractions.push_back(fraction_of_peak(run.work.at(found->first).flops,
                                                        reader.positive_number("seconds"),
                                                        reader.positive_number("peak_gflops")));
   }
   return run;
+}
+
+/// Throws FileError for a case that is other work in one run than in the other.
+void check_work(const std::string& id, const Run& before, const Run& after) {
+  if (!before.work.contains(id) || !after.work.contains(id)) return;
+  const Work &then = before.work.at(id), &now = after.work.at(id);
+  const auto check = [&id](const char* column, const std::string& old_text,
+                           const std::string& new_text) {
+    if (old_text == new_text) return;
+    throw FileError(id + ": " + column + " is '" + old_text + "' old, '" + new_text +
+                    "' new; expected the same work in both runs");
+  };
+  check("dtype", then.dtype, now.dtype);
+  check("flops", CsvCell(then.flops).text(), CsvCell(now.flops).text());
 }
 
 int compare_runs(const CommandLine& line, const CompareOptions& options) {
@@ -125,6 +148,7 @@ int compare_runs(const CommandLine& line, const CompareOptions& options) {
                      "' are of different machines: " + listed(of_machine, sides) +
                      "; expected runs of one machine, or --any-machine");
   }
+  for (const std::string& id : before.case_ids) check_work(id, before, after);
   std::vector<Difference> differing = run_differences(before.machine, after.machine);
   for (const Difference& one : command_differences(last_record(before.machine, kSweepCommands),
                                                    last_record(after.machine, kSweepCommands))) {

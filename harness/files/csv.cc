@@ -151,6 +151,11 @@ CsvTable read_csv(const std::filesystem::path& path) {
     }
   }
   const std::vector<std::string>& columns = records.front();
+  const std::set<std::string> distinct(columns.begin(), columns.end());
+  for (const std::string& column : distinct) {
+    if (std::ranges::count(columns, column) == 1) continue;
+    throw FileError(path.string() + ": has the column '" + column + "' twice; expected it once");
+  }
   for (std::size_t line = 1; line < records.size(); ++line) {
     if (records[line].size() != columns.size()) {
       throw FileError(path.string() + ": row " + std::to_string(line + 1) + " has " +

@@ -105,6 +105,12 @@ class Attend(ProgramTest):
         self.assertEqual(tables[0], tables[1])
         self.assertEqual(len(tables[0]), 2 * (2 + 1) * 121)
 
+    def test_a_sentence_that_is_given_twice_has_its_rows_once(self):
+        out = self.folder / "run"
+        process = run(*TINY, "--sentence", f"{SAT}; {SAT};", "--layers", "1", "--out", out)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertEqual(len(read_csv(out / "attention.csv")), 6 * 6)
+
     def test_resume_adds_nothing_twice_and_refuses_other_options(self):
         out = self.folder / "run"
         run(*TINY, "--out", out)
@@ -173,6 +179,8 @@ class BadInput(ProgramTest):
                 write_file(other, *entries)
                 self.assert_refused(run("attend", "--model-file", other, cwd=self.folder), 2,
                                     "--model-file", str(other), part)
+        process = run("attend", "--model-file", f"{whole},{whole}", cwd=self.folder)
+        self.assert_refused(process, 2, "--model-file", whole.name, "told apart")
         torn = self.folder / "torn.safetensors"
         torn.write_bytes(file.read_bytes()[:-4])
         self.assert_refused(run("attend", "--model-file", torn), 2, "--model-file", str(torn))

@@ -126,6 +126,31 @@ class Runs(ProgramTest):
         self.assert_refused(run("compare", self.old, self.new), 1, "throughput.csv", "no column",
                             "status")
 
+    def test_tables_whose_meaning_is_not_that_of_the_others_are_refused(self):
+        table = self.new / "throughput.csv"
+        whole = table.read_bytes()
+        lines = whole.splitlines(keepends=True)
+        for content, parts in [
+            (whole.replace(b"float32", b"float64", 1), ["dtype", "'float32' old, 'float64' new"]),
+            (whole + lines[-1], ["throughput.csv", "twice", "one row of a case"]),
+            (whole.replace(b"case_id", b"status", 1), ["throughput.csv", "'status' twice"]),
+            (whole.replace(b"gru:", b"gr\xfc:", 1), ["throughput.csv", "row 2", r"gr\xfc", "UTF-8"]),
+        ]:
+            with self.subTest(parts=parts):
+                table.write_bytes(content)
+                self.assert_refused(run("compare", self.old, self.new), 1, *parts)
+        row = next(csv.DictReader([line.decode() for line in lines]))
+        table.write_bytes(whole.replace(b"," + row["flops"].encode() + b",", b",7,", 1))
+        self.assert_refused(run("compare", self.old, self.new), 1, "flops", "'7' new")
+
+    def test_text_of_a_table_does_nothing_to_the_terminal(self):
+        table = self.new / "throughput.csv"
+        table.write_bytes(table.read_bytes().replace(b"gru:", b"\x1b[2Jgru:", 1))
+        process = run("compare", self.old, self.new)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertIn(r"\x1b[2Jgru:", process.stdout)
+        self.assertNotIn("\x1b", process.stdout)
+
     def test_wrong_use_is_refused(self):
         self.assert_refused(run("compare", self.old), 2, "OLD and NEW")
         self.assert_refused(run("compare", self.old, self.new, "--", "--length", "8"), 2, "--")

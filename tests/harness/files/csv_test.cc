@@ -85,7 +85,7 @@ TEST_F(CsvTest, LeavesNoFileWithoutRowsWhenAnExceptionEndsTheWriter) {
   EXPECT_EQ(text(), "a\r\n");
 }
 
-TEST_F(CsvTest, RefusesTextThatIsNoUtf8) {
+TEST_F(CsvTest, RefusesTextThatIsNoUtf8AndAColumnThatIsThereTwice) {
   const auto error_of_reading = [this](const char* content) -> std::string {
     std::ofstream(path_, std::ios::binary) << content;
     return error_of([this] { read_csv(path_); });
@@ -95,6 +95,8 @@ TEST_F(CsvTest, RefusesTextThatIsNoUtf8) {
             name + ": row 3 has 'caf\xe9'; expected text in UTF-8");
   EXPECT_EQ(error_of_reading("a,\xed\xa0\x80\r\n1,2\r\n"),
             name + ": row 1 has '\xed\xa0\x80'; expected text in UTF-8");
+  EXPECT_EQ(error_of_reading("a,b,a\r\n1,2,3\r\n"),
+            name + ": has the column 'a' twice; expected it once");
   EXPECT_EQ(error_of_reading("a\r\ncaf\xc3\xa9\r\n"), "");
 }
 
