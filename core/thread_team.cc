@@ -1,7 +1,5 @@
 #include "core/thread_team.h"
 
-#include <pthread.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,23 +11,16 @@
 #include <immintrin.h>
 #endif
 
+#include "core/affinity.h"
+
 namespace seqbench {
 namespace {
 
 constexpr int kNotPinned = -1;
 
-// Where the calling thread was pinned, so that entering a region costs a comparison instead of a
-// system call.
-thread_local int pinned_cpu = kNotPinned;
-
-void pin_to(int cpu) noexcept {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(static_cast<std::size_t>(cpu), &set);
-  // A CPU that was taken away meanwhile leaves the thread where it is: slower, still correct.
-  pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
-  pinned_cpu = cpu;
-}
+// Where the calling thread was to be pinned last, so that entering a region costs a comparison
+// instead of a system call.
+thread_local int wanted_cpu = kNotPinned;
 
 /// Asks the thread itself: LLVM's OpenMP gives workers their caller's settings at every region.
 void flush_subnormals_unless_set() noexcept {
@@ -76,7 +67,11 @@ void ThreadTeam::prepare_worker(int worker) const noexcept {
   flush_subnormals_unless_set();
   if (cpus_.empty()) return;
   const int cpu = cpus_[static_cast<std::size_t>(worker) % cpus_.size()];
-  if (cpu != pinned_cpu) pin_to(cpu);
+  if (cpu == wanted_cpu) return;
+  wanted_cpu = cpu;
+  // Where it is refused, the thread stays where it is: slower, still correct. DisturbanceClock
+  // (harness/machine) finds out, and says so in the row.
+  pin_to(cpu);
 }
 
 void flush_subnormals_to_zero() noexcept {

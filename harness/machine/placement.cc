@@ -1,17 +1,31 @@
 #include "harness/machine/placement.h"
 
 #include <omp.h>
-#include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <numeric>
 #include <string>
+#include <system_error>
+#include <thread>
 
+#include "core/affinity.h"
 #include "harness/base/errors.h"
 #include "harness/machine/cgroup.h"
 
 namespace seqbench {
+namespace {
+
+/// As many as the system says are online, from 0 on; one when it does not say.
+std::vector<int> online_cpus() {
+  std::vector<int> cpus(static_cast<std::size_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN))));
+  std::iota(cpus.begin(), cpus.end(), 0);
+  return cpus;
+}
+
+}  // namespace
 
 void refuse_openmp_binding() {
   if (omp_get_proc_bind() == omp_proc_bind_false) return;
@@ -29,29 +43,34 @@ const Topology& machine_topology() {
 }
 
 const std::vector<int>& affinity_mask() {
-  static const std::vector<int> mask = [] {
-    std::vector<int> found;
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    if (::sched_getaffinity(0, sizeof(set), &set) == 0) {
-      for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-        if (CPU_ISSET(cpu, &set)) found.push_back(cpu);
-      }
-    }
-    if (found.empty()) found.push_back(0);
-    return found;
-  }();
+  static const std::vector<int> mask = allowed_cpus().value_or(std::vector<int>());
   return mask;
 }
 
 const std::vector<int>& usable_cpus() {
   static const std::vector<int> cpus = [] {
-    std::vector<int> found = spread_over_cores(affinity_mask(), machine_topology());
+    const std::vector<int>& mask = affinity_mask();
+    std::vector<int> found =
+        spread_over_cores(mask.empty() ? online_cpus() : mask, machine_topology());
     const double quota = std::max(1.0, std::ceil(cgroup_quota().cpus));
     if (quota < double(found.size())) found.resize(static_cast<std::size_t>(quota));
     return found;
   }();
   return cpus;
+}
+
+std::string pinning_problem(const std::vector<int>& cpus) {
+  std::string problem;
+  // In a thread of its own: the caller stays where it is.
+  std::thread([&] {
+    for (const int cpu : cpus) {
+      const int error = pin_to(cpu);
+      if (error == 0) continue;
+      problem = "CPU " + std::to_string(cpu) + ": " + std::generic_category().message(error);
+      return;
+    }
+  }).join();
+  return problem;
 }
 
 ThreadTeam make_team(int threads) { return ThreadTeam(threads, usable_cpus()); }

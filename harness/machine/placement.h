@@ -1,6 +1,7 @@
 // Which CPUs a run may use, and the thread teams on them.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "core/thread_team.h"
@@ -18,13 +19,18 @@ void refuse_openmp_binding();
 /// Packages, cores and caches as the system tells them. Read once.
 const Topology& machine_topology();
 
-/// The CPUs that the main thread might run on when this was first called.
+/// The CPUs that the main thread might run on when this was first called; empty where the system
+/// does not tell.
 const std::vector<int>& affinity_mask();
 
-/// CPUs that this process may use: the affinity mask, one CPU of each core first, cut to the
-/// cgroup's CPU quota (rounded up). Taken once, when first called, since pinning narrows the mask
-/// of the calling thread later.
+/// CPUs that this process may use: the affinity mask, or as many CPUs as are online where it is not
+/// known; one CPU of each core first, cut to the cgroup's CPU quota (rounded up). Taken once, when
+/// first called, since pinning narrows the mask of the calling thread later.
 const std::vector<int>& usable_cpus();
+
+/// Why threads cannot be pinned to each of `cpus`: the first of them that is refused, and the
+/// system's reason; empty when they can.
+std::string pinning_problem(const std::vector<int>& cpus);
 
 /// A team of `threads` workers on the usable CPUs; more threads than CPUs share them in turn.
 /// Throws like ThreadTeam.

@@ -1,14 +1,20 @@
-// Preloaded into the program by test_crashes.py (LD_PRELOAD): the Nth call of one kind on a file
-// below one folder fails, or the process is killed in its midst.
+// Preloaded into the program by tests (LD_PRELOAD): the Nth call of one kind on a file below one
+// folder fails, or the process is killed in its midst; or calls on the affinity of threads fail.
 //
 //   SEQBENCH_FAULT_UNDER   the folder
-//   SEQBENCH_FAULT_KIND    open, write, sync (fsync and fdatasync) or rename
+//   SEQBENCH_FAULT_KIND    open, write, sync (fsync and fdatasync) or rename; or pin (all calls
+//   that
+//                          set an affinity), affinity (all that set or read one), or
+//                          many-cpus (reading fails as on a kernel built for 8192 CPUs): these
+//                          three have an errno and nothing else
 //   SEQBENCH_FAULT_AT      N, counted from 1
 //   SEQBENCH_FAULT_ERRNO   what the call fails with; 0: SIGKILL, a write after half of its bytes
 //   SEQBENCH_FAULT_STAYS   1: all later calls of the kind fail too, as on a full disk
 //   SEQBENCH_FAULT_MARK    a file that is created when the fault strikes
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -68,6 +74,13 @@ int open_or_fail(const char* path, int flags, mode_t mode) {
   return static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, flags, mode));
 }
 
+bool is_kind(const char* kind) { return std::strcmp(kind, setting("SEQBENCH_FAULT_KIND")) == 0; }
+
+/// 0, or what setting an affinity fails with.
+int refusal_of_pinning() {
+  return is_kind("pin") || is_kind("affinity") ? std::atoi(setting("SEQBENCH_FAULT_ERRNO")) : 0;
+}
+
 }  // namespace
 
 extern "C" {
@@ -99,6 +112,30 @@ int fdatasync(int file) {
 
 int rename(const char* from, const char* to) noexcept {
   return fails("rename", to) ? -1 : static_cast<int>(::syscall(SYS_rename, from, to));
+}
+
+int pthread_setaffinity_np(pthread_t thread, std::size_t bytes, const cpu_set_t* set) noexcept {
+  if (const int error = refusal_of_pinning(); error != 0) return error;
+  if (!::pthread_equal(thread, ::pthread_self())) return ENOSYS;  // its number is not known here
+  return ::syscall(SYS_sched_setaffinity, 0, bytes, set) < 0 ? errno : 0;
+}
+
+int sched_setaffinity(pid_t process, std::size_t bytes, const cpu_set_t* set) noexcept {
+  if ((errno = refusal_of_pinning()) != 0) return -1;
+  return static_cast<int>(::syscall(SYS_sched_setaffinity, process, bytes, set));
+}
+
+int sched_getaffinity(pid_t process, std::size_t bytes, cpu_set_t* set) noexcept {
+  if (is_kind("affinity")) {
+    errno = std::atoi(setting("SEQBENCH_FAULT_ERRNO"));
+    return -1;
+  }
+  if (is_kind("many-cpus") && bytes < 8192 / 8) {
+    errno = EINVAL;
+    return -1;
+  }
+  std::memset(set, 0, bytes);
+  return ::syscall(SYS_sched_getaffinity, process, bytes, set) < 0 ? -1 : 0;
 }
 
 }  // extern "C"

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/affinity.h"
 namespace seqbench {
 namespace {
 
@@ -19,6 +20,15 @@ TEST(Placement, UsesEachCpuOfTheMaskOnceAtMost) {
   EXPECT_EQ(mask.size(), affinity_mask().size());
   EXPECT_EQ(usable.size(), usable_cpus().size());
   EXPECT_TRUE(std::ranges::includes(mask, usable));
+}
+
+TEST(Placement, SaysWhyACpuCannotBePinnedTo) {
+  constexpr int kNoSuchCpu = 1 << 19;
+  const auto before = allowed_cpus();
+  EXPECT_EQ(pinning_problem(usable_cpus()), "");
+  EXPECT_EQ(pinning_problem({}), "");
+  EXPECT_EQ(pinning_problem({usable_cpus().front(), kNoSuchCpu}), "CPU 524288: Invalid argument");
+  EXPECT_EQ(allowed_cpus(), before);
 }
 
 TEST(Placement, RunsAsManyThreadsAtATimeAsThereAreCpus) {
