@@ -67,8 +67,11 @@ int list_command(const std::vector<std::string>& arguments) {
                   fits ? "" : "skipped: above the memory limit");
     }
   }
-  std::printf("\nMemory limit %s; the whole sweep takes some %s.\n",
-              human_bytes(options.memory_limit_bytes).c_str(), human_duration(total).c_str());
+  const std::string limit = std::isfinite(options.memory_limit_bytes)
+                                ? human_bytes(options.memory_limit_bytes)
+                                : "unknown";
+  std::printf("\nMemory limit %s; the whole sweep takes some %s.\n", limit.c_str(),
+              human_duration(total).c_str());
   return 0;
 }
 

@@ -35,9 +35,11 @@ void print_description(const Json& machine) {
   }
   if (machine["caches"].empty()) std::printf("caches: unknown\n");
   for (const Json& cache : machine["caches"]) {
+    const Json& bytes = cache["bytes"];
+    const std::string size =
+        bytes.is_number() ? human_bytes(bytes.get<double>()) : "of " + text_of(bytes) + " size";
     std::printf("cache: L%s %s %s, %s of them\n", text_of(cache["level"]).c_str(),
-                text_of(cache["type"]).c_str(), human_bytes(cache["bytes"].get<double>()).c_str(),
-                text_of(cache["count"]).c_str());
+                text_of(cache["type"]).c_str(), size.c_str(), text_of(cache["count"]).c_str());
   }
 }
 

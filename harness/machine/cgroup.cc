@@ -1,8 +1,9 @@
 #include "harness/machine/cgroup.h"
 
 #include <algorithm>
+#include <charconv>
 #include <fstream>
-#include <optional>
+#include <limits>
 #include <sstream>
 #include <string>
 
@@ -11,30 +12,63 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The first word of a file as a number; infinite when it is "max", negative (no limit in version
-/// 1) or absent.
-double limit_in(const fs::path& file) {
-  double limit = 0;
-  return std::ifstream(file) >> limit && limit >= 0 ? limit : HUGE_VAL;
+/// The words of a file; nothing when it is not there, as that of a controller which a group does
+/// not have.
+std::optional<std::vector<std::string>> words_of(const fs::path& file) {
+  std::error_code ignored;  // what cannot be looked at is not there for this process
+  if (!fs::exists(file, ignored)) return std::nullopt;
+  std::ifstream stream(file);
+  std::vector<std::string> words;
+  for (std::string word; stream >> word;) words.push_back(word);
+  return words;
 }
 
-/// Version 2: cpu.max is "QUOTA PERIOD" or "max PERIOD".
-void tighten_by_version_2(const fs::path& group, CgroupQuota& limits) {
-  limits.memory_bytes = std::min(limits.memory_bytes, limit_in(group / "memory.max"));
-  double quota = 0, period = 0;
-  if (std::ifstream(group / "cpu.max") >> quota >> period && period > 0) {
-    limits.cpus = std::min(limits.cpus, quota / period);
-  }
+/// Not a number when it is none.
+double number_in(const std::string& word) {
+  double number = 0;
+  const char* const end = word.data() + word.size();
+  const auto [rest, error] = std::from_chars(word.data(), end, number);
+  return error == std::errc() && rest == end ? number : std::numeric_limits<double>::quiet_NaN();
+}
+
+/// Tightens `limit`; false for what is no limit from 0.
+bool tighten(double& limit, double found) {
+  if (!(found >= 0)) return false;
+  limit = std::min(limit, found);
+  return true;
+}
+
+/// Version 2: cpu.max is "QUOTA PERIOD" or "max PERIOD", memory.max a number or "max". False when
+/// one of them is something else.
+bool tighten_by_version_2(const fs::path& group, CgroupQuota& limits) {
+  const auto memory = words_of(group / "memory.max"), cpu = words_of(group / "cpu.max");
+  const auto limit_in = [](const std::string& word) {
+    return word == "max" ? HUGE_VAL : number_in(word);
+  };
+  const bool knows_memory =
+      !memory || (memory->size() == 1 && tighten(limits.memory_bytes, limit_in(memory->front())));
+  if (!cpu) return knows_memory;
+  if (cpu->size() != 2) return false;
+  const double quota = limit_in(cpu->front()), period = number_in(cpu->back());
+  return quota > 0 && period > 0 && tighten(limits.cpus, quota / period) && knows_memory;
 }
 
 /// Version 1: a file each; -1 is no limit. `group` may be of any controller, which has only its own
-/// files.
-void tighten_by_version_1(const fs::path& group, CgroupQuota& limits) {
-  limits.memory_bytes = std::min(limits.memory_bytes, limit_in(group / "memory.limit_in_bytes"));
-  const double period = limit_in(group / "cpu.cfs_period_us");
-  if (std::isfinite(period) && period > 0) {
-    limits.cpus = std::min(limits.cpus, limit_in(group / "cpu.cfs_quota_us") / period);
-  }
+/// files. False when one of them holds something else.
+bool tighten_by_version_1(const fs::path& group, CgroupQuota& limits) {
+  const auto number_of = [&group](const char* name) -> std::optional<double> {
+    const auto words = words_of(group / name);
+    if (!words) return std::nullopt;
+    return words->size() == 1 ? number_in(words->front())
+                              : std::numeric_limits<double>::quiet_NaN();
+  };
+  const auto memory = number_of("memory.limit_in_bytes"), quota = number_of("cpu.cfs_quota_us"),
+             period = number_of("cpu.cfs_period_us");
+  const bool knows_memory =
+      !memory || tighten(limits.memory_bytes, *memory == -1 ? HUGE_VAL : *memory);
+  if (!quota && !period) return knows_memory;
+  if (!quota || !period || !(*period > 0) || *quota == 0) return false;
+  return tighten(limits.cpus, *quota == -1 ? HUGE_VAL : *quota / *period) && knows_memory;
 }
 
 /// Calls visit for the group at `path` below `root`, its parent, …, and the root itself.
@@ -46,6 +80,13 @@ void walk_up(const fs::path& root, const std::string& path, const Visit& visit) 
     visit(root / group.relative_path());
   }
   visit(root);
+}
+
+/// True for the folder of a group, all of which have this file; a container may have an empty
+/// folder where the groups would be mounted.
+bool is_there(const fs::path& group) {
+  std::error_code ignored;  // what cannot be looked at is not there for this process
+  return fs::exists(group / "cgroup.procs", ignored);
 }
 
 enum class Version { k1, k2 };
@@ -75,54 +116,63 @@ void for_each_group(const fs::path& membership, const fs::path& mount, const Vis
   }
 }
 
-/// The number behind `key` in a file of "key number" lines; nothing when it is absent.
-std::optional<Index> number_of_key(const fs::path& file, const std::string& key) {
-  std::ifstream lines(file);
-  Index number = 0;
-  for (std::string name; lines >> name >> number;) {
-    if (name == key) return number;
+/// How often a group used up its quota, from its file cpu.stat of "key number" lines; nothing where
+/// it has no quota.
+std::optional<Index> throttled_periods_in(const fs::path& cpu_stat) {
+  std::ifstream lines(cpu_stat);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream fields(line);
+    std::string name;
+    Index number = 0;
+    if (fields >> name >> number && name == "nr_throttled" && number >= 0) return number;
   }
   return std::nullopt;
 }
-
-constexpr const char* kThrottledPeriods = "nr_throttled";
 
 }  // namespace
 
 CgroupQuota cgroup_quota(const fs::path& membership, const fs::path& mount) {
   CgroupQuota limits;
-  for_each_group(membership, mount, [&limits](const fs::path& group, Version version) {
-    version == Version::k1 ? tighten_by_version_1(group, limits)
-                           : tighten_by_version_2(group, limits);
+  bool any_seen = false, all_read = true;
+  for_each_group(membership, mount, [&](const fs::path& group, Version version) {
+    any_seen = any_seen || is_there(group);
+    const bool is_read = version == Version::k1 ? tighten_by_version_1(group, limits)
+                                                : tighten_by_version_2(group, limits);
+    all_read = all_read && is_read;
   });
+  limits.is_known = any_seen && all_read;
   return limits;
 }
 
-std::vector<fs::path> cgroup_cpu_stat_files(const fs::path& membership, const fs::path& mount) {
+std::optional<std::vector<fs::path>> cgroup_cpu_stat_files(const fs::path& membership,
+                                                           const fs::path& mount) {
   std::vector<fs::path> files;
-  for_each_group(membership, mount, [&files](const fs::path& group, Version) {
+  bool any_seen = false;
+  for_each_group(membership, mount, [&](const fs::path& group, Version) {
+    any_seen = any_seen || is_there(group);
     const fs::path file = group / "cpu.stat";
     // "cpu" and "cpuacct" can be two names of one mount.
     const auto is_same = [&file](const fs::path& other) {
       std::error_code ignored;  // what cannot be compared is another file
       return fs::equivalent(file, other, ignored);
     };
-    if (number_of_key(file, kThrottledPeriods) && std::ranges::none_of(files, is_same)) {
-      files.push_back(file);
-    }
+    if (throttled_periods_in(file) && std::ranges::none_of(files, is_same)) files.push_back(file);
   });
+  if (!any_seen) return std::nullopt;
   return files;
 }
 
-Index throttled_periods() {
-  static const std::vector<fs::path> files = cgroup_cpu_stat_files();
-  return throttled_periods(files);
+std::optional<Index> throttled_periods() {
+  static const auto files = cgroup_cpu_stat_files();
+  return files ? throttled_periods(*files) : std::nullopt;
 }
 
-Index throttled_periods(const std::vector<fs::path>& cpu_stat_files) {
+std::optional<Index> throttled_periods(const std::vector<fs::path>& cpu_stat_files) {
   Index sum = 0;
   for (const fs::path& file : cpu_stat_files) {
-    sum += number_of_key(file, kThrottledPeriods).value_or(0);
+    const std::optional<Index> periods = throttled_periods_in(file);
+    if (!periods) return std::nullopt;
+    sum += *periods;
   }
   return sum;
 }

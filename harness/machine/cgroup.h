@@ -3,16 +3,20 @@
 
 #include <cmath>
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 #include "core/tensor.h"
 
 namespace seqbench {
 
-/// Infinite where there is no limit.
+/// Infinite where no limit is known.
 struct CgroupQuota {
   double cpus = HUGE_VAL;  // CPUs' worth of time that is granted per period
   double memory_bytes = HUGE_VAL;
+  /// Could the groups be seen, and what they say of CPUs and memory be read? Infinite then means
+  /// that there is no limit.
+  bool is_known = false;
 };
 
 /// The tightest limits of the groups that `membership` names, versions 1 and 2, and of all groups
@@ -21,13 +25,15 @@ struct CgroupQuota {
 CgroupQuota cgroup_quota(const std::filesystem::path& membership = "/proc/self/cgroup",
                          const std::filesystem::path& mount = "/sys/fs/cgroup");
 
-/// The files cpu.stat of the same groups that count how often a group used up its CPU quota.
-std::vector<std::filesystem::path> cgroup_cpu_stat_files(
+/// The files cpu.stat of the same groups that count how often a group used up its CPU quota;
+/// nothing where the groups cannot be seen.
+std::optional<std::vector<std::filesystem::path>> cgroup_cpu_stat_files(
     const std::filesystem::path& membership = "/proc/self/cgroup",
     const std::filesystem::path& mount = "/sys/fs/cgroup");
 
-/// The sum of these counts; by default of this process's groups, found once.
-Index throttled_periods();
-Index throttled_periods(const std::vector<std::filesystem::path>& cpu_stat_files);
+/// The sum of these counts, nothing where one of them cannot be read; by default of this process's
+/// groups, found once.
+std::optional<Index> throttled_periods();
+std::optional<Index> throttled_periods(const std::vector<std::filesystem::path>& cpu_stat_files);
 
 }  // namespace seqbench

@@ -4,15 +4,19 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/version.hpp>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "core/gemm.h"
 #include "core/simd.h"
+#include "harness/base/command_line.h"
 #include "harness/base/environment.h"
 #include "harness/machine/build_id.h"
 #include "harness/machine/build_info.h"
@@ -27,12 +31,14 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string cpu_model() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.compare(0, 10, "model name") == 0) return line.substr(line.find(':') + 2);
-  }
-  return "unknown";
+std::string or_unknown(const std::string& text) { return text.empty() ? "unknown" : text; }
+
+/// Without the spaces around it.
+std::string trimmed(const std::string& text) {
+  constexpr const char* kSpaces = " \t\r";
+  const std::size_t first = text.find_first_not_of(kSpaces);
+  if (first == std::string::npos) return "";
+  return text.substr(first, text.find_last_not_of(kSpaces) - first + 1);
 }
 
 Json as_json(const Topology& topology) {
@@ -43,12 +49,17 @@ Json as_json(const Topology& topology) {
           {"cpus", or_unknown(topology.cpus)}};
 }
 
+/// "unknown" for 0.
+Json bytes_or_unknown(double bytes) {
+  return bytes > 0 ? Json(static_cast<std::int64_t>(bytes)) : Json("unknown");
+}
+
 Json as_json(const std::vector<CacheKind>& caches) {
   Json list = Json::array();
   for (const CacheKind& cache : caches) {
     list.push_back({{"level", cache.level},
                     {"type", cache.type},
-                    {"bytes", static_cast<std::int64_t>(cache.bytes)},
+                    {"bytes", bytes_or_unknown(cache.bytes)},
                     {"count", cache.count},
                     {"shared_by_cpus", cache.first_cpus}});
   }
@@ -70,8 +81,6 @@ std::string blas_threads() {
 #endif
 }
 
-std::string or_unknown(const std::string& text) { return text.empty() ? "unknown" : text; }
-
 std::string hwy_version() {
   return std::to_string(HWY_MAJOR) + "." + std::to_string(HWY_MINOR) + "." +
          std::to_string(HWY_PATCH);
@@ -79,26 +88,50 @@ std::string hwy_version() {
 
 }  // namespace
 
+std::string cpu_model(const std::filesystem::path& cpuinfo) {
+  std::map<std::string, std::vector<std::string>> values;  // of each key, each value once
+  std::ifstream file(cpuinfo);
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t colon = line.find(':');
+    if (colon == std::string::npos) continue;
+    const std::string value = trimmed(line.substr(colon + 1));
+    std::vector<std::string>& known = values[trimmed(line.substr(0, colon))];
+    if (!value.empty() && std::ranges::find(known, value) == known.end()) known.push_back(value);
+  }
+  const auto all_of = [&values](const char* key) { return join(values[key]); };
+  // x86, MIPS, POWER, 32-bit ARM; one of them at most is there.
+  for (const char* key : {"model name", "cpu model", "cpu", "Processor"}) {
+    if (const std::string name = all_of(key); !name.empty()) return name;
+  }
+  const std::string maker = all_of("CPU implementer"), part = all_of("CPU part");
+  if (!maker.empty() && !part.empty()) return "implementer " + maker + ", part " + part;
+  return or_unknown(all_of("Hardware"));  // the board
+}
+
 nlohmann::ordered_json describe_machine() {
-  utsname system{};
-  ::uname(&system);
-  const ClockSettings clock = clock_settings();
+  utsname system{};  // texts stay empty where the call is refused
+  const bool is_told = ::uname(&system) == 0;
+  const ClockSettings clock = clock_settings(usable_cpus());
   Json machine;
-  machine["host"] = system.nodename;
-  machine["os"] = std::string(system.sysname) + " " + system.release;
-  machine["architecture"] = system.machine;
+  machine["host"] = or_unknown(system.nodename);
+  machine["os"] = is_told ? std::string(system.sysname) + " " + system.release : "unknown";
+  machine["architecture"] = or_unknown(system.machine);
   machine["cpu"] = cpu_model();
-  machine["cpus_online"] = ::sysconf(_SC_NPROCESSORS_ONLN);
-  machine["affinity"] = affinity_mask();
+  const long online = ::sysconf(_SC_NPROCESSORS_ONLN);
+  machine["cpus_online"] = online > 0 ? Json(online) : Json("unknown");
+  machine["affinity"] = affinity_mask().empty() ? Json("unknown") : Json(affinity_mask());
   machine["cpus_usable"] = usable_cpus();
-  const double quota = cgroup_quota().cpus;
-  machine["cpu_quota"] = std::isfinite(quota) ? Json(quota) : Json("none");
+  if (const std::string problem = pinning_problem(usable_cpus()); !problem.empty()) {
+    machine["pinning"] = "refused for " + problem;
+  }
+  const CgroupQuota quota = cgroup_quota();
+  machine["cpu_quota"] =
+      std::isfinite(quota.cpus) ? Json(quota.cpus) : Json(quota.is_known ? "none" : "unknown");
   machine["governor"] = clock.governor;
   machine["turbo"] = clock.turbo;
   machine["topology"] = as_json(machine_topology());
   machine["caches"] = as_json(machine_topology().caches);
-  machine["memory_bytes"] =
-      static_cast<std::int64_t>(1024 * number_of_key("/proc/meminfo", "MemTotal"));
+  machine["memory_bytes"] = bytes_or_unknown(total_memory_bytes().value_or(0));
   machine["simd"] = hwy::TargetName(HWY_TARGET);
   machine["flush_subnormals"] = flushes_subnormals();
   machine["build"] = {{"version", kVersion},          {"git_commit", kGitCommit},

@@ -163,7 +163,7 @@ namespace {
 
 struct SteadyPeak {
   double gflops = 0;            // the best of the tries
-  bool is_undisturbed = false;  // nothing else ran on the team's CPUs during some of them
+  bool is_undisturbed = false;  // during some of them, nothing else ran on the team's CPUs
 };
 
 /// Tries until some were not disturbed by other programs, which halve a peak.
@@ -177,7 +177,10 @@ SteadyPeak steady_peak(const ThreadTeam& team) {
     stop_if_interrupted();
     const DisturbanceClock clock(team);
     best.gflops = std::max(best.gflops, probe_peak_gflops(team, kSecondsPerTry));
-    if (!(clock.since_start().wait_fraction > kMostWaiting)) ++undisturbed;
+    const Disturbance disturbance = clock.since_start();
+    // Threads that are not pinned may have shared a CPU.
+    const bool is_pinned = disturbance.unpinned_threads == 0;
+    if (is_pinned && !(disturbance.wait_fraction > kMostWaiting)) ++undisturbed;
   }
   best.is_undisturbed = undisturbed > 0;
   return best;

@@ -36,7 +36,8 @@ TimerProbe probe_timer();
 std::vector<double> probe_peaks(const std::vector<int>& cpus);
 
 /// Those of `cpus` that get no further together with the first than the first alone: they are
-/// halves of one core, whatever the system says. CPUs that other programs keep busy are not found.
+/// halves of one core, whatever the system says. CPUs that other programs keep busy, or that
+/// threads cannot be pinned to, are not found.
 /// Throws Interrupted.
 std::vector<int> probe_cpus_on_first_core(const std::vector<int>& cpus);
 

@@ -118,14 +118,14 @@ class ToldSample {
     return value;
   }
 
-  /// 0 where it is not known.
-  Index count(const std::string& key) const {
+  /// Nothing where it is not known.
+  std::optional<Index> count(const std::string& key) const {
     const Json value = told_.value(key, Json());
-    if (value.is_null()) return 0;
+    if (value.is_null()) return std::nullopt;
     if (!value.is_number_integer() || value < 0) {
       refuse_field(name_ + "." + key, value, "an integer from 0, or null");
     }
-    return value;
+    return value.get<Index>();
   }
 
  private:
@@ -139,7 +139,8 @@ Sample sample_of(const ToldSample& told) {
           .disturbance = {.steal_fraction = told.from_zero("steal_fraction"),
                           .wait_fraction = told.from_zero("wait_fraction"),
                           .involuntary_switches = told.count("involuntary_switches"),
-                          .throttled = told.count("throttled")}};
+                          .throttled = told.count("throttled"),
+                          .unpinned_threads = told.count("unpinned_threads").value_or(0)}};
 }
 
 }  // namespace
@@ -217,10 +218,11 @@ Json repeat_passes(const ThreadTeam& team, double least_seconds,
   return {{"seconds", sample.seconds},
           {"passes", timed.passes},
           {"peak_gflops", sample.peak_gflops},
-          {"steal_fraction", sample.disturbance.steal_fraction},
+          {"steal_fraction", or_null(sample.disturbance.steal_fraction)},
           {"wait_fraction", or_null(sample.disturbance.wait_fraction)},
-          {"involuntary_switches", sample.disturbance.involuntary_switches},
-          {"throttled", sample.disturbance.throttled}};
+          {"involuntary_switches", or_null(sample.disturbance.involuntary_switches)},
+          {"throttled", or_null(sample.disturbance.throttled)},
+          {"unpinned_threads", sample.disturbance.unpinned_threads}};
 }
 
 JudgeRequest parse_judge_request(const Json& request) {
@@ -251,6 +253,8 @@ Json texts_of(const CsvRow& cells, const std::vector<std::string>& columns) {
   }
   return object;
 }
+
+Json or_null(const std::optional<Index>& count) { return count ? Json(*count) : Json(); }
 
 Json or_null(double value) { return std::isfinite(value) ? Json(value) : Json(); }
 

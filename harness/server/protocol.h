@@ -14,8 +14,9 @@
 //   {"do":"repeat","case":ID}                {"seconds":…, "passes":…, "peak_gflops":…,
 //                                             "steal_fraction":…, "wait_fraction":…,
 //                                             "involuntary_switches":…, "throttled":…,
-//                                             "limit_seconds":…}: one untimed pass, then passes for
-//                                            --min-time, a probe of the FMA peak on either side
+//                                             "unpinned_threads":…, "limit_seconds":…}: one untimed
+//                                            pass, then passes for --min-time, a probe of the FMA
+//                                            peak on either side
 //   {"do":"judge","case":ID,                 {"case":ID, "cells":{…}}, the texts of the columns of
 //    "samples":[{"seconds":…, …}, …]}        throughput.csv that follow from samples: repetitions
 //                                            to fraction_of_limit, status, reason, outliers; by
@@ -26,10 +27,10 @@
 // Samples to judge are one answer to repeat or more. The case need not be prepared: another
 // library's samples are judged as seqbench's case of the same FLOPs. A sample has "seconds" and
 // "peak_gflops" above 0; anything else of an answer is null or left out where it is not known.
-// Waiting that is not known of all samples makes none noisy, an unknown "throttled" is 0, and
-// "limit_seconds" is the median of those known, without which the limit's columns are empty.
-// "remedy":TEXT ("raise --rounds") stands in a reason instead of the options of `seqbench
-// throughput` for more repetitions.
+// Waiting that is not known of all samples makes none noisy, nor does an unknown "throttled" or
+// "unpinned_threads"; "limit_seconds" is the median of those known, without which the limit's
+// columns are empty. "remedy":TEXT ("raise --rounds") stands in a reason instead of the options of
+// `seqbench throughput` for more repetitions.
 //
 // A request that cannot be met answers {"error":TEXT}, and the command goes on; so does one with a
 // field that its kind does not have, or twice the same. It ends with its input.
@@ -41,6 +42,7 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -93,8 +95,9 @@ JudgeRequest parse_judge_request(const nlohmann::ordered_json& request);
 /// The texts of the cells in the order of `columns`, which may have more.
 nlohmann::ordered_json texts_of(const CsvRow& cells, const std::vector<std::string>& columns);
 
-/// Null for what is not finite.
+/// Null for what is not finite, or not known.
 nlohmann::ordered_json or_null(double value);
+nlohmann::ordered_json or_null(const std::optional<Index>& count);
 
 /// Answers requests about cases of one kind, each of which has an id(). A derived class says what
 /// preparing, repeating and judging one means, and what a prepared one is.

@@ -146,12 +146,11 @@ Json StepServer::prepare_case(const StepCase& one, const Json& request) {
                            human_bytes(options_.memory_limit_bytes)},
             {"cells", cells_of(one.settings)}};
   }
-  const bool peak_is_known = reset_peak_resident_bytes();
-  const double before = resident_bytes();
+  const MemoryGrowth growth;
   auto training = std::make_unique<RunningTraining>(one.settings);
   write_training(file.get<std::string>(), one.settings, *training);
-  Json reply = {{"case", one.id()}, {"status", "ready"}, {"peak_bytes", Json()}};
-  if (peak_is_known) reply["peak_bytes"] = std::max(0.0, peak_resident_bytes() - before);
+  Json reply = {
+      {"case", one.id()}, {"status", "ready"}, {"peak_bytes", or_null(growth.peak_bytes())}};
   reply["cells"] = cells_of(one.settings);
   reply["cells"]["parameters"] = std::to_string(training->model.parameter_count());
   ready_[one.id()] = std::move(training);

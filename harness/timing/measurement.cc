@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <limits>
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "harness/base/errors.h"
 #include "harness/base/interrupt.h"
@@ -105,22 +108,33 @@ void check_case(Measurement& measurement, const MeasureOptions& options, const M
   if (prepared.workload != nullptr) workloads.adopt(std::move(prepared.workload));
 }
 
-/// All of a sample but its seconds, through Google Benchmark to the reporter.
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+
+/// All of a sample but its seconds, through Google Benchmark to the reporter. A count that is not
+/// known is not a number there.
 void to_counters(const Sample& sample, benchmark::UserCounters& counters) {
   counters["peak_gflops"] = sample.peak_gflops;
   counters["steal_fraction"] = sample.disturbance.steal_fraction;
   counters["wait_fraction"] = sample.disturbance.wait_fraction;
-  counters["involuntary_switches"] = double(sample.disturbance.involuntary_switches);
-  counters["throttled"] = double(sample.disturbance.throttled);
+  const auto number = [](const std::optional<Index>& count) {
+    return count ? double(*count) : kUnknown;
+  };
+  counters["involuntary_switches"] = number(sample.disturbance.involuntary_switches);
+  counters["throttled"] = number(sample.disturbance.throttled);
+  counters["unpinned_threads"] = double(sample.disturbance.unpinned_threads);
 }
 
 Sample from_counters(const benchmark::UserCounters& counters) {
   const auto value = [&counters](const char* name) { return counters.at(name).value; };
+  const auto count = [&value](const char* name) {
+    return std::isnan(value(name)) ? std::nullopt : std::optional(Index(value(name)));
+  };
   return {.peak_gflops = value("peak_gflops"),
           .disturbance = {.steal_fraction = value("steal_fraction"),
                           .wait_fraction = value("wait_fraction"),
-                          .involuntary_switches = Index(value("involuntary_switches")),
-                          .throttled = Index(value("throttled"))}};
+                          .involuntary_switches = count("involuntary_switches"),
+                          .throttled = count("throttled"),
+                          .unpinned_threads = Index(value("unpinned_threads"))}};
 }
 
 /// A case that is timed.

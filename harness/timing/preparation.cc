@@ -1,6 +1,5 @@
 #include "harness/timing/preparation.h"
 
-#include <algorithm>
 #include <new>
 
 #include "harness/base/units.h"
@@ -40,8 +39,7 @@ Preparation prepare(const Case& one, const PrepareOptions& options) {
     Preparation result;
     const ThreadTeam team = make_team(one.threads);
     options.make_room(needed + Reference::predicted_bytes(one));
-    const bool peak_is_known = reset_peak_resident_bytes();
-    const double before = resident_bytes();
+    const MemoryGrowth growth;
     result.workload = std::make_unique<Workload>(one, options.seed, options.make_layer);
     Reference::keep_sampled_gradient(*result.workload);
     options.on_lap(Activity::kSetUp);
@@ -49,7 +47,7 @@ Preparation prepare(const Case& one, const PrepareOptions& options) {
     // its own memory.
     result.workload->run(team);
     options.on_lap(Activity::kPasses);
-    if (peak_is_known) result.peak_bytes = std::max(0.0, peak_resident_bytes() - before);
+    result.peak_bytes = growth.peak_bytes();
     const std::string difference = options.check(*result.workload);
     options.on_lap(Activity::kChecks);
     if (difference.empty()) {

@@ -1,5 +1,7 @@
 #include "harness/timing/throughput_rows.h"
 
+#include <optional>
+
 #include "harness/base/command_line.h"
 #include "harness/base/statistics.h"
 #include "harness/machine/placement.h"
@@ -52,6 +54,8 @@ std::string joined(const std::vector<std::size_t>& numbers) {
   for (const std::size_t number : numbers) texts.push_back(std::to_string(number));
   return join(texts, " ");
 }
+
+CsvCell cell_of(const std::optional<Index>& count) { return count ? CsvCell(*count) : CsvCell(); }
 
 std::vector<double> seconds_of(const std::vector<Sample>& samples) {
   std::vector<double> seconds;
@@ -145,8 +149,8 @@ CsvRow sample_row(const TakenSample& taken, const std::string& run_id) {
           {"peak_gflops", taken.sample.peak_gflops},
           {"steal_fraction", taken.sample.disturbance.steal_fraction},
           {"wait_fraction", taken.sample.disturbance.wait_fraction},
-          {"involuntary_switches", taken.sample.disturbance.involuntary_switches},
-          {"throttled", taken.sample.disturbance.throttled}};
+          {"involuntary_switches", cell_of(taken.sample.disturbance.involuntary_switches)},
+          {"throttled", cell_of(taken.sample.disturbance.throttled)}};
 }
 
 }  // namespace seqbench

@@ -51,7 +51,7 @@ struct RowContext {
 /// The row of one measured case.
 CsvRow throughput_row(const Measurement& measurement, const RowContext& context);
 
-/// The row of one repetition.
+/// The row of one repetition; what is not known is an empty cell.
 CsvRow sample_row(const TakenSample& taken, const std::string& run_id);
 
 }  // namespace seqbench

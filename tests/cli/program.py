@@ -17,6 +17,32 @@ def run(*arguments, **options):
     )
 
 
+# Stands before a command whose first argument is a shell's line that mounts what it is to see.
+OTHER_MOUNTS = ["unshare", "--mount", "sh", "-c"]
+
+
+def can_mount():
+    """May this process give a program of its own files below /proc and /sys?"""
+    try:
+        return subprocess.run([*OTHER_MOUNTS, "mount -t tmpfs none /tmp"], capture_output=True,
+                              check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def run_where(files, *arguments, **options):
+    """run() on a machine where `files`, {path: a file with the other content}, are other than here;
+    None for the content is an empty folder in the place of one. "/proc/self" is the program's."""
+    mounts = []
+    for path, content in files.items():
+        path = path.replace("/proc/self", "/proc/$$")  # that of the shell, which becomes the program
+        mounts.append(f"mount -t tmpfs none {path}" if content is None else
+                      f"mount --bind '{content}' {path}")
+    line = " && ".join([*mounts, 'exec "$0" "$@"'])
+    return subprocess.run([*OTHER_MOUNTS, line, PROGRAM, *map(str, arguments)], capture_output=True,
+                          text=True, timeout=300, check=False, **options)
+
+
 def read_csv(path):
     """The rows of a CSV file as dictionaries; checks that every row has every column."""
     with open(path, newline="", encoding="utf-8") as file:

@@ -4,7 +4,7 @@ import os
 import resource
 import unittest
 
-from program import ProgramTest, read_csv, run
+from program import ProgramTest, can_mount, read_csv, run, run_where
 
 MIB = 2**20
 KERNELS = ["--kernel", "stepwise,hoisted,persistent,naive,fused"]
@@ -55,6 +55,45 @@ class Memory(ProgramTest):
         for row in skipped:
             self.assertRegex(row["reason"], r"needs .*, limit .*; use |was refused; use ")
             self.assertEqual(row["seconds"], "")
+
+
+@unittest.skipUnless(can_mount(), "needs the right to mount")
+class MemoryThatIsNotTold(ProgramTest):
+    CASE = ["throughput", *ONCE, "--model", "elman", "--kernel", "persistent", "--pass", "forward",
+            "--width", "4", "--threads", "1"]
+
+    def file(self, text):
+        path = self.folder / "content"
+        path.write_text(text, encoding="ascii")
+        return path
+
+    def row_where(self, files):
+        out = self.folder / f"run{len(os.listdir(self.folder))}"
+        process = run_where(files, *self.CASE, "--length", "4", "--out", out)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        (row,) = read_csv(out / "throughput.csv")
+        return row
+
+    def test_cases_run_where_the_kernel_does_not_estimate_what_is_available(self):
+        for text in ["MemTotal: 4000000 kB\nMemFree: 2000000 kB\n", "MemTotal: 4000000 kB\n", "",
+                     "MemAvailable:\n"]:
+            with self.subTest(meminfo=text):
+                self.assertNotEqual(self.row_where({"/proc/meminfo": self.file(text)})["status"],
+                                    "skipped")
+
+    def test_the_limit_then_follows_from_what_is_told(self):
+        meminfo = self.file("MemTotal: 100000 kB\nMemFree: 4 kB\nCached: 2 kB\n")
+        process = run_where({"/proc/meminfo": meminfo}, *self.CASE, "--length", "8192", "--out",
+                            self.folder / "run")
+        (row,) = read_csv(self.folder / "run" / "throughput.csv")
+        self.assertEqual((row["status"], process.returncode), ("skipped", 0))
+        self.assertIn("limit 4.5 KiB", row["reason"])
+
+    def test_a_peak_that_is_not_told_is_an_empty_cell(self):
+        for text in ["Name:\tseqbench\n", "VmRSS:\t 5000 kB\n", "VmHWM:\t 5000 kB\n"]:
+            with self.subTest(status=text):
+                row = self.row_where({"/proc/self/status": self.file(text)})
+                self.assertEqual((row["peak_bytes"], row["status"]), ("", "noisy"), row["reason"])
 
 
 if __name__ == "__main__":

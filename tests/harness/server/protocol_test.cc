@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <iostream>
 #include <limits>
 #include <sstream>
@@ -116,6 +117,27 @@ TEST(ParseRequest, TakesObjectsThatSayWhatToDo) {
   }
 }
 
+TEST(ParseJudgeRequest, KeepsWhatIsNotKnownUnknown) {
+  const auto disturbance_in = [](const Json& more) {
+    Json told = {{"seconds", 1}, {"peak_gflops", 100}};
+    told.update(more);
+    return parse_judge_request({{"samples", {told}}}).samples.front().disturbance;
+  };
+  for (const Json& nothing : {Json::object(), Json{{"throttled", nullptr},
+                                                   {"involuntary_switches", nullptr},
+                                                   {"steal_fraction", nullptr},
+                                                   {"unpinned_threads", nullptr}}}) {
+    const Disturbance unknown = disturbance_in(nothing);
+    EXPECT_EQ(unknown.throttled, std::nullopt);
+    EXPECT_EQ(unknown.involuntary_switches, std::nullopt);
+    EXPECT_TRUE(std::isnan(unknown.steal_fraction));
+    EXPECT_EQ(unknown.unpinned_threads, 0);
+  }
+  EXPECT_EQ(disturbance_in({{"throttled", 2}}).throttled, 2);
+  EXPECT_EQ(disturbance_in({{"unpinned_threads", 3}}).unpinned_threads, 3);
+  EXPECT_THROW(disturbance_in({{"unpinned_threads", -1}}), std::invalid_argument);
+}
+
 TEST(ProbeAnswer, RefusesWhatIsNoNumberOfThreads) {
   for (const Json& threads :
        {Json(), Json(0), Json(-1), Json(4097), Json(1.5), Json("1"), Json(true)}) {
@@ -140,12 +162,15 @@ TEST(RepeatPasses, TimesAllPassesButTheFirst) {
   EXPECT_LE(several["passes"], 10);  // of a millisecond or more
   EXPECT_GE(several["passes"].get<double>() * several["seconds"].get<double>(), kLeastSeconds);
   EXPECT_GT(several["peak_gflops"], 0.1);
-  EXPECT_GE(several["steal_fraction"], 0);
-  EXPECT_EQ(several.size(), 7u);
+  EXPECT_EQ(several["unpinned_threads"], 0);
+  EXPECT_TRUE(several["steal_fraction"].is_null());  // a team without CPUs
+  EXPECT_EQ(several.size(), 8u);
 }
 
 TEST(OrNull, KeepsFiniteNumbersAlone) {
   EXPECT_EQ(or_null(1.5), Json(1.5));
+  EXPECT_EQ(or_null(std::optional<Index>(0)), Json(0));
+  EXPECT_TRUE(or_null(std::optional<Index>()).is_null());
   EXPECT_TRUE(or_null(std::numeric_limits<double>::quiet_NaN()).is_null());
   EXPECT_TRUE(or_null(-std::numeric_limits<double>::infinity()).is_null());
 }

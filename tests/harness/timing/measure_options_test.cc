@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "harness/base/errors.h"
 #include "harness/machine/memory.h"
 
@@ -39,7 +41,7 @@ TEST(MeasureOptions, AreWhatTheCommandLineSays) {
 
 TEST(MeasureOptions, NeverAllowMoreMemoryThanIsFree) {
   EXPECT_LT(options_of({"--memory-limit", "1000TiB"}).memory_limit_bytes,
-            1024 * number_of_key("/proc/meminfo", "MemTotal"));
+            total_memory_bytes().value_or(HUGE_VAL));
 }
 
 TEST(MeasureOptions, RefuseWhatNoMeasurementCanHave) {

@@ -124,6 +124,21 @@ TEST(ThroughputRows, OfWhatWasNotTimedSayWhy) {
   EXPECT_EQ(row.at("model").text(), "gru");
 }
 
+TEST(SampleRow, LeavesWhatIsNotKnownEmpty) {
+  constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+  const Sample sample{.seconds = 0.25,
+                      .peak_gflops = 100,
+                      .disturbance = {.steal_fraction = kUnknown,
+                                      .wait_fraction = kUnknown,
+                                      .involuntary_switches = {},
+                                      .throttled = {}}};
+  const CsvRow row = sample_row({.the_case = kGru, .repetition = 4, .sample = sample}, "run");
+  for (const char* column :
+       {"steal_fraction", "wait_fraction", "involuntary_switches", "throttled"}) {
+    EXPECT_EQ(row.at(column).text(), "") << column;
+  }
+}
+
 TEST(SampleRow, HasACellForEveryColumn) {
   const Sample sample{.seconds = 0.25,
                       .peak_gflops = 100,
