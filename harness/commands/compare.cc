@@ -23,6 +23,7 @@
 #include "harness/server/server_process.h"
 #include "harness/timing/grid.h"
 #include "harness/timing/measure_options.h"
+#include "harness/timing/noise.h"
 #include "harness/timing/repetition.h"
 #include "harness/timing/throughput_rows.h"
 
@@ -211,10 +212,15 @@ class Build {
   }
   void repeat(const std::string& id) {
     const Json reply = process_->ask({{"do", "repeat"}, {"case", id}});
+    ++counts_.all;
+    // Builds of before say nothing of it.
+    if (reply.value("unpinned_threads", 0) > 0) ++counts_.unpinned;
     sides_[id].fractions.push_back(
         fraction_of_peak(flops_, reply.at("seconds"), reply.at("peak_gflops")));
   }
   void release(const std::string& id) { process_->ask({{"do", "release"}, {"case", id}}); }
+
+  RepetitionCounts counts() const { return counts_; }
 
   /// Of a case that was never prepared: nothing.
   SideOfCase side(const std::string& id) const {
@@ -227,6 +233,7 @@ class Build {
   std::vector<std::string> options_;
   std::optional<ServerProcess> process_;
   std::map<std::string, SideOfCase> sides_;
+  RepetitionCounts counts_;
   double flops_ = 0;  // of the case that was prepared last
 };
 
@@ -283,6 +290,11 @@ int compare_binaries(const CommandLine& line, const CompareOptions& options) {
   const auto report_all = [&] {
     for (const std::string& id : ids) {
       report.add(compare_case(id, builds.before.side(id), builds.after.side(id), options));
+    }
+    for (const Build* build : {&builds.before, &builds.after}) {
+      if (build->counts().unpinned == 0) continue;
+      std::printf("\n%s: %s.\n", build == &builds.before ? "old" : "new",
+                  lack_of_pinning(build->counts()).c_str());
     }
   };
   Progress progress(double(of_both.size()) * rounds, !sweep.flag_given("no-progress"));

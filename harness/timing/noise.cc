@@ -22,7 +22,7 @@ std::string percentage(double share) {
 std::string disturbance_of(const std::vector<Sample>& samples, int threads) {
   const std::size_t count = samples.size();
   const auto throttled = static_cast<std::size_t>(std::ranges::count_if(
-      samples, [](const Sample& sample) { return sample.disturbance.throttled > 0; }));
+      samples, [](const Sample& sample) { return sample.disturbance.throttled.value_or(0) > 0; }));
   if (2 * throttled > count) {
     return "the control group's CPU quota was used up in " + std::to_string(throttled) + " of " +
            std::to_string(count) + " repetitions; raise the quota or use fewer --threads";
@@ -45,11 +45,23 @@ double speed_half_width(const std::vector<Sample>& samples) {
   return median_interval(fractions_of_peak(kAnyFlops, samples)).relative_half_width();
 }
 
+std::string lack_of_pinning(const RepetitionCounts& counts) {
+  return "threads could not be pinned to their CPUs in " + std::to_string(counts.unpinned) +
+         " of " + std::to_string(counts.all) +
+         " repetitions; let the sandbox allow sched_setaffinity, and leave these threads and their "
+         "cpuset alone meanwhile";
+}
+
 std::string noise_of(const std::vector<Sample>& samples, int threads, const NoiseTerms& terms) {
   if (samples.size() < kLeastForInterval) {
     return "no 95 % interval from fewer than " + std::to_string(kLeastForInterval) +
            " repetitions, low and high are their range; " +
            (terms.remedy.empty() ? "raise --repetitions" : terms.remedy);
+  }
+  const auto unpinned = std::ranges::count_if(
+      samples, [](const Sample& sample) { return sample.disturbance.unpinned_threads > 0; });
+  if (unpinned > 0) {
+    return lack_of_pinning({.unpinned = unpinned, .all = static_cast<Index>(samples.size())});
   }
   if (const std::string disturbance = disturbance_of(samples, threads); !disturbance.empty()) {
     return disturbance;

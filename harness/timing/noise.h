@@ -19,14 +19,24 @@ struct NoiseTerms {
 /// the same for the fraction of peak. One sample or more.
 double speed_half_width(const std::vector<Sample>& samples);
 
+struct RepetitionCounts {
+  Index unpinned = 0;  // in which a thread was not pinned to its CPU
+  Index all = 0;
+};
+
+/// Why repetitions without pinning count for little, and what helps: the system may have let the
+/// threads share a CPU, or have moved them away from those that the probes beside them had.
+std::string lack_of_pinning(const RepetitionCounts& counts);
+
 /// Why the repetitions of a case on so many threads are noisy and what helps; empty when they are
 /// not.
 ///
-/// They are when they are too few for an interval; when a quota was used up in more than half of
-/// them; when something else had a CPU of the team for more than kMostWaiting of the time in the
-/// median one, unless the team has more threads than CPUs, which wait for each other; or when
-/// speed_half_width() is more than the precision asked for, or than kNoisyHalfWidth where none is.
-/// Waiting that is not known of all of them (not a number) is none.
+/// They are when they are too few for an interval; when a thread was not pinned to its CPU in one
+/// of them; when a quota was used up in more than half of them; when something else had a CPU of
+/// the team for more than kMostWaiting of the time in the median one, unless the team has more
+/// threads than CPUs, which wait for each other; or when speed_half_width() is more than the
+/// precision asked for, or than kNoisyHalfWidth where none is. Waiting that is not known of all of
+/// them (not a number) is none, and so is a quota's use that is not known.
 std::string noise_of(const std::vector<Sample>& samples, int threads, const NoiseTerms& terms = {});
 
 /// What a measured row says of itself.

@@ -30,6 +30,7 @@ class Sample:
     wait_fraction: float | None = None
     involuntary_switches: int | None = None
     throttled: int | None = None
+    unpinned_threads: int | None = None
     limit_seconds: float | None = None  # of a layer
 
 

@@ -74,6 +74,22 @@ TEST(Noise, AnExhaustedQuotaIsNoise) {
       << noise_of(samples, 1);
 }
 
+TEST(Noise, AThreadThatIsNotPinnedOnceIsNoise) {
+  std::vector<Sample> samples = samples_with({});
+  samples[3].disturbance.unpinned_threads = 1;
+  for (const int threads : {1, more_threads_than_cpus()}) {
+    const Verdict verdict = verdict_on(samples, threads);
+    EXPECT_EQ(verdict.status, "noisy");
+    for (const char* part : {"pinned to their CPUs in 1 of 9 repetitions", "sched_setaffinity"}) {
+      EXPECT_NE(verdict.reason.find(part), std::string::npos) << verdict.reason;
+    }
+  }
+}
+
+TEST(Noise, AnUnknownUseOfTheQuotaIsNone) {
+  EXPECT_EQ(noise_of(samples_with({.involuntary_switches = {}, .throttled = {}}), 1), "");
+}
+
 TEST(Noise, UnknownWaitingIsNone) {
   EXPECT_EQ(noise_of(samples_with({.wait_fraction = kUnknown}), 1), "");
 }
