@@ -7,11 +7,13 @@
 #include <cerrno>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <iostream>
 #include <limits>
 #include <stdexcept>
 
 #include "harness/base/command_line.h"
+#include "harness/base/errors.h"
 #include "harness/base/interrupt.h"
 #include "harness/base/statistics.h"
 #include "harness/files/json_names.h"
@@ -45,7 +47,7 @@ TimedPasses run_for(double least_seconds, const std::function<void()>& pass) {
 class RequestLines {
  public:
   /// False at the end of the input; a last line without its line break is dropped. Throws
-  /// Interrupted.
+  /// Interrupted, FileError.
   bool next(std::string& line) {
     std::size_t end;
     while ((end = buffer_.find('\n')) == std::string::npos) {
@@ -68,7 +70,8 @@ class RequestLines {
     } while (ready == 0 || (ready < 0 && errno == EINTR));
     char bytes[4096];
     const ssize_t count = ::read(STDIN_FILENO, bytes, sizeof(bytes));
-    if (count <= 0) return false;
+    if (count < 0) throw FileError(std::string("standard input: ") + std::strerror(errno));
+    if (count == 0) return false;
     buffer_.append(bytes, static_cast<std::size_t>(count));
     return true;
   }
@@ -198,6 +201,8 @@ void serve(const std::function<Json(const std::string&)>& answer) {
   RequestLines requests;
   for (std::string request; requests.next(request);) {
     std::cout << answer(request).dump() << std::endl;
+    // Whoever asked has ended, or its disk is full: nobody would read the rest.
+    if (!std::cout) throw FileError("standard output: an answer cannot be written");
   }
 }
 

@@ -176,7 +176,8 @@ class CaseServer {
   std::vector<std::string> prepare_fields_;
 };
 
-/// Answers each line of standard input with one, until its end. Throws Interrupted.
+/// Answers each line of standard input with one, until its end. Throws Interrupted; FileError when
+/// the input cannot be read or an answer cannot be written.
 void serve(const std::function<nlohmann::ordered_json(const std::string& line)>& answer);
 
 }  // namespace seqbench

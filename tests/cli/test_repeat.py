@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import signal
 import struct
 import subprocess
@@ -147,6 +148,21 @@ class Judge(ProgramTest):
                 for part in parts:
                     self.assertIn(part, answer["error"])
         self.assertIn("cases", answers[-1])
+
+
+class Channels(ProgramTest):
+    def test_an_input_that_cannot_be_read_is_no_end_of_it(self):
+        folder = os.open(self.folder, os.O_RDONLY)
+        self.addCleanup(os.close, folder)
+        self.assert_refused(run("repeat", *GRID, stdin=folder), 1, "standard input", "directory")
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "needs /dev/full")
+    def test_an_answer_that_cannot_be_written_ends_it(self):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            process = subprocess.run([PROGRAM, "repeat", *GRID], input='{"do":"list"}\n' * 2,
+                                     stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+                                     check=False)
+        self.assert_refused(process, 1, "standard output")
 
 
 class Repeat(ProgramTest):
