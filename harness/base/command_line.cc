@@ -210,6 +210,16 @@ CommandLine::CommandLine(std::string command, std::string usage, std::string sum
   options_->shown.add_options()("help,h", "show this help");
 }
 
+CommandLine::CommandLine(const CommandLine& other)
+    : command_(other.command_),
+      usage_(other.usage_),
+      summary_(other.summary_),
+      examples_(other.examples_),
+      options_(std::make_unique<Options>(*other.options_)),
+      order_(other.order_),
+      passed_on_(other.passed_on_) {}
+
+CommandLine::CommandLine(CommandLine&&) noexcept = default;
 CommandLine::~CommandLine() = default;
 
 CommandLine& CommandLine::option(const std::string& name, const std::string& default_text,

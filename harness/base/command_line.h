@@ -56,6 +56,8 @@ class CommandLine {
  public:
   /// `usage` is the synopsis behind the command's name; `examples` are shown by --help.
   CommandLine(std::string command, std::string usage, std::string summary, std::string examples);
+  CommandLine(const CommandLine& other);
+  CommandLine(CommandLine&&) noexcept;
   ~CommandLine();
 
   /// An option with a value; an empty default means "not given".

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -70,6 +71,17 @@ Json latest_probes(const Json& earlier, const Json& later) {
   Json latest = Json::array();
   for (const auto& [threads, probe] : by_threads) latest.push_back(probe);
   return latest;
+}
+
+/// One line on what decides about this run beside its command line.
+void tell_environment(const Json& variables) {
+  if (variables.empty()) return;
+  std::vector<std::string> told;
+  for (const auto& [name, value] : variables.items()) {
+    told.push_back(name + "='" + value.get<std::string>() + "'");
+  }
+  std::cerr << "seqbench: the environment sets " << printable(join(told))
+            << ", which libraries read; machine.json records it\n";
 }
 
 }  // namespace
@@ -163,6 +175,7 @@ void RunDirectory::record_command(const std::string& command, const CommandLine&
   *machine_ = std::move(machine);
   write_machine_json();
   command_runs_ = true;
+  tell_environment(machine_->at("environment"));
 }
 
 void RunDirectory::record_wall_time(const Json& seconds) {

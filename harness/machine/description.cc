@@ -18,6 +18,7 @@
 #include "core/simd.h"
 #include "harness/base/command_line.h"
 #include "harness/base/environment.h"
+#include "harness/base/utf8.h"
 #include "harness/machine/build_id.h"
 #include "harness/machine/build_info.h"
 #include "harness/machine/cgroup.h"
@@ -31,7 +32,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string or_unknown(const std::string& text) { return text.empty() ? "unknown" : text; }
+std::string or_unknown(const std::string& text) {
+  return text.empty() ? "unknown" : utf8_or_escaped(text);
+}
 
 /// Without the spaces around it.
 std::string trimmed(const std::string& text) {
@@ -68,7 +71,9 @@ Json as_json(const std::vector<CacheKind>& caches) {
 
 Json environment_variables() {
   Json set = Json::object();
-  for (const auto& [name, value] : library_variables()) set[name] = value;
+  for (const auto& [name, value] : library_variables()) {
+    set[utf8_or_escaped(name)] = utf8_or_escaped(value);
+  }
   return set;
 }
 

@@ -29,7 +29,7 @@ std::vector<int> online_cpus() {
 
 void refuse_openmp_binding() {
   if (omp_get_proc_bind() == omp_proc_bind_false) return;
-  for (const char* name : {"OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY"}) {
+  for (const char* name : {"OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY"}) {
     if (const char* value = std::getenv(name)) {
       throw UsageError(std::string(name) + "='" + value + "' is not allowed; expected it unset, " +
                        "since seqbench pins its threads itself (restrict it with taskset)");

@@ -53,10 +53,6 @@ class FullOutput(ProgramTest):
                                        "--csv", table))
         self.assertEqual(len(read_csv(table)), 1)
 
-    def test_a_server_ends_with_its_output(self):
-        process = run_into_full("repeat", "--length", "4", input='{"do":"list"}\n' * 3)
-        self.assert_told(process)
-
     def test_an_error_of_its_own_is_told_alone(self):
         self.assert_refused(run_into_full("fly"), 2, "fly")
 
