@@ -142,11 +142,11 @@ const std::vector<Entry>& entries() {
   return table;
 }
 
-const Entry& entry_of(const std::string& model) {
+const Entry& entry_of(std::string_view model) {
   for (const Entry& entry : entries()) {
     if (entry.info.name == model) return entry;
   }
-  throw std::invalid_argument("there is no model '" + model + "'");
+  throw std::invalid_argument("there is no model '" + std::string(model) + "'");
 }
 
 }  // namespace
@@ -160,7 +160,7 @@ const std::vector<ModelInfo>& all_models() {
   return models;
 }
 
-const ModelInfo& model_info(const std::string& name) { return entry_of(name).info; }
+const ModelInfo& model_info(std::string_view name) { return entry_of(name).info; }
 
 std::vector<std::string> model_names() {
   std::vector<std::string> names;

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "attention/attention_map.h"
@@ -53,7 +54,7 @@ const std::vector<ModelInfo>& all_models();
 /// The models of one kind, in the registry's order.
 std::vector<std::string> model_names(ModelKind kind);
 /// Throws std::invalid_argument for an unknown name.
-const ModelInfo& model_info(const std::string& name);
+const ModelInfo& model_info(std::string_view name);
 std::vector<std::string> model_names();
 /// The kernels of all models, each name once.
 std::vector<std::string> kernel_names();

@@ -89,10 +89,10 @@ void refuse_fields_but(const std::vector<std::string>& known, const Json& object
 }
 
 // Those of an answer to repeat.
-const std::vector<std::string> kSampleFields = {"seconds",       "passes",
-                                                "peak_gflops",   "steal_fraction",
-                                                "wait_fraction", "involuntary_switches",
-                                                "throttled",     "limit_seconds"};
+const std::vector<std::string> kSampleFields = {
+    "seconds",        "passes",           "peak_gflops",
+    "steal_fraction", "wait_fraction",    "involuntary_switches",
+    "throttled",      "unpinned_threads", "limit_seconds"};
 
 /// One of a request's samples to judge.
 class ToldSample {

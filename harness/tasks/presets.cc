@@ -178,11 +178,11 @@ const std::vector<Preset>& all_presets() {
   return presets;
 }
 
-const Preset& preset_by_name(const std::string& name) {
+const Preset& preset_by_name(std::string_view name) {
   for (const Preset& preset : all_presets()) {
     if (preset.name == name) return preset;
   }
-  throw std::invalid_argument("there is no preset '" + name + "'");
+  throw std::invalid_argument("there is no preset '" + std::string(name) + "'");
 }
 
 std::vector<std::string> preset_names() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/tasks/task.h"
@@ -19,7 +20,7 @@ struct Preset {
 
 const std::vector<Preset>& all_presets();
 /// Throws std::invalid_argument for an unknown name.
-const Preset& preset_by_name(const std::string& name);
+const Preset& preset_by_name(std::string_view name);
 std::vector<std::string> preset_names();
 
 }  // namespace seqbench

@@ -153,12 +153,12 @@ const std::vector<Task>& all_tasks() {
   return tasks;
 }
 
-const Task& task_by_name(const std::string& name, const std::string& setup) {
+const Task& task_by_name(std::string_view name, std::string_view setup) {
   for (const Task& task : all_tasks()) {
     if (task.name == name && (setup.empty() || task.setup == setup)) return task;
   }
-  throw std::invalid_argument("there is no task '" + name + "'" +
-                              (setup.empty() ? "" : " with set-up '" + setup + "'"));
+  throw std::invalid_argument("there is no task '" + std::string(name) + "'" +
+                              (setup.empty() ? "" : " with set-up '" + std::string(setup) + "'"));
 }
 
 std::vector<std::string> task_names() {

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/tasks/task.h"
@@ -25,7 +26,7 @@ namespace seqbench {
 /// Every task in every set-up.
 const std::vector<Task>& all_tasks();
 /// The task in that set-up, or in its first one. Throws std::invalid_argument for an unknown name.
-const Task& task_by_name(const std::string& name, const std::string& setup = "");
+const Task& task_by_name(std::string_view name, std::string_view setup = "");
 /// Every name, and every set-up's, once.
 std::vector<std::string> task_names();
 std::vector<std::string> setup_names();

@@ -35,9 +35,11 @@ TESTED_IN = {
     # The other half of its kernel, which is compared as a whole.
     "attention/fused_attention_backward": "attention/fused_attention_test.cc",
     # Types without code, or with no more than defaults: tested by those who fill them.
+    "core/eigen_view": "core/tensor_test.cc",
     "core/gemm_options": "core/gemm_test.cc",
     "core/sequence_layer": "attention/multi_head_attention_test.cc",
     "harness/base/errors": "cli/test_bad_input.py",
+    "harness/base/standard_streams": "cli/test_output.py",
     "harness/machine/build_info": "cli/test_machine.py",
     "harness/tasks/task": "harness/tasks/tasks_test.cc",
     "harness/tasks/task_definitions": "harness/tasks/tasks_test.cc",

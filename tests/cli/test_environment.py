@@ -6,7 +6,7 @@ import unittest
 
 from program import ProgramTest, read_csv, run
 
-TINY = ["throughput", "--length", "4", "--width", "8", "--heads", "1", "--model", "gru",
+TINY = ["throughput", "--width", "8", "--heads", "1", "--model", "gru",
         "--threads", "1", "--pass", "forward", "--repetitions", "3", "--min-time", "0.001",
         "--no-progress"]
 
@@ -15,7 +15,7 @@ class Environment(ProgramTest):
     def sweep(self, name, **variables):
         """A finished tiny sweep in an environment with these variables besides."""
         out = self.folder / name
-        process = run(*TINY, "--out", out, env={**os.environ, **variables})
+        process = run(*TINY, "--length", "4", "--out", out, env={**os.environ, **variables})
         self.assertEqual(process.returncode, 0, process.stderr)
         return out, process
 
@@ -64,7 +64,7 @@ class Environment(ProgramTest):
                 self.assertEqual(self.environment_told_in(out), {name: value})
                 self.assertIn(f"{name}='{value}'", process.stderr)
                 self.assertEqual(len(process.stderr.splitlines()), 1, process.stderr)
-                process = run(*TINY, "--out", out, "--resume")
+                process = run(*TINY, "--length", "4", "--out", out, "--resume")
                 self.assert_refused(process, 2, "--resume", f"environment.{name}: '{value}' then")
         out, process = self.sweep("plain")
         self.assertEqual(self.environment_told_in(out), {})

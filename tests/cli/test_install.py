@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import unittest
 
@@ -101,6 +102,34 @@ class Install(BuildTest):
         self.assertEqual([one["file"] for one in commands if "/tests/" in one["file"]], [])
         self.call("cmake", "--install", build, "--prefix", self.folder / "prefix")
         self.assertFalse((self.folder / "prefix").exists())
+
+
+class Configure(BuildTest):
+    """CMake on machines that lack something."""
+
+    def configure(self, *options):
+        """The finished process of CMake on a copy of the sources that has no venv."""
+        source = self.folder / "copy"
+        source.mkdir()
+        for name in ["core", "rnn", "attention", "harness", "cmake", "tests", "CMakeLists.txt"]:
+            (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(
+                ROOT / name, source / name)
+        return subprocess.run(["cmake", *TOOLS, "-S", source, "-B", self.folder / "build", *options],
+                              capture_output=True, text=True, timeout=300)
+
+    def test_an_old_highway_is_told_by_name_and_version(self):
+        process = self.configure("-DCMAKE_DISABLE_FIND_PACKAGE_hwy=ON")
+        self.assertNotEqual(process.returncode, 0)
+        for part in ["Highway 1.0.3", "libhwy-dev", "Ubuntu 22.04"]:
+            self.assertIn(part, process.stderr)
+
+    def test_without_python_the_tests_that_need_it_are_left_out(self):
+        process = self.configure("-DCMAKE_DISABLE_FIND_PACKAGE_Python3=ON")
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertIn("No Python 3", process.stdout + process.stderr)
+        tests = (self.folder / "build" / "tests" / "CTestTestfile.cmake").read_text()
+        self.assertIn("core_tests", tests)
+        self.assertNotIn("cli.", tests)
 
 
 class Provenance(BuildTest):

@@ -76,9 +76,10 @@ class ClosedStreams(ProgramTest):
         self.assertEqual(run_without("2>&-", *TINY, "--out", out).returncode, 2)
         self.assertEqual(before, {path.name: path.read_bytes() for path in out.iterdir()})
 
-    def test_without_standard_input_a_server_has_no_requests(self):
+    def test_without_standard_input_a_server_says_so(self):
         process = run_without("<&-", "repeat", "--length", "4")
-        self.assertEqual((process.returncode, process.stdout), (0, ""))
+        self.assert_refused(process, 1, "standard input", "Bad file descriptor")
+        self.assertEqual(process.stdout, "")
 
 
 if __name__ == "__main__":
