@@ -123,8 +123,8 @@ inline AttentionResult<double> reference_attention(const AttentionData<double>& 
                                  Tensor<double>(shape), Tensor<double>(shape)};
   const double scale = 1 / std::sqrt(double(d_k));
   for (Index head = 0; head < B * H; ++head) {
-    const auto of_head = [&, H = data.shape.heads](auto view) {
-      return head_of(view, data.shape, head / H, head % H);
+    const auto of_head = [&, heads = data.shape.heads](auto view) {
+      return head_of(view, data.shape, head / heads, head % heads);
     };
     const auto q = of_head(data.part(0)), k = of_head(data.part(1)), v = of_head(data.part(2));
     const auto d_o = of_head(std::as_const(data.d_output).matrix());
@@ -187,8 +187,9 @@ AttentionBounds attention_bounds(const AttentionData<T>& data) {
   }
   for (Index head = 0; head < B * H; ++head) {
     const auto absolute =
-        [&, H = data.shape.heads](MatrixView<const T> view) -> RowMajorMatrix<double> {
-      return as_eigen(head_of(view, data.shape, head / H, head % H)).template cast<double>();
+        [&, heads = data.shape.heads](MatrixView<const T> view) -> RowMajorMatrix<double> {
+      return as_eigen(head_of(view, data.shape, head / heads, head % heads))
+          .template cast<double>();
     };
     const auto q = absolute(data.part(0)), k = absolute(data.part(1)), v = absolute(data.part(2));
     const auto d_o = absolute(data.d_output.matrix());
