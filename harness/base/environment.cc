@@ -1,5 +1,6 @@
 #include "harness/base/environment.h"
 
+#include <omp.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -56,6 +57,11 @@ std::vector<std::pair<std::string, std::string>> library_variables() {
   return found;
 }
 
-void silence_libraries() { ::setenv("HWLOC_HIDE_ERRORS", "2", 1); }
+void silence_libraries() {
+  ::setenv("HWLOC_HIDE_ERRORS", "2", 1);
+#if defined(KMP_VERSION_MAJOR)
+  kmp_set_warnings_off();
+#endif
+}
 
 }  // namespace seqbench

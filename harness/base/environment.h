@@ -20,7 +20,8 @@ bool is_kept_from_libraries(std::string_view name);
 /// Names and values of the variables that libraries of ours may read, by name.
 std::vector<std::pair<std::string, std::string>> library_variables();
 
-/// Tells hwloc not to print what it thinks of the topology that the system tells.
+/// Tells hwloc not to print what it thinks of the topology that the system tells, and LLVM's OpenMP
+/// not to print that it grants fewer threads, which ThreadTeam finds out.
 void silence_libraries();
 
 }  // namespace seqbench

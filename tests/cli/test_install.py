@@ -21,7 +21,7 @@ cmake_minimum_required(VERSION 3.22)
 project(consumer LANGUAGES CXX)
 {layers}
 add_executable(consumer consumer.cc)
-target_link_libraries(consumer PRIVATE seqbench::attention)
+target_link_libraries(consumer PRIVATE seqbench::{layer})
 """
 
 # One thread's result is the one to match: the layers promise bit-equality. Many rounds, since a
@@ -55,6 +55,23 @@ int main() {
 }
 """
 
+# Of the least of the libraries, which is soon built.
+CORE_CONSUMER = """\
+#include <cstdio>
+
+#include "core/gemm.h"
+
+using namespace seqbench;
+
+int main() {
+  Tensor<float> a({1, 2}), b({2, 1}), c({1, 1});
+  a[0] = 2, a[1] = 3, b[0] = 5, b[1] = 7;
+  gemm(ThreadTeam(2), a.matrix(), b.matrix(), c.matrix());
+  std::printf("%g\\n", double(c[0]));
+  return c[0] == 31 ? 0 : 1;
+}
+"""
+
 
 class BuildTest(ProgramTest):
     def call(self, *command, **options):
@@ -67,12 +84,12 @@ class BuildTest(ProgramTest):
 
 
 class Install(BuildTest):
-    def write_consumer(self, layers):
+    def write_consumer(self, layers, layer="attention", code=CONSUMER):
         """The folder of a project that has the layers by these lines of CMake."""
         source = self.folder / "source"
         source.mkdir()
-        (source / "CMakeLists.txt").write_text(LISTS.format(layers=layers))
-        (source / "consumer.cc").write_text(CONSUMER)
+        (source / "CMakeLists.txt").write_text(LISTS.format(layers=layers, layer=layer))
+        (source / "consumer.cc").write_text(code)
         return source
 
     @unittest.skipUnless((BUILD / "cmake_install.cmake").exists(), "not run from a build folder")
@@ -87,7 +104,7 @@ class Install(BuildTest):
         self.call(build / "consumer")
 
     def test_a_project_has_seqbench_as_a_part(self):
-        source = self.write_consumer(f"add_subdirectory({ROOT} seqbench)")
+        source = self.write_consumer(f"add_subdirectory({ROOT} seqbench)", "core", CORE_CONSUMER)
         build = self.folder / "build"
         self.call("cmake", *TOOLS, "-S", source, "-B", build, "-DCMAKE_BUILD_TYPE=Debug",
                   "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON")
