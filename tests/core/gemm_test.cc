@@ -1,8 +1,8 @@
-#include "core/eigen_view.h"
 #include "core/gemm.h"
 
 #include <gtest/gtest.h>
 
+#include "core/eigen_view.h"
 #include "tests/test_data.h"
 
 namespace seqbench {

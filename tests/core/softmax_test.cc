@@ -1,10 +1,10 @@
-#include "core/eigen_view.h"
 #include "core/softmax.h"
 
 #include <gtest/gtest.h>
 
 #include <numeric>
 
+#include "core/eigen_view.h"
 #include "tests/slopes.h"
 #include "tests/test_data.h"
 

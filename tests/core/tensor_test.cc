@@ -1,4 +1,3 @@
-#include "core/eigen_view.h"
 #include "core/tensor.h"
 
 #include <gtest/gtest.h>
@@ -8,6 +7,8 @@
 #include <cstdlib>
 #include <limits>
 #include <new>
+
+#include "core/eigen_view.h"
 
 namespace seqbench {
 namespace {

@@ -1,10 +1,10 @@
-#include "core/eigen_view.h"
 #include "rnn/recurrent_layer.h"
 
 #include <gtest/gtest.h>
 
 #include <stdexcept>
 
+#include "core/eigen_view.h"
 #include "tests/gradient_check.h"
 #include "tests/rnn/recurrent_cases.h"
 #include "tests/test_data.h"

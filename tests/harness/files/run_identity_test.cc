@@ -1,6 +1,7 @@
 #include "harness/files/run_identity.h"
 
 #include <gtest/gtest.h>
+
 #include <nlohmann/json.hpp>
 
 #include "harness/base/errors.h"

@@ -1,6 +1,7 @@
 #include "harness/machine/description.h"
 
 #include <gtest/gtest.h>
+
 #include <nlohmann/json.hpp>
 
 #include "harness/machine/build_id.h"

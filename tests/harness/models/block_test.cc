@@ -1,8 +1,8 @@
-#include "core/eigen_view.h"
 #include "harness/models/block.h"
 
 #include <gtest/gtest.h>
 
+#include "core/eigen_view.h"
 #include "harness/models/registry.h"
 #include "tests/slopes.h"
 #include "tests/test_data.h"

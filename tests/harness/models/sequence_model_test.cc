@@ -1,10 +1,10 @@
-#include "core/eigen_view.h"
 #include "harness/models/sequence_model.h"
 
 #include <gtest/gtest.h>
 
 #include <map>
 
+#include "core/eigen_view.h"
 #include "harness/models/registry.h"
 #include "harness/tasks/task.h"
 #include "harness/tasks/task_batch.h"

@@ -1,10 +1,10 @@
-#include "core/eigen_view.h"
 #include "harness/models/variants.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
+#include "core/eigen_view.h"
 #include "harness/models/registry.h"
 #include "harness/tasks/task.h"
 #include "tests/test_data.h"

@@ -1,6 +1,7 @@
 #include "harness/server/server_process.h"
 
 #include <gtest/gtest.h>
+
 #include <nlohmann/json.hpp>
 
 #include "tests/harness/file_error.h"

@@ -1,10 +1,10 @@
-#include "core/eigen_view.h"
 #include "harness/training/sliced_pass.h"
 
 #include <gtest/gtest.h>
 
 #include <limits>
 
+#include "core/eigen_view.h"
 #include "harness/models/registry.h"
 #include "harness/tasks/task.h"
 #include "harness/tasks/task_batch.h"

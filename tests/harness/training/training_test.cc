@@ -1,4 +1,3 @@
-#include "core/eigen_view.h"
 #include "harness/training/training.h"
 
 #include <gtest/gtest.h>
@@ -6,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/eigen_view.h"
 #include "harness/tasks/task.h"
 #include "harness/tasks/task_batch.h"
 #include "harness/tasks/tasks.h"
