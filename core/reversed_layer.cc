@@ -3,7 +3,7 @@
 #include <stdexcept>
 
 #include "core/buffers.h"
-#include "core/eigen_view.h"
+#include "core/elementwise.h"
 
 namespace seqbench {
 namespace {
@@ -28,7 +28,7 @@ ReversedBuffers<BufferShape> buffer_shapes(SequenceShape shape, Index D, Pass pa
 template <typename T>
 void reverse(SequenceView<const T> from, SequenceView<T> to) {
   for (Index b = 0; b < from.batch; ++b) {
-    as_eigen(to.sequence(b)) = as_eigen(from.sequence(b)).colwise().reverse();
+    copy(from.sequence(b).upside_down(), to.sequence(b));
   }
 }
 

@@ -55,9 +55,8 @@ std::string read_config(const std::string& path) {
 /// over: a section without options, an empty value of a flag, and options that a file cannot have.
 po::parsed_options parse_config(const std::string& text, const po::options_description& options) {
   for (const std::string& line : split(text, '\n')) {
-    const std::size_t begin = line.find_first_not_of(" \t\r");
-    if (begin != std::string::npos && line[begin] == '[') {
-      throw UsageError("'" + line.substr(begin, line.find_last_not_of(" \t\r") + 1 - begin) +
+    if (const std::string content = trimmed(line); content.starts_with('[')) {
+      throw UsageError("'" + content +
                        "' is not allowed; expected one name=value a line, without sections");
     }
   }
@@ -78,15 +77,6 @@ std::string compact(double value) {
   stream.imbue(std::locale::classic());
   stream << value;
   return stream.str();
-}
-
-/// The number in [low, high] that `text` spells, nothing when it spells none.
-std::optional<double> number_within(const std::string& text, double low, double high) {
-  double value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc() || stop != end || !(value >= low && value <= high)) return std::nullopt;
-  return value;
 }
 
 template <typename Value>
@@ -115,11 +105,26 @@ std::string join(const std::vector<std::string>& words, const std::string& separ
   return joined;
 }
 
+std::string trimmed(const std::string& text) {
+  constexpr const char* kSpaces = " \t\r";
+  const std::size_t first = text.find_first_not_of(kSpaces);
+  if (first == std::string::npos) return "";
+  return text.substr(first, text.find_last_not_of(kSpaces) - first + 1);
+}
+
 std::optional<Index> integer_within(const std::string& text, Index low, Index high) {
   Index value = 0;
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   if (error != std::errc() || stop != end || value < low || value > high) return std::nullopt;
+  return value;
+}
+
+std::optional<double> number_within(const std::string& text, double low, double high) {
+  double value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || stop != end || !(value >= low && value <= high)) return std::nullopt;
   return value;
 }
 

@@ -22,12 +22,18 @@ std::vector<std::string> split(const std::string& text, char separator);
 /// The words with the separator between them.
 std::string join(const std::vector<std::string>& words, const std::string& separator = ", ");
 
+/// Without the spaces, tabs and carriage returns around it.
+std::string trimmed(const std::string& text);
+
 /// Throws UsageError: "--OPTION: 'VALUE' is not allowed; expected WHAT".
 [[noreturn]] void refuse_option(const std::string& option, const std::string& value,
                                 const std::string& expected);
 
 /// The integer in [low, high] that `text` spells, nothing when it spells none.
 std::optional<Index> integer_within(const std::string& text, Index low, Index high);
+
+/// The number in [low, high] that `text` spells, nothing when it spells none.
+std::optional<double> number_within(const std::string& text, double low, double high);
 
 /// An integer in [low, high]. Throws UsageError naming `option`.
 Index parse_integer(const std::string& option, const std::string& text, Index low = 1,

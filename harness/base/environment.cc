@@ -24,10 +24,9 @@ bool starts_with_one_of(std::string_view name, const Prefixes& prefixes) {
                      [name](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
-/// Called with main()'s arguments by the loader, before it lets any library start: no allocation,
-/// no output, and no sanitizer yet.
-__attribute__((no_sanitize("address", "undefined", "thread"))) void take_away(int, char**,
-                                                                              char** environment) {
+/// Called with main()'s arguments by the loader, before it lets any library start: no allocation
+/// and no output. Sanitizers have started by then, in the same way.
+void take_away(int, char**, char** environment) {
   char** kept = environment;
   for (char** entry = environment; *entry != nullptr; ++entry) {
     if (!is_kept_from_libraries(*entry)) *kept++ = *entry;
@@ -40,8 +39,7 @@ __attribute__((no_sanitize("address", "undefined", "thread"))) void take_away(in
 
 }  // namespace
 
-__attribute__((no_sanitize("address", "undefined", "thread"))) bool is_kept_from_libraries(
-    std::string_view name) {
+bool is_kept_from_libraries(std::string_view name) {
   return starts_with_one_of(name, kKeptFromLibraries);
 }
 

@@ -1,8 +1,8 @@
 #include "harness/commands/compare.h"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <map>
@@ -12,6 +12,7 @@
 #include <set>
 #include <thread>
 
+#include "harness/base/command_line.h"
 #include "harness/base/durable_file.h"
 #include "harness/base/errors.h"
 #include "harness/base/interrupt.h"
@@ -89,13 +90,12 @@ struct RowReader {
   }
   double positive_number(const std::string& column) const {
     const std::string& cell = text(column);
-    double value = 0;
-    const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
-    if (error != std::errc() || end != cell.data() + cell.size() || !(value > 0)) {
+    const std::optional<double> value = number_within(cell, 0, HUGE_VAL);
+    if (!value || !(*value > 0)) {
       throw FileError(path.string() + ": " + text("case_id") + ": " + column + " '" + cell +
                       "'; expected a number above 0");
     }
-    return value;
+    return *value;
   }
 };
 

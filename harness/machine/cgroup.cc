@@ -1,11 +1,12 @@
 #include "harness/machine/cgroup.h"
 
 #include <algorithm>
-#include <charconv>
 #include <fstream>
 #include <limits>
 #include <sstream>
 #include <string>
+
+#include "harness/base/command_line.h"
 
 namespace seqbench {
 namespace {
@@ -23,12 +24,9 @@ std::optional<std::vector<std::string>> words_of(const fs::path& file) {
   return words;
 }
 
-/// Not a number when it is none.
+/// Not a number when it is none from -1, version 1's word for no limit.
 double number_in(const std::string& word) {
-  double number = 0;
-  const char* const end = word.data() + word.size();
-  const auto [rest, error] = std::from_chars(word.data(), end, number);
-  return error == std::errc() && rest == end ? number : std::numeric_limits<double>::quiet_NaN();
+  return number_within(word, -1, HUGE_VAL).value_or(std::numeric_limits<double>::quiet_NaN());
 }
 
 /// Tightens `limit`; false for what is no limit from 0.
@@ -92,11 +90,17 @@ bool is_there(const fs::path& group) {
 enum class Version { k1, k2 };
 
 /// Calls visit(folder, version) for every group that `membership` names and all groups above it. In
-/// version 1 a folder may be of any controller, or not be there.
+/// version 1 a folder may be of any controller, or not be there. True when any of them is.
 template <typename Visit>
-void for_each_group(const fs::path& membership, const fs::path& mount, const Visit& visit) {
-  const auto by_version_1 = [&visit](const fs::path& group) { visit(group, Version::k1); };
-  const auto by_version_2 = [&visit](const fs::path& group) { visit(group, Version::k2); };
+bool for_each_group(const fs::path& membership, const fs::path& mount, const Visit& visit) {
+  bool any_seen = false;
+  const auto by_version = [&](Version version) {
+    return [&, version](const fs::path& group) {
+      any_seen = any_seen || is_there(group);
+      visit(group, version);
+    };
+  };
+  const auto by_version_1 = by_version(Version::k1), by_version_2 = by_version(Version::k2);
   std::ifstream file(membership);
   // "ID:CONTROLLERS:PATH"; version 2 has ID 0 and no controllers.
   for (std::string id, controllers, path; std::getline(file, id, ':') &&
@@ -114,6 +118,7 @@ void for_each_group(const fs::path& membership, const fs::path& mount, const Vis
       if (name != controllers) walk_up(mount / name, path, by_version_1);
     }
   }
+  return any_seen;
 }
 
 /// How often a group used up its quota, from its file cpu.stat of "key number" lines; nothing where
@@ -133,13 +138,13 @@ std::optional<Index> throttled_periods_in(const fs::path& cpu_stat) {
 
 CgroupQuota cgroup_quota(const fs::path& membership, const fs::path& mount) {
   CgroupQuota limits;
-  bool any_seen = false, all_read = true;
-  for_each_group(membership, mount, [&](const fs::path& group, Version version) {
-    any_seen = any_seen || is_there(group);
-    const bool is_read = version == Version::k1 ? tighten_by_version_1(group, limits)
-                                                : tighten_by_version_2(group, limits);
-    all_read = all_read && is_read;
-  });
+  bool all_read = true;
+  const bool any_seen =
+      for_each_group(membership, mount, [&](const fs::path& group, Version version) {
+        const bool is_read = version == Version::k1 ? tighten_by_version_1(group, limits)
+                                                    : tighten_by_version_2(group, limits);
+        all_read = all_read && is_read;
+      });
   limits.is_known = any_seen && all_read;
   return limits;
 }
@@ -147,9 +152,7 @@ CgroupQuota cgroup_quota(const fs::path& membership, const fs::path& mount) {
 std::optional<std::vector<fs::path>> cgroup_cpu_stat_files(const fs::path& membership,
                                                            const fs::path& mount) {
   std::vector<fs::path> files;
-  bool any_seen = false;
-  for_each_group(membership, mount, [&](const fs::path& group, Version) {
-    any_seen = any_seen || is_there(group);
+  const bool any_seen = for_each_group(membership, mount, [&](const fs::path& group, Version) {
     const fs::path file = group / "cpu.stat";
     // "cpu" and "cpuacct" can be two names of one mount.
     const auto is_same = [&file](const fs::path& other) {

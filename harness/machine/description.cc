@@ -36,14 +36,6 @@ std::string or_unknown(const std::string& text) {
   return text.empty() ? "unknown" : utf8_or_escaped(text);
 }
 
-/// Without the spaces around it.
-std::string trimmed(const std::string& text) {
-  constexpr const char* kSpaces = " \t\r";
-  const std::size_t first = text.find_first_not_of(kSpaces);
-  if (first == std::string::npos) return "";
-  return text.substr(first, text.find_last_not_of(kSpaces) - first + 1);
-}
-
 Json as_json(const Topology& topology) {
   const auto or_unknown = [](int count) { return count > 0 ? Json(count) : Json("unknown"); };
   return {{"packages", or_unknown(topology.packages)},

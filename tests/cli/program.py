@@ -10,6 +10,11 @@ import unittest
 PROGRAM = os.path.abspath(os.environ.get("SEQBENCH", "build/release/seqbench"))
 
 
+# Options of a sweep of one case, done in a moment; its --length is the test's.
+TINY_SWEEP = ["--width", "8", "--heads", "1", "--model", "gru", "--threads", "1", "--pass", "forward",
+              "--repetitions", "3", "--min-time", "0.001", "--no-progress"]
+
+
 def run(*arguments, **options):
     """The finished process of `seqbench ARGUMENTS`, its output as text."""
     return subprocess.run(

@@ -4,11 +4,9 @@ import json
 import os
 import unittest
 
-from program import ProgramTest, read_csv, run
+from program import TINY_SWEEP, ProgramTest, read_csv, run
 
-TINY = ["throughput", "--width", "8", "--heads", "1", "--model", "gru",
-        "--threads", "1", "--pass", "forward", "--repetitions", "3", "--min-time", "0.001",
-        "--no-progress"]
+TINY = ["throughput", *TINY_SWEEP]
 
 # Whoever runs the tests may have set some of these.
 LIBRARIES = ("OMP_", "GOMP_", "KMP_", "OPENBLAS_", "GOTO", "MALLOC_", "GLIBC_", "BENCHMARK_", "HWLOC_")

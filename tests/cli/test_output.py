@@ -4,11 +4,9 @@ import os
 import subprocess
 import unittest
 
-from program import PROGRAM, ProgramTest, read_csv, run
+from program import PROGRAM, TINY_SWEEP, ProgramTest, read_csv, run
 
-TINY = ["throughput", "--length", "4", "--width", "8", "--heads", "1", "--model", "gru",
-        "--threads", "1", "--pass", "forward", "--repetitions", "3", "--min-time", "0.001",
-        "--no-progress"]
+TINY = ["throughput", "--length", "4", *TINY_SWEEP]
 
 
 def run_into_full(*arguments, **options):

@@ -7,19 +7,10 @@
 #include "harness/models/variants.h"
 #include "harness/tasks/tasks.h"
 #include "harness/training/training_settings.h"
+#include "tests/harness/training/training_of.h"
 
 namespace seqbench {
 namespace {
-
-TrainingSettings settings_of(const std::string& task_name, const std::string& model,
-                             const std::string& variant, Index distance) {
-  const Task& task = task_by_name(task_name);
-  TrainingSettings settings = default_training(task, nullptr, model);
-  settings.variant = *find_variant(model, variant);
-  settings.distance = distance;
-  settings.batch = task.defaults.batch;
-  return settings;
-}
 
 TEST(TrainingCost, GrowsAsItShouldAndNeverOverflows) {
   TrainingSettings settings = settings_of("first_token", "lstm", "default", 8);

@@ -12,25 +12,22 @@
 #include "harness/training/training_cost.h"
 #include "harness/training/training_data.h"
 #include "harness/training/training_settings.h"
+#include "tests/harness/training/training_of.h"
 
 namespace seqbench {
 namespace {
 
 const KeepGoing kToTheEnd = [](const TrainingResult&) { return true; };
 
-TrainingSettings settings_of(const std::string& task_name, const std::string& model,
-                             const std::string& variant, Index distance) {
-  const Task& task = task_by_name(task_name);
-  TrainingSettings settings = default_training(task, nullptr, model);
-  settings.variant = *find_variant(model, variant);
-  settings.distance = distance;
-  settings.batch = task.defaults.batch;
+TrainingSettings without_gradients(const std::string& task_name, const std::string& model,
+                                   const std::string& variant, Index distance) {
+  TrainingSettings settings = settings_of(task_name, model, variant, distance);
   settings.gradient_reach = 0;
   return settings;
 }
 
 TrainingSettings first_token(const std::string& model, const std::string& variant, Index distance) {
-  return settings_of("first_token", model, variant, distance);
+  return without_gradients("first_token", model, variant, distance);
 }
 
 TEST(Train, ChronoLstmLearnsTheFirstTokenOfEight) {
@@ -242,7 +239,7 @@ TEST(Train, AMixtureTrainsEveryDistanceOfIt) {
 }
 
 TEST(Train, APresetTakesThePlaceOfTheTasksSettings) {
-  TrainingSettings settings = settings_of("adding", "gru", "default", 10);
+  TrainingSettings settings = without_gradients("adding", "gru", "default", 10);
   const Preset preset{.name = "short",
                       .task = "adding",
                       .settings = {.models = {{"gru", {}}},
@@ -313,7 +310,7 @@ TEST(Train, MeasuresNoGradientsUnlessAsked) {
 
 // The same as a batch in which nothing but the last answers is asked for.
 TEST(Train, GradientsAreThoseOfEachSequencesLastAnswer) {
-  TrainingSettings settings = settings_of("parity", "elman", "default", 5);
+  TrainingSettings settings = without_gradients("parity", "elman", "default", 5);
   settings.training_steps = 1;
   settings.batch = 3;
   const auto result = train(settings, kToTheEnd);
@@ -344,7 +341,7 @@ TEST(Train, GradientsAreThoseOfEachSequencesLastAnswer) {
 }
 
 TEST(Train, AnElmanNetworkLearnsParityAndStopsWhenSolved) {
-  TrainingSettings settings = settings_of("parity", "elman", "default", 8);
+  TrainingSettings settings = without_gradients("parity", "elman", "default", 8);
   settings.measure_gradients = false;
   const auto result = train(settings, kToTheEnd);
   EXPECT_TRUE(result->tests[0].solves(settings.defaults())) << result->tests[0].accuracy;
@@ -356,7 +353,7 @@ TEST(Train, AnElmanNetworkLearnsParityAndStopsWhenSolved) {
 
 // Pairs of nouns that only the test has come later than those of training: it goes on for them.
 TEST(Train, StopsOnlyWhenWhatIsKeptForTheTestIsSolvedToo) {
-  TrainingSettings settings = settings_of("coreference", "lstm", "default", 0);
+  TrainingSettings settings = without_gradients("coreference", "lstm", "default", 0);
   settings.measure_gradients = false;
   settings.seed = 3;  // at .914 where the pairs of training are learnt
   const auto result = train(settings, kToTheEnd);
@@ -368,15 +365,15 @@ TEST(Train, StopsOnlyWhenWhatIsKeptForTheTestIsSolvedToo) {
 
 // The larger budget of Arora et al. 2023 where no convolution lets a layer see the previous token.
 TEST(TrainingSettings, HaveALargerBatchWithoutConvolutionWhereTheTaskSaysSo) {
-  EXPECT_EQ(settings_of("mqar", "attention", "learned", 64).default_batch(), 512);
-  EXPECT_EQ(settings_of("mqar", "attention", "conv3", 64).default_batch(), 64);
-  EXPECT_EQ(settings_of("mqar", "gru", "default", 64).default_batch(), 512);
-  EXPECT_EQ(settings_of("copy", "gru", "default", 64).default_batch(), 64);
-  EXPECT_EQ(settings_of("copy", "gru", "conv3", 64).default_batch(), 64);
+  EXPECT_EQ(without_gradients("mqar", "attention", "learned", 64).default_batch(), 512);
+  EXPECT_EQ(without_gradients("mqar", "attention", "conv3", 64).default_batch(), 64);
+  EXPECT_EQ(without_gradients("mqar", "gru", "default", 64).default_batch(), 512);
+  EXPECT_EQ(without_gradients("copy", "gru", "default", 64).default_batch(), 64);
+  EXPECT_EQ(without_gradients("copy", "gru", "conv3", 64).default_batch(), 64);
 }
 
 TEST(Train, ScoresByGapAddUpToTheWhole) {
-  TrainingSettings settings = settings_of("mqar", "gru", "default", 64);
+  TrainingSettings settings = without_gradients("mqar", "gru", "default", 64);
   settings.training_steps = 1;
   settings.measure_gradients = false;
   const TestScore test = train(settings, kToTheEnd)->tests[0];
@@ -392,7 +389,7 @@ TEST(Train, ScoresByGapAddUpToTheWhole) {
 }
 
 TEST(Train, ParityIsJudgedByTheWholeSequence) {
-  TrainingSettings settings = settings_of("parity", "gru", "default", 16);
+  TrainingSettings settings = without_gradients("parity", "gru", "default", 16);
   settings.training_steps = 1;
   settings.measure_gradients = false;
   const TestScore test = train(settings, kToTheEnd)->tests[0];
@@ -408,7 +405,7 @@ TEST(Train, ParityIsJudgedByTheWholeSequence) {
 }
 
 TEST(Train, MeasuresTheGradientsOfADirectInputAlone) {
-  TrainingSettings settings = settings_of("parity", "elman", "default", 5);
+  TrainingSettings settings = without_gradients("parity", "elman", "default", 5);
   settings.form.direct_input = true;
   settings.training_steps = 1;
   const double narrow = train(settings, kToTheEnd)->initial_gradients.front().norm;
