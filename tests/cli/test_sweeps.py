@@ -198,8 +198,8 @@ class Throughput(ProgramTest):
         run(*sweep, "--precision", "0.01%", "--precision-time", "0.5", "--out", out)
         for row in read_csv(out / "throughput.csv"):
             self.assertEqual(row["status"], "noisy")
-            self.assertIn("asked ±0.01 %", row["reason"])
-            self.assertIn("--precision-time", row["reason"])
+            self.assertRegex(row["reason"], r"asked ±0\.01 %; .*--precision-time"
+                                            r"|something else had a CPU")  # a busy machine
 
     def test_a_signal_keeps_the_finished_rows(self):
         for number, code in [(signal.SIGINT, 130), (signal.SIGTERM, 143)]:
