@@ -15,10 +15,10 @@ TINY_SWEEP = ["--width", "8", "--heads", "1", "--model", "gru", "--threads", "1"
               "--repetitions", "3", "--min-time", "0.001", "--no-progress"]
 
 
-def run(*arguments, **options):
+def run(*arguments, timeout=300, **options):
     """The finished process of `seqbench ARGUMENTS`, its output as text."""
     return subprocess.run(
-        [PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=300, **options
+        [PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, **options
     )
 
 

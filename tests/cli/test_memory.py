@@ -30,7 +30,7 @@ class Memory(ProgramTest):
                             "--threads", "1"]),
         ]:
             out = self.folder / name
-            process = run("throughput", *ONCE, *shape, "--out", out)
+            process = run("throughput", *ONCE, *shape, "--out", out, timeout=1200)  # a busy machine
             self.assertEqual(process.returncode, 0, process.stderr)
             rows = [row for row in read_csv(out / "throughput.csv")
                     if float(row["predicted_bytes"]) > 64 * MIB]
