@@ -9,6 +9,7 @@
 #include "attention/few_queries.h"
 #include "attention/rotary.h"
 #include "attention/scaled_dot_product.h"
+#include "core/eigen_view.h"
 #include "core/elementwise.h"
 #include "core/initialisers.h"
 #include "core/linear.h"
@@ -26,7 +27,7 @@ void check(const AttentionOptions& options) {
                                 std::to_string(options.width) + ", got " +
                                 std::to_string(options.heads));
   }
-  assert((options.watch == nullptr && options.dropout == nullptr) ||
+  assert((options.watch == nullptr && options.dropout == nullptr && options.window == 0) ||
          options.kernel == AttentionKernel::kNaive);
 }
 
@@ -211,6 +212,10 @@ class MultiHeadAttention final : public SequenceLayer<T> {
                              .weight = value(kInWeight).row_block(D, 2 * D),
                              .bias = bias.subspan(std::size_t(D)),
                              .y = keys_and_values(x.batch * x.steps)});
+    if (options_.uniform) {
+      set_to_zero(queries(at.x.rows));
+      set_to_zero(keys(x.batch * x.steps));
+    }
     few_queries_forward(team, problem);
     project_out(team, pass.y);
   }
@@ -302,6 +307,9 @@ class MultiHeadAttention final : public SequenceLayer<T> {
   BlockedMatrixView<T> keys_and_values(Index rows) {
     return projection(rows).block_range(options_.heads, 2 * options_.heads);
   }
+  BlockedMatrixView<T> keys(Index rows) {
+    return projection(rows).block_range(options_.heads, options_.heads);
+  }
   AttentionShape heads_of(SequenceShape shape) const { return attention_shape(options_, shape); }
 
   /// Its x, all of whose tokens are there.
@@ -348,6 +356,12 @@ class MultiHeadAttention final : public SequenceLayer<T> {
                              .weight = value(kInWeight),
                              .bias = parameters_[kInBias].value.values(),
                              .y = projection(x.rows)});
+    if (options_.uniform) set_to_zero(queries_and_keys(x.rows));
+  }
+
+  /// Blocks that lie behind each other.
+  static void set_to_zero(BlockedMatrixView<T> heads) {
+    for (Index h = 0; h < heads.blocks; ++h) as_eigen(heads.block(h)).setZero();
   }
 
   /// Turns heads of queries and keys, or of their gradients, where the layer has rotary positions.
@@ -374,6 +388,7 @@ class MultiHeadAttention final : public SequenceLayer<T> {
             .v = qkv.block_range(2 * H, H),
             .output = in_blocks(context(B * T_steps), d_k),
             .hidden_keys = options_.watch != nullptr ? &options_.watch->hidden_keys : nullptr,
+            .window = options_.window,
             .weight_multipliers = drops_weights() ? buffers_.weight_multipliers.data() : nullptr};
   }
 

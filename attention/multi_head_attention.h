@@ -5,7 +5,10 @@
 //   O_h     = attention(Q_h, K_h, V_h)                         scaled_dot_product.h
 //   y       = [O_1 … O_H]·W_outᵀ + b_out
 //
-// On request Q and K are turned by their positions before the kernel (rotary.h).
+// On request Q and K are turned by their positions before the kernel (rotary.h). Two controls take
+// away what attention chooses by: `uniform` puts 0 in place of Q and K, so that O_h is the mean of
+// the values seen and no parameter of Q and K has a gradient or an effect, whatever it holds;
+// `window` leaves each token itself and its nearest neighbours (scaled_dot_product.h).
 //
 // Parameters: in_proj_weight [3D, D], in_proj_bias [3D], out_proj.weight [D, D], out_proj.bias [D].
 //
@@ -32,7 +35,9 @@ struct AttentionOptions {
   Index heads = 1;  // H, a divisor of D
   bool causal = false;
   AttentionKernel kernel = AttentionKernel::kFused;
-  bool rotary = false;  // rotary positions
+  bool rotary = false;   // rotary positions
+  bool uniform = false;  // the same weight for every token seen
+  Index window = 0;  // tokens seen on one side, the query's own among them; 0: all. kNaive alone
   // Both outlive the layer, whose kernel must be kNaive; null: none.
   AttentionWatch* watch = nullptr;
   const Dropout* dropout = nullptr;  // of the weights

@@ -54,6 +54,7 @@ struct AttentionProblem {
       output;  // O: assigned by forward, read by backward; must not overlap q, k, v
   const std::vector<bool>* hidden_keys = nullptr;  // [B·T], naive only: true for keys that no query
                                                    // sees; null or empty: none
+  Index window = 0;  // naive only: query i sees keys j with |i − j| < window; 0: no bound
   const T* weight_multipliers = nullptr;  // [B·H, T, T], naive only: dropout's, O = (P ∘ M)·V,
                                           // with a workspace for training; null: none
 };
@@ -78,7 +79,8 @@ T logit_scale(Index head_width) {
 }
 
 /// S_ij = −∞ where query i does not see key j, so that softmax gives it probability 0: later keys,
-/// and those hidden. S [T, T] of a head of sequence b, whose type may differ from the problem's.
+/// those outside of its window, and those hidden. S [T, T] of a head of sequence b, whose type may
+/// differ from the problem's.
 template <typename T, typename Score>
 void hide_unseen_keys(const AttentionProblem<T>& problem, Index b, MatrixView<Score> scores) {
   constexpr Score kUnseen = -std::numeric_limits<Score>::infinity();
@@ -86,6 +88,10 @@ void hide_unseen_keys(const AttentionProblem<T>& problem, Index b, MatrixView<Sc
   for (Index i = 0; i < scores.rows; ++i) {
     if (problem.shape.causal)
       std::fill(scores.row(i) + i + 1, scores.row(i) + scores.cols, kUnseen);
+    if (const Index w = problem.window; w > 0) {
+      std::fill_n(scores.row(i), std::max<Index>(i - w + 1, 0), kUnseen);
+      std::fill(scores.row(i) + std::min(i + w, scores.cols), scores.row(i) + scores.cols, kUnseen);
+    }
     for (Index j = 0; hides && j < scores.cols; ++j) {
       if ((*problem.hidden_keys)[std::size_t(b * scores.cols + j)]) scores(i, j) = kUnseen;
     }

@@ -35,6 +35,8 @@ AttentionOptions attention_options(const LayerSpec& spec) {
           .causal = spec.causal,
           .kernel = AttentionKernel(position_of(spec.kernel, model_info(spec.model))),
           .rotary = spec.rotary,
+          .uniform = spec.uniform,
+          .window = spec.window,
           .watch = spec.watch,
           .dropout = spec.dropout};
 }
@@ -115,7 +117,8 @@ Entry attention_entry() {
                .default_kernel = "fused",
                .watched_kernel = "naive",
                .reference_kernels = {},
-               .variants = {"learned", "sinusoidal", "rotary", "nopos", "meanpool", "noanswer"},
+               .variants = {"learned", "sinusoidal", "rotary", "nopos", "meanpool", "window8",
+                            "noanswer"},
                .takes_narrow_input = false},
       .make_float = [](const LayerSpec& s) { return make_attention<float>(attention_options(s)); },
       .make_double =

@@ -46,6 +46,8 @@ struct LayerSpec {
   Index heads = 1;
   bool causal = false;
   bool rotary = false;              // positions
+  bool uniform = false;             // the same weight for every token seen
+  Index window = 0;                 // AttentionOptions::window, which needs the watched kernel
   AttentionWatch* watch = nullptr;  // either needs the watched kernel
   const Dropout* dropout = nullptr;
 };

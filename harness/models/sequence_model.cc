@@ -36,8 +36,6 @@ void initialise_layer(Random& random, SequenceLayer<T>& layer, const SequenceMod
       return initialise_chrono(random, layer, spec.time_scale > 0 ? spec.time_scale : spec.longest);
     case Initialisation::kOrthogonal:
       return initialise_orthogonal(random, layer);
-    case Initialisation::kUniformKeys:
-      return initialise_uniform_keys(random, layer);
   }
 }
 

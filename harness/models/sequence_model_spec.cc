@@ -57,16 +57,20 @@ void check(const SequenceModelSpec& spec) {
 BlockSpec block_spec(const SequenceModelSpec& spec, Index k, const Dropout* dropout) {
   const ModelInfo& model = model_info(spec.model);
   const bool drops = spec.form.dropout > 0 && !model.watched_kernel.empty();
+  const bool needs_naive = spec.variant.window > 0;
   const bool is_watched = spec.watch != nullptr && !model.watched_kernel.empty();
   // Before the first block nothing but a position or dropout tells two tokens of one word apart.
   const bool shares_rows = k == 0 && spec.reads_tokens() && !has_positions(spec) &&
                            spec.form.dropout == 0 && !spec.embedding_gradient;
   return {.layer = {.model = spec.model,
-                    .kernel = is_watched || drops ? model.watched_kernel : model.default_kernel,
+                    .kernel = is_watched || drops || needs_naive ? model.watched_kernel
+                                                                 : model.default_kernel,
                     .width = spec.form.width,
                     .heads = spec.form.heads,
                     .causal = spec.causal,
                     .rotary = spec.variant.positions == Positions::kRotary,
+                    .uniform = spec.variant.uniform_weights,
+                    .window = spec.variant.window,
                     .watch = is_watched ? spec.watch : nullptr,
                     .dropout = drops ? dropout : nullptr},
           .form = spec.form,

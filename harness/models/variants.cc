@@ -24,9 +24,8 @@ const std::vector<Variant>& all_variants() {
       {.name = "sinusoidal", .positions = Positions::kSinusoidal},
       {.name = "rotary", .positions = Positions::kRotary},
       {.name = "nopos"},
-      {.name = "meanpool",
-       .initialisation = Initialisation::kUniformKeys,
-       .positions = Positions::kLearned},
+      {.name = "meanpool", .positions = Positions::kLearned, .uniform_weights = true},
+      {.name = "window8", .positions = Positions::kLearned, .window = 8},
       {.name = "noanswer", .evidence = Evidence::kRemoved},
   };
   return variants;
@@ -101,16 +100,6 @@ void initialise_orthogonal(Random& random, SequenceLayer<T>& elman) {
 }
 
 template <typename T>
-void initialise_uniform_keys(Random& random, SequenceLayer<T>& attention) {
-  attention.initialise(random);
-  const Index D = attention.width();
-  for (auto& parameter : attention.parameters().first(2)) {  // in_proj: rows of Q, K, V
-    const Index row = parameter.value.size() / (3 * D);
-    std::fill_n(parameter.value.data(), 2 * D * row, T(0));
-  }
-}
-
-template <typename T>
 void initialise_chrono(Random& random, SequenceLayer<T>& layer, Index longest) {
   assert(longest >= 2);
   const auto parameters = layer.parameters();  // weight_ih, weight_hh, bias_ih, bias_hh
@@ -130,10 +119,9 @@ void initialise_chrono(Random& random, SequenceLayer<T>& layer, Index longest) {
   }
 }
 
-#define SEQBENCH_INSTANTIATE(T)                                      \
-  template void initialise_forget_one(Random&, SequenceLayer<T>&);   \
-  template void initialise_orthogonal(Random&, SequenceLayer<T>&);   \
-  template void initialise_uniform_keys(Random&, SequenceLayer<T>&); \
+#define SEQBENCH_INSTANTIATE(T)                                    \
+  template void initialise_forget_one(Random&, SequenceLayer<T>&); \
+  template void initialise_orthogonal(Random&, SequenceLayer<T>&); \
   template void initialise_chrono(Random&, SequenceLayer<T>&, Index);
 SEQBENCH_INSTANTIATE(float)
 SEQBENCH_INSTANTIATE(double)

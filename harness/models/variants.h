@@ -15,12 +15,11 @@
 namespace seqbench {
 
 enum class Initialisation {
-  kPyTorch,      // as the constructors of PyTorch's layers do
-  kForgetOne,    // LSTM, GRU: a bias of 1 on the gate that keeps the state (Gers et al. 2000;
-                 // Jozefowicz et al. 2015)
-  kChrono,       // LSTM, GRU: long memories from the start (Tallec & Ollivier 2018, sec. 3)
-  kOrthogonal,   // Elman: weight_hh keeps the state's norm (Saxe et al. 2013; Arjovsky et al. 2016)
-  kUniformKeys,  // attention: queries and keys 0, so that every token seen has the same weight
+  kPyTorch,     // as the constructors of PyTorch's layers do
+  kForgetOne,   // LSTM, GRU: a bias of 1 on the gate that keeps the state (Gers et al. 2000;
+                // Jozefowicz et al. 2015)
+  kChrono,      // LSTM, GRU: long memories from the start (Tallec & Ollivier 2018, sec. 3)
+  kOrthogonal,  // Elman: weight_hh keeps the state's norm (Saxe et al. 2013; Arjovsky et al. 2016)
 };
 
 enum class Positions {
@@ -34,6 +33,10 @@ struct Variant {
   std::string name;
   Initialisation initialisation = Initialisation::kPyTorch;
   Positions positions = Positions::kNone;
+  // Controls of attention. Both are how the layer computes and no start, so that neither another
+  // initialiser nor training can undo them (AttentionOptions).
+  bool uniform_weights = false;          // every token seen has the same weight
+  Index window = 0;                      // a token sees itself and window − 1 neighbours; 0: all
   Evidence evidence = Evidence::kGiven;  // removed: a control that must stay at chance
   Index taps = 0;                        // of a causal convolution before each layer; 0: none
 };
@@ -55,12 +58,6 @@ void initialise_forget_one(Random& random, SequenceLayer<T>& layer);
 /// Draws as PyTorch, but weight_hh [H, H] orthogonal.
 template <typename T>
 void initialise_orthogonal(Random& random, SequenceLayer<T>& elman);
-
-/// Draws as PyTorch, but projects every query and key to 0: attention becomes the mean of the
-/// values it sees. Training leaves it so, since each of dQ = dS·K and dK = dSᵀ·Q has the other as a
-/// factor.
-template <typename T>
-void initialise_uniform_keys(Random& random, SequenceLayer<T>& attention);
 
 /// Draws the parameters of a new LSTM or GRU for dependencies over up to `longest` ≥ 2 steps:
 ///

@@ -82,6 +82,137 @@ TEST(MultiHeadAttention, EqualsTheDefinitionOfEachHead) {
   }
 }
 
+/// A layer whose values are its input and whose output are its heads', with random queries and
+/// keys.
+std::unique_ptr<SequenceLayer<double>> mixing_layer(const AttentionOptions& options,
+                                                    Random& random) {
+  auto layer = make_attention<double>(options);
+  randomise_parameters(random, *layer);
+  const auto p = layer->parameters();
+  as_eigen(p[0].value.matrix()).bottomRows(options.width).setIdentity();
+  as_eigen(p[2].value.matrix()).setIdentity();
+  std::ranges::fill(p[1].value.values().last(std::size_t(options.width)), 0.);
+  std::ranges::fill(p[3].value.values(), 0.);
+  return layer;
+}
+
+TEST(MultiHeadAttention, UniformWeightsGiveTheMeanOfWhatIsSeenWhateverQueriesAndKeysHold) {
+  const Index B = 2, T = 6, D = 4;
+  const ThreadTeam team;
+  for (const AttentionKernel kernel : kKernels) {
+    for (const bool causal : {true, false}) {
+      for (const bool rotary : {true, false}) {
+        Random random(1);
+        const auto layer = mixing_layer({.width = D,
+                                         .heads = 2,
+                                         .causal = causal,
+                                         .kernel = kernel,
+                                         .rotary = rotary,
+                                         .uniform = true},
+                                        random);
+        const auto x = normal_tensor<double>(random, {B, T, D});
+        const auto dy = normal_tensor<double>(random, {B, T, D});
+        Tensor<double> y({B, T, D}), dx({B, T, D});
+        layer->reserve({B, T}, Pass::kTrain, 1);
+        layer->forward(team, x.sequence(), y.sequence(), Keep::kForBackward);
+        // Sums of at most six numbers on either side, and projections of four.
+        const double bound =
+            2 * (6 + 8) * std::numeric_limits<double>::epsilon() * max_abs<double>(x.values());
+        for (Index b = 0; b < B; ++b) {
+          for (Index t = 0; t < T; ++t) {
+            const auto seen = as_eigen(x.sequence().sequence(b)).topRows(causal ? t + 1 : T);
+            const auto actual = as_eigen(y.sequence().sequence(b)).row(t);
+            EXPECT_LE((actual - seen.colwise().mean()).cwiseAbs().maxCoeff(), bound);
+          }
+        }
+        // Nothing moves the parameters of queries and keys.
+        layer->backward(team, x.sequence(), std::as_const(y).sequence(), dy.sequence(),
+                        dx.sequence());
+        const auto p = layer->parameters();
+        EXPECT_EQ(as_eigen(p[0].gradient.matrix()).topRows(2 * D).cwiseAbs().maxCoeff(), 0);
+        EXPECT_GT(as_eigen(p[0].gradient.matrix()).bottomRows(D).cwiseAbs().maxCoeff(), 0);
+        EXPECT_EQ(max_abs(std::span<const double>(p[1].gradient.values().first(2 * D))), 0);
+      }
+    }
+  }
+}
+
+TEST(MultiHeadAttention, UniformWeightsGiveTheSameAtFewTokens) {
+  const Index B = 2, T = 17, D = 4;
+  const std::vector<Index> wanted{T - 1, 2 * T - 1};
+  const ThreadTeam team;
+  Random random(1);
+  const auto layer =
+      mixing_layer({.width = D, .heads = 2, .causal = true, .uniform = true}, random);
+  const auto x = normal_tensor<double>(random, {B, T, D});
+  const auto dy = normal_tensor<double>(random, {2, D});
+  Tensor<double> y({2, D}), dx({B * T, D});
+  layer->reserve({B, T}, Pass::kTrain, 1);
+  const double elements = layer->row_scratch({B, T}, {.wanted = 2});
+  ASSERT_GT(elements, 0);
+  Tensor<double> scratch({Index(elements)});
+  const RowPass<double> pass{.shape = {B, T},
+                             .shared = {},
+                             .wanted = wanted,
+                             .x = x.sequence().tokens(),
+                             .y = y.matrix(),
+                             .scratch = scratch.data()};
+  layer->forward_rows(team, pass, Keep::kForBackward);
+  layer->backward_rows(team, pass, dy.matrix(), dx.matrix());
+  for (Index b = 0; b < B; ++b) {
+    const auto mean = as_eigen(x.sequence().sequence(b)).colwise().mean();
+    const double bound =
+        2 * (17 + 8) * std::numeric_limits<double>::epsilon() * max_abs<double>(x.values());
+    EXPECT_LE((as_eigen(y.matrix()).row(b) - mean).cwiseAbs().maxCoeff(), bound);
+    // Each token has 1/T of its sequence's gradient.
+    for (Index t = 0; t < T; ++t) {
+      const auto share = as_eigen(dy.matrix()).row(b) / double(T);
+      EXPECT_LE((as_eigen(dx.matrix()).row(b * T + t) - share).cwiseAbs().maxCoeff(), bound);
+    }
+  }
+  const auto p = layer->parameters();
+  EXPECT_EQ(as_eigen(p[0].gradient.matrix()).topRows(2 * D).cwiseAbs().maxCoeff(), 0);
+}
+
+// Where everything has the same weight, a window gives the mean over it.
+TEST(MultiHeadAttention, AWindowIsTheTokenAndItsNeighbours) {
+  const Index T = 11, D = 4;
+  for (const Index window : {1, 2, 8, 11, 12}) {
+    for (const bool causal : {true, false}) {
+      Random random(1);
+      const auto layer = mixing_layer({.width = D,
+                                       .heads = 2,
+                                       .causal = causal,
+                                       .kernel = AttentionKernel::kNaive,
+                                       .uniform = true,
+                                       .window = window},
+                                      random);
+      const auto x = normal_tensor<double>(random, {1, T, D});
+      Tensor<double> y({1, T, D});
+      layer->reserve({1, T}, Pass::kForward, 1);
+      layer->forward(ThreadTeam(), x.sequence(), y.sequence(), Keep::kNothing);
+      const double bound =
+          2 * (11 + 8) * std::numeric_limits<double>::epsilon() * max_abs<double>(x.values());
+      for (Index t = 0; t < T; ++t) {
+        const Index first = std::max<Index>(t - window + 1, 0);
+        const Index last = causal ? t : std::min(t + window - 1, T - 1);
+        const auto seen = as_eigen(x.matrix()).middleRows(first, last - first + 1);
+        EXPECT_LE((as_eigen(y.matrix()).row(t) - seen.colwise().mean()).cwiseAbs().maxCoeff(),
+                  bound)
+            << window << " at " << t;
+      }
+    }
+  }
+}
+
+TEST(MultiHeadAttention, GradientsInAWindowEqualFiniteDifferences) {
+  for (const bool causal : {true, false}) {
+    const auto layer = make_attention<double>(
+        {.width = 4, .heads = 2, .causal = causal, .kernel = AttentionKernel::kNaive, .window = 3});
+    for (const Index steps : {1, 3, 4, 9}) check_gradients(*layer, {2, steps}, 1);
+  }
+}
+
 // Turned queries and keys from the complex form of the definition: (q₀ + i·q₁)·e^(i·t·θ).
 TEST(MultiHeadAttention, WithRotaryPositionsEqualsTheDefinition) {
   const Index T = 7, D = 8, H = 2, d_k = 4;

@@ -402,9 +402,9 @@ TEST_F(RecallCommand, NamesTheVariantsThatTheChosenModelsHave) {
     EXPECT_STREQ(
         error.what(),
         "--variant: 'chrono' is not allowed; expected one that elman,attention has: default, "
-        "orthogonal, learned, sinusoidal, rotary, nopos, meanpool, noanswer, conv3, default+conv3, "
-        "orthogonal+conv3, learned+conv3, sinusoidal+conv3, rotary+conv3, nopos+conv3, "
-        "meanpool+conv3, noanswer+conv3");
+        "orthogonal, learned, sinusoidal, rotary, nopos, meanpool, window8, noanswer, conv3, "
+        "default+conv3, orthogonal+conv3, learned+conv3, sinusoidal+conv3, rotary+conv3, "
+        "nopos+conv3, meanpool+conv3, window8+conv3, noanswer+conv3");
   }
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "core/eigen_view.h"
+#include "core/optimiser.h"
 #include "harness/models/registry.h"
 #include "harness/tasks/task.h"
 #include "harness/tasks/task_batch.h"
@@ -493,6 +494,138 @@ TEST(SequenceModel, CausalAttentionSeesNothingBehindTheAnswer) {
     const auto gradient = as_eigen(model.embedding_gradient().tokens());
     EXPECT_EQ(gradient.bottomRows(2).cwiseAbs().maxCoeff() == 0, causal);
     EXPECT_GT(gradient.topRows(4).rowwise().norm().minCoeff(), 0);
+  }
+}
+
+/// Every way in which a model can start: bare layers, a Transformer's blocks, and as GPT-2.
+std::vector<ModelForm> forms_of_every_start() {
+  const ModelForm bare{.width = 8, .layers = 2, .heads = 2};
+  ModelForm blocks = bare, gpt2 = bare;
+  blocks.residual = gpt2.residual = gpt2.as_gpt2 = true;
+  blocks.mlp_expansion = 2;
+  return {bare, blocks, gpt2};
+}
+
+/// A model of 12 words and answers that has taken some steps with weight decay.
+std::unique_ptr<SequenceModel<double>> trained_model(const std::string& variant,
+                                                     const ModelForm& form, bool causal,
+                                                     const TaskBatch& batch) {
+  auto model = std::make_unique<SequenceModel<double>>(
+      SequenceModelSpec{.model = "attention",
+                        .variant = *find_variant("attention", variant),
+                        .vocabulary = 12,
+                        .answers = 12,
+                        .longest = batch.shape.steps,
+                        .form = form,
+                        .causal = causal});
+  const ThreadTeam team;
+  Random random(3);
+  model->initialise(random);
+  model->reserve(batch.shape, batch.answers(), 1);
+  AdamW<double> optimiser(model->parameters(), {.weight_decay = 0.1});
+  for (int step = 0; step < 5; ++step) {
+    model->forward(team, batch, Keep::kForBackward);
+    model->backward(team, batch);
+    optimiser.step(1e-2);
+  }
+  return model;
+}
+
+/// One answer in the middle of a sequence of random words.
+TaskBatch asked_in_the_middle(Index steps) {
+  Random random(4);
+  TaskBatch batch;
+  batch.start({1, steps});
+  for (Index t = 0; t < steps; ++t) batch.tokens.push_back(static_cast<Token>(random.below(12)));
+  batch.answer_rows = {steps / 2};
+  batch.targets = {5};
+  return batch;
+}
+
+TEST(SequenceModel, QueriesAndKeysDoNotMoveMeanPoolingUnderAnyStartNorInTraining) {
+  const ThreadTeam team;
+  const TaskBatch batch = asked_in_the_middle(9);
+  for (const ModelForm& form : forms_of_every_start()) {
+    for (const std::string variant : {"meanpool", "meanpool+conv3", "learned", "learned+conv3"}) {
+      const bool is_control = variant.starts_with("meanpool");
+      const auto model = trained_model(variant, form, true, batch);
+      const double loss = model->forward(team, batch, Keep::kForBackward);
+      model->backward(team, batch);
+      double gradient = 0;
+      Random random(5);
+      for (Parameter<double>* parameter : model->parameters()) {
+        if (!parameter->name.starts_with("in_proj")) continue;
+        const std::size_t rows = parameter->value.values().size() / 3 * 2;  // of Q and K
+        gradient = std::max(
+            gradient, max_abs(std::span<const double>(parameter->gradient.values().first(rows))));
+        fill_normal(random, parameter->value.values().first(rows));
+      }
+      EXPECT_EQ(gradient == 0, is_control) << variant;
+      EXPECT_EQ(model->forward(team, batch, Keep::kNothing) == loss, is_control) << variant;
+    }
+  }
+}
+
+TEST(SequenceModel, WordsBeyondTheWindowDoNotReachTheAnswerUnderAnyStartNorInTraining) {
+  const ThreadTeam team;
+  constexpr Index kLayers = 2, kSteps = 61, kAnswer = kSteps / 2;
+  const TaskBatch batch = asked_in_the_middle(kSteps);
+  for (const ModelForm& form : forms_of_every_start()) {
+    for (const bool causal : {true, false}) {
+      for (const std::string variant : {"window8", "window8+conv3", "learned"}) {
+        // Seven words a layer to either side, and two of a convolution before it to the left.
+        const bool is_control = variant.starts_with("window8");
+        const Index taps = variant.ends_with("conv3") ? 2 : 0;
+        const Index before = is_control ? kLayers * (7 + taps) : kSteps;
+        const Index behind = causal ? 0 : is_control ? kLayers * 7 : kSteps;
+        const auto model = trained_model(variant, form, causal, batch);
+        const double loss = model->forward(team, batch, Keep::kNothing);
+        for (Index t = 0; t < kSteps; ++t) {
+          TaskBatch changed = batch;
+          changed.tokens[std::size_t(t)] = (changed.tokens[std::size_t(t)] + 1) % 12;
+          const bool reaches = t >= kAnswer - before && t <= kAnswer + behind;
+          EXPECT_EQ(model->forward(team, changed, Keep::kNothing) != loss, reaches)
+              << variant << (causal ? " causal" : "") << " word " << t;
+        }
+      }
+    }
+  }
+}
+
+// The start of a model as GPT-2, drawn behind its layers', leaves what a variant is named for.
+TEST(SequenceModel, TheStartsOfRecurrentLayersHoldInEveryForm) {
+  for (const ModelForm& form : forms_of_every_start()) {
+    for (const auto& [name, variant] : {std::pair<std::string, std::string>{"lstm", "forget1"},
+                                        {"gru", "forget1"},
+                                        {"lstm", "chrono"},
+                                        {"gru", "chrono"},
+                                        {"elman", "orthogonal"}}) {
+      SequenceModel<double> model({.model = name,
+                                   .variant = *find_variant(name, variant),
+                                   .vocabulary = 12,
+                                   .answers = 12,
+                                   .longest = 40,
+                                   .form = form});
+      Random random(6);
+      model.initialise(random);
+      const Index D = form.width;
+      for (Parameter<double>* parameter : model.parameters()) {
+        const auto keeping = [&] {
+          return parameter->value.values().subspan(std::size_t(D), std::size_t(D));
+        };
+        if (variant == "forget1" && parameter->name.starts_with("bias_ih")) {
+          EXPECT_TRUE(std::ranges::all_of(keeping(), [](double b) { return b == 1; })) << name;
+        } else if (variant == "chrono" && parameter->name.starts_with("bias_ih")) {
+          EXPECT_TRUE(std::ranges::all_of(keeping(), [](double b) { return b > 0; })) << name;
+          EXPECT_GT(std::ranges::max(keeping()), std::log(10.));
+        } else if (variant == "orthogonal" && parameter->name.starts_with("weight_hh")) {
+          const auto W = as_eigen(parameter->value.matrix());
+          const RowMajorMatrix<double> gram = W.transpose() * W;
+          EXPECT_LE((gram - RowMajorMatrix<double>::Identity(D, D)).cwiseAbs().maxCoeff(),
+                    4 * double(D) * std::numeric_limits<double>::epsilon());
+        }
+      }
+    }
   }
 }
 

@@ -35,6 +35,22 @@ TEST(FindVariant, TheControlKeepsTheModelAndRemovesTheEvidence) {
   }
 }
 
+TEST(FindVariant, TheControlsOfAttentionAreHowItComputesAndNoStart) {
+  for (const std::string taps : {"", "+conv3"}) {
+    const auto plain = find_variant("attention", "learned" + taps);
+    const auto uniform = find_variant("attention", "meanpool" + taps);
+    const auto window = find_variant("attention", "window8" + taps);
+    EXPECT_TRUE(uniform->uniform_weights);
+    EXPECT_EQ(window->window, 8);
+    EXPECT_FALSE(plain->uniform_weights || window->uniform_weights);
+    EXPECT_EQ(plain->window + uniform->window, 0);
+    for (const auto& control : {uniform, window}) {
+      EXPECT_EQ(control->initialisation, plain->initialisation);
+      EXPECT_EQ(control->positions, plain->positions);
+    }
+  }
+}
+
 TEST(FindVariant, CombinesEachWithTheConvolution) {
   for (const std::string& model : model_names()) {
     for (const std::string& name : variant_names({model})) {
@@ -88,38 +104,6 @@ TEST(InitialiseOrthogonal, KeepsTheNormOfTheState) {
   // 64 reflections of 64 elements, then dot products of 64.
   const double bound = double(2 * 64 + 2 * 64) * std::numeric_limits<double>::epsilon();
   EXPECT_LE((gram - RowMajorMatrix<double>::Identity(kWidth, kWidth)).cwiseAbs().maxCoeff(), bound);
-}
-
-TEST(InitialiseUniformKeys, MakesAttentionTheMeanOfWhatItSees) {
-  constexpr Index kWidth = 4, kSteps = 6;
-  const auto attention = make_layer<double>(
-      {.model = "attention", .kernel = "fused", .width = kWidth, .heads = 2, .causal = true});
-  Random random(1);
-  initialise_uniform_keys(random, *attention);
-  const auto p = attention->parameters();
-  // Values and output as they are.
-  for (const std::size_t bias : {1u, 3u}) std::ranges::fill(p[bias].value.values(), 0.);
-  as_eigen(p[0].value.matrix()).bottomRows(kWidth).setIdentity();
-  as_eigen(p[2].value.matrix()).setIdentity();
-  const auto x = normal_tensor<double>(random, {1, kSteps, kWidth});
-  const auto dy = normal_tensor<double>(random, {1, kSteps, kWidth});
-  Tensor<double> y({1, kSteps, kWidth}), dx({1, kSteps, kWidth});
-  attention->reserve({1, kSteps}, Pass::kTrain, 1);
-  const ThreadTeam team;
-  attention->forward(team, x.sequence(), y.sequence(), Keep::kForBackward);
-  for (Index t = 0; t < kSteps; ++t) {
-    const auto seen = as_eigen(x.matrix()).topRows(t + 1);
-    // Sums of at most six numbers on either side, and projections of four.
-    const double bound = 2 * (6 + 8) * std::numeric_limits<double>::epsilon() *
-                         as_eigen(x.matrix()).cwiseAbs().maxCoeff();
-    EXPECT_LE((as_eigen(y.matrix()).row(t) - seen.colwise().mean()).cwiseAbs().maxCoeff(), bound);
-  }
-  // Nothing moves queries and keys away from 0.
-  attention->backward(team, x.sequence(), std::as_const(y).sequence(), dy.sequence(),
-                      dx.sequence());
-  EXPECT_EQ(as_eigen(p[0].gradient.matrix()).topRows(2 * kWidth).cwiseAbs().maxCoeff(), 0);
-  EXPECT_GT(as_eigen(p[0].gradient.matrix()).bottomRows(kWidth).cwiseAbs().maxCoeff(), 0);
-  EXPECT_EQ(max_abs(std::span<const double>(p[1].gradient.values().first(2 * kWidth))), 0);
 }
 
 void check_chrono(const std::string& model, Index gates) {
