@@ -28,6 +28,16 @@ MedianInterval median_interval(std::vector<double> values) {
   return {median(values), values[cut], values[values.size() - 1 - cut]};
 }
 
+CountInterval binomial_interval(Index trials, double p, double coverage) {
+  assert(trials >= 1 && p >= 0 && p < 1 && coverage > 0 && coverage < 1);
+  using Up = boost::math::policies::policy<
+      boost::math::policies::discrete_quantile<boost::math::policies::integer_round_up>>;
+  const boost::math::binomial_distribution<double, Up> successes(double(trials), p);
+  const double tail = (1 - coverage) / 2;
+  return {.low = boost::math::quantile(successes, tail),
+          .high = boost::math::quantile(successes, 1 - tail)};
+}
+
 std::vector<std::size_t> outliers(const std::vector<double>& values) {
   const double middle = median(values);
   std::vector<double> deviations;

@@ -28,6 +28,16 @@ double median(std::vector<double> values);
 /// smallest and largest.
 MedianInterval median_interval(std::vector<double> values);
 
+/// Counts between which a binomial variable falls.
+struct CountInterval {
+  double low = 0, high = 0;
+};
+
+/// The central interval that holds the number of successes in `trials` ≥ 1 of probability
+/// 0 ≤ p < 1 with at least `coverage`: the smallest counts k with F(k) ≥ (1 ∓ coverage)/2, as
+/// scipy.stats.binom.interval.
+CountInterval binomial_interval(Index trials, double p, double coverage);
+
 /// The positions of the values whose modified z-score, 0.6745·|value − median| ÷ MAD, is above 3.5
 /// (Iglewicz & Hoaglin 1993); MAD is the median of |value − median|. None where more than half of
 /// the values are equal.

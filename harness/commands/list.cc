@@ -6,6 +6,7 @@
 
 #include "harness/base/interrupt.h"
 #include "harness/base/units.h"
+#include "harness/tasks/task.h"
 #include "harness/tasks/tasks.h"
 #include "harness/timing/case.h"
 #include "harness/timing/grid.h"
@@ -23,9 +24,13 @@ void print_inventory() {
     for (const std::string& kernel : model.kernels) std::printf(" %s", kernel.c_str());
     std::printf("\n");
   }
-  std::printf("\nPasses\n  forward train decode\n\nRecall tasks\n ");
-  for (const std::string& name : task_names()) std::printf(" %s", name.c_str());
-  std::printf("\n\n");
+  std::printf(
+      "\nPasses\n  forward train decode\n\nRecall tasks, set-ups, and what each is evidence for\n");
+  for (const Task& task : all_tasks()) {
+    std::printf("  %-18s %-8s %s\n", task.name.c_str(), task.setup.c_str(),
+                kEvidenceNames[std::size_t(task.evidence_for)]);
+  }
+  std::printf("\n");
 }
 
 /// Time that a case will take: every repetition at least min_seconds and one pass, and one more for

@@ -35,8 +35,24 @@ std::string distance_meanings() {
   return join(meanings, "; ");
 }
 
+/// "what recurrent starts remember: first_token, …; …".
+std::string tasks_by_evidence() {
+  std::vector<std::string> groups;
+  for (std::size_t k = 0; k < std::size(kEvidenceNames); ++k) {
+    std::vector<std::string> names;
+    for (const Task& task : all_tasks()) {
+      const bool is_further = task_by_name(task.name).setup != task.setup;
+      if (task.evidence_for != EvidenceFor(k)) continue;
+      names.push_back(is_further ? task.name + " in set-up " + task.setup : task.name);
+    }
+    groups.push_back(std::string(kEvidenceNames[k]) + ": " + join(names, ", "));
+  }
+  return join(groups, "; ");
+}
+
 void add_options(CommandLine& line) {
-  line.option("task", "first_token", "tasks, comma list");
+  line.option("task", "first_token",
+              "tasks, comma list, and what each is evidence for (" + tasks_by_evidence() + ")");
   line.option("setup", "all", "set-ups of these tasks, comma list (" + join(setup_names()) + ")");
   line.option("model", "all", "models, comma list");
   line.option("variant", "",
@@ -57,6 +73,10 @@ void add_options(CommandLine& line) {
   line.option("width", "", "width of embedding and layers (default: the task's)");
   line.option("layers", "",
               "recurrent layers or attention blocks, comma list (default: the task's)");
+  line.option("block", "layer",
+              "where recurrent layers stand, comma list (layer: as the task has them, mostly bare; "
+              "model: inside the task's blocks of attention, with their norms, residuals, MLP and "
+              "--layers)");
   line.option("heads", "", "heads of attention (default: the task's)");
   line.option("match", "",
               "parameters: widens the smaller models of each task and distance until all have as "
@@ -129,6 +149,27 @@ std::vector<Index> layers_of(const CommandLine& line, const ModelForm& form) {
   return line.given("layers") ? line.integers("layers") : std::vector{form.layers};
 }
 
+/// The training with its layers in each place that --block names. Attention, and whatever the task
+/// has in the same blocks, stands there already.
+std::vector<TrainingSettings> in_blocks_asked_for(const TrainingSettings& settings,
+                                                  const CommandLine& line) {
+  const auto names = line.names("block", {"layer", "model"});
+  const auto asked = [&](const char* name) {
+    return std::ranges::find(names, name) != names.end();
+  };
+  const auto has_attention = [](const auto& model) { return model_info(model.first).has_heads(); };
+  if (!asked("model") || model_info(settings.model).has_heads()) return {settings};
+  if (std::ranges::none_of(settings.defaults().models, has_attention)) {
+    refuse_option("block", line.text("block"),
+                  "layer for task " + settings.task->name + ", which has no blocks of attention");
+  }
+  TrainingSettings blocks = in_attention_blocks(settings);
+  blocks.form.width = integer_or(line, "width", blocks.form.width);
+  if (!asked("layer")) return {blocks};
+  if (block_name(blocks.form) == block_name(settings.form)) return {settings};
+  return {settings, blocks};
+}
+
 /// What all trainings of one model and variant share.
 TrainingSettings settings_of(const Task& task, const Preset* preset, const std::string& model,
                              const CommandLine& line) {
@@ -199,12 +240,14 @@ std::vector<TrainingSettings> trainings_of(const Task& task, const Preset* prese
             "variant", variant.name,
             "one without a convolution where a model reads its input directly, as of " + task.name);
       }
-      for (const Index layers : layers_of(line, settings.form)) {
-        settings.form.layers = layers;
-        for (const std::string& regime : line.names("regime", {"single", "mixed"})) {
-          for (settings.seed = first_seed; settings.seed < first_seed + seeds; ++settings.seed) {
-            const auto of_seed = in_regime(regime, settings, distances);
-            trainings.insert(trainings.end(), of_seed.begin(), of_seed.end());
+      for (TrainingSettings placed : in_blocks_asked_for(settings, line)) {
+        for (const Index layers : layers_of(line, placed.form)) {
+          placed.form.layers = layers;
+          for (const std::string& regime : line.names("regime", {"single", "mixed"})) {
+            for (placed.seed = first_seed; placed.seed < first_seed + seeds; ++placed.seed) {
+              const auto of_seed = in_regime(regime, placed, distances);
+              trainings.insert(trainings.end(), of_seed.begin(), of_seed.end());
+            }
           }
         }
       }
@@ -220,8 +263,9 @@ std::vector<TrainingSettings> trainings_of(const Task& task, const Preset* prese
 /// The published settings asked for.
 std::vector<const Preset*> presets_of(const CommandLine& line) {
   if (!line.given("preset")) return {};
-  for (const char* option : {"task", "setup", "variant", "distance", "regime", "pairs", "steps",
-                             "batch", "width", "layers", "heads", "match", "learning-rate"}) {
+  for (const char* option :
+       {"task", "setup", "variant", "distance", "regime", "pairs", "steps", "batch", "width",
+        "layers", "block", "heads", "match", "learning-rate"}) {
     if (line.given(option)) {
       refuse_option(option, line.text(option), "nothing beside --preset, which fixes it");
     }
@@ -297,9 +341,9 @@ void print_presets(const std::vector<TrainingSettings>& trainings) {
 }
 
 void print_header() {
-  std::printf("%-18s %-8s %-6s %-10s %-16s %6s %9s %6s %9s %9s %9s %9s  %s\n", "task", "setup",
-              "regime", "model", "variant", "layers", "distance", "seed", "accuracy", "loss",
-              "solved at", "seconds", "status");
+  std::printf("%-18s %-8s %-6s %-10s %-16s %6s %-6s %9s %6s %9s %-9s %9s %9s %9s  %s\n", "task",
+              "setup", "regime", "model", "variant", "layers", "block", "distance", "seed",
+              "accuracy", "outcome", "loss", "solved at", "seconds", "status");
 }
 
 void print_row(const CsvRow& row) {
@@ -315,19 +359,20 @@ void print_row(const CsvRow& row) {
     return std::string(formatted);
   };
   const std::string reason = text("reason") == "-" ? "" : ": " + text("reason");
-  std::printf("%-18s %-8s %-6s %-10s %-16s %6s %9s %6s %9s %9s %9s %9s  %s%s\n",
+  std::printf("%-18s %-8s %-6s %-10s %-16s %6s %-6s %9s %6s %9s %-9s %9s %9s %9s  %s%s\n",
               text(text("preset") == "-" ? "task" : "preset").c_str(), text("setup").c_str(),
               text("regime").c_str(), text("model").c_str(), text("variant").c_str(),
-              text("layers").c_str(), text("distance").c_str(), text("seed").c_str(),
-              number("accuracy", "%.3f").c_str(), number("loss", "%.4g").c_str(),
-              text("steps_to_solve").c_str(), number("train_seconds", "%.1f").c_str(),
-              text("status").c_str(), reason.c_str());
+              text("layers").c_str(), text("block").c_str(), text("distance").c_str(),
+              text("seed").c_str(), number("accuracy", "%.3f").c_str(), text("outcome").c_str(),
+              number("loss", "%.4g").c_str(), text("steps_to_solve").c_str(),
+              number("train_seconds", "%.1f").c_str(), text("status").c_str(), reason.c_str());
   std::fflush(stdout);
 }
 
 /// Accuracy of every kind of training at every distance: the directory's rows, median over seeds.
 void print_summary(const RunDirectory& directory, const std::vector<TrainingSettings>& trainings) {
-  using Kind = std::vector<std::string>;  // task or preset, setup, regime, model, variant, layers
+  // Task or preset, setup, regime, model, variant, layers, block.
+  using Kind = std::vector<std::string>;
   std::map<std::pair<Kind, Index>, std::vector<double>> accuracies;
   for (const auto& row : read_csv(directory.file(kRecallFile))) {
     if (row.at("accuracy").empty()) continue;
@@ -337,7 +382,8 @@ void print_summary(const RunDirectory& directory, const std::vector<TrainingSett
                        row.at("regime"),
                        row.at("model"),
                        row.at("variant"),
-                       row.at("layers")};
+                       row.at("layers"),
+                       row.at("block")};
     accuracies[{kind, std::stoll(row.at("distance"))}].push_back(std::stod(row.at("accuracy")));
   }
   std::vector<Kind> kinds;  // in the order asked for
@@ -348,15 +394,17 @@ void print_summary(const RunDirectory& directory, const std::vector<TrainingSett
                        settings.regime(),
                        settings.model,
                        settings.variant.name,
-                       std::to_string(settings.form.layers)};
+                       std::to_string(settings.form.layers),
+                       block_name(settings.form)};
     if (std::ranges::find(kinds, kind) == kinds.end()) kinds.push_back(kind);
     for (const Index distance : settings.tested_distances()) distances.insert(distance);
   }
-  std::printf("\naccuracy, median over seeds, at distance\n%-69s", "");
+  std::printf("\naccuracy, median over seeds, at distance\n%-76s", "");
   for (const Index distance : distances) std::printf("%9td", distance);
   for (const Kind& kind : kinds) {
-    std::printf("\n%-18s %-8s %-6s %-10s %-16s %6s", kind[0].c_str(), kind[1].c_str(),
-                kind[2].c_str(), kind[3].c_str(), kind[4].c_str(), kind[5].c_str());
+    std::printf("\n%-18s %-8s %-6s %-10s %-16s %6s %-6s", kind[0].c_str(), kind[1].c_str(),
+                kind[2].c_str(), kind[3].c_str(), kind[4].c_str(), kind[5].c_str(),
+                kind[6].c_str());
     for (const Index distance : distances) {
       const auto found = accuracies.find({kind, distance});
       if (found == accuracies.end()) {
@@ -379,6 +427,7 @@ int recall_command(const std::vector<std::string>& arguments) {
                    "  seqbench recall --task parity --model lstm,attention\n"
                    "  seqbench recall --variant noanswer --steps 300\n"
                    "  seqbench recall --regime single,mixed --layers 1,2 --match parameters\n"
+                   "  seqbench recall --model lstm --variant chrono --block layer,model\n"
                    "  seqbench recall --task parity --model gru --tune\n"
                    "  seqbench recall --preset first-token --out results/published\n");
   add_options(line);

@@ -124,6 +124,7 @@ Task coreference_task() {
 Task coreference_encoder_task() {
   Task task = in_setup("encoder");
   task.causal = false;
+  task.evidence_for = EvidenceFor::kWeights;
   task.draw = [](Random& random, const DrawRequest& request, TaskBatch& batch) {
     draw(random, request, batch, kItFromEnd);
   };

@@ -51,6 +51,7 @@ constexpr double kUnlikelyShare = kLikelyShare / 2;
 Task hidden_verb_task() {
   return {.name = "hidden_verb",
           .setup = "encoder",
+          .evidence_for = EvidenceFor::kWeights,
           .distance_meaning = "filler words",
           .vocabulary = kGrammarWords,
           .answers = kVerbClasses,

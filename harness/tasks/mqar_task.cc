@@ -103,9 +103,11 @@ std::vector<Token> uniform_steps(Random& random, Index count, Token first, Index
 Task mqar(const std::string& name, Index vocabulary) {
   return {.name = name,
           .setup = "causal",
+          .evidence_for = EvidenceFor::kPairing,
           .distance_meaning = "sequence length",
           .vocabulary = vocabulary,
           .answers = vocabulary,
+          .right_answers = vocabulary / 2,  // values; the others are blank and keys
           .pairs = pairs_of,
           .most_pairs = keys_of(kVocabulary),
           .sequence_length = [](const TaskSetting& setting) { return setting.distance; },

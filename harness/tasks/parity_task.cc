@@ -34,6 +34,7 @@ void draw(Random& random, const DrawRequest& request, TaskBatch& batch) {
 Task parity_task() {
   return {.name = "parity",
           .setup = "causal",
+          .evidence_for = EvidenceFor::kState,
           .distance_meaning = "sequence length",
           .vocabulary = 2,
           .answers = 2,

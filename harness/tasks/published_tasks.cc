@@ -107,6 +107,7 @@ Task copy_all_task() {
       .distance_meaning = "blanks",
       .vocabulary = kMark + 1,
       .answers = kMark + 1,
+      .right_answers = kCopySymbols + 1,  // and the blank
       .judged = Judged::kLastTen,
       .min_distance = [](Index) { return Index{1}; },
       .sequence_length = [](const TaskSetting& setting) { return setting.distance + 2 * kCopied; },
@@ -125,9 +126,11 @@ Task associative_recall_task() {
   return {
       .name = "associative_recall",
       .setup = "causal",
+      .evidence_for = EvidenceFor::kPairing,
       .distance_meaning = "tokens of pairs",
       .vocabulary = kArrow + 2,  // the published vocabulary has one token that never occurs
       .answers = kArrow + 2,
+      .right_answers = kArrow + 1,
       .judged = Judged::kLastAnswer,
       .min_distance = [](Index) { return Index{2}; },
       .sequence_length = [](const TaskSetting& setting) { return setting.distance / 2 * 2 + 2; },

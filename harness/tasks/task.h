@@ -2,6 +2,7 @@
 // that it is run in unless the command line says otherwise.
 #pragma once
 
+#include <cmath>
 #include <map>
 #include <optional>
 #include <string>
@@ -39,6 +40,18 @@ enum class LossKind {
   kCrossEntropy,  // in nats; right is the largest logit
   kSquaredError,  // of one number; right is within the task's tolerance
 };
+
+/// What a task can tell of a mechanism: what the controls of docs/tasks.md leave to it.
+enum class EvidenceFor {
+  kMemory,   // of a single thing over a distance, which a recurrent start decides
+  kPairing,  // a choice among many things by what they stand beside, at any distance
+  kState,    // that every step changes
+  kWeights,  // where attention looks in a sentence; what answers it is in reach of every control
+};
+/// In words, in that order.
+inline constexpr const char* kEvidenceNames[] = {"what recurrent starts remember",
+                                                 "attention's pairing at any distance", "state",
+                                                 "what attention's weights show"};
 
 /// Which answers accuracy counts; the loss is the mean over all.
 enum class Judged { kEveryAnswer, kLastAnswer, kLastTen };
@@ -84,11 +97,13 @@ struct TaskDefaults {
 
 struct Task {
   std::string name;
-  std::string setup;             // "causal", or "encoder": sequences are read in both directions
+  std::string setup;  // "causal", or "encoder": sequences are read in both directions
+  EvidenceFor evidence_for = EvidenceFor::kMemory;
   std::string distance_meaning;  // of --distance
   Index vocabulary = 0;          // tokens lie in [0, vocabulary)
   Index channels = 0;            // numbers at each step, where the input is no tokens
   Index answers = 1;             // targets lie in [0, answers)
+  Index right_answers = 0;       // how many of these are ever right; 0: all
   LossKind loss = LossKind::kCrossEntropy;
   bool causal = true;  // what is read at a step depends on that step and earlier ones alone
   Judged judged = Judged::kEveryAnswer;
@@ -101,12 +116,26 @@ struct Task {
   Index (*sequence_length)(const TaskSetting& setting) = nullptr;
   /// Answers asked for in one sequence.
   Index (*questions)(const TaskSetting& setting) = nullptr;
-  /// The accuracy of the best guess without evidence, and its loss.
+  /// The accuracy of guessing among the candidates that the sequence holds, and the loss of it:
+  /// what is known without the evidence.
   double (*chance)(const TaskSetting& setting) = nullptr;
   double (*baseline_loss)(const TaskSetting& setting) = nullptr;
   /// Assigns the batch.
   void (*draw)(Random& random, const DrawRequest& request, TaskBatch& batch) = nullptr;
   TaskDefaults defaults;
+
+  /// The accuracy of guessing among all answers that are ever right, of a model that knows no
+  /// sequence. Nothing for a regression.
+  std::optional<double> chance_uninformed() const {
+    if (loss != LossKind::kCrossEntropy) return std::nullopt;
+    return 1.0 / double(right_answers > 0 ? right_answers : answers);
+  }
+  /// The loss of the same: the logarithm of their number; of a regression that of its best
+  /// constant.
+  double uninformed_loss(const TaskSetting& setting) const {
+    const auto uninformed = chance_uninformed();
+    return uninformed ? -std::log(*uninformed) : baseline_loss(setting);
+  }
 };
 
 }  // namespace seqbench

@@ -97,7 +97,8 @@ std::string model_file_name(const TrainingSettings& settings) {
       settings.preset == nullptr ? "" : std::string("-") + settings.preset->name;
   return settings.task->name + "-" + settings.task->setup + regime + preset + "-" + settings.model +
          "-" + settings.variant.name + "-layers" + std::to_string(settings.form.layers) +
-         "-distance" + std::to_string(settings.distance) + "-seed" + std::to_string(settings.seed) +
+         (stands_in_other_blocks(settings) ? "-in-blocks" : "") + "-distance" +
+         std::to_string(settings.distance) + "-seed" + std::to_string(settings.seed) +
          ".safetensors";
 }
 

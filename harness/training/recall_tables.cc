@@ -5,22 +5,33 @@
 #include "harness/base/errors.h"
 #include "harness/models/registry.h"
 #include "harness/tasks/task.h"
+#include "harness/training/test_outcome.h"
 #include "harness/training/training_settings.h"
 
 namespace seqbench {
 
-const std::vector<std::string> kRecallColumns = {
-    "run_id",   "task",           "setup",          "regime",         "model",
-    "variant",  "train_distance", "distance",       "seq_len",        "width",
-    "layers",   "heads",          "parameters",     "seed",           "learning_rate",
-    "batch",    "steps",          "steps_to_solve", "train_seconds",  "seconds_to_solve",
-    "accuracy", "pair_accuracy",  "chance",         "loss",           "baseline_loss",
-    "solved",   "status",         "reason",         "schedule_steps", "pairs",
-    "preset",   "mixture"};
+const std::vector<std::string> kRecallColumns = {"run_id",         "task",
+                                                 "setup",          "regime",
+                                                 "model",          "variant",
+                                                 "train_distance", "distance",
+                                                 "seq_len",        "width",
+                                                 "layers",         "heads",
+                                                 "parameters",     "seed",
+                                                 "learning_rate",  "batch",
+                                                 "steps",          "steps_to_solve",
+                                                 "train_seconds",  "seconds_to_solve",
+                                                 "accuracy",       "pair_accuracy",
+                                                 "chance",         "loss",
+                                                 "baseline_loss",  "solved",
+                                                 "status",         "reason",
+                                                 "schedule_steps", "pairs",
+                                                 "preset",         "mixture",
+                                                 "block",          "chance_uninformed",
+                                                 "outcome"};
 
 const std::vector<std::string> kLearningColumns = {
-    "run_id", "task", "setup",   "regime", "model",    "variant", "train_distance",
-    "seed",   "step", "seconds", "loss",   "accuracy", "preset",  "layers"};
+    "run_id", "task",    "setup", "regime",   "model",  "variant", "train_distance", "seed",
+    "step",   "seconds", "loss",  "accuracy", "preset", "layers",  "block"};
 
 const std::vector<std::string> kGradientColumns = {"run_id",
                                                    "model",
@@ -36,7 +47,8 @@ const std::vector<std::string> kGradientColumns = {"run_id",
                                                    "regime",
                                                    "preset",
                                                    "layers",
-                                                   "log10_gradient_norm"};
+                                                   "log10_gradient_norm",
+                                                   "block"};
 
 const std::vector<std::string> kDecayColumns = {"run_id",
                                                 "task",
@@ -54,12 +66,13 @@ const std::vector<std::string> kDecayColumns = {"run_id",
                                                 "decades_per_step",
                                                 "decades_low",
                                                 "decades_high",
-                                                "r2"};
+                                                "r2",
+                                                "block"};
 
 const std::vector<std::string> kGapColumns = {"run_id",   "task",      "setup",          "regime",
                                               "model",    "variant",   "train_distance", "distance",
                                               "seed",     "first_gap", "last_gap",       "answers",
-                                              "accuracy", "preset",    "layers"};
+                                              "accuracy", "preset",    "layers",         "block"};
 
 CsvRow kind_row(const TrainingSettings& settings, const std::string& run_id) {
   return {{"run_id", run_id},
@@ -70,6 +83,7 @@ CsvRow kind_row(const TrainingSettings& settings, const std::string& run_id) {
           {"model", settings.model},
           {"variant", settings.variant.name},
           {"layers", settings.form.layers},
+          {"block", block_name(settings.form)},
           {"seed", settings.seed}};
 }
 
@@ -113,6 +127,7 @@ CsvRow test_row(const TrainingSettings& settings, Index distance, const std::str
   row["seq_len"] = task.sequence_length(tested);
   row["chance"] = task.chance(tested);
   row["baseline_loss"] = task.baseline_loss(tested);
+  if (const auto chance = task.chance_uninformed()) row["chance_uninformed"] = *chance;
   return row;
 }
 
@@ -132,6 +147,7 @@ std::vector<CsvRow> recall_rows(const TrainingSettings& settings, const Training
     if (test.pair_accuracy) row["pair_accuracy"] = *test.pair_accuracy;
     row["loss"] = test.loss;
     row["solved"] = test.solves(settings.defaults());
+    if (result.failure.empty()) row["outcome"] = name_of(outcome_of(settings, test));
     row["status"] = result.failure.empty() ? "ok" : "failed";
     row["reason"] = result.failure;
     rows.push_back(row);
@@ -287,7 +303,7 @@ RecallTables::Identity RecallTables::identity_of(const TrainingSettings& setting
 RecallTables::Identity RecallTables::identity_of(const CsvTable::value_type& row) {
   Identity identity;
   for (const char* column : {"task", "setup", "regime", "preset", "model", "variant", "layers",
-                             "train_distance", "seed"}) {
+                             "block", "train_distance", "seed"}) {
     identity.push_back(row.at(column));
   }
   return identity;

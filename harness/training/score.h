@@ -37,6 +37,8 @@ class Score {
       correct_pairs_ += right[a] && right[a + 1];
     }
   }
+  /// How many answers accuracy() counts.
+  Index counted() const { return counted_; }
   double mean_loss() const { return loss_ / static_cast<double>(answers_); }
   double accuracy() const { return static_cast<double>(correct_) / static_cast<double>(counted_); }
   /// The share of minimal pairs with both answers right; nothing where there were none.

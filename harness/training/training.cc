@@ -47,6 +47,7 @@ TestScore test_at(const ThreadTeam& team, const TrainingSettings& settings, Inde
     by_gap.add(model.right(), batch.gaps);
   }
   return {.distance = distance,
+          .answers = score.counted(),
           .accuracy = score.accuracy(),
           .loss = score.mean_loss(),
           .pair_accuracy = score.pair_accuracy(),

@@ -30,6 +30,7 @@ struct LearningPoint {
 /// How well the trained model does on fresh test sequences of one distance.
 struct TestScore {
   Index distance = 0;
+  Index answers = 0;  // that accuracy counts
   double accuracy = 0;
   double loss = 0;
   std::optional<double> pair_accuracy;  // where tests come in minimal pairs

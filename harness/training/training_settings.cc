@@ -1,7 +1,9 @@
 #include "harness/training/training_settings.h"
 
 #include <algorithm>
+#include <stdexcept>
 
+#include "harness/models/registry.h"
 #include "harness/tasks/task.h"
 
 namespace seqbench {
@@ -42,9 +44,31 @@ TrainingSettings default_training(const Task& task, const Preset* preset,
   return settings;
 }
 
+std::string block_name(const ModelForm& form) { return form.residual ? "model" : "layer"; }
+
+TrainingSettings in_attention_blocks(TrainingSettings settings) {
+  const TaskDefaults& defaults = settings.defaults();
+  for (const std::string& model : model_names(ModelKind::kAttention)) {
+    const auto found = defaults.models.find(model);
+    if (found == defaults.models.end()) continue;
+    settings.form = found->second.form;
+    if (settings.form.width == 0) settings.form.width = defaults.width;
+    settings.weight_decay = found->second.weight_decay;
+    return settings;
+  }
+  throw std::invalid_argument("task " + settings.task->name + " has no blocks of attention");
+}
+
+bool stands_in_other_blocks(const TrainingSettings& settings) {
+  const auto own = settings.defaults().models.find(settings.model);
+  return own != settings.defaults().models.end() &&
+         block_name(own->second.form) != block_name(settings.form);
+}
+
 std::string label(const TrainingSettings& settings) {
-  const std::string layers =
-      std::to_string(settings.form.layers) + (settings.form.layers == 1 ? " layer" : " layers");
+  const std::string layers = std::to_string(settings.form.layers) +
+                             (settings.form.layers == 1 ? " layer" : " layers") +
+                             (stands_in_other_blocks(settings) ? " in blocks" : "");
   return settings.task->name + " " + settings.task->setup + " " + settings.regime() + " " +
          settings.model + " " + settings.variant.name + " " + layers + " distance " +
          std::to_string(settings.distance) + " seed " + std::to_string(settings.seed);

@@ -58,7 +58,19 @@ struct TrainingSettings {
 /// that takes no part.
 TrainingSettings default_training(const Task& task, const Preset* preset, const std::string& model);
 
-/// "first_token causal single lstm chrono 1 layer distance 64 seed 1".
+/// Where a model's layers stand: "layer", bare, or "model", inside residual blocks.
+std::string block_name(const ModelForm& form);
+
+/// A recurrent model inside the blocks that attention has in the same setting, in place of
+/// attention: as many of them, with their norms, residuals, MLP and weight decay. Its learning rate
+/// stays its own. Throws std::invalid_argument where attention takes no part.
+TrainingSettings in_attention_blocks(TrainingSettings settings);
+
+/// Whether the setting has the model's layers bare and these have them in blocks.
+bool stands_in_other_blocks(const TrainingSettings& settings);
+
+/// "first_token causal single lstm chrono 1 layer distance 64 seed 1"; "2 layers in blocks" where
+/// the setting has the model's layers bare.
 std::string label(const TrainingSettings& settings);
 
 /// The largest of the batches at these distances.

@@ -14,10 +14,10 @@ namespace seqbench {
 namespace {
 
 const std::vector<std::string> kTuningColumns = {
-    "run_id",         "task",          "setup", "regime",         "preset",        "model",
-    "variant",        "layers",        "width", "distance",       "seed",          "batch",
-    "schedule_steps", "learning_rate", "steps", "steps_to_solve", "train_seconds", "accuracy",
-    "loss",           "status",        "reason"};
+    "run_id",   "task",           "setup",         "regime", "preset",         "model",
+    "variant",  "layers",         "block",         "width",  "distance",       "seed",
+    "batch",    "schedule_steps", "learning_rate", "steps",  "steps_to_solve", "train_seconds",
+    "accuracy", "loss",           "status",        "reason"};
 
 /// What the rates are compared for.
 CsvRow compared_row(const TrainingSettings& settings, const std::string& run_id) {

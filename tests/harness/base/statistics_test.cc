@@ -48,6 +48,25 @@ TEST(MedianInterval, CoversTheTrueMedianInAtLeast95Percent) {
   }
 }
 
+// Summed from the definition in whole numbers (Python, math.lgamma).
+TEST(BinomialInterval, IsTheCentralOne) {
+  struct Case {
+    Index trials;
+    double p, low, high;
+  };
+  for (const Case& each : {Case{1000, 0.5, 459, 541},
+                           {4000, 0.25, 930, 1071},
+                           {1000, 0.0625, 44, 83},
+                           {100, 0.1, 3, 18},
+                           {10, 0.5, 1, 9},
+                           {1, 0.5, 0, 1},
+                           {7, 0, 0, 0}}) {
+    const CountInterval interval = binomial_interval(each.trials, each.p, 0.99);
+    EXPECT_EQ(interval.low, each.low) << each.trials << " of " << each.p;
+    EXPECT_EQ(interval.high, each.high) << each.trials << " of " << each.p;
+  }
+}
+
 TEST(Outliers, AreFarFromTheMedianInUnitsOfTheMedianDeviation) {
   // Median 10, deviations 0 1 1 2 2 5 11: MAD 2. 0.6745 · 11 ÷ 2 = 3.7, of 5 only 1.7.
   EXPECT_EQ(outliers({10, 9, 11, 21, 8, 12, 5}), (std::vector<std::size_t>{3}));

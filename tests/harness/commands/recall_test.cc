@@ -87,6 +87,66 @@ TEST_F(RecallCommand, WritesARowForEveryTraining) {
   EXPECT_NE(output_.find("accuracy, median over seeds"), std::string::npos);
 }
 
+TEST_F(RecallCommand, PutsRecurrentLayersIntoTheBlocksOfAttention) {
+  const std::vector<std::string> options = {
+      "--model", "lstm,attention", "--variant", "default,learned", "--distance", "6", "--seeds",
+      "1",       "--steps",        "20",        "--block",         "layer,model"};
+  ASSERT_EQ(run(options), 0);
+  std::map<std::vector<std::string>, std::map<std::string, std::string>> rows;
+  for (const auto& row : table("recall.csv")) {
+    rows[{row.at("model"), row.at("block"), row.at("layers")}] = row;
+  }
+  ASSERT_EQ(rows.size(), 3u);
+  ASSERT_EQ(table("recall.csv").size(), 3u);
+  const auto& bare = rows.at({"lstm", "layer", "1"});
+  const auto& blocks = rows.at({"lstm", "model", "2"});
+  const auto& attention = rows.at({"attention", "model", "2"});
+  // A block beside its layer, at width D = 8: two norms and the MLP. Around all of them the table,
+  // the last norm and the readout, and attention's positions.
+  constexpr int D = 8, kBlock = 2 * 2 * D + (8 * D * D + 5 * D), kLstm = 4 * (2 * D * D + 2 * D);
+  constexpr int kAround = 33 * D + 16 * D + 16;
+  EXPECT_EQ(bare.at("parameters"), std::to_string(kAround + kLstm));
+  EXPECT_EQ(blocks.at("parameters"), std::to_string(kAround + 2 * D + 2 * (kLstm + kBlock)));
+  EXPECT_EQ(attention.at("parameters"),
+            std::to_string(kAround + 2 * D + 2 * (4 * D * D + 4 * D + kBlock) + 6 * D));
+  for (const char* name : {"learning.csv", "gradient.csv", "decay.csv"}) {
+    std::set<std::string> places;
+    for (const auto& row : table(name)) places.insert(row.at("model") + row.at("block"));
+    EXPECT_EQ(places, (std::set<std::string>{"lstmlayer", "lstmmodel", "attentionmodel"})) << name;
+  }
+  // Each is a training of its own: nothing is left to do.
+  auto resumed = options;
+  resumed.push_back("--resume");
+  const CsvTable before = table("recall.csv");
+  ASSERT_EQ(run(resumed), 0);
+  EXPECT_EQ(table("recall.csv"), before);
+
+  // mqar has all models in the same blocks: one training for both names.
+  fs::remove_all(run_);
+  ASSERT_EQ(run({"--task", "mqar", "--model", "lstm", "--variant", "conv3", "--distance", "32",
+                 "--seeds", "1", "--steps", "2", "--block", "layer,model"}),
+            0);
+  ASSERT_EQ(table("recall.csv").size(), 1u);
+  EXPECT_EQ(table("recall.csv")[0].at("block"), "model");
+  fs::remove_all(run_);
+  EXPECT_THROW(run({"--task", "copy_all", "--model", "lstm", "--block", "model"}), UsageError);
+  EXPECT_THROW(run({"--block", "wall"}), UsageError);
+}
+
+TEST_F(RecallCommand, SaysWhatGuessingGivesAndWhatCameOut) {
+  ASSERT_EQ(run({"--task", "mqar,adding,first_token", "--model", "gru", "--variant", "default",
+                 "--distance", "50", "--seeds", "1", "--steps", "2"}),
+            0);
+  std::map<std::string, std::map<std::string, std::string>> rows;
+  for (const auto& row : table("recall.csv")) rows[row.at("task")] = row;
+  EXPECT_EQ(rows.at("mqar").at("chance_uninformed"), "0.0078125");
+  EXPECT_EQ(rows.at("first_token").at("chance_uninformed"), "0.0625");
+  EXPECT_EQ(rows.at("adding").at("chance_uninformed"), "");
+  // Two steps teach nothing.
+  EXPECT_EQ(rows.at("mqar").at("outcome"), "untrained");
+  EXPECT_NE(output_.find("untrained"), std::string::npos);
+}
+
 TEST_F(RecallCommand, ResultsDependNeitherOnTheRunNorOnTheThreads) {
   std::map<std::string, CsvTable> first;
   for (const std::string threads : {"1", "2", "2"}) {

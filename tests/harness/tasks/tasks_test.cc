@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <set>
 #include <stdexcept>
 
 #include "harness/models/registry.h"
@@ -49,6 +51,26 @@ TEST_P(EveryTask, DrawsWhatItDeclares) {
         EXPECT_GT(batch.answer_rows[a], a == 0 ? Index{-1} : batch.answer_rows[a - 1]);
       }
     }
+  }
+}
+
+TEST_P(EveryTask, AsManyAnswersAreEverRightAsItSays) {
+  const Task& task = GetParam();
+  if (!task.chance_uninformed()) return;
+  const auto declared = static_cast<std::size_t>(std::lround(1 / *task.chance_uninformed()));
+  Random random(1);
+  TaskBatch batch;
+  std::set<Token> seen;
+  for (int draw = 0; draw < 20; ++draw) {
+    task.draw(random, {200, {.distance = 67}, Evidence::kGiven}, batch);
+    seen.insert(batch.targets.begin(), batch.targets.end());
+  }
+  // 4000 answers or more leave out one of 128 once in e³⁰ draws; of thousands some are left out.
+  if (declared <= 128) {
+    EXPECT_EQ(seen.size(), declared);
+  } else {
+    EXPECT_GT(seen.size(), declared / 2);
+    EXPECT_LE(seen.size(), declared);
   }
 }
 
