@@ -83,7 +83,8 @@ void add_options(CommandLine& line) {
               "many parameters as the largest, within 10 %");
   line.option("learning-rate", "", "peak learning rate (default: the task's for each model)");
   line.flag("tune",
-            "try learning rates instead, with seed 1000 at the middle distance; tuning.csv");
+            "try learning rates instead, until the best is not at the edge of those tried, at the "
+            "middle distance with seeds 1000 to 1002; tuning.csv");
   line.option("gradient-steps", "",
               "how far back gradients are measured (default: the task's, mostly 512)");
   line.option("preset", "",

@@ -1,9 +1,13 @@
 #include "harness/training/tuning.h"
 
 #include <algorithm>
+#include <cassert>
+#include <cmath>
 #include <cstdio>
+#include <limits>
 #include <map>
 
+#include "harness/base/statistics.h"
 #include "harness/files/csv.h"
 #include "harness/files/run_directory.h"
 #include "harness/training/recall_tables.h"
@@ -51,48 +55,130 @@ CsvRow trial_row(const TrainingSettings& settings, const Outcome& outcome,
 
 using Row = CsvTable::value_type;
 
-/// The cells of a row that are a trial's identity.
-std::vector<std::string> identity(const Row& row, bool with_rate) {
+/// The cells of a row that its seeds and rates share.
+std::vector<std::string> kind_of(const Row& row) {
   std::vector<std::string> cells;
   for (const std::string& column : kTuningColumns) {
     if (column == "learning_rate") break;
-    cells.push_back(row.at(column));
+    if (column != "seed") cells.push_back(row.at(column));
   }
-  if (with_rate) cells.push_back(row.at("learning_rate"));
   return cells;
 }
 
-TuningScore score_of(const Row& row) {
-  TuningScore score{.failed = row.at("status") != "ok"};
-  if (score.failed) return score;
+TuningTrial trial_of(const Row& row) {
+  TuningTrial trial{.failed = row.at("status") != "ok"};
+  if (trial.failed) return trial;
   if (!row.at("steps_to_solve").empty()) {
-    score.steps_to_solve = std::stoll(row.at("steps_to_solve"));
+    trial.steps_to_solve = std::stoll(row.at("steps_to_solve"));
   }
-  score.loss = std::stod(row.at("loss"));
-  return score;
+  trial.loss = std::stod(row.at("loss"));
+  return trial;
+}
+
+/// The rows of each kind and rate, kinds in the order of their first rows.
+struct KindRows {
+  std::vector<std::string> kind;
+  std::map<double, std::vector<const Row*>> by_rate;
+
+  TuningScores scores() const {
+    TuningScores scores;
+    for (const auto& [rate, rows] : by_rate) {
+      std::vector<TuningTrial> seeds;
+      for (const Row* row : rows) seeds.push_back(trial_of(*row));
+      scores[rate] = score_of(seeds);
+    }
+    return scores;
+  }
+};
+
+std::vector<KindRows> by_kind(const CsvTable& table) {
+  std::vector<KindRows> kinds;
+  for (const Row& row : table) {
+    const auto kind = kind_of(row);
+    auto found = std::ranges::find(kinds, kind, &KindRows::kind);
+    if (found == kinds.end()) found = kinds.insert(kinds.end(), {.kind = kind, .by_rate = {}});
+    found->by_rate[std::stod(row.at("learning_rate"))].push_back(&row);
+  }
+  return kinds;
+}
+
+/// What each kind needs next that the table does not hold yet.
+std::vector<TrainingSettings> missing_trials(const std::vector<TrainingSettings>& kinds,
+                                             const CsvTable& table, const std::string& run_id) {
+  const std::vector<KindRows> tried = by_kind(table);
+  std::vector<TrainingSettings> missing;
+  for (const TrainingSettings& kind : kinds) {
+    const auto cells = kind_of(as_text(compared_row(kind, run_id), kTuningColumns));
+    const auto found = std::ranges::find(tried, cells, &KindRows::kind);
+    KindRows rows{.kind = cells, .by_rate = {}};
+    if (found != tried.end()) rows = *found;
+    // A rate counts as tried with all of its seeds.
+    TuningScores scores = rows.scores();
+    std::erase_if(scores, [&](const auto& score) {
+      return Index(rows.by_rate.at(score.first).size()) < kTuningSeeds;
+    });
+    for (const double rate : rates_to_try(scores)) {
+      for (Index seed = kTuningSeed; seed < kTuningSeed + kTuningSeeds; ++seed) {
+        const auto is_there = [&](const Row* row) {
+          return row->at("seed") == std::to_string(seed);
+        };
+        if (std::ranges::any_of(rows.by_rate[rate], is_there)) continue;
+        TrainingSettings trial = kind;
+        trial.seed = seed;
+        trial.learning_rate = rate;
+        missing.push_back(trial);
+      }
+    }
+  }
+  return missing;
+}
+
+/// "0.98 (0.95 to 1)" of a column's numbers, or "-".
+std::string median_and_range(const std::vector<const Row*>& rows, const char* column,
+                             const char* format) {
+  std::vector<double> numbers;
+  for (const Row* row : rows) {
+    if (!row->at(column).empty()) numbers.push_back(std::stod(row->at(column)));
+  }
+  if (numbers.empty()) return "-";
+  const auto text = [format](double number) {
+    char formatted[32];
+    std::snprintf(formatted, sizeof(formatted), format, number);
+    return std::string(formatted);
+  };
+  const auto [least, most] = std::ranges::minmax(numbers);
+  return text(median(numbers)) + " (" + text(least) + " to " + text(most) + ")";
 }
 
 void print_best(const CsvTable& table) {
-  std::map<std::vector<std::string>, const Row*> best;
-  for (const Row& row : table) {
-    const Row*& kept = best[identity(row, false)];
-    if (kept == nullptr || is_better(score_of(row), score_of(*kept))) kept = &row;
-  }
-  std::printf("\n%-18s %-10s %-16s %6s %9s %14s %10s %10s %10s\n", "task", "model", "variant",
-              "layers", "distance", "learning rate", "solved at", "accuracy", "loss");
-  for (const Row& row : table) {
-    const bool chosen = best.at(identity(row, false)) == &row;
-    std::printf("%-18s %-10s %-16s %6s %9s %14s %10s %10.6s %10.8s%s\n", row.at("task").c_str(),
-                row.at("model").c_str(), row.at("variant").c_str(), row.at("layers").c_str(),
-                row.at("distance").c_str(), row.at("learning_rate").c_str(),
-                row.at("steps_to_solve").empty() ? "-" : row.at("steps_to_solve").c_str(),
-                row.at("accuracy").c_str(), row.at("loss").c_str(), chosen ? "  best" : "");
+  std::printf("\n%-18s %-10s %-16s %6s %-6s %9s %14s %7s %22s %24s %26s\n", "task", "model",
+              "variant", "layers", "block", "distance", "learning rate", "solved",
+              "solved at, median", "accuracy, median", "loss, median");
+  for (const KindRows& kind : by_kind(table)) {
+    const TuningScores scores = kind.scores();
+    const double best = best_rate(scores);
+    for (const auto& [rate, rows] : kind.by_rate) {
+      const Row& row = *rows.front();
+      const std::string solved =
+          std::to_string(scores.at(rate).solved) + "/" + std::to_string(rows.size());
+      const bool at_edge = rate == kTuningGrid.front() || rate == kTuningGrid.back();
+      std::printf("%-18s %-10s %-16s %6s %-6s %9s %14s %7s %22s %24s %26s%s\n",
+                  row.at("task").c_str(), row.at("model").c_str(), row.at("variant").c_str(),
+                  row.at("layers").c_str(), row.at("block").c_str(), row.at("distance").c_str(),
+                  row.at("learning_rate").c_str(), solved.c_str(),
+                  median_and_range(rows, "steps_to_solve", "%.0f").c_str(),
+                  median_and_range(rows, "accuracy", "%.3f").c_str(),
+                  median_and_range(rows, "loss", "%.3g").c_str(),
+                  rate != best ? ""
+                  : at_edge    ? "  best, the last one tried"
+                               : "  best");
+    }
   }
 }
 
 }  // namespace
 
-std::vector<TrainingSettings> tuning_trials(const std::vector<TrainingSettings>& requested) {
+std::vector<TrainingSettings> tuning_kinds(const std::vector<TrainingSettings>& requested) {
   // Distances of each kind; a kind's first training stands for it.
   std::map<Row, std::vector<TrainingSettings>> kinds;
   std::vector<Row> order;
@@ -102,26 +188,56 @@ std::vector<TrainingSettings> tuning_trials(const std::vector<TrainingSettings>&
     if (!kinds.contains(kind)) order.push_back(kind);
     kinds[kind].push_back(settings);
   }
-  std::vector<TrainingSettings> trials;
+  std::vector<TrainingSettings> tuned;
   for (const Row& kind : order) {
     std::vector<TrainingSettings>& of_kind = kinds.at(kind);
     std::ranges::stable_sort(of_kind, {}, &TrainingSettings::distance);
-    TrainingSettings trial = of_kind[(of_kind.size() - 1) / 2];
-    trial.seed = kTuningSeed;
-    trial.measure_gradients = false;
-    for (const double rate : kTuningRates) {
-      trial.learning_rate = rate;
-      trials.push_back(trial);
-    }
+    tuned.push_back(of_kind[(of_kind.size() - 1) / 2]);
+    tuned.back().measure_gradients = false;
   }
-  return trials;
+  return tuned;
+}
+
+TuningScore score_of(const std::vector<TuningTrial>& seeds) {
+  constexpr double kNever = std::numeric_limits<double>::infinity();
+  TuningScore score;
+  std::vector<double> steps, losses;
+  for (const TuningTrial& trial : seeds) {
+    const bool solved = !trial.failed && trial.steps_to_solve.has_value();
+    score.solved += solved;
+    steps.push_back(solved ? double(*trial.steps_to_solve) : kNever);
+    losses.push_back(trial.failed ? kNever : trial.loss);
+  }
+  score.steps = median(steps);
+  score.loss = median(losses);
+  return score;
 }
 
 bool is_better(const TuningScore& a, const TuningScore& b) {
-  if (a.failed || b.failed) return b.failed && !a.failed;
-  if (a.steps_to_solve == b.steps_to_solve) return a.loss < b.loss;
-  if (a.steps_to_solve && b.steps_to_solve) return *a.steps_to_solve < *b.steps_to_solve;
-  return a.steps_to_solve.has_value();
+  if (a.solved != b.solved) return a.solved > b.solved;
+  if (a.steps != b.steps) return a.steps < b.steps;
+  return a.loss < b.loss;
+}
+
+double best_rate(const TuningScores& tried) {
+  assert(!tried.empty());
+  const auto best = std::ranges::min_element(
+      tried, [](const auto& a, const auto& b) { return is_better(a.second, b.second); });
+  return best->first;
+}
+
+std::vector<double> rates_to_try(const TuningScores& tried) {
+  const std::vector<double> first(kTuningGrid.begin() + kFirstRate,
+                                  kTuningGrid.begin() + kLastRate + 1);
+  const auto is_missing = [&](double rate) { return !tried.contains(rate); };
+  if (std::ranges::any_of(first, is_missing)) return first;
+  const double best = best_rate(tried);
+  const auto at = std::ranges::find(kTuningGrid, best);
+  assert(at != kTuningGrid.end());
+  if (tried.at(best).solved == 0 && std::isinf(tried.at(best).loss)) return {};  // all failed
+  if (best == tried.rbegin()->first && at + 1 != kTuningGrid.end()) return {*(at + 1)};
+  if (best == tried.begin()->first && at != kTuningGrid.begin()) return {*(at - 1)};
+  return {};
 }
 
 int tune(const CommandLine& line, const std::vector<TrainingSettings>& requested,
@@ -129,19 +245,16 @@ int tune(const CommandLine& line, const std::vector<TrainingSettings>& requested
   RunDirectory directory(line, {kTuningFile});
   const auto path = directory.file(kTuningFile);
   CsvWriter writer(path, kTuningColumns);
-  std::vector<std::vector<std::string>> done;
-  for (const Row& row : read_csv(path)) done.push_back(identity(row, true));
-  std::vector<TrainingSettings> missing;
-  for (const TrainingSettings& trial : tuning_trials(requested)) {
-    CsvRow row = compared_row(trial, directory.run_id());
-    row["learning_rate"] = trial.learning_rate;
-    const auto sought = identity(as_text(row, kTuningColumns), true);
-    if (std::ranges::find(done, sought) == done.end()) missing.push_back(trial);
-  }
   directory.record_command("recall", line);
-  run_trainings(missing, options, [&](const TrainingSettings& settings, const Outcome& outcome) {
-    writer.append({trial_row(settings, outcome, directory.run_id())});
-  });
+  const std::vector<TrainingSettings> kinds = tuning_kinds(requested);
+  for (;;) {
+    const std::vector<TrainingSettings> missing =
+        missing_trials(kinds, read_csv(path), directory.run_id());
+    if (missing.empty()) break;
+    run_trainings(missing, options, [&](const TrainingSettings& settings, const Outcome& outcome) {
+      writer.append({trial_row(settings, outcome, directory.run_id())});
+    });
+  }
   const CsvTable table = read_csv(path);
   print_best(table);
   const bool failed =

@@ -418,17 +418,23 @@ TEST_F(RecallCommand, MatchesParametersAtEachDistance) {
 
 TEST_F(RecallCommand, TuningWritesEveryRateOnceAndNothingElse) {
   const std::vector<std::string> options = {
-      "--tune", "--model", "gru", "--variant", "default", "--distance", "4,6,8", "--steps", "20"};
+      "--tune", "--model", "gru", "--variant", "default", "--distance", "2,3,4", "--steps", "100"};
   ASSERT_EQ(run(options), 0);
   const CsvTable rows = table("tuning.csv");
-  ASSERT_EQ(rows.size(), 4u);
-  std::set<std::string> rates;
+  std::map<double, std::set<std::string>> seeds;  // by rate
   for (const auto& row : rows) {
-    rates.insert(row.at("learning_rate"));
-    EXPECT_EQ(row.at("distance"), "6");
-    EXPECT_EQ(row.at("seed"), "1000");
+    seeds[std::stod(row.at("learning_rate"))].insert(row.at("seed"));
+    EXPECT_EQ(row.at("distance"), "3");
+    EXPECT_EQ(row.at("block"), "layer");
   }
-  EXPECT_EQ(rates.size(), 4u);
+  EXPECT_EQ(rows.size(), 3 * seeds.size());
+  EXPECT_GE(seeds.size(), 4u);
+  for (const auto& [rate, of_rate] : seeds) {
+    EXPECT_EQ(of_rate, (std::set<std::string>{"1000", "1001", "1002"})) << rate;
+  }
+  for (const double rate : {3e-4, 1e-3, 3e-3, 1e-2}) EXPECT_TRUE(seeds.contains(rate)) << rate;
+  // So few steps are best used at a rate above the first four.
+  EXPECT_TRUE(seeds.contains(3e-2));
   EXPECT_FALSE(fs::exists(run_ / "recall.csv"));
   EXPECT_NE(output_.find("  best\n"), std::string::npos);
   EXPECT_EQ(output_.find("  best\n"), output_.rfind("  best\n"));

@@ -14,32 +14,30 @@
 namespace seqbench {
 namespace {
 
-TEST(TuningTrials, TakeTheMiddleDistanceASeedOfTheirOwnAndEveryRate) {
+TEST(TuningKinds, TakeTheMiddleDistanceAndTheVeryVariantAskedFor) {
   const Task& task = task_by_name("parity");
   std::vector<TrainingSettings> requested;
-  for (const std::string model : {"gru", "lstm"}) {
+  for (const std::string variant : {"default", "chrono"}) {
     for (const Index distance : {64, 8, 16}) {
       for (const Index seed : {1, 2}) {
-        TrainingSettings settings = default_training(task, nullptr, model);
-        settings.variant = *find_variant(model, "default");
+        TrainingSettings settings = default_training(task, nullptr, "gru");
+        settings.variant = *find_variant("gru", variant);
         settings.distance = distance;
         settings.seed = seed;
         requested.push_back(settings);
       }
     }
   }
-  const auto trials = tuning_trials(requested);
-  ASSERT_EQ(trials.size(), 2 * kTuningRates.size());
-  for (std::size_t i = 0; i < trials.size(); ++i) {
-    EXPECT_EQ(trials[i].model, i < kTuningRates.size() ? "gru" : "lstm");
-    EXPECT_EQ(trials[i].distance, 16);
-    EXPECT_EQ(trials[i].seed, kTuningSeed);
-    EXPECT_EQ(trials[i].learning_rate, kTuningRates[i % kTuningRates.size()]);
-    EXPECT_FALSE(trials[i].measure_gradients);
+  const auto kinds = tuning_kinds(requested);
+  ASSERT_EQ(kinds.size(), 2u);
+  for (std::size_t i = 0; i < kinds.size(); ++i) {
+    EXPECT_EQ(kinds[i].variant.name, i == 0 ? "default" : "chrono");
+    EXPECT_EQ(kinds[i].distance, 16);
+    EXPECT_FALSE(kinds[i].measure_gradients);
   }
 }
 
-TEST(TuningTrials, KeepPresetsOfOneTaskApart) {
+TEST(TuningKinds, KeepPresetsOfOneTaskAndBlocksApart) {
   std::vector<TrainingSettings> requested;
   for (const char* name : {"mqar-64-4", "mqar-128-8"}) {
     const Preset& preset = preset_by_name(name);
@@ -49,41 +47,93 @@ TEST(TuningTrials, KeepPresetsOfOneTaskApart) {
     settings.distance = preset.settings.distances.front();
     requested.push_back(settings);
   }
-  const auto trials = tuning_trials(requested);
-  ASSERT_EQ(trials.size(), 2 * kTuningRates.size());
-  EXPECT_EQ(trials.front().distance, 64);
-  EXPECT_EQ(trials.back().distance, 128);
+  const auto presets = tuning_kinds(requested);
+  ASSERT_EQ(presets.size(), 2u);
+  EXPECT_EQ(presets.front().distance, 64);
+  EXPECT_EQ(presets.back().distance, 128);
+
+  TrainingSettings bare = default_training(task_by_name("copy"), nullptr, "lstm");
+  bare.variant = *find_variant("lstm", "default");
+  EXPECT_EQ(tuning_kinds({bare, in_attention_blocks(bare)}).size(), 2u);
 }
 
-TEST(TuningScore, PrefersSolvedSoonerThenALowerLoss) {
-  const TuningScore sure{.steps_to_solve = 100, .loss = 0.2},
-      fast{.steps_to_solve = 100, .loss = 1};
-  const TuningScore slow{.steps_to_solve = 200};
-  const TuningScore close{.loss = 0.1}, far{.loss = 0.5}, failed{.failed = true};
-  const std::vector<TuningScore> from_best = {sure, fast, slow, close, far, failed};
+TEST(TuningScore, PrefersMoreSeedsThenSoonerThenALowerLoss) {
+  using Seeds = std::vector<TuningTrial>;
+  const auto solved = [](Index steps, double loss) {
+    return TuningTrial{.steps_to_solve = steps, .loss = loss};
+  };
+  const auto unsolved = [](double loss) { return TuningTrial{.loss = loss}; };
+  const TuningTrial failed{.failed = true};
+  const std::vector<Seeds> from_best = {
+      {solved(100, 0.2), solved(90, 0.2), solved(900, 0.2)},
+      {solved(100, 0.2), solved(90, 0.3), solved(900, 0.3)},
+      {solved(110, 0.1), solved(95, 0.1), solved(112, 0.1)},
+      {solved(50, 0.1), solved(60, 0.1), unsolved(2)},
+      {solved(50, 0.1), failed, solved(70, 0.1)},
+      {solved(5, 0.1), unsolved(2), unsolved(2)},
+      {unsolved(0.1), unsolved(0.2), unsolved(9)},
+      {unsolved(0.3), unsolved(0.3), unsolved(0.3)},
+      {unsolved(0.1), failed, failed},
+  };
   for (std::size_t a = 0; a < from_best.size(); ++a) {
     for (std::size_t b = 0; b < from_best.size(); ++b) {
-      EXPECT_EQ(is_better(from_best[a], from_best[b]), a < b) << a << b;
+      EXPECT_EQ(is_better(score_of(from_best[a]), score_of(from_best[b])), a < b) << a << b;
     }
   }
+  const TuningScore score = score_of(from_best[3]);
+  EXPECT_EQ(score.solved, 2);
+  EXPECT_EQ(score.steps, 60);
+  EXPECT_EQ(score.loss, 0.1);
+}
+
+TEST(RatesToTry, GoOnUntilTheBestIsNotAtTheEdge) {
+  using Rates = std::vector<double>;
+  TuningScores tried;
+  const auto add = [&tried](double rate, double loss) {
+    tried[rate] = score_of({{.loss = loss}, {.loss = loss}, {.loss = loss}});
+  };
+  EXPECT_EQ(rates_to_try(tried), (Rates{3e-4, 1e-3, 3e-3, 1e-2}));
+  add(3e-4, 3), add(1e-3, 2), add(3e-3, 1);
+  EXPECT_EQ(rates_to_try(tried), (Rates{3e-4, 1e-3, 3e-3, 1e-2}));
+  add(1e-2, 1.5);
+  EXPECT_EQ(best_rate(tried), 3e-3);
+  EXPECT_EQ(rates_to_try(tried), Rates{});
+  add(1e-2, 0.5);
+  EXPECT_EQ(rates_to_try(tried), Rates{3e-2});
+  add(3e-2, 0.4);
+  EXPECT_EQ(rates_to_try(tried), Rates{1e-1});
+  add(1e-1, 0.6);
+  EXPECT_EQ(rates_to_try(tried), Rates{});
+  add(3e-4, 0.1);
+  EXPECT_EQ(rates_to_try(tried), Rates{1e-4});
+  add(1e-4, 0.2);
+  EXPECT_EQ(rates_to_try(tried), Rates{});
+  // To the grid's ends, and no further.
+  for (const double rate : kTuningGrid) add(rate, 1 / rate);
+  EXPECT_EQ(best_rate(tried), 1);
+  EXPECT_EQ(rates_to_try(tried), Rates{});
+  // What fails everywhere is not tried elsewhere.
+  TuningScores failed;
+  for (const double rate : {3e-4, 1e-3, 3e-3, 1e-2}) failed[rate] = score_of({{.failed = true}});
+  EXPECT_EQ(rates_to_try(failed), Rates{});
 }
 
 // results/tuning.csv: the tasks' rates are the best of these trials, as tasks.cc says which.
 TEST(Tuning, FoundTheRatesOfTheTasks) {
   using Kind = std::vector<std::string>;  // task, set-up, model, variant
-  struct Best {
-    double rate;
-    TuningScore score;
-  };
-  std::map<Kind, Best> best;
+  std::map<Kind, std::map<double, std::vector<TuningTrial>>> trials;
   for (const auto& row : read_csv(SEQBENCH_RESULTS_DIR "/tuning.csv")) {
-    TuningScore score{.failed = row.at("status") != "ok", .loss = std::stod(row.at("loss"))};
+    TuningTrial trial{.failed = row.at("status") != "ok", .loss = std::stod(row.at("loss"))};
     const std::string& solved = row.at("steps_to_solve");
-    if (!solved.empty()) score.steps_to_solve = std::stoll(solved);
+    if (!solved.empty()) trial.steps_to_solve = std::stoll(solved);
     const Kind kind = {row.at("task"), row.at("setup"), row.at("model"), row.at("variant")};
-    const Best trial{std::stod(row.at("learning_rate")), score};
-    const auto [at, is_first] = best.try_emplace(kind, trial);
-    if (!is_first && is_better(score, at->second.score)) at->second = trial;
+    trials[kind][std::stod(row.at("learning_rate"))].push_back(trial);
+  }
+  std::map<Kind, double> best;
+  for (const auto& [kind, by_rate] : trials) {
+    TuningScores scores;
+    for (const auto& [rate, seeds] : by_rate) scores[rate] = score_of(seeds);
+    best[kind] = best_rate(scores);
   }
   const std::map<Kind, std::string> decided_by_another = {
       {{"first_token", "causal", "lstm"}, "chrono"},
@@ -98,7 +148,7 @@ TEST(Tuning, FoundTheRatesOfTheTasks) {
       const std::string variant = exception != decided_by_another.end() ? exception->second
                                   : model == "attention"                ? "learned"
                                                                         : "default";
-      EXPECT_EQ(form.learning_rate, best.at({task.name, task.setup, model, variant}).rate)
+      EXPECT_EQ(form.learning_rate, best.at({task.name, task.setup, model, variant}))
           << task.name << " " << task.setup << " " << model;
     }
   }
