@@ -38,7 +38,7 @@ OPTIONS = {
                "distance": "integers", "regime": "names", "match": "names", "preset": "names",
                "gradient-steps": "integers", "pairs": "integers", "seeds": "integers", "seed": "integers from 0",
                "steps": "integers", "batch": "integers", "width": "integers",
-               "layers": "integers", "heads": "integers", "learning-rate": "number",
+               "layers": "integers", "block": "names", "heads": "integers", "learning-rate": "number",
                "threads": "integers", "memory-limit": "bytes", "config": "file to read",
                "out": "file to write"},
     "attend": {"sentence": "names", "model-file": "file to read", "seeds": "integers",

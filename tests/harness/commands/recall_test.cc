@@ -90,7 +90,9 @@ TEST_F(RecallCommand, WritesARowForEveryTraining) {
 TEST_F(RecallCommand, PutsRecurrentLayersIntoTheBlocksOfAttention) {
   const std::vector<std::string> options = {
       "--model", "lstm,attention", "--variant", "default,learned", "--distance", "6", "--seeds",
-      "1",       "--steps",        "20",        "--block",         "layer,model"};
+      "1", "--steps", "20", "--block", "layer,model",
+      // As many bare layers as blocks: the place alone tells the trainings apart.
+      "--layers", "2"};
   ASSERT_EQ(run(options), 0);
   std::map<std::vector<std::string>, std::map<std::string, std::string>> rows;
   for (const auto& row : table("recall.csv")) {
@@ -98,14 +100,14 @@ TEST_F(RecallCommand, PutsRecurrentLayersIntoTheBlocksOfAttention) {
   }
   ASSERT_EQ(rows.size(), 3u);
   ASSERT_EQ(table("recall.csv").size(), 3u);
-  const auto& bare = rows.at({"lstm", "layer", "1"});
+  const auto& bare = rows.at({"lstm", "layer", "2"});
   const auto& blocks = rows.at({"lstm", "model", "2"});
   const auto& attention = rows.at({"attention", "model", "2"});
   // A block beside its layer, at width D = 8: two norms and the MLP. Around all of them the table,
   // the last norm and the readout, and attention's positions.
   constexpr int D = 8, kBlock = 2 * 2 * D + (8 * D * D + 5 * D), kLstm = 4 * (2 * D * D + 2 * D);
   constexpr int kAround = 33 * D + 16 * D + 16;
-  EXPECT_EQ(bare.at("parameters"), std::to_string(kAround + kLstm));
+  EXPECT_EQ(bare.at("parameters"), std::to_string(kAround + 2 * kLstm));
   EXPECT_EQ(blocks.at("parameters"), std::to_string(kAround + 2 * D + 2 * (kLstm + kBlock)));
   EXPECT_EQ(attention.at("parameters"),
             std::to_string(kAround + 2 * D + 2 * (4 * D * D + 4 * D + kBlock) + 6 * D));
