@@ -173,7 +173,8 @@ def hidden_words(runs):
 
 
 def figures(run):
-    """The claim's lines: weights beside what hiding a word costs, and the answers."""
+    """The claim's lines: weights beside what hiding a word costs; of each sentence the weights of
+    the word that asks, and the answers behind them."""
     lines = []
     rows = gathered([run], "interventions")
     for (task, layers), group in rows.groupby(["task", "layers"], sort=False):
@@ -182,10 +183,29 @@ def figures(run):
                      f" ({plural(group['seed'].nunique(), 'model')})")  # fmt: skip
     readings = gathered([run], "attention")
     for (sentence, layers), group in readings.groupby(["sentence", "layers"], sort=False):
-        answers = group.groupby("seed")["answer"].first().value_counts()
-        counts = ", ".join(f"{answer} ({count})" for answer, count in answers.items())
-        lines.append(f"“{sentence}”, {plural(layers, 'layer')}: {counts}")
+        lines.append(f"“{sentence}”, {plural(layers, 'layer')}: {sentence_text(group)}")
     return tuple(lines)
+
+
+# How many of a sentence's words are named with their weight.
+MOST_READ = 2
+
+
+def sentence_text(rows):
+    """Which words the one that asks reads most, with the median over models of their weight in the
+    last layer, mean over heads, and its range; then the answers."""
+    last = rows[(rows["layer"] == rows["layers"]) & (rows["query_index"] == asking_index(rows))]
+    asking = last["query_token"].iloc[0]
+    by_seed = last.groupby(["key_index", "key_token", "seed"], as_index=False)["weight"].mean()
+    table = over_seeds(by_seed, ["key_index", "key_token"], "weight")
+    most = table.sort_values("median", ascending=False).head(MOST_READ)
+    read = ", ".join(
+        f"“{row.key_token}” {percent(row.median)} ({percent(row.low)} to {percent(row.high)})"
+        for row in most.itertuples()
+    )
+    answers = rows.groupby("seed")["answer"].first().value_counts()
+    counts = ", ".join(f"{answer} ({count})" for answer, count in answers.items())
+    return f"“{asking}” weighs {read}; answers {counts}"
 
 
 def weights_text(task, rows):

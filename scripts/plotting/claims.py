@@ -5,24 +5,46 @@ from dataclasses import dataclass
 
 from plotting import attention
 from plotting.derived import (
-    at_longest,
     champion_speedups,
+    in_other_blocks,
+    is_start,
     layers_told,
     main_lines,
+    outcomes,
     over_seeds,
     thread_gains,
     timed,
     times_to_solve,
 )
-from plotting.naming import MODELS, Lines, champions, model_name, percent, plural, rank, seeds_text
+from plotting.naming import (
+    MEMORY,
+    MODELS,
+    OUTCOMES,
+    PAIRING,
+    STATE,
+    Lines,
+    champions,
+    evidence_of,
+    is_control,
+    model_name,
+    percent,
+    plural,
+    rank,
+    span,
+)
 from plotting.settings import settings_of
 
 NOT_MEASURED = "not measured yet"
-# What is measured of recurrent models and of attention alike.
-REMEMBERED = (
-    "accuracy on the first word, by distance (range over seeds; training time until its answers are"
-    " solved); reach of the gradient; accuracy of other tasks, whose trainings stop once solved"
-    " (95 %); below guessing lies what does not know the candidates"
+# What the words of the next two claims mean.
+OUTCOME_WORDS = (
+    "partial: better than guessing among the candidates in a sequence, guessing: no better,"
+    " untrained: these candidates are not known yet"
+)
+# The columns of derived.outcomes() that count seeds.
+COUNTED = (*OUTCOMES, "unsolved")
+SOLVE = (
+    "seeds whose test is solved (95 %), by distance, with the 95 % interval of their share and the"
+    f" time that it took; {OUTCOME_WORDS}"
 )
 
 
@@ -54,18 +76,19 @@ def claims_of(run):
         ),
         Claim(
             "RNNs lose long-range dependencies",
-            REMEMBERED,
-            remembering(run, attention=False),
+            f"of tasks that ask what is kept: {SOLVE}",
+            remembering(run),
         ),
         Claim(
             "Attention relates any two words regardless of distance",
-            REMEMBERED,
-            remembering(run, attention=True),
+            f"of tasks that ask for a choice among pairs: {SOLVE}; controls: attention that cannot"
+            " choose (meanpool) or not look far (window8)",
+            pairing(run),
         ),
         Claim(
             "“it” attends to “animal”, “sat” to “cat” and “mat”",
-            "weights of small models over test sentences, and what hiding a word costs (medians);"
-            " answers",
+            "weights of small models, and what hiding a word costs (medians), in one setting that was"
+            " chosen because its weights show what is used (docs/tasks.md#settings)",
             attention.figures(run) or (NOT_MEASURED,),
         ),
         Claim(
@@ -147,133 +170,143 @@ def lead_lost(run, setting, speedup_row):
     }.get(row["status"], "")
 
 
-def remembering(run, attention):
-    """Accuracy and gradient of the recurrent models, or of attention."""
-    figures = (
-        accuracy(first_token_lines(run, "recall", attention, regime="single"))
-        + carried_over(run, attention)
-        + gradient_reach(run, attention)
-        + other_tasks(run, attention)
-    )
-    return figures or (NOT_MEASURED,)
+def remembering(run):
+    """Who solves the tasks that are evidence for what recurrent models keep, attention beside them."""
+    return solving(run, (MEMORY, STATE)) or (NOT_MEASURED,)
 
 
-def lines_of_tasks(run, name, attention, regime):
-    """The rows of tasks in their own settings, of the main lines of the recurrent models or of
-    attention."""
-    rows = run.table(name)
-    rows = layers_told(rows[main_lines(rows, run.table("recall"))])
-    rows = rows[(rows["preset"] == "") & (rows["regime"] == regime)]
-    return rows[(rows["model"] == "attention") == attention]
+def pairing(run):
+    """Who solves the tasks that are evidence for attention, and what its controls reach there."""
+    return solving(run, (PAIRING,)) or (NOT_MEASURED,)
 
 
-def first_token_lines(run, name, attention, regime):
-    rows = lines_of_tasks(run, name, attention, regime)
-    return rows[rows["task"] == "first_token"]
+def solving(run, evidence):
+    """Of each task that is evidence for one of `evidence`: outcomes by distance, a line a model and
+    variant, then one for each control; models trained on several distances at once; what guessing
+    gives, and the condition."""
+    rows = run.table("recall")
+    rows = rows[(rows["preset"] == "") & (rows["status"] == "ok") & evidence_of(rows).isin(evidence)]
+    is_told = main_lines(rows, rows) | in_other_blocks(rows) | is_start(rows) | is_control(rows)
+    rows = layers_told(rows[is_told])
+    lines = []
+    for task, of_task in rows.groupby("task", sort=False):
+        single = of_task[of_task["regime"] == "single"]
+        lines += [
+            f"{task}: {name}: {outcomes_text(group)}"
+            for name, group in in_order(single[~is_control(single)])
+        ]
+        lines += [
+            f"{task}: {name}, one model for distances up to {trained:g}: {carried_text(group)}"
+            for name, of_line in in_order(of_task[of_task["regime"] == "mixed"])
+            for trained, group in of_line.groupby("train_distance")
+        ]
+        if PAIRING in evidence:
+            lines += controls_text(task, single)
+        lines.append(f"({task}: {guessing(of_task)}{condition(of_task)})")
+    return tuple(lines)
 
 
-def other_tasks(run, attention):
-    """Accuracy of the other tasks in which all models read causally; how much encoders rely on a
-    word is told by `attend`."""
-    rows = lines_of_tasks(run, "recall", attention, regime="single")
-    rows = rows[(rows["task"] != "first_token") & (rows["setup"] != "encoder")]
-    groups = rows.groupby("task", sort=False)
-    return tuple(line for task, group in groups for line in accuracy(group, f"{task}: "))
-
-
-def accuracy(rows, task=""):
-    """Median over seeds of accuracy and time to a solution at each distance of one task, with the
-    range where seeds differ, one line a model and variant; then what guessing gives, and sizes.
-    All begin with `task`."""
-    keys = ["model", "variant", "distance"]
-    table = over_seeds(rows, keys, "accuracy")
-    if table.empty:
-        return ()
-    times = times_to_solve(rows, keys)[[*keys, "median"]]
-    table = table.merge(times.rename(columns={"median": "time"}), on=keys, how="left")
-    lines = [
-        f"{task}{name}: " + ", ".join(
-            f"{percent(row.median, 1)}{in_brackets(row)} at {row.distance:g}"
-            for row in group.sort_values("distance").itertuples()
-        )
-        for name, group in in_order(table)
-    ]  # fmt: skip
-    return (*lines, f"({task}{guessing(rows)}{seeds_text(table)}{sizes(rows)})")
-
-
-def in_order(table):
+def in_order(rows):
     """Name and rows of each model and variant, in the order of the plots."""
-    groups = table.groupby(["model", "variant"])
+    groups = rows.groupby(["model", "variant"])
     in_place = sorted(groups, key=lambda item: (rank(MODELS, item[0][0]), *Lines.rank(item[0][1])))
     return [(f"{model_name(model)}, {variant}", group) for (model, variant), group in in_place]
 
 
-def in_brackets(row):
-    """The range over seeds and the time to a solution, where there are such."""
-    low, high = percent(row.low, 1), percent(row.high, 1)
-    parts = [f"{low} to {high}"] if low != high else []
-    parts += [f"{float(f'{row.time:.2g}'):g} s"] if row.time == row.time else []
-    return f" ({'; '.join(parts)})" if parts else ""
+def outcomes_text(rows):
+    """How many seeds solve each distance, with the interval of their share and the median time that
+    it takes, and what came of the others; neighbouring distances with the same outcome together."""
+    times = times_to_solve(rows, ["distance"]).set_index("distance")["median"]
+    alike = []  # rows of outcomes() by what came out
+    for row in outcomes(rows, ["distance"]).sort_values("distance").itertuples():
+        counts = [row.seeds, *(getattr(row, name) for name in COUNTED)]
+        if alike and alike[-1][0] == counts:
+            alike[-1][1].append(row)
+        else:
+            alike.append((counts, [row]))
+    return ", ".join(group_text(group, times) for _, group in alike)
+
+
+def group_text(group, times):
+    """"3 of 3 solve 8 to 64 (44 to 100 %; 0.03 to 0.75 s)"."""
+    first = group[0]
+    brackets = [f"{100 * first.low:.0f} to {100 * first.high:.0f} %"]
+    told = [times[row.distance] for row in group if row.distance in times]
+    if told:
+        rounded = [f"{float(f'{seconds:.2g}'):g}" for seconds in (told[0], told[-1])]
+        brackets.append(" to ".join(dict.fromkeys(rounded)) + " s")
+    brackets += others_text(group)
+    ends = " to ".join(dict.fromkeys(f"{row.distance:g}" for row in (first, group[-1])))
+    return f"{first.solved} of {first.seeds} solve {ends} ({'; '.join(brackets)})"
+
+
+def others_text(group):
+    """What came of the seeds that did not solve, a text for each outcome."""
+    parts = []
+    for name in COUNTED[1:]:
+        count = getattr(group[0], name)
+        if not count:
+            continue
+        reached = [percent(row.partial_accuracy, 1) for row in (group[0], group[-1])]
+        at = f" at {' to '.join(dict.fromkeys(reached))}" if name == "partial" else ""
+        parts.append(f"{'all' if count == group[0].seeds else count} {name}{at}")
+    return parts
+
+
+def carried_text(rows):
+    """The same of a mixture, at the longest distance trained and at the longest tested."""
+    ends = [rows["train_distance"].max(), rows["distance"].max()]
+    return outcomes_text(rows[rows["distance"].isin(ends)].assign(seconds_to_solve=float("nan")))
+
+
+def controls_text(task, rows):
+    """What attention without choice, or without far words, reaches at each distance beside
+    guessing; or that the run has no such control."""
+    controls = rows[is_control(rows)]
+    if controls.empty:
+        return [f"{task}: no control in this run; docs/tasks.md#controls has what they reach"]
+    lines = []
+    for name, group in in_order(controls):
+        at = over_seeds(group, ["distance", "chance"], "accuracy")
+        reached = ", ".join(
+            f"{percent(row.median, 1)} at {row.distance:g}" for row in at.itertuples()
+        )
+        above = (at["median"] - at["chance"]).max()
+        verdict = "within 10 points of guessing" if above <= 0.1 else (
+            "above guessing: no evidence for attention there"
+        )  # fmt: skip
+        lines.append(f"{task}: control {name.split(', ', 1)[1]}: {reached}; {verdict}")
+    return lines
 
 
 def guessing(rows):
     """What guessing gives, by distance where that decides it, as the beginning of a note."""
     chances = rows.dropna(subset=["chance"]).drop_duplicates("distance").sort_values("distance")
     if chances["chance"].nunique() == 1:
-        return f"guessing {percent(chances['chance'].iloc[0], 1)}, "
+        return f"guessing {percent(chances['chance'].iloc[0], 1)}"
     at = (f"{percent(row.chance, 1)} at {row.distance:g}" for row in chances.itertuples())
-    return f"guessing {', '.join(at)}; " if not chances.empty else ""
+    return f"guessing {', '.join(at)}" if not chances.empty else ""
 
 
-def sizes(rows):
-    """The parameters of each model, as the end of a sentence."""
-    rows = rows.dropna(subset=["parameters"])
-    if rows.empty:
-        return ""
-    largest = rows.groupby("model")[["parameters"]].max()
-    parts = [
-        f"{model_name(model)} {row['parameters'] / 1000:.0f} K"
-        for model, row in in_model_order(largest)
-    ]
-    return f"; parameters: {', '.join(parts)}"
+def condition(rows):
+    """Budget, rates and sizes of the trainings, as the end of a note."""
+    parts = []
+    steps, batches = rows["schedule_steps"].dropna(), rows["batch"].dropna()
+    if not steps.empty:
+        of = f" of {span(batches)} sequences" if not batches.empty else ""
+        parts.append(f"up to {span(steps)} steps{of}")
+    rates = by_model(rows, "learning_rate", lambda group: span(group))
+    parts += [f"peak rates: {rates}"] if rates else []
+    sizes = by_model(rows, "parameters", lambda group: f"{group.max() / 1000:.0f} K")
+    parts += [f"parameters: {sizes}"] if sizes else []
+    return "".join(f"; {part}" for part in parts)
 
 
-def carried_over(run, attention):
-    """Median accuracy over seeds of models trained on several distances of first_token at once, at
-    the longest of these and the longest tested."""
-    rows = first_token_lines(run, "recall", attention, regime="mixed")
-    table = over_seeds(rows, ["model", "variant", "train_distance", "distance"], "accuracy")
-    figures = []
-    for name, of_line in in_order(table):
-        for trained, group in of_line.groupby("train_distance"):
-            at = group[group["distance"].isin([trained, group["distance"].max()])]
-            by_distance = ", ".join(
-                f"{percent(row.median, 1)} at {row.distance:g}" for row in at.itertuples()
-            )
-            figures.append(f"{name}, one model for distances up to {trained:g}: {by_distance}")
-    return tuple(figures)
-
-
-def gradient_reach(run, attention):
-    """Median over seeds of the gradient's norm at the farthest word measured ÷ at the nearest,
-    before and after training. Sequences are as long as that reaches, or as training's: where these
-    are no longer, the farthest word is the first one, which holds the answer."""
-    rows = first_token_lines(run, "gradient", attention, regime="single")
-    rows = at_longest(rows, ["model", "variant"])
-    table = over_seeds(rows, ["model", "variant", "stage", "distance"], "relative_gradient_norm")
-    trained = rows["train_distance"].max()
-    figures = []
-    for name, group in in_order(table):
-        reach = group["distance"].max()
-        farthest = group[group["distance"] == reach].set_index("stage")["median"]
-        stages = ", ".join(
-            f"{farthest[stage]:.3g} {when}"
-            for stage, when in (("init", "before training"), ("trained", "after"))
-            if stage in farthest
-        )
-        first = ", the first," if reach >= trained - 1 else ""
-        figures.append(f"{name}: gradient of the word {reach:g} back{first} ÷ 1 back: {stages}")
-    return tuple(figures)
+def by_model(rows, column, text):
+    """"LSTM 36 K, GRU 28 K" of a column, where it is told."""
+    rows = rows.dropna(subset=[column])
+    groups = sorted(rows.groupby("model")[column], key=lambda item: rank(MODELS, item[0]))
+    return ", ".join(f"{model_name(model)} {text(group)}" for model, group in groups)
 
 
 def reference_checks(run):

@@ -1,9 +1,10 @@
 """Tables computed from a run's CSV: speedups over lengths, gains from threads, medians over seeds
 and the lines that stand for a model."""
 
+import numpy as np
 import pandas as pd
 
-from plotting.naming import champions
+from plotting.naming import OUTCOMES, champions
 
 # What the trainings of one experiment share; the tables of one run have no column `run`. Sorted
 # so, an experiment's runs stand side by side.
@@ -11,6 +12,12 @@ EXPERIMENT = ["task", "setup", "regime", "preset", "run"]
 
 # A model's variants that plots of many show: as it is, and with gates for the time scale.
 MAIN_VARIANTS = ("default", "learned", "chrono")
+
+# The starts that a recurrent model that fails is given.
+STARTS = ("default", "forget1", "chrono")
+
+# Tasks that have every model in blocks (harness/tasks/tasks.cc).
+IN_BLOCKS = ("mqar", "mqar_8k", "associative_recall")
 
 CASE = ["pass", "batch", "seq_len", "width", "threads"]
 
@@ -83,6 +90,43 @@ def over_seeds(rows, keys, value):
     )
 
 
+# The quantile of the normal distribution behind a two-sided interval of 95 %.
+Z95 = 1.959964
+
+
+def wilson(successes, trials):
+    """The 95 % interval of a share by its score: ends of {p: |x/n − p| ≤ z·√(p·(1 − p)/n)} (Wilson
+    1927, J. Am. Stat. Assoc. 22:209)."""
+    share, spread = successes / trials, Z95**2 / trials
+    middle = share + spread / 2
+    half = Z95 * ((share * (1 - share) + spread / 4) / trials) ** 0.5
+    # At a share of 0 or 1 an end is just that, but for rounding.
+    return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
+
+
+def outcomes(rows, keys):
+    """How many seeds of each combination of `keys` came to which outcome: a row each with `seeds`,
+    `solved`, the columns of OUTCOMES, `unsolved` for rows that tell no outcome (files of earlier
+    versions), `partial_accuracy`, the median of those that are `partial`, `share`, `low` and `high`
+    of the share that solves."""
+    rows = rows[rows["accuracy"].notna()]
+    old = np.where(rows["solved"] == "true", "solved", "unsolved")
+    word = rows["outcome"].where(rows["outcome"] != "", old)
+    partial = rows["accuracy"].astype(float).where(word == "partial")
+    counted = rows[keys].assign(
+        seeds=1, partial_accuracy=partial, **{name: word == name for name in (*OUTCOMES, "unsolved")}
+    )
+    how = {"seeds": "sum", "partial_accuracy": "median"}
+    how |= {name: "sum" for name in (*OUTCOMES, "unsolved")}
+    table = counted.groupby(keys, as_index=False, dropna=False).agg(how)
+    ends = [wilson(row.solved, row.seeds) for row in table.itertuples()]
+    return table.assign(
+        share=table["solved"] / table["seeds"],
+        low=[low for low, _ in ends],
+        high=[high for _, high in ends],
+    )
+
+
 def times_to_solve(rows, keys):
     """Median over seeds of the seconds of training until it was solved, with the range, of each
     combination of `keys` that more than half of the seeds solved, also in the test."""
@@ -95,12 +139,12 @@ def times_to_solve(rows, keys):
 
 def main_lines(rows, recall):
     """True for the rows of a model's main variants, each with a convolution or without, in the
-    model's main depth; for all rows where a model has none. `recall` is the table recall of the
+    model's main depth, where the task has them; for all rows where a model has none. `recall` is the table recall of the
     same runs, which tells the depths of all tables; where it is empty, `rows` do."""
     keys = [key for key in (*EXPERIMENT, "model") if key in rows]
     depths = main_depths(rows if recall.empty else recall, keys)
     of_main_depth = rows[[*keys, "layers"]].merge(depths, how="left", indicator="found")["found"]
-    is_main = is_main_variant(rows) & (of_main_depth == "both").to_numpy()
+    is_main = is_main_variant(rows) & (of_main_depth == "both").to_numpy() & ~in_other_blocks(rows)
     has_main = is_main.groupby([rows[key] for key in keys]).transform("any").astype(bool)
     return is_main | ~has_main
 
@@ -109,17 +153,30 @@ def is_main_variant(rows):
     return rows["variant"].str.removesuffix("+conv3").isin(MAIN_VARIANTS)
 
 
+def is_start(rows):
+    """True for every start of a recurrent model that a failing one is given."""
+    starts = rows["variant"].str.removesuffix("+conv3").isin(STARTS)
+    return starts & (rows["model"] != "attention")
+
+
 def main_depths(rows, keys):
     """Of each combination of `keys` the number of layers whose main variants were trained at the
     longest distance, or at most distances where that is several; still several where both are
     equal."""
     if "status" in rows:
         rows = rows[rows["status"] == "ok"]
-    depths = rows[is_main_variant(rows)].groupby([*keys, "layers"], as_index=False)
+    depths = rows[is_main_variant(rows) & ~in_other_blocks(rows)].groupby([*keys, "layers"], as_index=False)
     depths = depths.agg(farthest=("train_distance", "max"), distances=("train_distance", "nunique"))
     for score in ("farthest", "distances"):
         depths = depths[depths[score] == depths.groupby(keys)[score].transform("max")]
     return depths[[*keys, "layers"]]
+
+
+def in_other_blocks(rows):
+    """True for recurrent models that stand in attention's blocks where their task has them bare
+    (`recall --block model`)."""
+    moved = (rows["model"] != "attention") & (rows["block"] == "model")
+    return moved & ~rows["task"].isin(IN_BLOCKS) & (rows["preset"] == "")
 
 
 def at_longest(rows, keys):
@@ -129,9 +186,15 @@ def at_longest(rows, keys):
 
 def layers_told(rows):
     """The rows with the number of layers behind the variant's name, where a model has several in
-    an experiment."""
+    an experiment, or with the blocks that they stand in."""
     if rows.empty:
         return rows
+    elsewhere = in_other_blocks(rows)
+    if elsewhere.any():
+        bare = layers_told(rows[~elsewhere])
+        blocks = rows[elsewhere]
+        blocks = blocks.assign(variant=blocks["variant"] + ", in attention's blocks")
+        return pd.concat([bare, blocks]).loc[rows.index]
     keys = [key for key in (*EXPERIMENT, "model") if key in rows]
     several = rows.groupby(keys)["layers"].transform("nunique") > 1
     layers = ", " + rows["layers"].map("{:g} layers".format).replace("1 layers", "1 layer")

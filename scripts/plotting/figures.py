@@ -96,6 +96,17 @@ PLOTS = (
         optional=True,
     ),
     Plot(
+        "share-solved",
+        "Seeds that solve a task",
+        "How many of the seeds came to answers that count as solved (95 % of fresh test sequences, by"
+        " the task's own mark), by distance, for every model, start and control that was trained. What"
+        " is learned is mostly learned wholly or not at all, so that a share of seeds tells more than"
+        " a median of accuracies; few seeds leave it a wide interval (point at a cell).",
+        files=("recall.csv",),
+        draw=recall.share_solved,
+        by_setting=False,
+    ),
+    Plot(
         "time-to-solve",
         "Time to a solution",
         "Seconds that a model trained, on one thread, until its answers in training first counted"
@@ -131,8 +142,10 @@ PLOTS = (
         "gradient-vs-distance",
         "Gradient norm against distance",
         "How strongly the answer's loss pulls on a word that stood so many tokens back. A line that"
-        " falls steeply means that training can hardly reach such words; a level line, that"
-        " distance does not matter. Shown at doubling distances and the longest that each panel has, for"
+        " falls steeply means that a first step changes little for such words; a level line, that"
+        " distance does not matter. It does not tell which model learns: one whose gradient all but"
+        " vanishes before training may learn, and another not. Trained attention is shown at the"
+        " positions that training had. Shown at doubling distances and the longest that each panel has, for"
         " trainings at the longest distance; published settings are left out. Below the dashed line,"
         " where there is one, float32 is flushed to zero: no training gets anything from there.",
         files=("gradient.csv",),

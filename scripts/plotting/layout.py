@@ -104,8 +104,8 @@ def colour_of(lines):
 
 
 def point_style(lines):
-    """Shape and fill of points: those of status `noisy` or `untrained` are hollow."""
-    hollow = "datum.status === 'noisy' || datum.status === 'untrained'"
+    """Shape and fill of points: those of status `noisy` or `beyond` are hollow."""
+    hollow = "datum.status === 'noisy' || datum.status === 'beyond'"
     shapes = alt.Scale(domain=lines.models, range=lines.shapes)
     return {
         "shape": alt.Shape("line_model:N", scale=shapes),

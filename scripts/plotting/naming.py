@@ -24,6 +24,22 @@ VARIANT_DASHES = dict(
 # A model's plain variant comes first.
 PLAIN_VARIANTS = ("default", "learned")
 
+# What each task can be evidence for, as `seqbench list` tells it (harness/tasks/task.h).
+MEMORY, PAIRING, STATE = (
+    "what recurrent starts remember", "attention's pairing at any distance", "state",
+)  # fmt: skip
+WEIGHTS = "what attention's weights show"
+EVIDENCE = {
+    "first_token": MEMORY, "adding": MEMORY, "copy": MEMORY, "parity": STATE, "mqar": PAIRING,
+    "coreference": MEMORY, "coreference encoder": WEIGHTS, "hidden_verb": WEIGHTS,
+    "first_symbol": MEMORY, "copy_all": MEMORY, "mqar_8k": PAIRING, "associative_recall": PAIRING,
+}  # fmt: skip
+
+# Attention without a part that a task may need (docs/tasks.md#controls).
+CONTROLS = ("meanpool", "window8")
+# `outcome` of recall.csv, best first.
+OUTCOMES = ("solved", "partial", "guessing", "untrained")
+
 # The fastest kernel comes first: it stands for its model where one kernel must.
 KERNELS = ("fused", "naive", "persistent", "hoisted", "stepwise")
 FASTEST_KERNELS = ("fused", "persistent")
@@ -44,6 +60,16 @@ def percent(share, digits=0):
 
 def plural(count, noun):
     return f"{count:g} {noun}" + ("" if count == 1 else "s")
+
+
+def evidence_of(rows):
+    """What the task of each row is evidence for: text by row."""
+    in_setup = rows["task"] + " " + rows["setup"]
+    return in_setup.map(EVIDENCE).fillna(rows["task"].map(EVIDENCE))
+
+
+def is_control(rows):
+    return rows["variant"].str.split("[+,]", regex=True).str[0].isin(CONTROLS)
 
 
 def champions(rows):

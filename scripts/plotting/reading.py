@@ -53,19 +53,22 @@ COLUMNS = {
 # Columns that files of earlier versions lack, and what their rows would have there.
 ADDED_LATER = {
     "recall": {
-        "preset": "", "seconds_to_solve": float("nan"), "solved": "true", "parameters": float("nan"),
+        "preset": "", "seconds_to_solve": float("nan"), "solved": "", "parameters": float("nan"),
+        "outcome": "", "block": "", "learning_rate": float("nan"), "schedule_steps": float("nan"),
+        "batch": float("nan"),
     },
-    "learning": {"preset": "", "layers": 1},
+    "learning": {"preset": "", "layers": 1, "block": ""},
     "gradient": {
         "log10_gradient_norm": float("nan"), "preset": "", "layers": 1, "regime": "single", "setup": "causal",
-        "train_distance": float("inf"),
+        "train_distance": float("inf"), "block": "",
     },
-    "gap": {"preset": "", "layers": 1},
+    "gap": {"preset": "", "layers": 1, "block": ""},
 }
 
 TEXT_COLUMNS = (
     "run_id case_id model kernel pass causal status reason baseline_model baseline_kernel variable "
-    "task setup regime variant stage preset mixture sentence query_token key_token answer hidden solved"
+    "task setup regime variant stage preset mixture sentence query_token key_token answer hidden solved outcome "
+    "block"
 ).split()
 
 

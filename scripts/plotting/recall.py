@@ -14,6 +14,7 @@ from plotting.derived import (
     at_longest,
     layers_told,
     main_lines,
+    outcomes,
     over_seeds,
     times_to_solve,
 )
@@ -27,7 +28,7 @@ from plotting.layout import (
     point_style,
     titled,
 )
-from plotting.naming import Lines, seeds_text, span
+from plotting.naming import OUTCOMES, Lines, rank, seeds_text, span
 
 LINE = [*EXPERIMENT, "experiment", "model", "variant"]
 # Below that seqbench tells no gradient (harness/training/gradient_probe.h).
@@ -84,6 +85,47 @@ def accuracy_of_variants(runs):
         rows_of_columns(lines, panels, accuracy_axis(), tooltip),
         "Accuracy of variants",
         f"median of {seeds_text(rows)}; dashed line: guessing",
+    )
+
+
+def share_solved(runs):
+    """The share of seeds that solve each task at each distance from each start: a panel an
+    experiment, a row a model and start or control, a cell the seeds that solved of those trained."""
+    rows = gather(runs, lambda run: run.table("recall"))
+    rows = rows[(rows["status"] == "ok") & (rows["distance"] == rows["train_distance"])]
+    rows = rows.assign(experiment=experiment_names(rows))
+    rows = outcomes(layers_told(rows), [*LINE, "distance"])
+    if rows.empty:
+        return None
+    lines = Lines(rows, "variant")
+    rows = lines.rows.assign(
+        line=lines.rows["line_model"] + ", " + lines.rows["variant"],
+        cell=[f"{row.solved}/{row.seeds}" for row in rows.itertuples()],
+        panel=rows["experiment"],
+    )
+    charts = []
+    for panel in in_panels(rows.sort_values(EXPERIMENT)):
+        order = sorted(panel["line"].unique(), key=lambda name: (
+            rank(lines.models, name.split(", ")[0]), lines.rank(name.split(", ", 1)[1])))  # fmt: skip
+        base = alt.Chart().encode(
+            x=alt.X("distance:O", title="distance (tokens)", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("line:N", sort=order, title=None, axis=alt.Axis(labelLimit=0)),
+            tooltip=["task", "model", "variant", "distance", *OUTCOMES, "seeds", "low", "high"],
+        )
+        cells = base.mark_rect(stroke="white").encode(
+            color=alt.Color("share:Q", title="share of seeds that solve",
+                            scale=alt.Scale(domain=[0, 1], range=["#f7fbff", "#08519c"]),
+                            legend=alt.Legend(format=".0%"))
+        )  # fmt: skip
+        numbers = base.mark_text(fontSize=10).encode(
+            text="cell:N",
+            color=alt.condition("datum.share > 0.6", alt.value("white"), alt.value("black")),
+        )
+        charts.append(panel_of([cells, numbers], panel, alt.Step(42), alt.Step(18)))
+    return titled(
+        alt.concat(*charts, columns=3),
+        "Seeds that solve a task",
+        f"of {seeds_text(rows)}; test at the distance of training (of a mixture the longest)",
     )
 
 
@@ -183,6 +225,9 @@ def gradient_vs_distance(runs):
     rows = rows_of_main_lines(runs, "gradient")
     rows = rows[rows["preset"] == ""]
     rows = at_longest(rows, LINE)
+    # Learned positions beyond those of training are as they were drawn at first.
+    unseen = rows["variant"].str.startswith("learned") & (rows["distance"] >= rows["train_distance"])
+    rows = rows[~(unseen & (rows["stage"] == "trained"))]
     # Files of earlier versions have no logarithm; an empty one is below the smallest told.
     norm = rows["gradient_norm"].where(rows["gradient_norm"] > 0)
     log10 = rows["log10_gradient_norm"].astype(float).fillna(np.log10(norm.astype(float)))
@@ -252,9 +297,9 @@ def experiment_names(rows):
 
 
 def with_status(rows):
-    """With `untrained` in column `status` for tests beyond the distances of training."""
+    """With `beyond` in column `status` for tests beyond the distances of training."""
     beyond = rows["distance"] > rows["train_distance"]
-    return rows.assign(status=np.where(beyond, "untrained", "ok"))
+    return rows.assign(status=np.where(beyond, "beyond", "ok"))
 
 
 def in_panels(rows):
