@@ -272,8 +272,8 @@ def controls_text(task, rows):
             f"{percent(row.median, 1)} at {row.distance:g}" for row in at.itertuples()
         )
         above = (at["median"] - at["chance"]).max()
-        verdict = "within 10 points of guessing" if above <= 0.1 else (
-            "above guessing: no evidence for attention there"
+        verdict = "no more than 10 points above guessing" if above <= 0.1 else (
+            "above guessing by more: no evidence for attention there"
         )  # fmt: skip
         lines.append(f"{task}: control {name.split(', ', 1)[1]}: {reached}; {verdict}")
     return lines

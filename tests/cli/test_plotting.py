@@ -212,9 +212,9 @@ class Claims(RunFolder):
                  row("attention", "window8+conv3", 0.4, "partial")]
         self.write("recall.csv", header, *rows)
         self.assertEqual(self.figures(4).splitlines()[2:4], [
-            "mqar: control meanpool+conv3: 27.0 % at 64; within 10 points of guessing",
-            "mqar: control window8+conv3: 40.0 % at 64; above guessing: no evidence for attention"
-            " there",
+            "mqar: control meanpool+conv3: 27.0 % at 64; no more than 10 points above guessing",
+            "mqar: control window8+conv3: 40.0 % at 64; above guessing by more: no evidence for"
+            " attention there",
         ])  # fmt: skip
         self.assertNotIn("meanpool", self.figures(3))
 
