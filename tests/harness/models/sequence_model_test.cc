@@ -650,8 +650,10 @@ TEST_P(EveryModel, DeclaresWhatItAllocates) {
   std::vector<SequenceModelSpec> specs = {tokens, regression_spec(GetParam(), 9)};
   specs.push_back(tokens);
   specs.back().causal = false;
-  specs.push_back(tokens);
-  specs.back().variant = *find_variant(GetParam(), "conv3");
+  for (const std::string& name : variant_names({GetParam()})) {
+    specs.push_back(tokens);
+    specs.back().variant = *find_variant(GetParam(), name);
+  }
   specs.push_back(tokens);
   specs.back().answers = tokens.vocabulary;
   specs.back().form = {.width = 8,
