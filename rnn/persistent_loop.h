@@ -24,9 +24,9 @@
 #include "core/spin_barrier.h"
 #include "core/tensor.h"
 #include "core/thread_team.h"
-#include "core/transpose.h"
 #include "rnn/cell.h"
 #include "rnn/loop_plan.h"
+#include "rnn/packed_gates.h"
 
 namespace seqbench {
 
@@ -246,18 +246,12 @@ class PersistentLoop {
     return loop.packed_bias + block.first * G;
   }
   static void pack_forward(const PersistentForward<T>& loop, const UnitBlock& block) {
-    const Index D = loop.y.width;
-    const MatrixView<T> packed = packed_forward(loop, block);
-    T* const bias = packed_bias(loop, block);
-    for (Index k = 0; k < G; ++k) {
-      transpose<T>(loop.weight_hh.row_block(k * D + block.first, block.count),
-                   packed.column_block(k * block.columns, block.count));
-      std::copy_n(loop.bias_hh + k * D + block.first, block.count, bias + k * block.columns);
-      const Index rest = block.columns - block.count;
-      if (rest == 0) continue;
-      set_zero(packed.column_block(k * block.columns + block.count, rest));
-      std::fill_n(bias + k * block.columns + block.count, rest, T{0});
-    }
+    pack_gates<T>({.gates = G,
+                   .from = loop.weight_hh,
+                   .bias_from = loop.bias_hh,
+                   .to = packed_forward(loop, block),
+                   .bias = packed_bias(loop, block)},
+                  block);
   }
 
   /// W_hh's columns of a block's units: [G·D, count].
