@@ -64,6 +64,11 @@ struct UnitShare {
 
   Index columns() const { return vectors.count * unit_lanes<T>(); }
   Index blocks() const { return of_block.count(); }
+  /// All of them as one.
+  UnitBlock all() const {
+    const Index first = vectors.first * unit_lanes<T>();
+    return {first, std::min(columns(), width - first), columns()};
+  }
   UnitBlock block(Index i) const {
     const Index first = (vectors.first + of_block[i].first) * unit_lanes<T>();
     const Index columns = of_block[i].count * unit_lanes<T>();

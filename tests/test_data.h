@@ -85,6 +85,7 @@ bool bit_equal(const Tensor<T>& a, const Tensor<T>& b) {
 inline Index gates_of(const std::string& model) {
   if (model == "elman") return 1;
   if (model == "gru") return 3;
+  if (model == "mingru") return 2;
   if (model == "lstm") return 4;
   if (model == "attention") return 0;
   throw std::invalid_argument("gates_of does not know " + model);

@@ -47,24 +47,23 @@ TEST_P(RecurrentBuffersTest, PassesAllocateNothing) {
 
 TEST_P(RecurrentBuffersTest, CostFollowsTheConventionOfTheDesign) {
   const SequenceShape shape{.batch = 2, .steps = 7};
-  const double G = double(model().gates), D = 12, tokens = 2 * 7;
+  const double matrices = double(GetParam().matrices), D = 12, tokens = 2 * 7;
   const auto layer = make<float>(12);
   const LayerCost forward = layer->cost(shape, Pass::kForward, 1);
-  EXPECT_EQ(forward.flops, 4 * G * tokens * D * D);
+  EXPECT_EQ(forward.flops, 2 * matrices * tokens * D * D);
   EXPECT_EQ(layer->cost(shape, Pass::kTrain, 1).flops, 3 * forward.flops);
-  EXPECT_EQ(layer->cost(shape, Pass::kDecode, 1).flops, 4 * G * 2 * D * D);
-  EXPECT_EQ(forward.parameters, 2 * G * D * D + 2 * G * D);
-  EXPECT_EQ(forward.state_bytes, double(model().states) * 2 * D * sizeof(float));
+  EXPECT_EQ(layer->cost(shape, Pass::kDecode, 1).flops, 2 * matrices * 2 * D * D);
+  EXPECT_EQ(forward.parameters, matrices * (D * D + D));
+  EXPECT_EQ(forward.state_bytes, double(GetParam().states) * 2 * D * sizeof(float));
 }
 
 TEST_P(RecurrentBuffersTest, CostIsKnownWithoutALayerHoweverLarge) {
   const SequenceShape shape{.batch = 2147483647, .steps = 2147483647};
   const Index D = 2147483647;
-  const double G = double(model().gates), B = double(shape.batch), T = double(shape.steps);
-  const LayerCost cost =
-      model().cost_float({.width = D, .kernel = kernel()}, shape, Pass::kTrain, 2);
-  EXPECT_EQ(cost.flops, 3 * 4 * G * B * T * double(D) * double(D));
-  EXPECT_GE(cost.workspace_bytes, B * T * G * double(D) * sizeof(float));
+  const double B = double(shape.batch), T = double(shape.steps);
+  const LayerCost cost = GetParam().cost(D, shape, Pass::kTrain, 2);
+  EXPECT_EQ(cost.flops, 3 * 2 * double(GetParam().matrices) * B * T * double(D) * double(D));
+  EXPECT_GE(cost.workspace_bytes, B * T * double(GetParam().gates) * double(D) * sizeof(float));
   EXPECT_TRUE(std::isfinite(cost.workspace_bytes));
 }
 

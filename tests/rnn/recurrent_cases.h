@@ -1,17 +1,18 @@
-// The three models and their kernels as a table, so that every property is tested on each of them.
+// The recurrent models and their kernels as tables, so that every property is tested on each.
 #pragma once
 
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <ostream>
 #include <string>
-#include <tuple>
 #include <type_traits>
 #include <vector>
 
+#include "rnn/mingru_layer.h"
 #include "rnn/recurrent_layer.h"
 #include "tests/test_data.h"
 
@@ -45,25 +46,88 @@ inline const RecurrentModel kGru{
 inline constexpr RecurrentKernel kRecurrentKernels[] = {
     RecurrentKernel::kStepwise, RecurrentKernel::kHoisted, RecurrentKernel::kPersistent};
 
+/// A model's layer by one of its kernels, and what is particular to it.
+struct RecurrentCase {
+  std::string name;
+  Index matrices;     // [D, D] of weights, each with as many biases as rows
+  Index states;       // vectors of D carried from token to token
+  Index shared_rows;  // vectors of D of scratch for each row that tokens share; 0: no such pass
+  Index gates;        // vectors of D that training keeps of each token, at least
+  bool is_squashed;   // outputs lie in (−1, 1)
+  std::function<std::unique_ptr<SequenceLayer<float>>(Index width)> make_float;
+  std::function<std::unique_ptr<SequenceLayer<double>>(Index width)> make_double;
+  std::function<LayerCost(Index width, SequenceShape, Pass, int workers)> cost;
+};
+
+inline std::ostream& operator<<(std::ostream& out, const RecurrentCase& one) {
+  return out << one.name;
+}
+
 /// Base of fixtures over every model and kernel; each file derives its own.
-class RecurrentTest : public testing::TestWithParam<std::tuple<RecurrentModel, RecurrentKernel>> {
+class RecurrentTest : public testing::TestWithParam<RecurrentCase> {
  protected:
-  const RecurrentModel& model() const { return std::get<0>(GetParam()); }
-  RecurrentKernel kernel() const { return std::get<1>(GetParam()); }
   template <typename T>
   std::unique_ptr<SequenceLayer<T>> make(Index width) const {
-    return model().make<T>({.width = width, .kernel = kernel()});
+    if constexpr (std::is_same_v<T, float>) {
+      return GetParam().make_float(width);
+    } else {
+      return GetParam().make_double(width);
+    }
   }
 };
 
-inline auto every_model_and_kernel() {
-  return testing::Combine(testing::Values(kElman, kLstm, kGru),
-                          testing::ValuesIn(kRecurrentKernels));
+inline std::vector<RecurrentCase> every_case() {
+  std::vector<RecurrentCase> cases;
+  for (const RecurrentModel& model : {kElman, kLstm, kGru}) {
+    for (const RecurrentKernel kernel : kRecurrentKernels) {
+      const char* const kernels[] = {"stepwise", "hoisted", "persistent"};
+      const auto options = [kernel](Index width) {
+        return RecurrentOptions{.width = width, .kernel = kernel};
+      };
+      cases.push_back(
+          {.name = model.name + "_" + kernels[std::size_t(kernel)],
+           .matrices = 2 * model.gates,
+           .states = model.states,
+           .shared_rows = kernel == RecurrentKernel::kPersistent ? model.gates : 0,
+           .gates = model.gates,
+           .is_squashed = true,
+           .make_float = [=](Index width) { return model.make_float(options(width)); },
+           .make_double = [=](Index width) { return model.make_double(options(width)); },
+           .cost =
+               [=](Index width, SequenceShape shape, Pass pass, int workers) {
+                 return model.cost_float(options(width), shape, pass, workers);
+               }});
+    }
+  }
+  for (const Candidate candidate : {Candidate::kPositive, Candidate::kLinear}) {
+    for (const MinGruKernel kernel : {MinGruKernel::kStepwise, MinGruKernel::kScan}) {
+      const bool scans = kernel == MinGruKernel::kScan;
+      const auto options = [=](Index width) {
+        return MinGruOptions{.width = width, .kernel = kernel, .candidate = candidate};
+      };
+      cases.push_back(
+          {.name = std::string(candidate == Candidate::kLinear ? "mingru_linear_" : "mingru_") +
+                   (scans ? "scan" : "stepwise"),
+           .matrices = 2,
+           .states = 1,
+           .shared_rows = scans ? 4 : 0,
+           .gates = 2,
+           .is_squashed = false,
+           .make_float = [=](Index width) { return make_mingru<float>(options(width)); },
+           .make_double = [=](Index width) { return make_mingru<double>(options(width)); },
+           .cost =
+               [=](Index width, SequenceShape shape, Pass pass, int workers) {
+                 return mingru_cost<float>(options(width), shape, pass, workers);
+               }});
+    }
+  }
+  return cases;
 }
 
-inline std::string case_name(const testing::TestParamInfo<RecurrentTest::ParamType>& info) {
-  const char* const kernels[] = {"stepwise", "hoisted", "persistent"};
-  return std::get<0>(info.param).name + "_" + kernels[std::size_t(std::get<1>(info.param))];
+inline auto every_model_and_kernel() { return testing::ValuesIn(every_case()); }
+
+inline std::string case_name(const testing::TestParamInfo<RecurrentCase>& info) {
+  return info.param.name;
 }
 
 /// Bound on the difference that rounding alone makes between two ways of computing an output or a

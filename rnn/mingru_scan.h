@@ -1,0 +1,103 @@
+// The `scan` kernel of the minimal GRU (rnn/mingru.h): one product over all tokens, and behind each
+// of its tiles, while that is in L1, the steps of those tokens.
+//
+//   forward    a = x·Wᵀ + b, a tile of neighbouring tokens and units at a time; then z, h̃ and h
+//   backward   da in the place of z and h̃, step by step from the end, before the products with it
+//
+// A task is some sequences and a share of the units, and waits for none of the others. Its tokens
+// are taken in order, all of its units before the next ones, so that x comes from memory once, and
+// h_{t−1} stands above the tile in y. W is packed before, both halves of a unit in one panel.
+//
+// Every sum runs in the order of its terms and no sequence is cut in time, so that the result is
+// bit-equal for any team. A tree over blocks of time would read and write h once more, beside a
+// product that keeps all cores busy as it is.
+//
+// Cost forward: 4·N·C·D FLOPs for N tokens of C channels; x is read and y written once, and so are
+// z and h̃ where they are kept. Backward: 4·N·D elements read, 2·N·D written.
+#pragma once
+
+#include <algorithm>
+#include <numeric>
+
+#include "core/embedding.h"
+#include "core/parts.h"
+#include "core/register_block.h"
+#include "core/sequence_layer.h"
+#include "core/tensor.h"
+#include "core/thread_team.h"
+#include "rnn/loop_plan.h"
+#include "rnn/mingru.h"
+
+namespace seqbench {
+
+template <typename T>
+struct ScanForward {
+  Candidate candidate = Candidate::kPositive;
+  MatrixView<const T> weight;   // W [2·D, C]
+  const T* bias = nullptr;      // b [2·D]
+  SequenceView<const T> x;      // [B, T, C]
+  SequenceView<T> y;            // [B, T, D] assigned
+  SequenceView<T> gates;        // [B, T, 2·D] assigned z and h̃, unless it is empty
+  T* packed_weights = nullptr;  // [C, 2·columns] scratch; columns = D in whole vectors
+  T* packed_bias = nullptr;     // [2·columns] scratch
+};
+
+template <typename T>
+void scan_forward(const ThreadTeam& team, const ScanForward<T>& pass);
+
+/// Forward of tokens that share rows of the input, whose z and h̃ are there already.
+template <typename T>
+struct ScanSharedForward {
+  const Token* rows = nullptr;  // [B·T] of each token in `shared`
+  MatrixView<const T> shared;   // [U, 2·D] z and h̃
+  SequenceView<T> y;            // [B, T, D] assigned
+};
+
+template <typename T>
+void scan_forward(const ThreadTeam& team, const ScanSharedForward<T>& pass);
+
+template <typename T>
+struct ScanBackward {
+  Candidate candidate = Candidate::kPositive;
+  const Token* rows = nullptr;  // [B·T] of each token in `gates`; null: its own
+  MatrixView<const T> gates;    // [B·T or U, 2·D] z and h̃
+  SequenceView<const T> y;      // [B, T, D]
+  SequenceView<const T> dy;     // [B, T, D]
+  SequenceView<T> da;           // [B, T, 2·D] assigned; may be gates
+  MatrixView<T> dh = {};        // [B, D] scratch
+  MatrixView<T> sums = {};      // [B, 2·D] assigned Σ_t da
+};
+
+template <typename T>
+void scan_backward(const ThreadTeam& team, const ScanBackward<T>& pass);
+
+/// How a pass is shared out: groups of whole sequences, and each of them by shares of the units.
+struct ScanPlan {
+  Index sequence_groups;
+  Index unit_shares;
+};
+
+/// Tokens of a tile: with the columns of a panel 24 KiB of floats (AVX-512), which an L1 cache of
+/// 32 KiB holds beside the rows that come and go; a multiple of the register block's 6 and 12 rows.
+inline constexpr Index kScanTileRows = 96;
+
+/// Vectors of units in a panel, whose columns are those of one register block.
+inline constexpr Index kScanBlockVectors = kBlockVectors / kMinGruGates;
+static_assert(kScanBlockVectors * kMinGruGates == kBlockVectors);
+
+/// For D units and `flops` in all. A group fills a tile; units are shared where there are too few
+/// groups to keep the workers equally busy.
+template <typename T>
+ScanPlan plan_scan(SequenceShape shape, Index width, double flops, int workers) {
+  constexpr double kSerialFlops = 1e6;  // some 10 µs: waking the team would cost more
+  constexpr Index kEnoughGroups = 8;    // for each worker: the last ones may be uneven
+  const Index n = workers;
+  if (n == 1 || flops < kSerialFlops) return {1, 1};
+  const Index of_group = std::min(shape.batch, parts_in(kScanTileRows, shape.steps));
+  const Index groups = parts_in(shape.batch, of_group);
+  if (groups >= kEnoughGroups * n) return {groups, 1};
+  const Index panels = parts_in(parts_in(width, unit_lanes<T>()), kScanBlockVectors);
+  return {groups, std::min(panels, n / std::gcd(n, groups))};
+}
+
+}  // namespace seqbench
