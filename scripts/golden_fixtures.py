@@ -27,6 +27,7 @@ ATTENTION_SHAPES = [(3, 7, 10, 5), (1, 1, 1, 1), (2, 1, 6, 3), (2, 5, 1, 1), (2,
 def all_cases():
     for model in (name for name in MODELS if name != "attention"):
         yield from (Case(model, *shape) for shape in RECURRENT_SHAPES)
+    yield from (Case("mingru", *shape, linear=True) for shape in RECURRENT_SHAPES)
     for causal in (False, True):
         yield from (Case("attention", *shape, causal) for shape in ATTENTION_SHAPES)
 

@@ -31,6 +31,7 @@ std::map<std::string, std::vector<std::string>> statements_about(const ModelInfo
 void check_metadata(const TensorFile& file, const ModelInfo& model) {
   std::vector<std::string> known = {"model", "kernel", "threads"};
   if (model.has_heads()) known.insert(known.end(), {"heads", "causal"});
+  if (!model.layer_variants.empty()) known.emplace_back("variant");
   known.emplace_back("torch");  // the version that golden files are from
   for (const auto& [key, allowed] : statements_about(model)) {
     if (file.metadata.contains(key)) file.metadata_name(key, allowed);
@@ -63,6 +64,10 @@ Case requested_case(const TensorFile& file, const std::vector<Index>& x_shape) {
     }
     layer.causal = file.metadata_name("causal", {"false", "true"}) == "true";
   }
+  if (file.metadata.contains("variant") && !model.layer_variants.empty()) {
+    layer.linear_candidate =
+        file.metadata_name("variant", model.layer_variants) != model.layer_variants.front();
+  }
   const Index threads =
       file.metadata.contains("threads") ? file.metadata_integer("threads", 1, kMostThreads) : 1;
   return {.layer = layer,
@@ -84,6 +89,8 @@ std::map<std::string, std::string> describe(const Case& requested) {
   std::map<std::string, std::string> metadata = {{"model", requested.layer.model},
                                                  {"kernel", requested.layer.kernel},
                                                  {"threads", std::to_string(requested.threads)}};
+  const std::vector<std::string>& variants = requested.model().layer_variants;
+  if (!variants.empty()) metadata["variant"] = variants[requested.layer.linear_candidate ? 1 : 0];
   if (requested.model().has_heads()) {
     metadata["heads"] = std::to_string(requested.layer.heads);
     metadata["causal"] = requested.layer.causal ? "true" : "false";
@@ -131,11 +138,12 @@ int conform_command(const std::vector<std::string>& arguments) {
       "each parameter to RESULT.\n\n"
       "__metadata__ of FILE: model; heads and causal (true or false) of attention; optional "
       "kernel\n"
-      "(default: the fastest) and threads (default: 1). Tensors, all F32: x and dy [B,T,D], and "
-      "the\n"
-      "parameters under the names that PyTorch gives them. Results may be there too and are not "
-      "read;\n"
-      "anything else is refused, since it would mean another layer.",
+      "(default: the fastest), variant of mingru (default or linear) and threads (default: 1). "
+      "Tensors,\n"
+      "all F32: x and dy [B,T,D], and the parameters under the names that PyTorch gives them. "
+      "Results\n"
+      "may be there too and are not read; anything else is refused, since it would mean another "
+      "layer.",
       "  seqbench conform lstm.safetensors --out lstm-result.safetensors\n"
       "  seqbench conform tests/golden/gru_B3_T7_D10.safetensors --out /tmp/gru.safetensors\n");
   line.positional("file", "the layer's parameters and input");

@@ -7,6 +7,7 @@
 #include "rnn/elman.h"
 #include "rnn/gru.h"
 #include "rnn/lstm.h"
+#include "rnn/mingru_layer.h"
 #include "rnn/recurrent_layer.h"
 
 namespace seqbench {
@@ -14,6 +15,7 @@ namespace {
 
 // Kernels by name, in the order of the enumerations, slowest first.
 const std::vector<std::string> kRecurrentKernels = {"stepwise", "hoisted", "persistent"};
+const std::vector<std::string> kMinGruKernels = {"stepwise", "scan"};
 const std::vector<std::string> kAttentionKernels = {"naive", "fused"};
 
 std::size_t position_of(const std::string& kernel, const ModelInfo& model) {
@@ -27,6 +29,12 @@ std::size_t position_of(const std::string& kernel, const ModelInfo& model) {
 RecurrentOptions recurrent_options(const LayerSpec& spec) {
   return {.width = spec.width,
           .kernel = RecurrentKernel(position_of(spec.kernel, model_info(spec.model)))};
+}
+
+MinGruOptions mingru_options(const LayerSpec& spec) {
+  return {.width = spec.width,
+          .kernel = MinGruKernel(position_of(spec.kernel, model_info(spec.model))),
+          .candidate = spec.linear_candidate ? Candidate::kLinear : Candidate::kPositive};
 }
 
 AttentionOptions attention_options(const LayerSpec& spec) {
@@ -60,6 +68,13 @@ RooflineTerms recurrent_roofline(double gates, const LayerSpec& spec, SequenceSh
   return {};
 }
 
+/// No step waits for a product.
+RooflineTerms mingru_roofline(const LayerSpec& spec, SequenceShape shape, Pass pass) {
+  const LayerCost cost = mingru_cost<float>(mingru_options(spec), shape, pass, 1);
+  const double read = sizeof(float) * cost.parameters;
+  return {.bulk_flops = cost.flops, .bulk_bytes = pass == Pass::kDecode ? read : 0};
+}
+
 RooflineTerms attention_roofline(const LayerSpec& spec, SequenceShape shape, Pass pass) {
   const LayerCost cost = attention_cost<float>(attention_options(spec), shape, pass, 1);
   const double read = cost.state_bytes + sizeof(float) * cost.parameters;
@@ -88,6 +103,8 @@ Entry recurrent_entry(const std::string& name, std::vector<std::string> variants
                .watched_kernel = "",
                .reference_kernels = {"hoisted", "stepwise"},
                .variants = std::move(variants),
+               .layer_variants = {},
+               .bends = false,
                .takes_narrow_input = true},
       .make_float =
           [](const LayerSpec& s) { return make_recurrent<Cell, float>(recurrent_options(s)); },
@@ -109,6 +126,30 @@ Entry recurrent_entry(const std::string& name, std::vector<std::string> variants
           }};
 }
 
+Entry mingru_entry() {
+  return {.info = {.name = "mingru",
+                   .kind = ModelKind::kRecurrent,
+                   .kernels = kMinGruKernels,
+                   .default_kernel = "scan",
+                   .watched_kernel = "",
+                   .reference_kernels = {"scan", "stepwise"},
+                   .variants = {"default", "linear", "chrono", "noanswer"},
+                   .layer_variants = {"default", "linear"},
+                   .bends = true,
+                   .takes_narrow_input = true},
+          .make_float = [](const LayerSpec& s) { return make_mingru<float>(mingru_options(s)); },
+          .make_double = [](const LayerSpec& s) { return make_mingru<double>(mingru_options(s)); },
+          .cost =
+              [](const LayerSpec& s, SequenceShape shape, Pass pass, int workers) {
+                return mingru_cost<float>(mingru_options(s), shape, pass, workers);
+              },
+          .roofline = mingru_roofline,
+          .row_scratch = [](const LayerSpec& s, SequenceShape,
+                            RowCounts rows) { return mingru_row_scratch(mingru_options(s), rows); },
+          .form = [](const LayerSpec& s, SequenceShape shape, Pass pass,
+                     int workers) { return mingru_form(mingru_options(s), shape, pass, workers); }};
+}
+
 Entry attention_entry() {
   return {
       .info = {.name = "attention",
@@ -119,6 +160,8 @@ Entry attention_entry() {
                .reference_kernels = {},
                .variants = {"learned", "sinusoidal", "rotary", "nopos", "meanpool", "window8",
                             "noanswer"},
+               .layer_variants = {},
+               .bends = false,
                .takes_narrow_input = false},
       .make_float = [](const LayerSpec& s) { return make_attention<float>(attention_options(s)); },
       .make_double =
@@ -140,6 +183,7 @@ const std::vector<Entry>& entries() {
       recurrent_entry<Elman>("elman", {"default", "orthogonal", "noanswer"}),
       recurrent_entry<Lstm>("lstm", {"default", "forget1", "chrono", "noanswer"}),
       recurrent_entry<Gru>("gru", {"default", "forget1", "chrono", "noanswer"}),
+      mingru_entry(),
       attention_entry(),
   };
   return table;

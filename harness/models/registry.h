@@ -30,6 +30,10 @@ struct ModelInfo {
                                                // that is not a case's own says what is right;
                                                // empty: the formula in timing/reference.cc does
   std::vector<std::string> variants;           // by their names (variants.h), the plain form first
+  std::vector<std::string> layer_variants;     // of those: what a layer itself can be, the plain
+                                               // form first; empty: it is the same in all
+
+  bool bends = false;  // the gradient jumps where the second half of x·weight_ihᵀ + bias_ih is 0
 
   bool takes_narrow_input = false;  // SequenceLayer::takes_narrow_input() of its default kernel
 
@@ -38,11 +42,12 @@ struct ModelInfo {
   bool has_heads() const { return kind == ModelKind::kAttention; }
 };
 
-/// One layer by name. What follows the width applies to models with heads only.
+/// One layer by name. What follows the candidate applies to models with heads only.
 struct LayerSpec {
   std::string model;
   std::string kernel;
   Index width = 256;
+  bool linear_candidate = false;  // minGRU's variant "linear": g(v) = v
   Index heads = 1;
   bool causal = false;
   bool rotary = false;              // positions
@@ -89,7 +94,8 @@ struct RooflineTerms {
 /// Attention: all in bulk; bytes count in decode alone, as weights and the key-value cache.
 /// Recurrent: forward, the product with the input in bulk, then T steps, each of which reads the
 /// recurrent weights; train, the mirrored loop besides and three more products in bulk (dx, dW_ih,
-/// dW_hh); decode, both products at once.
+/// dW_hh); decode, both products at once. minGRU: all in bulk; bytes count in decode alone, as
+/// weights.
 RooflineTerms roofline_terms(const LayerSpec& spec, SequenceShape shape, Pass pass);
 
 /// What the kernel chose for this shape and so many workers at the same time; "" where it has no

@@ -66,6 +66,7 @@ BlockSpec block_spec(const SequenceModelSpec& spec, Index k, const Dropout* drop
                     .kernel = is_watched || drops || needs_naive ? model.watched_kernel
                                                                  : model.default_kernel,
                     .width = spec.form.width,
+                    .linear_candidate = spec.variant.linear_candidate,
                     .heads = spec.form.heads,
                     .causal = spec.causal,
                     .rotary = spec.variant.positions == Positions::kRotary,

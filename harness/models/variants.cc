@@ -20,6 +20,7 @@ const std::vector<Variant>& all_variants() {
       {.name = "forget1", .initialisation = Initialisation::kForgetOne},
       {.name = "chrono", .initialisation = Initialisation::kChrono},
       {.name = "orthogonal", .initialisation = Initialisation::kOrthogonal},
+      {.name = "linear", .linear_candidate = true},
       {.name = "learned", .positions = Positions::kLearned},
       {.name = "sinusoidal", .positions = Positions::kSinusoidal},
       {.name = "rotary", .positions = Positions::kRotary},
@@ -103,8 +104,16 @@ template <typename T>
 void initialise_chrono(Random& random, SequenceLayer<T>& layer, Index longest) {
   assert(longest >= 2);
   const auto parameters = layer.parameters();  // weight_ih, weight_hh, bias_ih, bias_hh
-  assert(parameters.size() == 4 && parameters[2].value.size() >= 3 * layer.width());
   const Index H = layer.width();
+  if (parameters.size() == 2) {  // minGRU: weight_ih, bias_ih of z and h̃
+    uniform_by_fan_in(random, parameters[0].value, H);
+    std::ranges::fill(parameters[1].value.values(), T(0));
+    for (T& bias : parameters[1].value.values().first(std::size_t(H))) {
+      bias = static_cast<T>(-std::log(random.uniform(1, double(longest - 1))));
+    }
+    return;
+  }
+  assert(parameters.size() == 4 && parameters[2].value.size() >= 3 * H);
   uniform_by_fan_in(random, parameters[0].value, H);
   orthogonal(random, parameters[1].value);
   std::ranges::fill(parameters[2].value.values(), T(0));

@@ -18,7 +18,7 @@ enum class Initialisation {
   kPyTorch,     // as the constructors of PyTorch's layers do
   kForgetOne,   // LSTM, GRU: a bias of 1 on the gate that keeps the state (Gers et al. 2000;
                 // Jozefowicz et al. 2015)
-  kChrono,      // LSTM, GRU: long memories from the start (Tallec & Ollivier 2018, sec. 3)
+  kChrono,      // LSTM, GRU, minGRU: long memories from the start (Tallec & Ollivier 2018, sec. 3)
   kOrthogonal,  // Elman: weight_hh keeps the state's norm (Saxe et al. 2013; Arjovsky et al. 2016)
 };
 
@@ -39,6 +39,7 @@ struct Variant {
   Index window = 0;                      // a token sees itself and window − 1 neighbours; 0: all
   Evidence evidence = Evidence::kGiven;  // removed: a control that must stay at chance
   Index taps = 0;                        // of a causal convolution before each layer; 0: none
+  bool linear_candidate = false;         // minGRU: g(v) = v
 };
 
 /// The variant of that name as this model has it, or nothing when it has none. "conv3" is the
@@ -59,14 +60,17 @@ void initialise_forget_one(Random& random, SequenceLayer<T>& layer);
 template <typename T>
 void initialise_orthogonal(Random& random, SequenceLayer<T>& elman);
 
-/// Draws the parameters of a new LSTM or GRU for dependencies over up to `longest` ≥ 2 steps:
+/// Draws the parameters of a new LSTM, GRU or minGRU for dependencies over up to `longest` ≥ 2
+/// steps:
 ///
 ///   weight_ih as PyTorch,   weight_hh [4H or 3H, H] semi-orthogonal,   all biases 0 but
 ///   b_if ~ log U(1, longest − 1),   b_ii = −b_if        (LSTM, eq. 16)
 ///   b_iz ~ log U(1, longest − 1)                        (GRU; the paper's 1 − z is our z)
+///   b_z ~ −log U(1, longest − 1)                        (minGRU, without weight_hh)
 ///
 /// The gate that keeps the state so keeps that of each unit for a time of its own, between 1 and
-/// `longest` steps; an LSTM's input gate lets in what that leaves room for, as a GRU's does anyway.
+/// `longest` steps; an LSTM's input gate lets in what that leaves room for, as a GRU's and a
+/// minGRU's do anyway.
 template <typename T>
 void initialise_chrono(Random& random, SequenceLayer<T>& layer, Index longest);
 

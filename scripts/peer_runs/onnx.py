@@ -19,6 +19,8 @@ class OnnxRuntime:
     def builders(self, case):
         if case.which_pass != "forward":
             raise Unsupported("ONNX Runtime's package has inference only")
+        if case.model == "mingru":
+            raise Unsupported("ONNX has no operator of minGRU")
         graphs = onnx_attention.graphs(case) if case.model == "attention" else onnx_recurrent.graphs()
         return {name: lambda case, inputs, make=make: Session(make(case, inputs), inputs["x"],
                                                               self._threads)

@@ -40,8 +40,8 @@ def parse(arguments):
                     "run: throughput.csv, samples.csv, peers.csv and a table of ratios.")
     parser.add_argument("--task", choices=["mqar", "mqar_8k"],
                         help="training steps of this task instead of layers; steps.csv")
-    parser.add_argument("--model", help="elman, lstm, gru, attention (default: all; of a task "
-                                        "attention,lstm)")
+    parser.add_argument("--model", help="elman, lstm, gru, mingru, attention (default: all; of "
+                                        "a task attention,lstm)")
     parser.add_argument("--pass", type=passes, help="forward, train (default: both)")
     parser.add_argument("--batch", help="sequences (default: 1)")
     parser.add_argument("--length", help="tokens in a sequence (default: 512; of a task 64,256)")

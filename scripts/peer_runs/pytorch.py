@@ -1,5 +1,8 @@
-"""PyTorch's worker. torch.compile is left out: it compiles C++ for tens of seconds a shape, and the
-work is in the same products and the same fused attention either way."""
+"""PyTorch's worker. torch.compile is left out where PyTorch has the layer: it compiles C++ for tens
+of seconds a shape, and the work is in the same products and the same fused attention either way.
+minGRU it does not have: there the compiler is given both ways to write it."""
+
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +22,7 @@ class PyTorch:
         torch.set_num_interop_threads(1)
 
     def builders(self, case):
-        functions = ATTENTION if case.model == "attention" else RECURRENT
+        functions = {"attention": ATTENTION, "mingru": MINGRU}.get(case.model, RECURRENT)
         return {name: lambda case, inputs, make=make: build(case, inputs, make)
                 for name, make in functions.items()}
 
@@ -138,6 +141,39 @@ def time_first(_case, layer, x):
 
 
 RECURRENT = {"batch_first": batch_first, "time_first": time_first}
+
+
+def log_space_scan(layer, x):
+    """h_t = Σ_s exp(Σ_{s<r≤t} log(1 − z_r) + log z_s + log h̃_s), as the authors and
+    lucidrains/minGRU-pytorch write it (Heinsen 2023): two cumulative sums in place of the loop."""
+    gate, v = layer.pre_activations(x)
+    log_candidate = torch.where(v >= 0, (F.relu(v) + 0.5).log(), -F.softplus(-v))
+    kept = -F.softplus(gate).cumsum(dim=1)
+    return (kept + (log_candidate - F.softplus(-gate) - kept).logcumsumexp(dim=1)).exp()
+
+
+def log_space(_case, layer, x):
+    return layer, partial(log_space_scan, layer), x, unchanged
+
+
+def compiled_log_space(_case, layer, x):
+    return layer, torch.compile(partial(log_space_scan, layer)), x, unchanged
+
+
+# The compiler unrolls the loop: at this length that takes minutes.
+_LONGEST_COMPILED_LOOP = 512
+
+
+def compiled_loop(case, layer, x):
+    if case.steps > _LONGEST_COMPILED_LOOP:
+        raise ValueError(f"a loop of {case.steps} steps is not compiled, only up to "
+                         f"{_LONGEST_COMPILED_LOOP}")
+    layer, function, x, swap = time_first(case, layer, x)
+    return layer, torch.compile(function), x, swap
+
+
+MINGRU = {"loop": batch_first, "loop:time_first": time_first, "log_space": log_space,
+          "compiled:log_space": compiled_log_space, "compiled:loop:time_first": compiled_loop}
 
 
 if __name__ == "__main__":

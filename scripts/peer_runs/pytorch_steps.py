@@ -12,6 +12,7 @@ from safetensors import safe_open
 from peer_runs.choice import Choice, fastest_pass
 from peer_runs.step_cases import StepCase
 from peer_runs.worker import Unsupported, Worker, serve
+from torch_reference import MinGru
 
 # Of a loss against seqbench's. Each is a mean of float32 sums with some thousand terms; the second
 # and third stand behind updates whose sign rounding may turn where a gradient is next to nothing.
@@ -79,6 +80,9 @@ def make_block(settings, form):
     width = settings["width"]
     if settings["model"] == "attention":
         block = CausalAttention(width, settings["heads"])
+    elif settings["model"] == "mingru":
+        linear = settings["variant"].split("+")[0] == "linear"
+        block = MinGru(width, batch_first=not form.time_first, linear=linear)
     else:
         block = RECURRENT[settings["model"]](width, width, batch_first=not form.time_first)
     block.norm1 = torch.nn.LayerNorm(width)

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from torch_reference import Case as LayerCase
-from torch_reference import make_layer, run_layer
+from torch_reference import make_layer, run_layer, undecided, with_undecided
 
 _SEQUENCES = 4
 _WHOLE_BELOW_STEPS = 64
@@ -40,8 +40,10 @@ class WholeReference:
         self.dy = inputs["dy"]
         self._case = case
         self._expected = run_layer(layer_case(case), inputs, torch.float64)
+        self._undecided = undecided(layer_case(case), inputs)
 
     def difference(self, actual):
+        actual = with_undecided(self._undecided, self._expected, actual)
         return first_difference(self._case, self._expected, actual)
 
 
@@ -58,11 +60,14 @@ class SampledReference:
         self.dy = torch.zeros_like(inputs["dy"])
         self.dy[rows] = inputs["dy"][rows]
         self._expected = self._compute(inputs)
+        sampled = dict(inputs, x=inputs["x"][self._sequences])
+        self._undecided = undecided(layer_case(case), sampled)
 
     def difference(self, actual):
         sampled = dict(actual, y=actual["y"][self._sequences][:, self._steps])
         if "dx" in actual:
             sampled["dx"] = actual["dx"][self._sequences]
+        sampled = with_undecided(self._undecided, self._expected, sampled)
         return first_difference(self._case, self._expected, sampled)
 
     def _compute(self, inputs):

@@ -8,6 +8,7 @@ _MODELS = (
     ("attention", "attention", "#0072B2", "circle", [1, 0]),
     ("lstm", "LSTM", "#D55E00", "square", [7, 3]),
     ("gru", "GRU", "#009E73", "triangle-up", [2, 2]),
+    ("mingru", "minGRU", "#56B4E9", "triangle-down", [12, 3, 2, 3, 2, 3]),
     ("elman", "Elman RNN", "#AA4499", "diamond", [8, 3, 2, 3]),
 )
 MODELS = tuple(row[0] for row in _MODELS)
@@ -41,8 +42,8 @@ CONTROLS = ("meanpool", "window8")
 OUTCOMES = ("solved", "partial", "guessing", "untrained")
 
 # The fastest kernel comes first: it stands for its model where one kernel must.
-KERNELS = ("fused", "naive", "persistent", "hoisted", "stepwise")
-FASTEST_KERNELS = ("fused", "persistent")
+KERNELS = ("fused", "naive", "persistent", "hoisted", "scan", "stepwise")
+FASTEST_KERNELS = ("fused", "persistent", "scan")
 
 
 def rank(names, name):

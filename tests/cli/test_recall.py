@@ -27,7 +27,8 @@ class Recall(ProgramTest):
         rows = read_csv(out / "recall.csv")
         kinds = {(row["model"], row["variant"]) for row in rows}
         self.assertEqual(kinds, {("elman", "default"), ("lstm", "default"), ("lstm", "chrono"),
-                                 ("gru", "default"), ("gru", "chrono"), ("attention", "learned")})
+                                 ("gru", "default"), ("gru", "chrono"), ("mingru", "default"),
+                                 ("mingru", "chrono"), ("attention", "learned")})
         self.assertEqual(len(rows), 2 * len(kinds))
         self.assertEqual({row["seed"] for row in rows}, {"5", "6"})
         for row in rows:
@@ -82,7 +83,7 @@ class Recall(ProgramTest):
             tables.append({(row["model"], row["variant"]): (row["accuracy"], row["loss"])
                            for row in read_csv(out / "recall.csv")})
         self.assertEqual(tables[0], tables[1])
-        self.assertEqual(len(tables[0]), 6)
+        self.assertEqual(len(tables[0]), 8)
 
     def test_resume_trains_only_what_is_missing(self):
         out = self.folder / "run"

@@ -28,6 +28,9 @@ TensorFile described(std::map<std::string, std::string> metadata) {
     add("in_proj_bias", {12});
     add("out_proj.weight", {4, 4});
     add("out_proj.bias", {4});
+  } else if (file.metadata["model"] == "mingru") {
+    add("weight_ih_l0", {8, 4});
+    add("bias_ih_l0", {8});
   } else {
     for (const char* name : {"weight_ih_l0", "weight_hh_l0"}) add(name, {16, 4});
     for (const char* name : {"bias_ih_l0", "bias_hh_l0"}) add(name, {16});
@@ -72,7 +75,7 @@ TEST(Conform, WrongMetadataNamesKeyValueAndWhatIsAllowed) {
     std::string key, value, allowed;
   };
   const std::vector<Wrong> table = {
-      {"model", "mamba", "one of elman, lstm, gru, attention"},
+      {"model", "mamba", "one of elman, lstm, gru, mingru, attention"},
       {"kernel", "hoisted", "one of naive, fused"},
       {"kernel", "", "one of naive, fused"},
       {"heads", "0", "an integer from 1 to 2147483647"},
@@ -97,6 +100,29 @@ TEST(Conform, WrongMetadataNamesKeyValueAndWhatIsAllowed) {
     EXPECT_EQ(error_of([&] { run_conform(file); }),
               "file: some.safetensors: __metadata__ lacks the key \"" + key + "\"");
   }
+}
+
+TEST(Conform, MinGruMayNameItsVariant) {
+  const auto first_output = [](const std::map<std::string, std::string>& metadata) {
+    const ConformResult result = run_conform(described(metadata));
+    return std::pair(result.metadata.at("variant"), result.tensors[0].second[0]);
+  };
+  // z = σ(0) = ½, and h̃ = g(0) = ½ or 0.
+  EXPECT_EQ(first_output({{"model", "mingru"}}), std::pair(std::string("default"), 0.25f));
+  EXPECT_EQ(first_output({{"model", "mingru"}, {"variant", "default"}}),
+            std::pair(std::string("default"), 0.25f));
+  EXPECT_EQ(first_output({{"model", "mingru"}, {"variant", "linear"}}),
+            std::pair(std::string("linear"), 0.0f));
+  EXPECT_EQ(
+      error_of([] {
+        run_conform(described({{"model", "mingru"}, {"variant", "chrono"}}));
+      }),
+      "file: some.safetensors: metadata \"variant\" is \"chrono\"; allowed is one of default, "
+      "linear");
+  EXPECT_NE(error_of([] {
+              run_conform(described({{"model", "lstm"}, {"variant", "default"}}));
+            }).find("\"variant\" is not allowed"),
+            std::string::npos);
 }
 
 TEST(Conform, WrongTensorsAreNamed) {

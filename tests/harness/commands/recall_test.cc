@@ -70,8 +70,8 @@ TEST_F(RecallCommand, WritesARowForEveryTraining) {
     EXPECT_GT(std::stod(row.at("train_seconds")), 0);
     EXPECT_TRUE(row.at("solved") == "true" || row.at("solved") == "false");
   }
-  // elman, lstm and gru, chrono of the latter two, attention.
-  EXPECT_EQ(trainings.size(), 6u * 2 * 2);
+  // elman, lstm, gru and mingru, chrono of the latter three, attention.
+  EXPECT_EQ(trainings.size(), 8u * 2 * 2);
   EXPECT_EQ(table("recall.csv").size(), trainings.size());
   EXPECT_TRUE(trainings.contains({"lstm", "chrono", "8", "6"}));
 
@@ -413,7 +413,7 @@ TEST_F(RecallCommand, MatchesParametersAtEachDistance) {
   EXPECT_EQ(counts.size(), 2u);
   for (const auto& [distance, parameters] : counts) {
     const double largest = *std::ranges::max_element(parameters);
-    EXPECT_EQ(parameters.size(), 6u);
+    EXPECT_EQ(parameters.size(), 8u);
     for (const double count : parameters) EXPECT_GE(count, 0.9 * largest) << distance;
   }
 }

@@ -29,7 +29,21 @@ TEST(Registry, NamesTheFormOfTheLoop) {
   EXPECT_EQ(kernel_form(lstm, {16, 5}, Pass::kTrain, 2), "register-block sequences/2");
   EXPECT_EQ(kernel_form(lstm, {1, 5}, Pass::kDecode, 2), "");
   EXPECT_EQ(kernel_form({.model = "gru", .kernel = "hoisted"}, {1, 5}, Pass::kTrain, 2), "");
+  const LayerSpec mingru{.model = "mingru", .kernel = "scan", .width = 256};
+  EXPECT_EQ(kernel_form(mingru, {1, 512}, Pass::kForward, 2), "units/2");
+  EXPECT_EQ(kernel_form(mingru, {16, 512}, Pass::kTrain, 2), "sequences/16");
   EXPECT_EQ(kernel_form({.model = "attention", .kernel = "fused"}, {1, 5}, Pass::kTrain, 2), "");
+}
+
+TEST(Registry, TheRooflineOfMinGruHasNoSteps) {
+  const LayerSpec spec{.model = "mingru", .kernel = "scan", .width = 32};
+  const SequenceShape shape{.batch = 3, .steps = 7};
+  const RooflineTerms train = roofline_terms(spec, shape, Pass::kTrain);
+  EXPECT_EQ(train.steps, 0);
+  EXPECT_EQ(train.bulk_flops, 3 * 4 * 3 * 7 * 32 * 32);
+  const RooflineTerms decode = roofline_terms(spec, shape, Pass::kDecode);
+  EXPECT_EQ(decode.bulk_flops, 4 * 3 * 32 * 32);
+  EXPECT_EQ(decode.bulk_bytes, sizeof(float) * 2 * (32 * 32 + 32));
 }
 
 TEST(Registry, RefusesUnknownNamesAndShapes) {

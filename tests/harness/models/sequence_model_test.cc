@@ -183,14 +183,15 @@ TEST_P(EveryModel, GradientsWithGeluOrNormsInPlaceOfMlpsMatchSlopes) {
 
 TEST(SequenceModel, ADirectInputNeedsNoEmbedding) {
   constexpr Index D = 4, kSteps = 9;
-  for (const std::string model_name : {"elman", "lstm", "gru"}) {
+  for (const std::string model_name : {"elman", "lstm", "gru", "mingru"}) {
     SequenceModelSpec tokens = small_spec(model_name, kSteps);
     SequenceModelSpec numbers = regression_spec(model_name, kSteps);
     tokens.form.direct_input = numbers.form.direct_input = true;
     check_slopes(tokens, {2, kSteps}, small_batch);
     check_slopes(numbers, {2, kSteps}, regression_batch);
-    const Index gates = gates_of(model_name), second = gates * (2 * D * D + 2 * D);
-    const auto first = [&](Index channels) { return gates * (D * (channels + D) + 2 * D); };
+    const Index gates = gates_of(model_name), recurrent = model_name == "mingru" ? 0 : D * D + D;
+    const auto first = [&](Index channels) { return gates * (D * channels + D + recurrent); };
+    const Index second = first(D);
     EXPECT_EQ(SequenceModel<float>(tokens).parameter_count(), first(1) + second + 3 * (D + 1));
     EXPECT_EQ(SequenceModel<float>(numbers).parameter_count(), first(2) + second + D + 1);
   }
@@ -364,8 +365,9 @@ TEST_P(EveryModel, ParametersAreCountedAndStartAsPyTorchs) {
   Random random(4);
   model.initialise(random);
   const Index D = 64, gates = gates_of(GetParam());
-  const Index layer =
-      gates > 0 ? gates * (2 * D * D + 2 * D) : 4 * D * D + 4 * D + (8 * D * D + 5 * D) + 3 * 2 * D;
+  const Index products = GetParam() == "mingru" ? 1 : 2;  // with the input, and with the state
+  const Index layer = gates > 0 ? gates * products * (D * D + D)
+                                : 4 * D * D + 4 * D + (8 * D * D + 5 * D) + 3 * 2 * D;
   const Index positions = gates > 0 ? 0 : 10 * D;
   EXPECT_EQ(model.parameter_count(), 33 * D + positions + layer + 16 * D + 16);
 

@@ -23,6 +23,9 @@ TEST(FindVariant, KnowsWhichModelsHaveIt) {
   EXPECT_FALSE(find_variant("lstm", "nonsense+conv3").has_value());
   EXPECT_FALSE(find_variant("lstm", "").has_value());
   EXPECT_EQ(find_variant("attention", "learned")->positions, Positions::kLearned);
+  EXPECT_TRUE(find_variant("mingru", "linear+conv3")->linear_candidate);
+  EXPECT_FALSE(find_variant("mingru", "chrono")->linear_candidate);
+  EXPECT_FALSE(find_variant("gru", "linear").has_value());
 }
 
 TEST(FindVariant, TheControlKeepsTheModelAndRemovesTheEvidence) {
@@ -140,6 +143,25 @@ void check_chrono(const std::string& model, Index gates) {
 TEST(InitialiseChrono, FollowsItsDefinition) {
   check_chrono("lstm", 4);
   check_chrono("gru", 3);
+}
+
+TEST(InitialiseChrono, OpensAMinGrusGatesForTimesOfTheirOwn) {
+  constexpr Index kWidth = 64, kLongest = 40;
+  const auto layer = make_layer<double>({.model = "mingru", .kernel = "scan", .width = kWidth});
+  Random random(1);
+  randomise_parameters(random, *layer);  // whatever is not assigned shows
+  initialise_chrono(random, *layer, kLongest);
+  EXPECT_LE(max_abs<double>(layer->parameters()[0].value.values()), 1 / std::sqrt(double(kWidth)));
+  const auto& bias = layer->parameters()[1].value;
+  double smallest = 0;
+  for (Index j = 0; j < kWidth; ++j) {
+    EXPECT_LE(bias[j], 0);
+    EXPECT_GE(bias[j], -std::log(double(kLongest - 1)));
+    EXPECT_EQ(bias[kWidth + j], 0);
+    smallest = std::min(smallest, bias[j]);
+  }
+  // 64 draws all below half the range: once in 2⁶⁴ seeds.
+  EXPECT_LT(smallest, -std::log(double(kLongest) / 2));
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ TEST(Grid, GroupsComparableCasesAndUsesTheFastestKernels) {
   const std::vector<CaseGroup> groups =
       expand(grid_of({"--length", "64,128", "--threads", "1,2", "--pass", "train"}));
   ASSERT_EQ(groups.size(), 2u);
-  EXPECT_EQ(groups[0].cases.size(), 8u);  // four models, two numbers of threads
+  EXPECT_EQ(groups[0].cases.size(), 10u);  // five models, two numbers of threads
   EXPECT_EQ(groups[0].label, "train B=1 T=64 D=256");
   for (const Case& one : groups[0].cases) {
     EXPECT_EQ(one.layer.kernel, model_info(one.layer.model).default_kernel);
@@ -70,7 +70,7 @@ TEST(Grid, CasesAreThoseOfTheGroupsInTheirOrder) {
   const Grid grid = grid_of({"--length", "64,128", "--threads", "1,2"});
   std::vector<std::string> ids;
   for (const Case& one : expand_cases(grid)) ids.push_back(one.id());
-  EXPECT_EQ(ids.size(), 4u * 2 * 2 * 2);  // models, threads, lengths, passes
+  EXPECT_EQ(ids.size(), 5u * 2 * 2 * 2);  // models, threads, lengths, passes
   EXPECT_EQ(ids, ids_of(expand(grid)));
 }
 
