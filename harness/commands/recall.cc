@@ -65,6 +65,9 @@ void add_options(CommandLine& line) {
       "regime", "single",
       "single: a model for each distance; mixed: one model trained on all of them, tested at "
       "each and at twice the longest; comma list");
+  line.option("group", "",
+              "of word_problem: s3 (default), z60, a5; its rows are those of the tasks "
+              "word_problem, word_problem_z60 and word_problem_a5");
   line.option("pairs", "", "key-value pairs, for tasks that have them");
   line.option("seeds", "", "trainings of each kind, with seeds counted up (default: the task's)");
   line.option("seed", "1", "first seed");
@@ -265,8 +268,8 @@ std::vector<TrainingSettings> trainings_of(const Task& task, const Preset* prese
 std::vector<const Preset*> presets_of(const CommandLine& line) {
   if (!line.given("preset")) return {};
   for (const char* option :
-       {"task", "setup", "variant", "distance", "regime", "pairs", "steps", "batch", "width",
-        "layers", "block", "heads", "match", "learning-rate"}) {
+       {"task", "group", "setup", "variant", "distance", "regime", "pairs", "steps", "batch",
+        "width", "layers", "block", "heads", "match", "learning-rate"}) {
     if (line.given(option)) {
       refuse_option(option, line.text(option), "nothing beside --preset, which fixes it");
     }
@@ -296,10 +299,26 @@ std::vector<TrainingSettings> trainings_of_presets(const std::vector<const Prese
   return trainings;
 }
 
+/// --task, with word_problem in the group that --group names.
+std::vector<std::string> task_names_of(const CommandLine& line) {
+  std::vector<std::string> names = line.names("task", task_names());
+  if (!line.given("group")) return names;
+  const std::vector<std::string> groups = {"s3", "z60", "a5"};
+  if (std::ranges::find(groups, line.text("group")) == groups.end()) {
+    refuse_option("group", line.text("group"), "one of " + join(groups));
+  }
+  const auto word_problem = std::ranges::find(names, "word_problem");
+  if (word_problem == names.end()) {
+    refuse_option("group", line.text("group"), "nothing without --task word_problem");
+  }
+  if (line.text("group") != "s3") *word_problem += "_" + line.text("group");
+  return names;
+}
+
 std::vector<TrainingSettings> requested_trainings(const CommandLine& line) {
   const auto presets = presets_of(line);
   if (!presets.empty()) return trainings_of_presets(presets, line);
-  const auto tasks = line.names("task", task_names()), setups = line.names("setup", setup_names());
+  const auto tasks = task_names_of(line), setups = line.names("setup", setup_names());
   std::vector<TrainingSettings> trainings;
   std::set<std::string> models;  // of these tasks
   bool any_task = false;

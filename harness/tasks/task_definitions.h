@@ -5,6 +5,9 @@
 
 namespace seqbench {
 
+/// Of word_problem, by which elements are multiplied.
+enum class WordGroup { kS3, kZ60, kA5 };
+
 Task first_token_task();
 Task adding_task();
 Task copy_task();
@@ -13,6 +16,7 @@ Task mqar_task();
 Task coreference_task();
 Task coreference_encoder_task();
 Task hidden_verb_task();
+Task word_problem_task(WordGroup group);
 Task mqar_8k_task();
 Task first_symbol_task();
 Task copy_all_task();

@@ -69,6 +69,23 @@ TaskDefaults hidden_verb_defaults() {
   return defaults;
 }
 
+TaskDefaults word_problem_defaults(Index width, Index training_steps) {
+  return {.distances = {8, 16, 32, 64},
+          .variants = {"default", "learned"},
+          .seeds = 3,
+          .training_steps = training_steps,
+          .batch = 128,
+          .width = width,
+          .models = settings_of_models(
+              "word_problem",
+              {.layers = {},
+               .blocks = {.layers = 1, .heads = 4, .residual = true, .mlp_expansion = 4}}),
+          .weight_decay = 0.01,
+          .test_sequences = 1000,
+          .solved_accuracy = 0.99,
+          .stops_when_solved = true};
+}
+
 void add_once(std::vector<std::string>& names, const std::string& name) {
   if (std::ranges::find(names, name) == names.end()) names.push_back(name);
 }
@@ -144,6 +161,9 @@ const std::vector<Task>& all_tasks() {
       with(coreference_encoder_task(),
            encoders("coreference encoder", kCoreferenceEncoder, {0, 8, 32}, 3000)),
       with(hidden_verb_task(), hidden_verb_defaults()),
+      with(word_problem_task(WordGroup::kS3), word_problem_defaults(64, 1500)),
+      with(word_problem_task(WordGroup::kZ60), word_problem_defaults(128, 3000)),
+      with(word_problem_task(WordGroup::kA5), word_problem_defaults(128, 3000)),
       // As others have posed them, in their settings.
       with(first_symbol_task(), preset_by_name("first-token").settings),
       with(copy_all_task(), preset_by_name("copy-10k").settings),

@@ -350,9 +350,10 @@ TEST_F(RecallCommand, TrainsEveryTask) {
     chances[row.at("task")] = row.at("chance");
     pairs[row.at("task")] = row.at("pairs");
   }
-  // Two models each of our own five, of coreference in two set-ups and of hidden_verb. Of those of
-  // published settings copy_all has a GRU, mqar_8k and associative_recall have attention.
-  EXPECT_EQ(table("recall.csv").size(), 2u * (5 + 2 + 1) + 3);
+  // Two models each of our own five and of three word problems, of coreference in two set-ups and
+  // of hidden_verb. Of those of published settings copy_all has a GRU, mqar_8k and
+  // associative_recall have attention.
+  EXPECT_EQ(table("recall.csv").size(), 2u * (5 + 3 + 2 + 1) + 3);
   EXPECT_EQ(lengths["copy"], "52");
   EXPECT_EQ(lengths["mqar"], "32");
   EXPECT_EQ(chances["mqar"], "0.5");
@@ -362,7 +363,35 @@ TEST_F(RecallCommand, TrainsEveryTask) {
   EXPECT_EQ(pairs["copy"], "");
   std::set<std::string> by_gap;
   for (const auto& row : table("gap.csv")) by_gap.insert(row.at("task"));
-  EXPECT_EQ(by_gap, (std::set<std::string>{"mqar", "mqar_8k", "parity"}));
+  EXPECT_EQ(by_gap, (std::set<std::string>{"mqar", "mqar_8k", "parity", "word_problem",
+                                           "word_problem_a5", "word_problem_z60"}));
+}
+
+TEST_F(RecallCommand, PosesTheWordProblemInTheGroupAskedFor) {
+  const auto run_group = [&](std::vector<std::string> options) {
+    const std::vector<std::string> common = {"--model", "elman", "--distance", "4",
+                                             "--seeds", "1",     "--steps",    "2"};
+    options.insert(options.end(), common.begin(), common.end());
+    return run(options);
+  };
+  ASSERT_EQ(run_group({"--task", "word_problem", "--group", "a5"}), 0);
+  EXPECT_EQ(table("recall.csv").front().at("task"), "word_problem_a5");
+  EXPECT_EQ(std::stod(table("recall.csv").front().at("chance")), 1.0 / 60);
+  fs::remove_all(run_);
+  ASSERT_EQ(run_group({"--task", "word_problem", "--group", "s3"}), 0);
+  EXPECT_EQ(table("recall.csv").front().at("task"), "word_problem");
+  const auto error_of = [&](const std::vector<std::string>& options) {
+    try {
+      run_group(options);
+    } catch (const UsageError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_EQ(error_of({"--task", "word_problem", "--group", "s4"}),
+            "--group: 's4' is not allowed; expected one of s3, z60, a5");
+  EXPECT_EQ(error_of({"--task", "parity", "--group", "a5"}),
+            "--group: 'a5' is not allowed; expected nothing without --task word_problem");
 }
 
 TEST_F(RecallCommand, RegimesAndLayersAreRowsOfTheirOwn) {
