@@ -99,6 +99,7 @@ Task task_of(const std::string& name) {
   return {
       .name = name,
       .setup = "causal",
+      .evidence_for = EvidenceFor::kState,
       .distance_meaning = "sequence length",
       .vocabulary = order,
       .answers = order,

@@ -32,6 +32,7 @@ MEMORY, PAIRING, STATE = (
 WEIGHTS = "what attention's weights show"
 EVIDENCE = {
     "first_token": MEMORY, "adding": MEMORY, "copy": MEMORY, "parity": STATE, "mqar": PAIRING,
+    "word_problem": STATE, "word_problem_z60": STATE, "word_problem_a5": STATE,
     "coreference": MEMORY, "coreference encoder": WEIGHTS, "hidden_verb": WEIGHTS,
     "first_symbol": MEMORY, "copy_all": MEMORY, "mqar_8k": PAIRING, "associative_recall": PAIRING,
 }  # fmt: skip

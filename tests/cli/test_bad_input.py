@@ -34,7 +34,7 @@ OPTIONS = {
     "scaling": SWEEP,
     "list": SWEEP,
     "repeat": GRID | {"task": "names"},
-    "recall": {"task": "names", "setup": "names", "model": "names", "variant": "names",
+    "recall": {"task": "names", "group": "names", "setup": "names", "model": "names", "variant": "names",
                "distance": "integers", "regime": "names", "match": "names", "preset": "names",
                "gradient-steps": "integers", "pairs": "integers", "seeds": "integers", "seed": "integers from 0",
                "steps": "integers", "batch": "integers", "width": "integers",

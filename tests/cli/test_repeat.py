@@ -180,7 +180,7 @@ class Repeat(ProgramTest):
     def test_every_case_is_prepared_repeated_and_released(self):
         (listed,) = talk([{"do": "list"}])
         cases = listed["cases"]
-        self.assertEqual(len(cases), 4 * 2 * 2)
+        self.assertEqual(len(cases), 5 * 2 * 2)
         answers = talk([{"do": what, "case": case} for case in cases
                         for what in ("prepare", "repeat", "release")], "--min-time", "0.001")
         for case, prepared, sample, released in zip(cases, *[answers[i::3] for i in range(3)]):
@@ -250,7 +250,7 @@ class Repeat(ProgramTest):
             with self.subTest(request=request):
                 self.assertEqual(list(answer), ["error"])
                 self.assertIn(part, answer["error"])
-        self.assertEqual(len(answers[-1]["cases"]), 16)
+        self.assertEqual(len(answers[-1]["cases"]), 20)
 
     def test_a_request_that_is_no_utf8_is_an_error(self):
         process = subprocess.run([PROGRAM, "repeat"], input=b'{"do":"\xff"}\n{"do":"list"}\n',
