@@ -4,7 +4,6 @@
 #include <array>
 #include <stdexcept>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "core/bias.h"

@@ -182,7 +182,7 @@ ScanPlan plan_steps(const SequenceView<T>& y, int workers) {
 
 template <typename T>
 void scan_forward(const ThreadTeam& team, const ScanForward<T>& pass) {
-  const auto [B, T_, D] = std::tuple(pass.y.batch, pass.y.steps, pass.y.width);
+  const Index B = pass.y.batch, T_ = pass.y.steps, D = pass.y.width;
   const double flops = 2.0 * double(G * D) * double(pass.x.width) * double(B) * double(T_);
   const ScanPlan plan = plan_scan<T>({B, T_}, D, flops, team.concurrency());
   const UnitCut<T> cut{D, plan.unit_shares, kScanBlockVectors};

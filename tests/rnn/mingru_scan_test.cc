@@ -22,9 +22,9 @@ const std::pair<SequenceShape, Index> kCases[] = {
 TEST(MinGruScan, MatchesStepwise) {
   for (const Candidate candidate : {Candidate::kPositive, Candidate::kLinear}) {
     for (const auto& [shape, D] : kCases) {
-      const auto result_by = [&](MinGruKernel kernel) {
+      const auto result_by = [&, size = shape, width = D](MinGruKernel kernel) {
         return train_once(
-            *make_mingru<double>({.width = D, .kernel = kernel, .candidate = candidate}), shape);
+            *make_mingru<double>({.width = width, .kernel = kernel, .candidate = candidate}), size);
       };
       expect_equal_within_rounding(result_by(MinGruKernel::kScan),
                                    result_by(MinGruKernel::kStepwise), shape, D, "mingru");
