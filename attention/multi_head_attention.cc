@@ -9,7 +9,6 @@
 #include "attention/few_queries.h"
 #include "attention/rotary.h"
 #include "attention/scaled_dot_product.h"
-#include "core/eigen_view.h"
 #include "core/elementwise.h"
 #include "core/initialisers.h"
 #include "core/linear.h"
@@ -361,7 +360,7 @@ class MultiHeadAttention final : public SequenceLayer<T> {
 
   /// Blocks that lie behind each other.
   static void set_to_zero(BlockedMatrixView<T> heads) {
-    for (Index h = 0; h < heads.blocks; ++h) as_eigen(heads.block(h)).setZero();
+    for (Index h = 0; h < heads.blocks; ++h) set_zero(heads.block(h));
   }
 
   /// Turns heads of queries and keys, or of their gradients, where the layer has rotary positions.

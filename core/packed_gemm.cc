@@ -15,11 +15,6 @@ namespace {
 constexpr Index kGroupDepth = 512;
 constexpr Index kGroupPanels = 16;
 
-// Depth that one pass over a panel covers: 256 steps of 64 floats are 64 KiB, read from L2. With
-// half of it the panel would stay in L1, but C would be loaded and stored twice as often: 5 %
-// slower where the depth is long.
-constexpr Index kPassDepth = 256;
-
 // Rows of C in a task: a multiple of the register block's 6 and 12 rows, at most 96, and fewer
 // where there would be too few tasks to balance, down to 24.
 constexpr Index kTaskRows = 96;

@@ -12,16 +12,13 @@
 #include "core/embedding.h"
 #include "core/gemm.h"
 #include "core/initialisers.h"
+#include "rnn/each_sequence.h"
 #include "rnn/mingru_scan.h"
 
 namespace seqbench {
 namespace {
 
 constexpr Index G = kMinGruGates;
-
-// Below this many gate elements (some 10 µs of exponentials) waking the team for a pointwise pass
-// costs more than it gains.
-constexpr Index kSerialElements = 1 << 14;
 
 /// Workspace, as core/buffers.h says. S is T where all steps are needed at once, else 1.
 template <typename Buffer>
@@ -224,7 +221,7 @@ class MinGruLayer final : public SequenceLayer<T> {
     const Index D = width();
     gemm(team, step.x, weight(step.x.cols), step.gates, {.transpose_b = true}, bias());
     with_candidate(options_.candidate, [&](auto candidate) {
-      for_each_sequence(team, step.h.rows, [&](Index b) {
+      for_each_sequence(team, step.h.rows, G * D, [&](Index b) {
         const MatrixView<T> z = step.gates.row_block(b, 1).column_block(kMinGruZ * D, D);
         const MatrixView<T> c = step.gates.row_block(b, 1).column_block(kMinGruH * D, D);
         const bool starts = step.h_previous.data == nullptr;
@@ -268,7 +265,7 @@ class MinGruLayer final : public SequenceLayer<T> {
     for (Index t = loop.y.steps - 1; t >= 0; --t) {
       const MatrixView<T> da = loop.gates.step(t);
       with_candidate(options_.candidate, [&](auto candidate) {
-        for_each_sequence(team, B,
+        for_each_sequence(team, B, G * width(),
                           [&](Index b) { retreat<decltype(candidate)::value>(loop, t, b); });
       });
       gemm(team, da, weight(C), loop.dx.step(t));
@@ -291,15 +288,6 @@ class MinGruLayer final : public SequenceLayer<T> {
                                    .dh = dh_of(loop.y.batch).row(b),
                                    .sum_z = sums + kMinGruZ * D,
                                    .sum_h = sums + kMinGruH * D});
-  }
-
-  /// Calls body(b) for each sequence; over the team where the 2·D elements of each are worth it.
-  template <typename Body>
-  void for_each_sequence(const ThreadTeam& team, Index B, const Body& body) const {
-    const Index rows = B * G * width() < kSerialElements ? B : 1;  // of a task
-    team.for_each_task(B / rows, [&](Index task, int) {
-      for (Index b = task * rows; b < (task + 1) * rows; ++b) body(b);
-    });
   }
 
   struct Gradients {

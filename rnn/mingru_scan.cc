@@ -7,9 +7,6 @@ namespace {
 
 constexpr Index G = kMinGruGates;
 
-// Depth that one pass over a panel covers, as in core/packed_gemm.cc: 64 KiB of floats.
-constexpr Index kPassDepth = 256;
-
 template <typename T>
 constexpr Index kLine = 64 / Index(sizeof(T));  // elements of a cache line
 

@@ -9,6 +9,7 @@
 #include "core/elementwise.h"
 #include "core/gemm.h"
 #include "core/initialisers.h"
+#include "rnn/each_sequence.h"
 #include "rnn/elman.h"
 #include "rnn/gru.h"
 #include "rnn/lstm.h"
@@ -17,10 +18,6 @@
 
 namespace seqbench {
 namespace {
-
-// Below this many gate elements (some 10 µs of exponentials) waking the team for a pointwise pass
-// costs more than it gains.
-constexpr Index kSerialElements = 1 << 14;
 
 template <typename T, template <typename> class Cell>
 class RecurrentLayer final : public SequenceLayer<T> {
@@ -177,15 +174,6 @@ class RecurrentLayer final : public SequenceLayer<T> {
     return matrix_over(buffers_.dkept, batch, Cell<T>::kCarriesKept ? 1 : 0);
   }
 
-  /// Calls body(b) for each sequence; over the team where the G·D elements of each are worth it.
-  template <typename Body>
-  void for_each_sequence(const ThreadTeam& team, Index B, const Body& body) const {
-    const Index rows = B * G * width() < kSerialElements ? B : 1;  // of a task
-    team.for_each_task(B / rows, [&](Index task, int) {
-      for (Index b = task * rows; b < (task + 1) * rows; ++b) body(b);
-    });
-  }
-
   /// W_ih·x + b_ih of the rows that tokens share; none, where it stands in the gates' buffer.
   struct SharedInput {
     const Token* rows = nullptr;
@@ -244,7 +232,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
     const MatrixView<T> h = matrix_over(buffers_.h, y_t.rows, 1);
     const MatrixView<T> u = matrix_over(buffers_.u, y_t.rows, G);
     gemm(team, h, weight_hh(), u, {.transpose_b = true}, bias_hh());
-    for_each_sequence(team, y_t.rows, [&](Index b) {
+    for_each_sequence(team, y_t.rows, G * width(), [&](Index b) {
       Cell<T>::step({.units = width(),
                      .a = {gates_t.row(b), width()},
                      .u = {u.row(b), width()},
@@ -300,7 +288,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
     const MatrixView<T> du = matrix_over(buffers_.u, B, G);
     const MatrixView<T> dh = matrix_over(buffers_.dh, B, 1);
     const MatrixView<T> dkept = dkept_over(B);
-    for_each_sequence(team, B, [&](Index b) {
+    for_each_sequence(team, B, G * width(), [&](Index b) {
       Cell<T>::step_backward({.units = width(),
                               .h = loop.y.step(t).row(b),
                               .h_previous = h_previous.row(b),

@@ -37,7 +37,7 @@ std::string joined_numbers(const std::vector<Index>& values) {
 }  // namespace
 
 void add_grid_options(CommandLine& line, const std::string& default_lengths) {
-  line.option("model", "all", "comma list of elman, lstm, gru, mingru, attention, or all");
+  line.option("model", "all", "comma list of " + join(model_names()) + ", or all");
   line.option("kernel", "",
               "comma list of kernels (see seqbench list), applied to the models that have them; "
               "default: the fastest of each model");

@@ -139,8 +139,9 @@ def times_to_solve(rows, keys):
 
 def main_lines(rows, recall):
     """True for the rows of a model's main variants, each with a convolution or without, in the
-    model's main depth, where the task has them; for all rows where a model has none. `recall` is the table recall of the
-    same runs, which tells the depths of all tables; where it is empty, `rows` do."""
+    model's main depth, where the task has them; for all rows where a model has none. `recall` is
+    the table recall of the same runs, which tells the depths of all tables; where it is empty,
+    `rows` do."""
     keys = [key for key in (*EXPERIMENT, "model") if key in rows]
     depths = main_depths(rows if recall.empty else recall, keys)
     of_main_depth = rows[[*keys, "layers"]].merge(depths, how="left", indicator="found")["found"]
@@ -165,7 +166,8 @@ def main_depths(rows, keys):
     equal."""
     if "status" in rows:
         rows = rows[rows["status"] == "ok"]
-    depths = rows[is_main_variant(rows) & ~in_other_blocks(rows)].groupby([*keys, "layers"], as_index=False)
+    main = rows[is_main_variant(rows) & ~in_other_blocks(rows)]
+    depths = main.groupby([*keys, "layers"], as_index=False)
     depths = depths.agg(farthest=("train_distance", "max"), distances=("train_distance", "nunique"))
     for score in ("farthest", "distances"):
         depths = depths[depths[score] == depths.groupby(keys)[score].transform("max")]
