@@ -1,7 +1,7 @@
 // What one attention layer computed, kept for reading: of each sequence and head Q, K, V, the
 // scores S = Q·Kᵀ/√d_k and the weights P = softmax(S), by the formula of scaled_dot_product.h and
-// in double precision. And the means to ask what a weight is worth: keys can be hidden from every
-// query.
+// in double precision. And the means to ask what a weight is worth: keys can be hidden
+// from every query, or from one.
 #pragma once
 
 #include <vector>
@@ -20,8 +20,7 @@ struct AttentionMap {
 
 /// Given to the attention layers of a model, which then run the naive kernel.
 struct AttentionWatch {
-  std::vector<bool> hidden_keys;  // [B·T]: true for keys that no query sees; empty: none. A
-                                  // sequence must keep a key that each of its queries sees
+  HiddenKeys hidden;
   bool keeps_maps = true;
   std::vector<AttentionMap> maps;  // appended by every forward pass: layer by layer, in each B·H
                                    // of them

@@ -386,7 +386,7 @@ class MultiHeadAttention final : public SequenceLayer<T> {
             .k = qkv.block_range(H, H),
             .v = qkv.block_range(2 * H, H),
             .output = in_blocks(context(B * T_steps), d_k),
-            .hidden_keys = options_.watch != nullptr ? &options_.watch->hidden_keys : nullptr,
+            .hidden = options_.watch != nullptr ? &options_.watch->hidden : nullptr,
             .window = options_.window,
             .weight_multipliers = drops_weights() ? buffers_.weight_multipliers.data() : nullptr};
   }

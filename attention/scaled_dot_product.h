@@ -43,6 +43,14 @@ struct AttentionShape {
   bool causal = false;
 };
 
+/// Keys that are taken from the queries' sight, to ask what they are worth. A query must keep a key
+/// that it sees.
+struct HiddenKeys {
+  std::vector<bool> keys;   // [B·T]: true for those that are hidden; empty: none
+  std::vector<Index> from;  // [B]: in each sequence the one query that they are hidden from;
+                            // empty: from every query
+};
+
 /// Tensors are [B·T, H·d_k] with a block of columns for each head: sequence b in rows [b·T, (b +
 /// 1)·T) of every block. The blocks may be columns of one matrix (in_blocks) or matrices of their
 /// own (blocks_over), in which the fast kernel finds its rows side by side.
@@ -52,8 +60,7 @@ struct AttentionProblem {
   BlockedMatrixView<const T> q, k, v;
   BlockedMatrixView<T>
       output;  // O: assigned by forward, read by backward; must not overlap q, k, v
-  const std::vector<bool>* hidden_keys = nullptr;  // [B·T], naive only: true for keys that no query
-                                                   // sees; null or empty: none
+  const HiddenKeys* hidden = nullptr;  // naive only; null: none
   Index window = 0;  // naive only: query i sees keys j with |i − j| < window; 0: no bound
   const T* weight_multipliers = nullptr;  // [B·H, T, T], naive only: dropout's, O = (P ∘ M)·V,
                                           // with a workspace for training; null: none
@@ -84,7 +91,11 @@ T logit_scale(Index head_width) {
 template <typename T, typename Score>
 void hide_unseen_keys(const AttentionProblem<T>& problem, Index b, MatrixView<Score> scores) {
   constexpr Score kUnseen = -std::numeric_limits<Score>::infinity();
-  const bool hides = problem.hidden_keys != nullptr && !problem.hidden_keys->empty();
+  const HiddenKeys* const hidden = problem.hidden;
+  const auto hides_from = [&](Index i) {
+    if (hidden == nullptr || hidden->keys.empty()) return false;
+    return hidden->from.empty() || hidden->from[std::size_t(b)] == i;
+  };
   for (Index i = 0; i < scores.rows; ++i) {
     if (problem.shape.causal)
       std::fill(scores.row(i) + i + 1, scores.row(i) + scores.cols, kUnseen);
@@ -92,8 +103,9 @@ void hide_unseen_keys(const AttentionProblem<T>& problem, Index b, MatrixView<Sc
       std::fill_n(scores.row(i), std::max<Index>(i - w + 1, 0), kUnseen);
       std::fill(scores.row(i) + std::min(i + w, scores.cols), scores.row(i) + scores.cols, kUnseen);
     }
-    for (Index j = 0; hides && j < scores.cols; ++j) {
-      if ((*problem.hidden_keys)[std::size_t(b * scores.cols + j)]) scores(i, j) = kUnseen;
+    if (!hides_from(i)) continue;
+    for (Index j = 0; j < scores.cols; ++j) {
+      if (hidden->keys[std::size_t(b * scores.cols + j)]) scores(i, j) = kUnseen;
     }
   }
 }

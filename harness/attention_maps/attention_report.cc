@@ -139,12 +139,14 @@ void print_interventions(const Task& task, Index layers,
     std::printf("    %-44s %s\n", "sentences with more on the right noun",
                 of_weights(&WeightStatistics::outweighs_share).c_str());
   }
-  std::printf("  accuracy with this word hidden from every query in every layer\n");
+  std::printf("  accuracy with this word hidden in every layer, from every query or from one\n");
   for (std::size_t k = 0; k < results.front().interventions.size(); ++k) {
     const Intervention& intervention = results.front().interventions[k];
     std::string name = intervention.hidden;
     if (intervention.key_index)
       name += " (word " + std::to_string(*intervention.key_index + 1) + ")";
+    if (intervention.hidden_from != "all" && !intervention.hidden_from.empty())
+      name += " from " + intervention.hidden_from + " alone";
     std::printf("    %-44s %s\n", name.c_str(), over_models([k](const InterventionResult& r) {
                                                   return r.interventions[k].accuracy;
                                                 }).c_str());

@@ -47,12 +47,16 @@ void add_weights(const TrainingSettings& settings, const TaskBatch& batch,
   }
 }
 
-/// One word to hide: what it is called, and where it stands in a sequence.
+/// One word to hide: what it is called, where it stands in a sequence, and from whom.
 struct Hiding {
   std::string name;
   std::optional<Index> at;            // the same in all sequences
   std::function<Index(Index b)> key;  // in sequence b; none: nothing is hidden
+  bool from_asking_alone = false;     // else from all
 };
+
+/// The word that asks stands at the same place in every sequence of a batch.
+Index asking_index(const TaskBatch& batch) { return batch.answer_rows.front() % batch.shape.steps; }
 
 std::vector<Hiding> all_hidings(const Task& task, const TaskBatch& batch) {
   const auto fixed = [](const std::string& name, Index at) {
@@ -63,14 +67,18 @@ std::vector<Hiding> all_hidings(const Task& task, const TaskBatch& batch) {
   };
   const bool coreference = task.answers == kNouns;
   const auto nouns = [&task, &batch](Index b) { return nouns_of(task, batch, b); };
-  std::vector<Hiding> list = {{"nothing", std::nullopt, nullptr},
-                              {coreference ? "right noun" : "first noun",
-                               coreference ? std::nullopt : std::optional(kNounAt),
-                               [=](Index b) { return nouns(b).first; }},
-                              {coreference ? "other noun" : "second noun",
-                               coreference ? std::nullopt : std::optional(kOtherNounAt),
-                               [=](Index b) { return nouns(b).second; }},
-                              word(0)};
+  const Hiding noun{coreference ? "right noun" : "first noun",
+                    coreference ? std::nullopt : std::optional(kNounAt),
+                    [=](Index b) { return nouns(b).first; }};
+  const Hiding other{coreference ? "other noun" : "second noun",
+                     coreference ? std::nullopt : std::optional(kOtherNounAt),
+                     [=](Index b) { return nouns(b).second; }};
+  const auto edge = [](Hiding hiding) {
+    hiding.from_asking_alone = true;
+    return hiding;
+  };
+  std::vector<Hiding> list = {
+      {"nothing", std::nullopt, nullptr}, noun, other, edge(noun), edge(other), word(0)};
   if (coreference) {
     const Index it = batch.shape.steps - kItFromEnd;
     list.insert(list.end(),
@@ -98,13 +106,16 @@ InterventionResult intervene(const TrainingSettings& settings, Index sentences,
         batch);
     model.reserve(batch.shape, batch.answers(), team.size());
     const auto hidings = all_hidings(*settings.task, batch);
+    const Index asking = asking_index(batch);
+    const std::string asking_word = grammar_words()[std::size_t(batch.tokens[std::size_t(asking)])];
     result.interventions.resize(hidings.size());
     for (std::size_t k = 0; k < hidings.size(); ++k) {
       const Hiding& hiding = hidings[k];
-      watch.hidden_keys.assign(batch.tokens.size(), false);
+      watch.hidden.keys.assign(batch.tokens.size(), false);
       for (Index b = 0; hiding.key && b < count; ++b) {
-        watch.hidden_keys[std::size_t(b * batch.shape.steps + hiding.key(b))] = true;
+        watch.hidden.keys[std::size_t(b * batch.shape.steps + hiding.key(b))] = true;
       }
+      watch.hidden.from.assign(std::size_t(hiding.from_asking_alone ? count : 0), asking);
       watch.maps.clear();
       watch.keeps_maps = !hiding.key;
       model.forward(team, batch, Keep::kNothing);
@@ -112,6 +123,7 @@ InterventionResult intervene(const TrainingSettings& settings, Index sentences,
       Intervention& intervention = result.interventions[k];
       intervention.hidden = hiding.name;
       intervention.key_index = hiding.at;
+      if (hiding.key) intervention.hidden_from = hiding.from_asking_alone ? asking_word : "all";
       intervention.accuracy += double(std::ranges::count(model.right(), true));
     }
   }

@@ -1,5 +1,7 @@
 // What a weight of attention is worth: how often the word that asks weighs the right noun most, and
-// how much of the accuracy is lost when one word's key is hidden from every query in every layer.
+// how much of the accuracy is lost when one word's key is hidden in every layer, from every query
+// or from the word that asks alone. The first tells what the model needs, the second what it reads
+// there and not on the way over another word.
 // A weight is evidence for what a model uses only together with that loss: a layer can weigh a word
 // and make nothing of it, or find the answer where no weight points.
 #pragma once
@@ -19,6 +21,7 @@ struct Intervention {
   std::string hidden;              // "nothing", a word's part in the sentence, or the word itself
   std::optional<Index> key_index;  // where it stands, the same in all sentences; empty where it
                                    // stands now here, now there
+  std::string hidden_from;         // "all" words, or the one that asks; empty: nothing is hidden
   double accuracy = 0;
 };
 

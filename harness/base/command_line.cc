@@ -164,6 +164,15 @@ std::vector<Index> parse_integer_list(const std::string& option, const std::stri
   return values;
 }
 
+std::vector<double> parse_number_list(const std::string& option, const std::string& text,
+                                      double low, double high) {
+  std::vector<double> numbers;
+  for (const std::string& part : split(text, ',')) {
+    append_once(numbers, parse_number(option, part, low, high));
+  }
+  return numbers;
+}
+
 std::vector<std::string> parse_name_list(const std::string& option, const std::string& text,
                                          const std::vector<std::string>& allowed) {
   if (text == "all") return allowed;
@@ -321,6 +330,10 @@ Index CommandLine::integer(const std::string& name, Index low, Index high) const
 
 double CommandLine::number(const std::string& name, double low, double high) const {
   return parse_number(name, text(name), low, high);
+}
+
+std::vector<double> CommandLine::numbers(const std::string& name, double low, double high) const {
+  return parse_number_list(name, text(name), low, high);
 }
 
 std::vector<Index> CommandLine::integers(const std::string& name, Index low, Index high) const {

@@ -51,6 +51,10 @@ double parse_share(const std::string& option, const std::string& text, double lo
 std::vector<Index> parse_integer_list(const std::string& option, const std::string& text,
                                       Index low = 1, Index high = kLargestInteger);
 
+/// Comma list of finite numbers in [low, high], repeats dropped.
+std::vector<double> parse_number_list(const std::string& option, const std::string& text,
+                                      double low, double high);
+
 /// Comma list of names out of `allowed`, repeats dropped; "all" stands for all of them.
 std::vector<std::string> parse_name_list(const std::string& option, const std::string& text,
                                          const std::vector<std::string>& allowed);
@@ -87,6 +91,7 @@ class CommandLine {
 
   Index integer(const std::string& name, Index low = 1, Index high = kLargestInteger) const;
   double number(const std::string& name, double low, double high) const;
+  std::vector<double> numbers(const std::string& name, double low, double high) const;
   std::vector<Index> integers(const std::string& name, Index low = 1,
                               Index high = kLargestInteger) const;
   std::vector<std::string> names(const std::string& name,

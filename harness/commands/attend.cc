@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <numeric>
 #include <set>
 #include <tuple>
 
@@ -26,8 +27,9 @@
 namespace seqbench {
 
 const std::vector<std::string> kAttentionColumns = {
-    "run_id",      "sentence",  "seed",      "layers", "layer",  "head",  "query_index",
-    "query_token", "key_index", "key_token", "score",  "weight", "answer"};
+    "run_id",        "sentence", "seed",   "layers",      "learning_rate", "weight_decay",
+    "mlp_expansion", "layer",    "head",   "query_index", "query_token",   "key_index",
+    "key_token",     "score",    "weight", "answer"};
 
 const std::vector<std::string> kInterventionColumns = {"run_id",
                                                        "task",
@@ -36,9 +38,13 @@ const std::vector<std::string> kInterventionColumns = {"run_id",
                                                        "layers",
                                                        "heads",
                                                        "distance",
+                                                       "learning_rate",
+                                                       "weight_decay",
+                                                       "mlp_expansion",
                                                        "sentences",
                                                        "hidden",
                                                        "key_index",
+                                                       "hidden_from",
                                                        "accuracy",
                                                        "noun_weight",
                                                        "other_noun_weight",
@@ -63,6 +69,11 @@ void add_options(CommandLine& line) {
       "layers", "",
       "layers of the models to train, comma list (default: the task's; 2,1 for coreference)");
   line.option("steps", "", "training steps (default: the task's)");
+  line.option("learning-rate", "", "peak learning rates, comma list (default: the task's)");
+  line.option("weight-decay", "", "weight decays, comma list (default: the task's)");
+  line.option("mlp", "",
+              "hidden widths of the blocks' MLP ÷ width, comma list; 0: no MLP "
+              "(default: the task's)");
   line.option("explain", "", "word whose Q, K, V, scores and weights are printed");
   line.option("test-sentences", "500", "sentences behind interventions.csv");
   line.option("threads", "", "trainings side by side (default: all CPUs)");
@@ -122,17 +133,27 @@ bool reads(const Source& source, const Sentence& sentence) {
   return std::ranges::find(trained, sentence.distance) != trained.end();
 }
 
+/// What models have in common that differ in their seed alone.
+using Kind = std::tuple<const Task*, Index, Index, Index, double, double>;
+Kind kind_of(const TrainingSettings& settings) {
+  return {settings.task,          settings.distance,
+          settings.form.layers,   settings.form.mlp_expansion,
+          settings.learning_rate, settings.weight_decay.value_or(settings.defaults().weight_decay)};
+}
+
 /// Whether nothing tells the rows of two models apart.
 bool same_rows(const Source& one, const Source& other) {
   const auto identity = [](const TrainingSettings& settings) {
-    return std::tuple(settings.task, settings.form.layers, settings.distance, settings.seed);
+    return std::tuple(settings.task, settings.form.layers, settings.form.mlp_expansion,
+                      settings.distance, settings.seed);
   };
   return identity(one.settings) == identity(other.settings);
 }
 
 std::vector<Source> loaded_sources(const CommandLine& line,
                                    const std::vector<Sentence>& sentences) {
-  for (const std::string option : {"seeds", "seed", "layers", "steps"}) {
+  for (const std::string option :
+       {"seeds", "seed", "layers", "steps", "learning-rate", "weight-decay", "mlp"}) {
     if (line.given(option)) {
       throw UsageError("--" + option +
                        ": is for models to be trained; --model-file gives trained ones");
@@ -144,8 +165,8 @@ std::vector<Source> loaded_sources(const CommandLine& line,
     if (std::ranges::any_of(sources,
                             [&](const Source& other) { return same_rows(other, source); })) {
       refuse_option("model-file", path,
-                    "models that differ in task, layers, distance or seed, by which rows are told "
-                    "apart");
+                    "models that differ in task, layers, MLP, distance or seed, by which rows are "
+                    "told apart");
     }
     sources.push_back(std::move(source));
   }
@@ -158,36 +179,62 @@ std::vector<Source> loaded_sources(const CommandLine& line,
   return sources;
 }
 
+/// A copy of `settings` for each of the given values, which `set` puts in place; nothing given: as
+/// they are.
+template <typename Value, typename Set>
+std::vector<TrainingSettings> with_each(const std::vector<TrainingSettings>& settings,
+                                        const std::vector<Value>& values, const Set& set) {
+  if (values.empty()) return settings;
+  std::vector<TrainingSettings> all;
+  for (const TrainingSettings& one : settings) {
+    for (const Value& value : values) {
+      all.push_back(one);
+      set(all.back(), value);
+    }
+  }
+  return all;
+}
+
 std::vector<Source> sources_to_train(const CommandLine& line,
                                      const std::vector<Sentence>& sentences) {
-  const Index first_seed = line.integer("seed", 0), seeds = line.integer("seeds", 1, 10000);
+  const Index first_seed = line.integer("seed", 0);
+  std::vector<Index> seeds(std::size_t(line.integer("seeds", 1, 10000)));
+  std::iota(seeds.begin(), seeds.end(), first_seed);
+  const auto given = [&line](const std::string& option, const auto& read) {
+    using Values = decltype(read(option));
+    return line.given(option) ? read(option) : Values{};
+  };
+  const auto decays = given("weight-decay", [&](const auto& o) { return line.numbers(o, 0, 1e3); });
+  const auto widths = given("mlp", [&](const auto& o) { return line.integers(o, 0, 64); });
+  const auto rates =
+      given("learning-rate", [&](const auto& o) { return line.numbers(o, 1e-12, 1e3); });
+  const auto depths = given("layers", [&](const auto& o) { return line.integers(o, 1, 100); });
   std::vector<Source> sources;
   for (const Sentence& sentence : sentences) {
     if (std::ranges::any_of(sources, [&](const Source& s) { return reads(s, sentence); })) continue;
     const TaskDefaults& defaults = sentence.task->defaults;
-    const TrainingSettings trained = default_training(*sentence.task, nullptr, kAttendingModel);
-    std::vector<Index> mixture = defaults.attended_mixture;
-    if (!mixture.empty() && std::ranges::find(mixture, sentence.distance) == mixture.end()) {
+    TrainingSettings settings = default_training(*sentence.task, nullptr, kAttendingModel);
+    settings.variant = *find_variant(kAttendingModel, "learned");
+    settings.distance = sentence.distance;
+    settings.mixture = defaults.attended_mixture;
+    if (auto& mixture = settings.mixture;
+        !mixture.empty() && std::ranges::find(mixture, sentence.distance) == mixture.end()) {
       mixture.insert(std::ranges::upper_bound(mixture, sentence.distance), sentence.distance);
     }
-    std::vector<Index> depths = {trained.form.layers};
-    if (trained.form.layers > 1) depths.push_back(1);  // the contrast
-    if (line.given("layers")) depths = line.integers("layers", 1, 100);
-    for (const Index layers : depths) {
-      for (Index seed = first_seed; seed < first_seed + seeds; ++seed) {
-        TrainingSettings settings = trained;
-        settings.variant = *find_variant(kAttendingModel, "learned");
-        settings.distance = sentence.distance;
-        settings.mixture = mixture;
-        settings.seed = seed;
-        if (line.given("steps")) settings.training_steps = line.integer("steps");
-        settings.batch = defaults.batch;
-        settings.form.layers = layers;
-        settings.form.dropout = defaults.attended_dropout;
-        settings.measure_gradients = false;
-        sources.push_back({settings, nullptr});
-      }
-    }
+    if (line.given("steps")) settings.training_steps = line.integer("steps");
+    settings.batch = defaults.batch;
+    settings.form.dropout = defaults.attended_dropout;
+    settings.measure_gradients = false;
+    std::vector<Index> layers = depths;
+    if (layers.empty() && settings.form.layers > 1) layers = {settings.form.layers, 1};  // contrast
+
+    std::vector<TrainingSettings> all = {settings};
+    all = with_each(all, decays, [](TrainingSettings& s, double decay) { s.weight_decay = decay; });
+    all = with_each(all, widths, [](TrainingSettings& s, Index w) { s.form.mlp_expansion = w; });
+    all = with_each(all, rates, [](TrainingSettings& s, double rate) { s.learning_rate = rate; });
+    all = with_each(all, layers, [](TrainingSettings& s, Index depth) { s.form.layers = depth; });
+    all = with_each(all, seeds, [](TrainingSettings& s, Index seed) { s.seed = seed; });
+    for (TrainingSettings& one : all) sources.push_back({std::move(one), nullptr});
   }
   return sources;
 }
@@ -229,7 +276,21 @@ AttentionReading read_sentence(const Source& source, const Sentence& sentence,
   return reading;
 }
 
-std::vector<CsvRow> attention_rows(const AttentionReading& reading, const std::string& run_id) {
+/// The cells that tell how a model was trained, beside its seed. A file does not say at which rate
+/// and decay.
+CsvRow training_row(const Source& source) {
+  const TrainingSettings& settings = source.settings;
+  CsvRow row = {{"seed", settings.seed},
+                {"layers", settings.form.layers},
+                {"mlp_expansion", settings.form.mlp_expansion}};
+  if (source.file) return row;
+  row["learning_rate"] = settings.learning_rate;
+  row["weight_decay"] = settings.weight_decay.value_or(settings.defaults().weight_decay);
+  return row;
+}
+
+std::vector<CsvRow> attention_rows(const Source& source, const AttentionReading& reading,
+                                   const std::string& run_id) {
   const auto& words = reading.sentence->words;
   std::vector<CsvRow> rows;
   for (Index layer = 0; layer < reading.layers; ++layer) {
@@ -237,19 +298,19 @@ std::vector<CsvRow> attention_rows(const AttentionReading& reading, const std::s
       const AttentionMap& map = reading.map(layer, head);
       for (std::size_t i = 0; i < words.size(); ++i) {
         for (std::size_t j = 0; j < words.size(); ++j) {
-          rows.push_back({{"run_id", run_id},
-                          {"sentence", reading.sentence->text},
-                          {"seed", reading.seed},
-                          {"layers", reading.layers},
-                          {"layer", layer + 1},
-                          {"head", head + 1},
-                          {"query_index", Index(i)},
-                          {"query_token", words[i]},
-                          {"key_index", Index(j)},
-                          {"key_token", words[j]},
-                          {"score", map.scores.matrix()(Index(i), Index(j))},
-                          {"weight", map.weights.matrix()(Index(i), Index(j))},
-                          {"answer", reading.answer}});
+          CsvRow row = training_row(source);
+          row.insert({{"run_id", run_id},
+                      {"sentence", reading.sentence->text},
+                      {"layer", layer + 1},
+                      {"head", head + 1},
+                      {"query_index", Index(i)},
+                      {"query_token", words[i]},
+                      {"key_index", Index(j)},
+                      {"key_token", words[j]},
+                      {"score", map.scores.matrix()(Index(i), Index(j))},
+                      {"weight", map.weights.matrix()(Index(i), Index(j))},
+                      {"answer", reading.answer}});
+          rows.push_back(std::move(row));
         }
       }
     }
@@ -258,21 +319,26 @@ std::vector<CsvRow> attention_rows(const AttentionReading& reading, const std::s
 }
 
 /// The cells of interventions.csv that tell which model a row is of.
-CsvRow model_row(const TrainingSettings& settings) {
-  return {{"task", settings.task->name},  {"setup", settings.task->setup},
-          {"seed", settings.seed},        {"layers", settings.form.layers},
-          {"heads", settings.form.heads}, {"distance", settings.distance}};
+CsvRow model_row(const Source& source) {
+  const TrainingSettings& settings = source.settings;
+  CsvRow row = training_row(source);
+  row.insert({{"task", settings.task->name},
+              {"setup", settings.task->setup},
+              {"heads", settings.form.heads},
+              {"distance", settings.distance}});
+  return row;
 }
 
-std::vector<CsvRow> intervention_rows(const TrainingSettings& settings,
-                                      const InterventionResult& result, const std::string& run_id) {
+std::vector<CsvRow> intervention_rows(const Source& source, const InterventionResult& result,
+                                      const std::string& run_id) {
   std::vector<CsvRow> rows;
   for (const Intervention& intervention : result.interventions) {
-    CsvRow row = model_row(settings);
+    CsvRow row = model_row(source);
     row["run_id"] = run_id;
     row["sentences"] = result.sentences;
     row["hidden"] = intervention.hidden;
     if (intervention.key_index) row["key_index"] = *intervention.key_index;
+    row["hidden_from"] = intervention.hidden_from;
     row["accuracy"] = intervention.accuracy;
     if (rows.empty()) {  // nothing hidden
       row["noun_weight"] = result.weights.noun_weight;
@@ -298,8 +364,8 @@ class AttendTables {
     for (const auto& row : read_csv(attention_path_)) read_.insert(reading_identity(row));
   }
 
-  bool holds(const TrainingSettings& settings) const {
-    return finished_.contains(identity(as_text(model_row(settings), kInterventionColumns)));
+  bool holds(const Source& source) const {
+    return finished_.contains(identity(as_text(model_row(source), kInterventionColumns)));
   }
 
   void write(const std::vector<std::vector<CsvRow>>& readings,
@@ -315,10 +381,15 @@ class AttendTables {
  private:
   using Identity = std::vector<std::string>;
   static Identity identity(const CsvTable::value_type& row) {
-    return {row.at("task"), row.at("setup"), row.at("seed"), row.at("layers"), row.at("distance")};
+    return with_training({row.at("task"), row.at("setup"), row.at("distance")}, row);
   }
   static Identity reading_identity(const CsvTable::value_type& row) {
-    return {row.at("sentence"), row.at("seed"), row.at("layers")};
+    return with_training({row.at("sentence")}, row);
+  }
+  static Identity with_training(Identity identity, const CsvTable::value_type& row) {
+    for (const char* column : {"seed", "layers", "learning_rate", "weight_decay", "mlp_expansion"})
+      identity.push_back(row.at(column));
+    return identity;
   }
 
   std::filesystem::path attention_path_;
@@ -367,12 +438,12 @@ std::vector<Outcome> attend_all(const std::vector<Source>& sources,
     for (const Sentence& sentence : sentences) {
       if (!reads(source, sentence)) continue;
       outcome.readings.push_back(read_sentence(source, sentence, *watched));
-      rows.push_back(attention_rows(outcome.readings.back(), run_id));
+      rows.push_back(attention_rows(source, outcome.readings.back(), run_id));
     }
     outcome.interventions =
         intervene(source.settings, test_sentences, *watched->model, watched->watch);
     const std::lock_guard lock(mutex);
-    tables.write(rows, intervention_rows(source.settings, outcome.interventions, run_id));
+    tables.write(rows, intervention_rows(source, outcome.interventions, run_id));
     outcomes[std::size_t(k)] = std::move(outcome);
   };
   const auto workers =
@@ -381,25 +452,32 @@ std::vector<Outcome> attend_all(const std::vector<Source>& sources,
   return outcomes;
 }
 
-/// The first model of each kind shows its maps, the others their answers.
-void print_outcomes(const std::vector<Outcome>& outcomes, const std::string& word) {
-  using Kind = std::pair<const Task*, std::pair<Index, Index>>;  // task, distance and layers
+/// The first model of each kind shows its maps, the others their answers; where rates, decays or
+/// MLPs are compared, all of them what their weights are worth.
+void print_outcomes(const std::vector<Outcome>& outcomes, const CommandLine& line,
+                    const std::string& word) {
+  const bool compares =
+      line.given("learning-rate") || line.given("weight-decay") || line.given("mlp");
   std::map<Kind, std::vector<InterventionResult>> results;
-  std::vector<Kind> kinds;
+  std::vector<const TrainingSettings*> kinds;
   for (const Outcome& outcome : outcomes) {
     const TrainingSettings& settings = outcome.source->settings;
-    const Kind kind{settings.task, {settings.distance, settings.form.layers}};
-    const bool is_first = !results.contains(kind);
-    if (is_first) kinds.push_back(kind);
-    results[kind].push_back(outcome.interventions);
+    const bool is_first = !results.contains(kind_of(settings));
+    if (is_first) kinds.push_back(&settings);
+    results[kind_of(settings)].push_back(outcome.interventions);
     for (const AttentionReading& reading : outcome.readings) {
+      if (compares) continue;
       print_answer(reading);
       if (is_first) print_maps(reading);
       if (is_first && !word.empty()) print_explanation(reading, word);
     }
   }
-  for (const Kind& kind : kinds) {
-    print_interventions(*kind.first, kind.second.second, results.at(kind));
+  for (const TrainingSettings* settings : kinds) {
+    if (compares) {
+      const auto [task, distance, layers, mlp, rate, decay] = kind_of(*settings);
+      std::printf("\nlearning rate %g, weight decay %g, MLP × %td:", rate, decay, mlp);
+    }
+    print_interventions(*settings->task, settings->form.layers, results.at(kind_of(*settings)));
   }
 }
 
@@ -433,9 +511,9 @@ int attend_command(const std::vector<std::string>& arguments) {
   RunDirectory directory(line, {kAttentionFile, kInterventionFile});
   directory.refuse_other_options("attend", line, {"attend"});
   AttendTables tables(directory);
-  std::erase_if(sources, [&](const Source& source) { return tables.holds(source.settings); });
+  std::erase_if(sources, [&](const Source& source) { return tables.holds(source); });
   directory.record_command("attend", line);
-  print_outcomes(attend_all(sources, sentences, line, tables, directory.run_id()), word);
+  print_outcomes(attend_all(sources, sentences, line, tables, directory.run_id()), line, word);
   directory.record_end(0);
   std::printf("\n%s\n", directory.path().c_str());
   return 0;

@@ -1,9 +1,10 @@
 """Where attention lies in a sentence, and what hiding a word costs: charts and figures of
 attention.csv and interventions.csv.
 
-Each chart returns None where the runs hold nothing to draw. A sentence is shown as read by the
-model whose weights on the nouns are nearest to the median, or by that of the lowest seed where
-nothing tells it.
+Each chart returns None where the runs hold nothing to draw. A run may have trained its models in
+several settings (rates, weight decays, MLPs). A sentence is shown as read in the setting whose
+median weight on the nouns is the median of them, by the model nearest to that; or by that of the
+lowest seed where nothing tells it.
 """
 
 import altair as alt
@@ -12,9 +13,11 @@ import pandas as pd
 
 from plotting.derived import over_seeds
 from plotting.layout import gather, titled
-from plotting.naming import percent, plural, seeds_text
+from plotting.naming import percent, plural, seeds_text, span
 
 SENTENCE = ["run", "sentence", "layers"]
+# How a model was trained, beside its depth and seed.
+SETTING = ["learning_rate", "weight_decay", "mlp_expansion"]
 SUBTITLE = "small models trained on the grammar"
 # From word to word in arcs, in pixels.
 WORD_WIDTH = 64
@@ -139,9 +142,11 @@ def hidden_words(runs):
     rows = gathered(runs, "interventions")
     if rows.empty:
         return None
+    rows = rows.merge(typical_models(rows)[["run", "task", "layers", *SETTING]])
     rows = rows.assign(
         word=rows["hidden"] + rows["key_index"].map(
-            lambda index: "" if pd.isna(index) else f" (word {index + 1:.0f})"),
+            lambda index: "" if pd.isna(index) else f" (word {index + 1:.0f})")
+        + rows["hidden_from"].map(lambda word: "" if word in ("", "all") else f", from {word} alone"),
         place=rows.groupby(["run", "task", "layers", "distance", "seed"]).cumcount(),
     )  # fmt: skip
     keys = ["run", "task", "layers", "distance", "word", "place"]
@@ -173,18 +178,117 @@ def hidden_words(runs):
 
 
 def figures(run):
-    """The claim's lines: weights beside what hiding a word costs; of each sentence the weights of
-    the word that asks, and the answers behind them."""
+    """The claim's lines: weights beside what hiding a word costs, and in how many settings the two
+    agree; of each sentence the weights of the word that asks, and the answers behind them."""
     lines = []
     rows = gathered([run], "interventions")
-    for (task, layers), group in rows.groupby(["task", "layers"], sort=False):
+    uses = weight_and_use(rows)
+    typical = rows.merge(typical_models(rows)[["task", "layers", *SETTING]])
+    for (task, layers), group in typical.groupby(["task", "layers"], sort=False):
         lines.append(f"{task}, {plural(layers, 'layer')}: {weights_text(task, group)}; "
                      f"accuracy {hidden_text(task, group)}"
                      f" ({plural(group['seed'].nunique(), 'model')})")  # fmt: skip
-    readings = gathered([run], "attention")
-    for (sentence, layers), group in readings.groupby(["sentence", "layers"], sort=False):
+        of_kind = uses[(uses["task"] == task) & (uses["layers"] == layers)]
+        if len(of_kind) > 1:
+            lines.append(f"{task}, {plural(layers, 'layer')}: {settings_text(of_kind)}")
+    for (sentence, layers), group in shown_setting([run]).groupby(["sentence", "layers"], sort=False):
         lines.append(f"“{sentence}”, {plural(layers, 'layer')}: {sentence_text(group)}")
     return tuple(lines)
+
+
+def weight_and_use(rows):
+    """Of each setting, medians over its models: `weight`, what the word that asks gives the right
+    noun (of hidden_verb both together) in the last layer; `lost`, the share of its right answers
+    that a model loses when that noun (either, in the mean) is hidden from the asking word alone;
+    whether weight and use `agree`: both are half or more, or neither is. Only settings that answer
+    at least half of the test right; `answers` tells."""
+    keys = ["run", "task", "layers", *SETTING]
+    rows = rows.assign(
+        nouns=rows["noun_weight"]
+        + rows["other_noun_weight"].where(rows["task"] == "hidden_verb", 0),
+    )
+    whole = rows[rows["hidden"] == "nothing"][[*keys, "seed", "nouns", "accuracy"]]
+    counted = rows["hidden"].isin(["right noun", "first noun", "second noun"])
+    edges = rows[counted & ~rows["hidden_from"].isin(["", "all"])]
+    cut = edges.groupby([*keys, "seed"], as_index=False, dropna=False)["accuracy"].mean()
+    models = whole.merge(cut, on=[*keys, "seed"], suffixes=("", "_cut"))
+    models["lost"] = 1 - models["accuracy_cut"] / models["accuracy"].where(models["accuracy"] > 0)
+    table = models.groupby(keys, as_index=False, dropna=False, sort=False).agg(
+        weight=("nouns", "median"),
+        lost=("lost", "median"),
+        accuracy=("accuracy", "median"),
+        seeds=("seed", "nunique"),
+    )
+    return table.assign(
+        answers=table["accuracy"] >= 0.5,
+        agree=(table["weight"] >= 0.5) == (table["lost"] >= 0.5),
+    )
+
+
+def settings_text(table):
+    """In how many of several settings the weight on the noun says what is used."""
+    answering = table[table["answers"]]
+    if answering.empty:
+        return f"in none of {len(table)} settings do the models answer"
+    weights, lost = answering["weight"], answering["lost"]
+    left_out = len(table) - len(answering)
+    return (
+        f"{len(answering)} settings ({settings_named(table)}), medians of"
+        f" {plural(answering['seeds'].max(), 'model')} each: weight {percent(weights.min())} to"
+        f" {percent(weights.max())}, median {percent(weights.median())}; cutting that edge alone costs"
+        f" {percent(lost.min())} to {percent(lost.max())} of the answers, median"
+        f" {percent(lost.median())}; weight and use agree (both at least half, or neither) in"
+        f" {int(answering['agree'].sum())} of {len(answering)}"
+        + (f"; {left_out} more do not answer" if left_out else "")
+    )
+
+
+def settings_named(table):
+    """"rates 0.001 to 0.01, weight decay 0 to 1, MLP × 1 to 4" of what differs among settings."""
+    names = {"learning_rate": "rates ", "weight_decay": "weight decay ", "mlp_expansion": "MLP × "}
+    return ", ".join(
+        f"{name}{span(table[column].dropna())}"
+        for column, name in names.items()
+        if table[column].nunique() > 1
+    )
+
+
+def weight_against_use(runs):
+    """A point a setting: the weight on the noun against what cutting that one edge costs."""
+    rows = gathered(runs, "interventions")
+    table = weight_and_use(rows) if not rows.empty else rows
+    if len(table) < 3 or table.groupby(["run", "task", "layers"]).size().max() < 3:
+        return None
+    table = table[table["answers"]].assign(
+        depth=table["layers"].map(lambda layers: plural(layers, "layer")),
+        agreement=table["agree"].map({True: "agree", False: "do not agree"}),
+    )
+    charts = []
+    for (run, task), group in table.groupby(["run", "task"], sort=False):
+        base = alt.Chart(group)
+        points = base.mark_point(size=70, filled=False, strokeWidth=1.8).encode(
+            x=alt.X("weight:Q", title="weight on the noun", scale=alt.Scale(domain=[0, 1]),
+                    axis=alt.Axis(format=".0%")),
+            y=alt.Y("lost:Q", title="answers lost when only that edge is cut",
+                    scale=alt.Scale(domain=[-0.05, 1]), axis=alt.Axis(format=".0%")),
+            color=alt.Color("agreement:N", title="weight and use",
+                            scale=alt.Scale(domain=["agree", "do not agree"],
+                                            range=["#0072B2", "#D55E00"])),
+            shape=alt.Shape("depth:N", title="model"),
+            tooltip=["weight", "lost", "accuracy", "layers", *SETTING, "seeds"],
+        )  # fmt: skip
+        middle = alt.Chart(pd.DataFrame({"half": [0.5]})).mark_rule(strokeDash=[4, 4], color="#888888")
+        title = f"{run}: {task}" if len(runs) > 1 else task
+        charts.append(
+            (middle.encode(x="half:Q") + middle.encode(y="half:Q") + points).properties(
+                width=260, height=260, title=title
+            )
+        )
+    return titled(
+        alt.concat(*charts, columns=2),
+        "Does the weight tell what is used?",
+        f"a point a setting, median of {seeds_text(table)}; small models trained on the grammar",
+    )
 
 
 # How many of a sentence's words are named with their weight.
@@ -228,11 +332,16 @@ def hidden_text(task, rows):
     """Median accuracy with nothing hidden, then with either noun; the lowest of all models with a
     word that carries nothing."""
     nouns = ["right noun", "other noun"] if task == "coreference" else ["first noun", "second noun"]
-    by_word = rows.groupby("hidden")["accuracy"].median()
+    from_all = rows[rows["hidden_from"].isin(["", "all"])]
+    by_word = from_all.groupby("hidden")["accuracy"].median()
     parts = [percent(by_word["nothing"])]
-    shown = [noun for noun in nouns if noun in by_word]
-    parts += [f"{percent(by_word[noun])} with the {noun} hidden" for noun in shown]
-    others = rows.loc[~rows["hidden"].isin([*CONTENT, *nouns]), "accuracy"]
+    parts += [f"{percent(by_word[noun])} with the {noun} hidden" for noun in nouns if noun in by_word]
+    cut = rows[~rows["hidden_from"].isin(["", "all"]) & rows["hidden"].isin(nouns)]
+    parts += [
+        f"{percent(group['accuracy'].median())} with the {noun} hidden from “{word}” alone"
+        for (noun, word), group in cut.groupby(["hidden", "hidden_from"], sort=False)
+    ]
+    others = from_all.loc[~from_all["hidden"].isin([*CONTENT, *nouns]), "accuracy"]
     if len(others):
         parts.append(f"at least {percent(others.min())} with any function word")
     return ", ".join(parts)
@@ -244,29 +353,52 @@ def gathered(runs, name):
 
 def shown_readings(runs):
     """The rows of attention.csv of one model for each sentence."""
-    rows = gathered(runs, "attention")
-    asks_it = (rows["query_token"].str.lower() == "it").groupby(rows["sentence"]).transform("any")
-    rows["task"] = np.where(asks_it, "coreference", "hidden_verb")
-    typical = rows.merge(typical_seeds(runs), on=["run", "task", "layers"], how="left")["typical"]
-    is_typical = rows["seed"] == typical.to_numpy()
+    rows = shown_setting(runs)
+    typical = typical_models(gathered(runs, "interventions"))
+    keys = ["run", "task", "layers", *SETTING]
+    chosen = rows[keys].merge(typical, on=keys, how="left")["typical"]
+    is_typical = rows["seed"] == chosen.to_numpy()
     lowest = rows["seed"] == rows.groupby(SENTENCE)["seed"].transform("min")
     has_typical = is_typical.groupby([rows[name] for name in SENTENCE]).transform("any")
     return rows[is_typical.where(has_typical, lowest)]
 
 
-def typical_seeds(runs):
-    """Of each run, task and depth the seed whose weights on the nouns that count (the right one, or
-    both of a hidden verb) are nearest to their medians, the lowest of several."""
-    rows = gathered(runs, "interventions")
+def shown_setting(runs):
+    """The rows of attention.csv of all models of one setting for each sentence: of the typical one,
+    or of the first where nothing tells it."""
+    rows = gathered(runs, "attention")
+    asks_it = (rows["query_token"].str.lower() == "it").groupby(rows["sentence"]).transform("any")
+    rows["task"] = np.where(asks_it, "coreference", "hidden_verb")
+    typical = typical_models(gathered(runs, "interventions"))
+    keys = ["run", "task", "layers", *SETTING]
+    found = rows[keys].merge(typical[keys], on=keys, how="left", indicator="found")["found"]
+    of_typical = pd.Series((found == "both").to_numpy(), index=rows.index)
+    number = rows.groupby(SETTING, dropna=False, sort=False).ngroup()
+    of_first = number == number.groupby([rows[name] for name in SENTENCE]).transform("min")
+    has_typical = of_typical.groupby([rows[name] for name in SENTENCE]).transform("any")
+    return rows[of_typical.where(has_typical, of_first)]
+
+
+def typical_models(rows):
+    """Of interventions.csv, for each run, task and depth: the setting whose median weight on the
+    nouns that count (the right one, or both of a hidden verb) is the median of all settings, the
+    lower of two; and as `typical` the seed in it that is nearest to its median, the lowest of
+    several."""
+    kinds = ["run", "task", "layers"]
     rows = rows[rows["hidden"] == "nothing"].sort_values("seed")
-    keys = ["run", "task", "layers"]
-    weights = rows[["noun_weight", "other_noun_weight"]]
-    medians = weights.groupby([rows[key] for key in keys]).transform("median")
-    away = (weights - medians).abs()
-    counts = rows["task"] == "hidden_verb"
-    away = away["noun_weight"] + away["other_noun_weight"].where(counts, 0)
-    nearest = away.groupby([rows[key] for key in keys]).idxmin()
-    return rows.loc[nearest, [*keys, "seed"]].rename(columns={"seed": "typical"})
+    both = rows["other_noun_weight"].where(rows["task"] == "hidden_verb", 0)
+    rows = rows.assign(nouns=rows["noun_weight"] + both)
+    settings = rows.groupby([*kinds, *SETTING], as_index=False, dropna=False, sort=False)
+    medians = settings["nouns"].median().sort_values("nouns", kind="stable")
+    place = medians.groupby(kinds).cumcount()
+    count = medians.groupby(kinds)["nouns"].transform("size")
+    typical = medians[place == (count - 1) // 2][[*kinds, *SETTING]]
+    rows = rows.merge(typical, on=[*kinds, *SETTING])
+    middle = rows.groupby(kinds)[["noun_weight", "other_noun_weight"]].transform("median")
+    away = (rows[["noun_weight", "other_noun_weight"]] - middle).abs()
+    away = away["noun_weight"] + away["other_noun_weight"].where(rows["task"] == "hidden_verb", 0)
+    nearest = rows.loc[away.groupby([rows[key] for key in kinds]).idxmin()]
+    return nearest[[*kinds, *SETTING, "seed"]].rename(columns={"seed": "typical"})
 
 
 def asking_index(rows):

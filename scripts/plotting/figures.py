@@ -185,6 +185,18 @@ PLOTS = (
         draw=attention.hidden_words,
         by_setting=False,
     ),
+    Plot(
+        "weight-against-use",
+        "Does the weight tell what is used?",
+        "A point a setting (learning rate, weight decay, MLP, depth): how much weight the word that"
+        " asks gives the noun in the last layer, against the share of right answers that is lost when"
+        " only this edge is cut, from the noun to the word that asks, in every layer. Points above the"
+        " middle on one axis and below it on the other are models whose weights do not show what they"
+        " use. Runs of one setting have no such picture.",
+        files=("interventions.csv",),
+        draw=attention.weight_against_use,
+        by_setting=False,
+    ),
 )
 
 

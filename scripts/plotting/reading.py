@@ -50,6 +50,7 @@ COLUMNS = {
     ).split(),
 }
 
+TRAINED_AS = dict.fromkeys(("learning_rate", "weight_decay", "mlp_expansion"), float("nan"))
 # Columns that files of earlier versions lack, and what their rows would have there.
 ADDED_LATER = {
     "recall": {
@@ -63,11 +64,13 @@ ADDED_LATER = {
         "train_distance": float("inf"), "block": "",
     },
     "gap": {"preset": "", "layers": 1, "block": ""},
+    "attention": TRAINED_AS,
+    "interventions": {**TRAINED_AS, "hidden_from": "all"},
 }
 
 TEXT_COLUMNS = (
     "run_id case_id model kernel pass causal status reason baseline_model baseline_kernel variable "
-    "task setup regime variant stage preset mixture sentence query_token key_token answer hidden solved outcome "
+    "task setup regime variant stage preset mixture sentence query_token key_token answer hidden hidden_from solved outcome "
     "block"
 ).split()
 

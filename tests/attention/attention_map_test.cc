@@ -15,7 +15,7 @@ struct KernelRun {
 };
 
 /// The naive kernel's output, and the problem for maps.
-KernelRun run_naive(const AttentionData<float>& data, const std::vector<bool>& hidden_keys) {
+KernelRun run_naive(const AttentionData<float>& data, const HiddenKeys& hidden) {
   KernelRun run{.o = Tensor<float>({data.shape.batch * data.shape.steps, data.width()}),
                 .problem = {}};
   const Index d_k = data.shape.head_width;
@@ -24,7 +24,7 @@ KernelRun run_naive(const AttentionData<float>& data, const std::vector<bool>& h
                  .k = in_blocks(data.part(1), d_k),
                  .v = in_blocks(data.part(2), d_k),
                  .output = in_blocks(run.o.matrix(), d_k),
-                 .hidden_keys = &hidden_keys};
+                 .hidden = &hidden};
   auto workspace = allocate<float>(naive_workspace(data.shape, Pass::kForward, 1));
   naive_forward(ThreadTeam(), run.problem, workspace);
   return run;
@@ -33,8 +33,8 @@ KernelRun run_naive(const AttentionData<float>& data, const std::vector<bool>& h
 TEST(AttentionMap, ItsWeightsAndValuesMakeTheKernelsOutput) {
   const AttentionShape shape{.batch = 2, .steps = 7, .heads = 2, .head_width = 3, .causal = true};
   const auto data = random_attention<float>(shape, 1);
-  std::vector<bool> hidden(14);
-  hidden[7 + 2] = true;
+  HiddenKeys hidden{.keys = std::vector<bool>(14), .from = {}};
+  hidden.keys[7 + 2] = true;
   const KernelRun run = run_naive(data, hidden);
   const double bound = attention_bounds(data).o;
   for (Index b = 0; b < 2; ++b) {
@@ -51,8 +51,8 @@ TEST(AttentionMap, ItsWeightsAndValuesMakeTheKernelsOutput) {
 TEST(AttentionMap, AHiddenKeyHasNoWeightInItsSequenceAlone) {
   const AttentionShape shape{.batch = 2, .steps = 4, .heads = 1, .head_width = 2};
   const auto data = random_attention<float>(shape, 2);
-  std::vector<bool> hidden(8);
-  hidden[4 + 1] = true;
+  HiddenKeys hidden{.keys = std::vector<bool>(8), .from = {}};
+  hidden.keys[4 + 1] = true;
   const KernelRun run = run_naive(data, hidden);
   for (Index b = 0; b < 2; ++b) {
     const AttentionMap map = attention_map(run.problem, b, 0);
@@ -68,8 +68,8 @@ TEST(AttentionMap, AHiddenKeyHasNoWeightInItsSequenceAlone) {
 TEST(AttentionMap, TheOutputDoesNotDependOnAHiddenKey) {
   const AttentionShape shape{.batch = 1, .steps = 5, .heads = 1, .head_width = 4};
   auto data = random_attention<float>(shape, 3);
-  std::vector<bool> hidden(5);
-  hidden[3] = true;
+  HiddenKeys hidden{.keys = std::vector<bool>(5), .from = {}};
+  hidden.keys[3] = true;
   const KernelRun before = run_naive(data, hidden);
   const auto projection = data.projection.matrix();
   for (Index j = data.width(); j < 3 * data.width(); ++j) projection(3, j) += 1;  // its K and V

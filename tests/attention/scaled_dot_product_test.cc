@@ -29,10 +29,10 @@ TEST(HeadOf, IsTheWindowOfOneSequenceAndHead) {
 }
 
 /// The 3×3 scores of sequence b, 1 each, that are left after hiding.
-std::vector<int> seen_keys(bool causal, const std::vector<bool>* hidden, Index b) {
+std::vector<int> seen_keys(bool causal, const HiddenKeys* hidden, Index b) {
   AttentionProblem<double> problem;
   problem.shape = {.batch = 2, .steps = 3, .heads = 1, .head_width = 1, .causal = causal};
-  problem.hidden_keys = hidden;
+  problem.hidden = hidden;
   Tensor<float> scores({3, 3});
   std::ranges::fill(scores.values(), 1.0f);
   hide_unseen_keys(problem, b, scores.matrix());
@@ -50,11 +50,18 @@ TEST(HideUnseenKeys, HidesLaterKeysOfCausalAttentionAlone) {
 }
 
 TEST(HideUnseenKeys, HidesTheGivenKeysOfTheSequence) {
-  const std::vector<bool> hidden{true, false, false, false, true, false}, none;
+  const HiddenKeys none;
+  const HiddenKeys hidden{.keys = {true, false, false, false, true, false}, .from = {}};
   EXPECT_EQ(seen_keys(false, &none, 1), (std::vector<int>{1, 1, 1, 1, 1, 1, 1, 1, 1}));
   EXPECT_EQ(seen_keys(false, &hidden, 0), (std::vector<int>{0, 1, 1, 0, 1, 1, 0, 1, 1}));
   EXPECT_EQ(seen_keys(false, &hidden, 1), (std::vector<int>{1, 0, 1, 1, 0, 1, 1, 0, 1}));
   EXPECT_EQ(seen_keys(true, &hidden, 1), (std::vector<int>{1, 0, 0, 1, 0, 0, 1, 0, 1}));
+}
+
+TEST(HideUnseenKeys, HidesThemFromTheOneQueryOfEachSequence) {
+  const HiddenKeys hidden{.keys = {true, false, false, false, true, false}, .from = {2, 0}};
+  EXPECT_EQ(seen_keys(false, &hidden, 0), (std::vector<int>{1, 1, 1, 1, 1, 1, 0, 1, 1}));
+  EXPECT_EQ(seen_keys(false, &hidden, 1), (std::vector<int>{1, 0, 1, 1, 1, 1, 1, 1, 1}));
 }
 
 }  // namespace

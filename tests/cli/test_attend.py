@@ -63,9 +63,11 @@ class Attend(ProgramTest):
         self.assertEqual(process.returncode, 0, process.stderr)
         self.assertIn("query, key and value of \"it\"", process.stdout)
         for name in ("attention.csv", "interventions.csv"):
-            rows = [[{**row, "run_id": ""} for row in read_csv(out / name)]
-                    for out in (trained, loaded)]
+            # A model's file does not say how it was trained.
+            unknown = {"run_id": "", "learning_rate": "", "weight_decay": ""}
+            rows = [[row | unknown for row in read_csv(out / name)] for out in (trained, loaded)]
             self.assertEqual(rows[0], rows[1])
+            self.assertEqual({row["learning_rate"] for row in read_csv(loaded / name)}, {""})
 
     def test_a_mixture_of_distances_reads_each_of_them(self):
         saved, out = self.folder / "saved", self.folder / "run"
@@ -105,6 +107,29 @@ class Attend(ProgramTest):
         self.assertEqual(tables[0], tables[1])
         self.assertEqual(len(tables[0]), 2 * (2 + 1) * 121)
 
+    def test_settings_are_compared_each_with_its_rows(self):
+        out = self.folder / "run"
+        options = [*TINY, "--layers", "1", "--seeds", "2", "--learning-rate", "1e-3,1e-2",
+                   "--weight-decay", "0,1", "--mlp", "0,4", "--out", out]
+        process = run(*options)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertIn("learning rate 0.001, weight decay 0, MLP × 4", process.stdout)
+        self.assertIn("right noun from it alone", process.stdout)
+        rows = read_csv(out / "interventions.csv")
+        whole = [row for row in rows if row["hidden"] == "nothing"]
+        told = {(row["learning_rate"], row["weight_decay"], row["mlp_expansion"], row["seed"])
+                for row in whole}
+        self.assertEqual(told, {(rate, decay, mlp, seed) for rate in ("0.001", "0.01")
+                                for decay in ("0", "1") for mlp in ("0", "4")
+                                for seed in ("1", "2")})
+        self.assertEqual(len(whole), 16)
+        # Eight settings, one seed: other weights each.
+        self.assertEqual(len({row["noun_weight"] for row in whole if row["seed"] == "1"}), 8)
+        self.assertEqual({row["hidden_from"] for row in rows}, {"", "all", "it"})
+        self.assertEqual(len(read_csv(out / "attention.csv")), 16 * 11 * 11)
+        run(*options, "--resume")
+        self.assertEqual(read_csv(out / "interventions.csv"), rows)
+
     def test_a_sentence_that_is_given_twice_has_its_rows_once(self):
         out = self.folder / "run"
         process = run(*TINY, "--sentence", f"{SAT}; {SAT};", "--layers", "1", "--out", out)
@@ -140,6 +165,8 @@ class BadInput(ProgramTest):
             (["--test-sentences", "0"], ["--test-sentences"]),
             (["--model-file", "/nonexistent.safetensors"], ["--model-file", "/nonexistent"]),
             (["--model-file", "x.safetensors", "--seeds", "2"], ["--seeds", "--model-file"]),
+            (["--model-file", "x.safetensors", "--mlp", "2"], ["--mlp", "--model-file"]),
+            (["--weight-decay", "0,-1"], ["--weight-decay", "'-1'"]),
         ]:
             with self.subTest(options=options):
                 process = run("attend", *options, cwd=self.folder)

@@ -730,6 +730,49 @@ class CommandLine(RunFolder):
             for word, percent in (("cat", "50%"), ("mat", "40%")):
                 self.assertRegex(svg, f"key_token: {word}.*text: {percent}|>{percent}</text>")
 
+    def test_of_several_settings_the_median_one_is_shown_and_agreement_is_counted(self):
+        """Three rates, three models each: weight and use are low, high beside low, and high."""
+        settings = {0.1: (0.1, 0.9), 0.2: (0.6, 0.8), 0.3: (0.9, 0.2)}  # weight, accuracy when cut
+        self.write(
+            "attention.csv",
+            ATTENTION_HEADER + ",learning_rate,weight_decay,mlp_expansion",
+            *(f"r,it there,{seed},1,1,1,0,it,1,there,0,0.5,rate{rate} seed{seed},{rate},0,1"
+              for rate in settings for seed in (1, 2, 3)),
+        )  # fmt: skip
+        rows = []
+        for rate, (weight, cut) in settings.items():
+            for seed in (1, 2, 3):
+                shifted = weight + (2 - seed) / 100  # least of seed 3, median of seed 2
+                for hidden, origin, accuracy in (("nothing", "", 1), ("right noun", "all", 0),
+                                                 ("right noun", "it", cut)):  # fmt: skip
+                    told = f"{shifted},0,1,1" if hidden == "nothing" else ",,,"
+                    rows.append(f"r,coreference,encoder,{seed},1,1,0,500,{hidden},,{accuracy},{told},"
+                                f"{origin},{rate},0,1")  # fmt: skip
+        self.write(
+            "interventions.csv",
+            INTERVENTIONS_HEADER + ",hidden_from,learning_rate,weight_decay,mlp_expansion",
+            *rows,
+        )
+        run = read_run(self.folder)
+        self.assertEqual(list(attention.shown_readings([run])["answer"]), ["rate0.2 seed2"])
+        uses = attention.weight_and_use(run.table("interventions").assign(run="r"))
+        self.assertEqual([round(lost, 9) for lost in uses["lost"]], [0.1, 0.2, 0.8])
+        self.assertEqual(list(uses["agree"]), [True, False, True])
+        self.assertIn(
+            "coreference, 1 layer: 3 settings (rates 0.1 to 0.3), medians of 3 models each: weight 10 %"
+            " to 90 %, median 60 %; cutting that edge alone costs 10 % to 80 % of the answers, median"
+            " 20 %; weight and use agree (both at least half, or neither) in 2 of 3",
+            self.figures(5).splitlines(),
+        )
+        self.assertIn("80 % with the right noun hidden from “it” alone", self.figures(5))
+        self.assertEqual(self.plot(self.folder)[0], 0)
+        svg = (self.folder / "weight-against-use.svg").read_text(encoding="utf-8")
+        self.assertIn("coreference", svg)
+        # A setting that does not answer says nothing of weights.
+        worse = [row.replace(",,1,0.9", ",,0.4,0.9") for row in rows]
+        self.write("interventions.csv", INTERVENTIONS_HEADER + ",hidden_from,learning_rate,weight_decay,mlp_expansion", *worse)
+        self.assertIn("in 1 of 2; 1 more do not answer", self.figures(5))
+
     def test_a_variant_that_is_the_only_one_left_is_named(self):
         header = RECALL_HEADER + ",seconds_to_solve,solved"
         rows = [recall_row("lstm", variant, distance) + end for distance in (8, 16)

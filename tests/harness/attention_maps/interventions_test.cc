@@ -45,8 +45,16 @@ TEST(Intervene, HidingTheRightNounCostsTheAnswerAndHidingTheOtherNothing) {
   EXPECT_GT(result.interventions[0].accuracy, 0.9);
   EXPECT_EQ(result.interventions[1].hidden, "right noun");
   EXPECT_LT(result.interventions[1].accuracy, 0.3);
+  EXPECT_EQ(result.interventions[1].hidden_from, "all");
   EXPECT_EQ(result.interventions[2].hidden, "other noun");
   EXPECT_GT(result.interventions[2].accuracy, 0.9);
+  // "it" alone does not see the right noun: words that saw it can still tell, if at all.
+  EXPECT_EQ(result.interventions[3].hidden, "right noun");
+  EXPECT_EQ(result.interventions[3].hidden_from, "it");
+  EXPECT_GE(result.interventions[3].accuracy, result.interventions[1].accuracy);
+  EXPECT_EQ(result.interventions[4].hidden, "other noun");
+  EXPECT_EQ(result.interventions[4].hidden_from, "it");
+  EXPECT_GT(result.interventions[4].accuracy, 0.9);
   // What cannot be seen cannot be told from any of its class: 1 in 12 at most, but for luck.
   for (const Intervention& one : result.interventions) {
     EXPECT_TRUE(one.accuracy >= 0 && one.accuracy <= 1) << one.hidden;
@@ -64,6 +72,16 @@ TEST(Intervene, WeightsOfAnUntrainedModelAreSharesOfOne) {
       EXPECT_NEAR(weights.outweighs_share, 0.5, 0.2);
     }
   }
+}
+
+// One layer has no detour: hiding a noun from the word that asks is hiding it from all.
+TEST(Intervene, InOneLayerTheEdgeIsTheKey) {
+  TrainingSettings settings = small("coreference", 300);
+  settings.form.layers = 1;
+  const InterventionResult result = after_training(settings);
+  EXPECT_EQ(result.interventions[1].accuracy, result.interventions[3].accuracy);
+  EXPECT_EQ(result.interventions[2].accuracy, result.interventions[4].accuracy);
+  EXPECT_LT(result.interventions[1].accuracy, result.interventions[0].accuracy);
 }
 
 using ModelFile = FolderTest;

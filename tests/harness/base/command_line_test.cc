@@ -56,6 +56,13 @@ TEST(Number, RefusesNonFiniteAndOutOfRange) {
   }
 }
 
+TEST(NumberList, IsInTheOrderGivenWithoutRepeats) {
+  EXPECT_EQ(parse_number_list("rate", "1e-2,0,0.01,3", 0, 3), (std::vector<double>{1e-2, 0, 3}));
+  for (const char* text : {"", "1,", ",1", "1,4", "1,nan", "1;2"}) {
+    EXPECT_THROW(parse_number_list("rate", text, 0, 3), UsageError) << '"' << text << '"';
+  }
+}
+
 TEST(Share, IsAPercentageOrAFraction) {
   EXPECT_DOUBLE_EQ(parse_share("precision", "2%", 0.001, 1), 0.02);
   EXPECT_DOUBLE_EQ(parse_share("precision", "0.02", 0.001, 1), 0.02);
