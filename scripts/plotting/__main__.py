@@ -1,4 +1,4 @@
-"""scripts/plot: plots, claims table and report of one or several run directories."""
+"""scripts/plot: plots, verdict and report of one or several run directories."""
 
 import argparse
 import sys
@@ -6,12 +6,13 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from plotting import claims, figures, report
+from plotting import claims, figures, report, verdict
 from plotting.reading import RunError, read_run
 from utf8 import shown
 
 DESCRIPTION = """\
-Draws PNG and SVG plots, claims.txt and an offline report.html from the CSV files of runs.
+Judges the textbook's claims by the CSV files of runs (claims.txt, verdict.csv), and draws PNG and
+SVG plots and an offline report.html from them.
 
 One run directory: the files go into it. Several: they are shown side by side, and the files go
 into the folder `comparison` beside the first of them. --out names another folder."""
@@ -31,6 +32,8 @@ def main(arguments=None):
     )
     parser.add_argument("runs", nargs="+", metavar="RUN_DIR", help="folder with a run's CSV files")
     parser.add_argument("--out", metavar="DIR", help="folder for the plots and the report")
+    parser.add_argument("--details", action="store_true",
+                        help="print every figure behind the claims, too (claims-details.txt)")
     options = parser.parse_args(arguments)
     try:
         runs = with_names_of_their_own([read_run(folder) for folder in options.runs])
@@ -41,6 +44,8 @@ def main(arguments=None):
         else:
             folder = runs[0].folder.parent / "comparison"
         draw(runs, folder)
+        if options.details:
+            print(details(runs))
     except (RunError, OSError) as error:
         print(f"plot: {error}", file=sys.stderr)
         return 1
@@ -64,6 +69,14 @@ def with_names_of_their_own(runs):
     return runs
 
 
+def title_of(run):
+    return f"{run.name} ({claims.machine_line(run)})"
+
+
+def details(runs):
+    return "\n".join(claims.as_text(claims.claims_of(run), run) for run in runs)
+
+
 def draw(runs, folder):
     """Writes all files into `folder` and prints their paths."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -71,8 +84,14 @@ def draw(runs, folder):
     for figure in drawn:
         for path in figures.save(figure, folder):
             print(path)
+    verdicts = {run.name: verdict.verdicts_of(run) for run in runs}
+    tables = [verdict.as_text(verdicts[run.name], title_of(run)) for run in runs]
+    if len(runs) > 1:
+        tables.append(verdict.agreement(verdicts))
     texts = {
-        "claims.txt": "\n".join(claims.as_text(claims.claims_of(run), run) for run in runs),
+        "claims.txt": "\n".join(tables),
+        "claims-details.txt": details(runs),
+        "verdict.csv": verdict.as_csv(verdicts),
         "report.html": report.report_html(runs, drawn),
     }
     for name, text in texts.items():

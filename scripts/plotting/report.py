@@ -6,6 +6,7 @@ from html import escape
 import altair
 import vl_convert
 
+from plotting import verdict
 from plotting.claims import claims_of, machine_line
 from plotting.derived import not_ok
 from plotting.figures import PLOTS
@@ -45,6 +46,7 @@ def report_html(runs, figures):
         " CSV files of the run and hold for the machine described below; another machine gives"
         " others. A click on a model's entry in a legend of lines with points picks its lines; pointing"
         " at a mark shows its numbers.</p>",
+        verdict_section(runs),
         claims_section(runs),
         *(plot_section(plot, runs, figures) for plot in PLOTS),
         scaling_section(runs),
@@ -62,6 +64,38 @@ def report_html(runs, figures):
     )
 
 
+def verdict_section(runs):
+    """A row a claim: the word, the figures, and on which rows they rest; a column of words for each
+    of several runs."""
+    verdicts = {run.name: verdict.verdicts_of(run) for run in runs}
+    rows = []
+    for same_claim in zip(*verdicts.values()):
+        first = same_claim[0]
+        cells = [f"{first.claim}", escape(first.sentence)]
+        cells += [f"<strong>{escape(one.verdict)}</strong>" for one in same_claim]
+        cells += ["<br>".join(escape(one.text) for one in same_claim if one.text)]
+        told = dict.fromkeys(
+            f"{one.condition} ({one.source_file}: {one.source_case})"
+            for one in same_claim if one.source_file
+        )  # fmt: skip
+        cells += ["<br>".join(escape(text) for text in told)]
+        rows.append(cells)
+    words = ["verdict"] if len(runs) == 1 else [run.name for run in runs]
+    parts = ["<h2>The verdict</h2>", table(["", "The textbook says", *words, "figures", "by"], rows)]
+    if len(runs) > 1:
+        parts.append(f"<p>{escape(verdict.agreement(verdicts).splitlines()[0])}.</p>")
+    thresholds = [
+        [escape(name), f"{one.value:g}", escape(one.reason)]
+        for name, one in verdict.THRESHOLDS.items()
+    ]
+    parts.append(
+        "<details><summary>Where a verdict changes</summary>\n"
+        + table(["threshold", "at", "since"], thresholds)
+        + "</details>"
+    )
+    return "\n".join(parts)
+
+
 def claims_section(runs):
     claims = [claims_of(run) for run in runs]
     header = ["The textbook says", "measured", *(run.name for run in runs)]
@@ -72,7 +106,11 @@ def claims_section(runs):
         cells = [escape(same_claim[0].sentence), escape(same_claim[0].measure)]
         cells += ["<br>".join(escape(figure) for figure in claim.figures) for claim in same_claim]
         rows.append(cells)
-    return "<h2>Claims and figures</h2>\n" + table(header, rows)
+    return (
+        "<details><summary>Every figure behind the claims</summary>\n"
+        + table(header, rows)
+        + "</details>"
+    )
 
 
 def plot_section(plot, runs, figures):

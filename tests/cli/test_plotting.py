@@ -480,7 +480,15 @@ class CommandLine(RunFolder):
             self.assertIn("</svg>", (self.folder / f"{name}.svg").read_text(encoding="utf-8"))
             self.assertIn(f"{name}.png", out)
         self.assertTrue((self.folder / "report.html").exists())
-        self.assertTrue((self.folder / "claims.txt").exists())
+        self.assertIn("1 RNNs are", (self.folder / "claims.txt").read_text(encoding="utf-8"))
+        verdicts = (self.folder / "verdict.csv").read_text(encoding="utf-8").splitlines()
+        self.assertEqual([line.split(",")[0] for line in verdicts], ["run_id", *["run"] * 7])
+        told = (self.folder / "claims-details.txt").read_text(encoding="utf-8")
+        self.assertIn("\n1. RNNs are", told)
+        self.assertNotIn(told, out)
+        self.assertIn(told, self.plot(self.folder, "--details")[1])
+        page = (self.folder / "report.html").read_text(encoding="utf-8")
+        self.assertLess(page.index("The verdict"), page.index("Throughput against sequence"))
 
     def test_a_single_distance_has_a_column_for_each_variant(self):
         rows = [recall_row(model, variant, 64, accuracy=accuracy).replace("first_token", "mqar")
