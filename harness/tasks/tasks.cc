@@ -94,7 +94,7 @@ void add_once(std::vector<std::string>& names, const std::string& name) {
 
 const std::vector<Task>& all_tasks() {
   static const std::vector<Task> tasks = {
-      // The budget of the preset first-token: it never stops early.
+      // The budget of the preset first-token.
       with(first_token_task(), {.distances = {8, 16, 32, 64},
                                 .variants = {"default", "chrono", "learned"},
                                 .seeds = 3,
@@ -104,7 +104,8 @@ const std::vector<Task>& all_tasks() {
                                 .models = one_layer_or_transformer("first_token"),
                                 .weight_decay = 0.01,
                                 .test_sequences = 1000,
-                                .solved_accuracy = 0.95}),
+                                .solved_accuracy = 0.95,
+                                .stops_when_solved = true}),
       with(adding_task(), {.distances = {50, 100, 200},
                            .variants = {"default", "learned"},
                            .seeds = 3,

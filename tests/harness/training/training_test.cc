@@ -40,7 +40,9 @@ TEST(Train, ChronoLstmLearnsTheFirstTokenOfEight) {
   ASSERT_TRUE(result->steps_to_solve.has_value());
   EXPECT_LT(*result->steps_to_solve, 300);
   EXPECT_LE(*result->seconds_to_solve, result->train_seconds);
-  EXPECT_EQ(result->learning.back().step, 300);
+  EXPECT_LT(*result->steps_to_solve, result->steps_taken);  // it has to stay solved for a while
+  EXPECT_LT(result->steps_taken, 300);
+  EXPECT_EQ(result->learning.back().step, result->steps_taken);
   EXPECT_LT(result->learning.back().loss, result->learning.front().loss);
 }
 
