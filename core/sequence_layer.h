@@ -12,6 +12,7 @@
 //   layer.decode(team, x_t, y_t);                         // one more token, [B, D]
 #pragma once
 
+#include <algorithm>
 #include <cassert>
 #include <span>
 #include <stdexcept>
@@ -68,6 +69,41 @@ struct LayerCost {
   double parameters = 0;   // trainable scalars
   double state_bytes = 0;  // carried from token to token in decode
   double workspace_bytes = 0;  // what reserve() allocates, gradients included, parameters not
+};
+
+/// How the last pass got on of a layer that solves its time loop by sweeps over all steps of a
+/// window at once (rnn/newton_loop.h), forward and, of training, backward too. No windows: it has
+/// no such loop.
+struct SweepCounts {
+  Index window = 0;           // steps
+  Index windows = 0;          // of either direction
+  Index fallbacks = 0;        // of these, run step by step
+  Index sweeps = 0;           // of all windows, those of windows given up included
+  Index least = 0, most = 0;  // of the windows that sweeps solved
+  double residual = 0;        // of these, the largest change that a last sweep still made
+
+  double fallback_share() const { return windows == 0 ? 0 : double(fallbacks) / double(windows); }
+  double mean_sweeps() const { return windows == 0 ? 0 : double(sweeps) / double(windows); }
+
+  void count(Index of_window, bool is_done, double change) {
+    sweeps += of_window;
+    if (!is_done) {
+      ++fallbacks;
+      return;
+    }
+    least = most == 0 ? of_window : std::min(least, of_window);
+    most = std::max(most, of_window);
+    residual = std::max(residual, change);
+  }
+  void add(const SweepCounts& other) {
+    window = other.window;
+    windows += other.windows;
+    fallbacks += other.fallbacks;
+    sweeps += other.sweeps;
+    if (other.most > 0) least = most == 0 ? other.least : std::min(least, other.least);
+    most = std::max(most, other.most);
+    residual = std::max(residual, other.residual);
+  }
 };
 
 template <typename T>
@@ -134,6 +170,9 @@ class SequenceLayer {
   /// Shortens the context to its first `steps` tokens where the state allows it (a KV cache does; a
   /// recurrent state stays as it is), so that a decode of constant cost can be timed repeatedly.
   virtual void rewind(Index steps) = 0;
+
+  /// Of the last forward and, behind it, backward.
+  virtual SweepCounts sweep_counts() const { return {}; }
 
  protected:
   [[noreturn]] static void refuse_rows() {

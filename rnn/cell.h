@@ -13,8 +13,10 @@
 //                 kCarriesKept, as a second state; the du of the gates that are not shared takes
 //                 their place in backward
 //   step, step_backward
+//   jacobian      of the states of step t in those of step t − 1, where W_hh is its diagonal alone:
+//                 no unit sees another; what the kernel `newton` (rnn/newton_loop.h) solves by
 //
-// Both work on some neighbouring units of one sequence; j counts from the first of them. Rows of a
+// They work on some neighbouring units of one sequence; j counts from the first of them. Rows of a
 // step never alias each other except where a field says so.
 #pragma once
 
@@ -66,17 +68,20 @@ struct StepRow {
 /// directly where the cell has such a path, which the cell follows.
 template <typename T>
 struct StepBackwardRow {
-  Index units;             // n
-  const T* h;              // [n] h_t
-  const T* h_previous;     // [n] h_{t−1}, zero at t = 0
-  const T* dy;             // [n] gradient of y_t = h_t from outside
-  GateRows<T> gates;       // [G, n] in: as step left them; out: da
-  GateRows<T> du;          // [G, n] assigned
-  T* kept;                 // [kKept·n] in: as step left them; out: du of the gates not shared
-  const T* kept_previous;  // [kKept·n] of step t−1, zero at t = 0
-  T* dh;                   // [n] in: gradient of h_t from step t+1; out: of h_{t−1}, direct part
-  T* dkept;                // [kKept·n] in: gradient of the second state from step t+1; out: its
-                           // gradient at t−1. Only where kCarriesKept.
+  Index units;              // n
+  const T* h;               // [n] h_t
+  const T* h_previous;      // [n] h_{t−1}, zero at t = 0
+  const T* dy;              // [n] gradient of y_t = h_t from outside
+  GateRows<const T> gates;  // [G, n] as step left them
+  GateRows<T> da;           // [G, n] assigned; may be gates
+  GateRows<T> du;           // [G, n] assigned
+  const T* kept;            // [kKept·n] as step left them
+  T* kept_du;               // [kKept·n] assigned du of the gates not shared, where there are such;
+                            // may be kept
+  const T* kept_previous;   // [kKept·n] of step t−1, zero at t = 0
+  T* dh;                    // [n] in: gradient of h_t from step t+1; out: of h_{t−1}, direct part
+  T* dkept;                 // [kKept·n] in: gradient of the second state from step t+1; out: its
+                            // gradient at t−1. Only where kCarriesKept.
 
   /// Elements j… of the whole gradient of h_t.
   template <class Tag>
@@ -91,9 +96,41 @@ struct StepBackwardRow {
   template <class Tag>
   HWY_INLINE void store_gradients(Tag d, Index k, Index j, hn::Vec<Tag> da_k,
                                   hn::Vec<Tag> du_k) const {
-    hn::StoreU(da_k, d, gates.gate(k) + j);
+    hn::StoreU(da_k, d, da.gate(k) + j);
     hn::StoreU(du_k, d, du.gate(k) + j);
   }
+};
+
+/// Where the Jacobian of a step is taken: after that step forward.
+template <typename T>
+struct JacobianRow {
+  GateRows<const T> weights;  // [G, n] element j of gate k: that of W_hh in row k·D + j, column j
+  GateRows<const T> gates;    // [G, n] as step left them
+  const T* h;                 // [n] h_t
+  const T* h_previous;        // [n] h_{t−1}
+  const T* kept;              // [kKept·n] as step left them
+  const T* kept_previous;     // [kKept·n] of step t−1
+
+  template <class Tag>
+  HWY_INLINE hn::Vec<Tag> weight_at(Tag d, Index k, Index j) const {
+    return hn::LoadU(d, weights.gate(k) + j);
+  }
+  template <class Tag>
+  HWY_INLINE hn::Vec<Tag> gate_at(Tag d, Index k, Index j) const {
+    return hn::LoadU(d, gates.gate(k) + j);
+  }
+};
+
+/// Of a cell whose state is h: ∂h_t/∂h_{t−1} of some units.
+template <class V>
+struct StateJacobian {
+  V hh;
+};
+/// Of a cell that carries a second state c: ∂h_t/∂h_{t−1}, ∂h_t/∂c_{t−1}, ∂c_t/∂h_{t−1},
+/// ∂c_t/∂c_{t−1}.
+template <class V>
+struct TwoStateJacobian {
+  V hh, hc, ch, cc;
 };
 
 }  // namespace seqbench

@@ -35,6 +35,14 @@ struct Elman {
       hn::StoreU(hn::Zero(d), d, row.dh + j);
     });
   }
+
+  /// (1 − h²) ∘ w
+  template <class Tag>
+  static HWY_INLINE StateJacobian<hn::Vec<Tag>> jacobian(Tag d, const JacobianRow<T>& row,
+                                                         Index j) {
+    const auto h = hn::LoadU(d, row.h + j);
+    return {(hn::Set(d, T{1}) - h * h) * row.weight_at(d, 0, j)};
+  }
 };
 
 }  // namespace seqbench

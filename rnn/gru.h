@@ -57,9 +57,25 @@ struct Gru {
       row.store_gradients(d, kR, j, da_r, da_r);
       row.store_gradients(d, kZ, j, da_z, da_z);
       row.store_gradients(d, kN, j, da_n, du_n);
-      hn::StoreU(du_n, d, row.kept + j);
+      hn::StoreU(du_n, d, row.kept_du + j);
       hn::StoreU(dh * z, d, row.dh + j);
     });
+  }
+
+  /// z + (1 − z) ∘ n′ + (h_{t−1} − n) ∘ z(1 − z) ∘ w_z with n′ = (1 − n²) ∘ (r ∘ w_n + u_n ∘ r(1 −
+  /// r) ∘ w_r)
+  template <class Tag>
+  static HWY_INLINE StateJacobian<hn::Vec<Tag>> jacobian(Tag d, const JacobianRow<T>& row,
+                                                         Index j) {
+    const auto one = hn::Set(d, T{1});
+    const auto r = row.gate_at(d, kR, j);
+    const auto z = row.gate_at(d, kZ, j);
+    const auto n = row.gate_at(d, kN, j);
+    const auto u_n = hn::LoadU(d, row.kept + j);
+    const auto h_previous = hn::LoadU(d, row.h_previous + j);
+    const auto dn =
+        (one - n * n) * r * (row.weight_at(d, kN, j) + u_n * (one - r) * row.weight_at(d, kR, j));
+    return {z + (one - z) * (dn + (h_previous - n) * z * row.weight_at(d, kZ, j))};
   }
 };
 

@@ -66,6 +66,28 @@ struct Lstm {
       hn::StoreU(hn::Zero(d), d, row.dh + j);
     });
   }
+
+  /// ∂c = f in c; in h: c_{t−1} ∘ f(1 − f) ∘ w_f + g ∘ i(1 − i) ∘ w_i + i ∘ (1 − g²) ∘ w_g.
+  /// ∂h = o ∘ (1 − tanh²c) ∘ ∂c, and in h besides tanh(c) ∘ o(1 − o) ∘ w_o.
+  template <class Tag>
+  static HWY_INLINE TwoStateJacobian<hn::Vec<Tag>> jacobian(Tag d, const JacobianRow<T>& row,
+                                                            Index j) {
+    const auto one = hn::Set(d, T{1});
+    const auto i = row.gate_at(d, kI, j);
+    const auto f = row.gate_at(d, kF, j);
+    const auto g = row.gate_at(d, kG, j);
+    const auto o = row.gate_at(d, kO, j);
+    const auto c_previous = hn::LoadU(d, row.kept_previous + j);
+    const auto tanh_c = tanh(d, hn::LoadU(d, row.kept + j));
+    const auto ch = c_previous * f * (one - f) * row.weight_at(d, kF, j) +
+                    g * i * (one - i) * row.weight_at(d, kI, j) +
+                    i * (one - g * g) * row.weight_at(d, kG, j);
+    const auto dh_dc = o * (one - tanh_c * tanh_c);
+    return {.hh = dh_dc * ch + tanh_c * o * (one - o) * row.weight_at(d, kO, j),
+            .hc = dh_dc * f,
+            .ch = ch,
+            .cc = f};
+  }
 };
 
 }  // namespace seqbench

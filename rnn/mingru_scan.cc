@@ -1,6 +1,7 @@
 #include "rnn/mingru_scan.h"
 
 #include "rnn/packed_gates.h"
+#include "rnn/panel_product.h"
 
 namespace seqbench {
 namespace {
@@ -54,25 +55,6 @@ void pack(const ThreadTeam& team, const ScanForward<T>& pass, const UnitCut<T>& 
   });
 }
 
-/// a [rows, 2·columns] of some tokens and one block of units. What follows a pass's part of the
-/// panel is fetched meanwhile: panels of wide layers lie beyond L2.
-template <typename T>
-void multiply_tile(const ScanForward<T>& pass, Part tokens, const UnitBlock& block,
-                   const T* next_panel, MatrixView<T> tile) {
-  const MatrixView<const T> x = pass.x.tokens().row_block(tokens.first, tokens.count);
-  const MatrixView<const T> panel = packed_panel(pass, block);
-  const EvenParts passes = EvenParts::of_at_most(panel.rows, kPassDepth);
-  for (Index i = 0; i < passes.count(); ++i) {
-    const auto [first, depth] = passes[i];
-    const bool last = i + 1 == passes.count();
-    const Ahead<T> ahead{last ? next_panel : panel.row(first + depth),
-                         (last ? passes[0] : passes[i + 1]).count * panel.cols};
-    const BlockStart<T> start = i == 0 ? assign_plus<T>(packed_bias(pass, block)) : add_to<T>();
-    multiply_blocks<T>(x.column_block(first, depth), panel.row_block(first, depth), tile, start,
-                       ahead);
-  }
-}
-
 /// The steps of a tile: those of each sequence that it reaches into.
 template <Candidate kCandidate, typename T>
 void advance_tile(const ScanForward<T>& pass, Part tokens, const UnitBlock& block,
@@ -101,6 +83,7 @@ template <Candidate kCandidate, typename T>
 void run_forward(const ScanForward<T>& pass, const ScanTask<T>& task) {
   alignas(64) T buffer[kScanTileRows * block_columns<T>()];
   const Index T_ = pass.y.steps, first_token = task.sequences.first * T_;
+  const MatrixView<const T> x = pass.x.tokens();
   const EvenParts tiles = EvenParts::of_at_most(task.sequences.count * T_, kScanTileRows);
   for (Index i = 0; i < tiles.count(); ++i) {
     const Part tokens{first_token + tiles[i].first, tiles[i].count};
@@ -108,7 +91,11 @@ void run_forward(const ScanForward<T>& pass, const ScanTask<T>& task) {
       const UnitBlock block = task.units.block(k);
       const UnitBlock next = task.units.block(k + 1 < task.units.blocks() ? k + 1 : 0);
       const MatrixView<T> tile(buffer, tokens.count, G * block.columns);
-      multiply_tile(pass, tokens, block, packed_panel(pass, next).data, tile);
+      multiply_panel<T>({.rows = x.row_block(tokens.first, tokens.count),
+                         .panel = packed_panel(pass, block),
+                         .start = assign_plus<T>(packed_bias(pass, block)),
+                         .next_panel = packed_panel(pass, next).data,
+                         .tile = tile});
       advance_tile<kCandidate, T>(pass, tokens, block, tile);
     }
   }

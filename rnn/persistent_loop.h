@@ -85,6 +85,14 @@ struct PersistentBackward {
   MatrixView<T> dkept;            // [B, D] in: zero; where C::kCarriesKept
 };
 
+/// The steps that a loop runs, of those that there are.
+struct LoopSteps {
+  Index first, count;
+  bool packs = true;  // the weights, which otherwise a loop before has packed
+
+  Index end() const { return first + count; }
+};
+
 /// What one worker runs: a share of the units through a group of sequences, or all of one of them.
 template <typename T>
 struct LoopShare {
@@ -108,57 +116,83 @@ class PersistentLoop {
   static constexpr Index kLines = 64 / Index(sizeof(T));  // elements of a cache line
 
  public:
+  /// All steps, from the state 0.
   static void forward(const ThreadTeam& team, const PersistentForward<T>& loop) {
+    forward(team, loop, {.first = 0, .count = loop.y.steps});
+  }
+
+  /// Some steps, from the state after the step before them, as y and kept have it.
+  static void forward(const ThreadTeam& team, const PersistentForward<T>& loop,
+                      const LoopSteps& steps) {
     const Index B = loop.y.batch, D = loop.y.width;
     const LoopPlan plan = plan_loop<T>(B, D, team.concurrency());
     const UnitCut<T> cut{D, plan.unit_shares, forward_block_vectors<C>(plan.rows)};
-    std::fill_n(state(loop.h, 1, loop.y).data, B * state_stride<T>(D), T{0});  // h_{−1}
+    const MatrixView<T> h_before = state(loop.h, steps.first + 1, loop.y);
+    if (steps.first == 0) {
+      set_zero(h_before);
+    } else {
+      copy(loop.y.step(steps.first - 1), h_before);
+    }
     const auto pack = [&](const UnitBlock& block) { pack_forward(loop, block); };
-    run(team, plan, B, cut, pack, [&](const LoopShare<T>& share, SpinBarrier& barrier) {
-      for (Index t = 0; t < loop.y.steps; ++t) {
-        if (plan.shares_units()) prefetch_state(state(loop.h, t + 1, loop.y));
-        for_each_block(share, t, [&](const UnitBlock& block, const UnitBlock& next) {
-          advance(loop, share, block, next, t);
+    run(team, plan, B, cut, steps.packs, pack,
+        [&](const LoopShare<T>& share, SpinBarrier& barrier) {
+          for (Index t = steps.first; t < steps.end(); ++t) {
+            if (plan.shares_units()) prefetch_state(state(loop.h, t + 1, loop.y));
+            for_each_block(share, t, [&](const UnitBlock& block, const UnitBlock& next) {
+              advance(loop, share, block, next, t);
+            });
+            barrier.wait();
+          }
         });
-        barrier.wait();
-      }
-    });
   }
 
+  /// All steps.
   static void backward(const ThreadTeam& team, const PersistentBackward<T>& loop) {
+    backward(team, loop, {.first = 0, .count = loop.y.steps});
+  }
+
+  /// Some steps; in: dh and dkept have the whole gradient that comes from the step behind them.
+  static void backward(const ThreadTeam& team, const PersistentBackward<T>& loop,
+                       const LoopSteps& steps) {
     const Index B = loop.y.batch, D = loop.y.width;
     const LoopPlan plan = plan_loop<T>(B, D, team.concurrency());
     const UnitCut<T> cut{D, plan.unit_shares, backward_block_vectors(plan.rows)};
     const auto pack = [&](const UnitBlock& block) { pack_backward(loop, block); };
-    run(team, plan, B, cut, pack, [&](const LoopShare<T>& share, SpinBarrier& barrier) {
-      for (Index t = loop.y.steps - 1; t >= 0; --t) {
-        if (plan.shares_units()) prefetch_state(state(loop.du, t + 1, loop.y, G));
-        for_each_block(share, t, [&](const UnitBlock& block, const UnitBlock& next) {
-          retreat(loop, share, block, next, t);
+    run(team, plan, B, cut, steps.packs, pack,
+        [&](const LoopShare<T>& share, SpinBarrier& barrier) {
+          for (Index t = steps.end() - 1; t >= steps.first; --t) {
+            if (plan.shares_units()) prefetch_state(state(loop.du, t + 1, loop.y, G));
+            for_each_block(share, t, [&](const UnitBlock& block, const UnitBlock& next) {
+              retreat(loop, share, block, next, t, steps.end());
+            });
+            barrier.wait();
+          }
         });
-        barrier.wait();
-      }
-    });
+  }
+
+  /// du [B, G·D] of the first step of those that backward ran last.
+  static MatrixView<const T> du_of(const PersistentBackward<T>& loop, Index t) {
+    return state(loop.du, t, loop.y, G);
   }
 
  private:
-  /// Calls pack(block) for every block of units, then body(share, barrier) for every share of the
-  /// plan, at the same time where they share the units. A worker that has units of its own packs
-  /// them itself, so that they start in its cache.
+  /// Where `packs`, calls pack(block) for every block of units, then body(share, barrier) for every
+  /// share of the plan, at the same time where they share the units. A worker that has units of its
+  /// own packs them itself, so that they start in its cache.
   template <typename Pack, typename Body>
   static void run(const ThreadTeam& team, const LoopPlan& plan, Index batch, const UnitCut<T>& cut,
-                  const Pack& pack, const Body& body) {
+                  bool packs, const Pack& pack, const Body& body) {
     SpinBarrier barrier(static_cast<int>(plan.unit_shares));
     if (plan.shares_units()) {
       team.on_every_worker([&](int worker) {
         if (worker >= plan.unit_shares) return;
         const UnitShare<T> units = cut.share(worker);
-        for (Index i = 0; i < units.blocks(); ++i) pack(units.block(i));
+        for (Index i = 0; packs && i < units.blocks(); ++i) pack(units.block(i));
         body({.index = worker, .units = units, .first_row = 0, .rows = batch}, barrier);
       });
     } else {
       const UnitShare<T> all = cut.share(0);
-      team.for_each_task(all.blocks(), [&](Index i, int) { pack(all.block(i)); });
+      if (packs) team.for_each_task(all.blocks(), [&](Index i, int) { pack(all.block(i)); });
       const EvenParts groups = EvenParts::into(batch, plan.sequence_groups);
       team.for_each_task(plan.sequence_groups, [&](Index group, int) {
         const auto [first, rows] = groups[group];
@@ -304,9 +338,9 @@ class PersistentLoop {
     }
   }
 
-  /// Step t backward of some sequences and units.
+  /// Step t backward of some sequences and units, of those before `end`.
   static void retreat(const PersistentBackward<T>& loop, const LoopShare<T>& share,
-                      const UnitBlock& block, const UnitBlock& next, Index t) {
+                      const UnitBlock& block, const UnitBlock& next, Index t, Index end) {
     const Index D = loop.y.width, n = block.count;
     const MatrixView<T> dh =
         loop.dh.row_block(share.first_row, share.rows).column_block(block.first, n);
@@ -314,7 +348,7 @@ class PersistentLoop {
     for (Index r = 0; r < share.rows; ++r) {
       for (Index k = 0; k < G; ++k) prefetch_to_write(du.row(r) + k * D + block.first, n);
     }
-    if (t + 1 < loop.y.steps) {
+    if (t + 1 < end) {
       const MatrixView<const T> du_next =
           state(loop.du, t + 1, loop.y, G).row_block(share.first_row, share.rows);
       if (share.fetches_ahead(G * D)) {
@@ -342,8 +376,10 @@ class PersistentLoop {
                         .h_previous = t > 0 ? y - D : before,
                         .dy = dy,
                         .gates = {gates, D},
+                        .da = {gates, D},
                         .du = {du.row(r) + block.first, D},
                         .kept = kept,
+                        .kept_du = kept,
                         .kept_previous = t > 0 && K > 0 ? kept - D : before,
                         .dh = dh.row(r),
                         .dkept = C::kCarriesKept ? loop.dkept.row(b) + block.first : nullptr});

@@ -8,6 +8,7 @@
 
 #include "core/buffers.h"
 #include "core/sequence_layer.h"
+#include "rnn/newton_loop.h"
 #include "rnn/persistent_loop.h"
 #include "rnn/recurrent_options.h"
 
@@ -24,12 +25,25 @@ struct RecurrentBuffers {
   Buffer kept;   // [B, S, K·D]
   Buffer dh;     // [B, D] train: gradient of h that comes from the step after
   Buffer dkept;  // [B, D] train: the same of the second state
-  Buffer packed_weights;  // persistent alone, as this and the next in rnn/persistent_loop.h; h, u
-  Buffer packed_bias;     // and du have the shapes that it says
+  Buffer packed_weights;  // persistent and newton, as this and the next in rnn/persistent_loop.h;
+  Buffer packed_bias;     // h, u and du have the shapes that it says
   Buffer du;
+  Buffer panels;  // newton alone, as this and the following in rnn/newton_loop.h
+  Buffer panel_bias;
+  Buffer diagonal;
+  Buffer window_states;
+  Buffer window_gates;
+  Buffer window_kept;
+  Buffer window_du;
+  Buffer carries;
+  Buffer marks;
+  Buffer given_up;
 
-  std::array<Buffer*, 10> buffers() {
-    return {&h, &zeros, &gates, &u, &kept, &dh, &dkept, &packed_weights, &packed_bias, &du};
+  std::array<Buffer*, 20> buffers() {
+    return {&h,        &zeros,          &gates,        &u,           &kept,      &dh,
+            &dkept,    &packed_weights, &packed_bias,  &du,          &panels,    &panel_bias,
+            &diagonal, &window_states,  &window_gates, &window_kept, &window_du, &carries,
+            &marks,    &given_up};
   }
 };
 
@@ -48,7 +62,8 @@ RecurrentBuffers<BufferShape> recurrent_workspace(const RecurrentOptions& option
   if (C::kKept > 0) workspace.kept = {B, train ? shape.steps : 1, C::kKept * D};
   if (train) workspace.dh = {B, D};
   if (train && C::kCarriesKept) workspace.dkept = {B, D};
-  if (decode || options.kernel != RecurrentKernel::kPersistent) return workspace;
+  const bool sweeps = options.kernel == RecurrentKernel::kNewton;
+  if (decode || !(sweeps || options.kernel == RecurrentKernel::kPersistent)) return workspace;
 
   const LoopPlan plan = plan_loop<T>(B, D, workers);
   const Index columns = UnitCut<T>{.width = D}.columns();
@@ -57,6 +72,20 @@ RecurrentBuffers<BufferShape> recurrent_workspace(const RecurrentOptions& option
   workspace.h = {2, B, state_stride<T>(D)};
   workspace.u = {plan.unit_shares, B, forward_block_columns<C>()};
   if (train) workspace.du = {2, B, state_stride<T>(C::kGates * D)};
+  if (!sweeps) return workspace;
+
+  const Index W = options.newton.window;
+  workspace.panels = {C::kGates * D, columns};
+  workspace.panel_bias = {C::kGates * columns};
+  workspace.diagonal = {C::kGates * D};
+  workspace.window_states = {2, B, W + 1, state_stride<T>(D)};
+  workspace.marks = {newton_marks<C>(B, D)};
+  workspace.given_up = {parts_in(shape.steps, W)};
+  if (!train && C::kKept > 0) workspace.window_kept = {B, W, C::kKept * D};
+  if (!train) return workspace;
+  workspace.window_gates = {B, W, C::kGates * D};
+  workspace.window_du = {2, B, W, state_stride<T>(C::kGates * D)};
+  workspace.carries = {4, B, D};
   return workspace;
 }
 

@@ -13,6 +13,7 @@
 #include "rnn/elman.h"
 #include "rnn/gru.h"
 #include "rnn/lstm.h"
+#include "rnn/newton_loop.h"
 #include "rnn/persistent_loop.h"
 #include "rnn/recurrent_buffers.h"
 
@@ -57,12 +58,25 @@ class RecurrentLayer final : public SequenceLayer<T> {
                Keep keep) override {
     assert(keep == Keep::kNothing || keeps_steps_);
     (void)keep;  // a layer reserved for training always keeps
+    switch (options_.kernel) {
+      case RecurrentKernel::kStepwise:
+      case RecurrentKernel::kHoisted:
+        run_from_zero(team, x, y, options_.kernel == RecurrentKernel::kHoisted);
+        return;
+      case RecurrentKernel::kPersistent:
+      case RecurrentKernel::kNewton:
+        break;
+    }
+    const SequenceView<T> a = sequence_over(buffers_.gates, {x.batch, x.steps}, G);
+    gemm(team, x.tokens(), weight_ih(x.width), a.tokens(), {.transpose_b = true}, bias_ih());
     if (options_.kernel == RecurrentKernel::kPersistent) {
-      const SequenceView<T> a = sequence_over(buffers_.gates, {x.batch, x.steps}, G);
-      gemm(team, x.tokens(), weight_ih(x.width), a.tokens(), {.transpose_b = true}, bias_ih());
-      run_persistent(team, {}, y);
+      PersistentLoop<Cell<T>>::forward(team, persistent_forward({}, y));
     } else {
-      run_from_zero(team, x, y, options_.kernel == RecurrentKernel::kHoisted);
+      counts_ = NewtonLoop<Cell<T>>::forward(team, {.sequential = persistent_forward({}, y),
+                                                    .scratch = newton_scratch(),
+                                                    .panel_bias = buffers_.panel_bias.data(),
+                                                    .states = buffers_.window_states.data(),
+                                                    .kept = buffers_.window_kept.data()});
     }
   }
 
@@ -78,6 +92,8 @@ class RecurrentLayer final : public SequenceLayer<T> {
   }
 
   void rewind(Index) override {}
+
+  SweepCounts sweep_counts() const override { return counts_; }
 
   void backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
                 SequenceView<const T> dy, SequenceView<T> dx) override {
@@ -97,7 +113,16 @@ class RecurrentLayer final : public SequenceLayer<T> {
         retreat_all(team, {.y = y, .dy = dy, .gates = gates, .kept = kept}, [](Index) {});
         break;
       case RecurrentKernel::kPersistent:
-        retreat_persistent(team, {.y = y, .dy = dy, .gates = gates, .kept = kept});
+        PersistentLoop<Cell<T>>::backward(
+            team, persistent_backward({.y = y, .dy = dy, .gates = gates, .kept = kept}));
+        break;
+      case RecurrentKernel::kNewton:
+        counts_.add(NewtonLoop<Cell<T>>::backward(
+            team,
+            {.sequential = persistent_backward({.y = y, .dy = dy, .gates = gates, .kept = kept}),
+             .scratch = newton_scratch(),
+             .du = buffers_.window_du.data(),
+             .carries = buffers_.carries.data()}));
         break;
     }
     assign_input_gradients(team, {.x = x.tokens(), .da = gates.tokens(), .dx = dx.tokens()});
@@ -115,7 +140,9 @@ class RecurrentLayer final : public SequenceLayer<T> {
     assert(keep == Keep::kNothing || keeps_steps_);
     const MatrixView<T> products = products_of(pass);
     gemm(team, pass.x, weight_ih(pass.x.cols), products, {.transpose_b = true}, bias_ih());
-    run_persistent(team, {.rows = pass.shared.data(), .products = products}, sequence_of(pass));
+    PersistentLoop<Cell<T>>::forward(
+        team,
+        persistent_forward({.rows = pass.shared.data(), .products = products}, sequence_of(pass)));
   }
 
   /// Each row's gradient is a function of the sum of its tokens' da, which comes first.
@@ -128,7 +155,8 @@ class RecurrentLayer final : public SequenceLayer<T> {
     std::ranges::fill(buffers_.dh.values(), T{0});
     std::ranges::fill(buffers_.dkept.values(), T{0});
     const SequenceView<const T> dy_steps{dy.data, y.batch, y.steps, y.width};
-    retreat_persistent(team, {.y = y, .dy = dy_steps, .gates = gates, .kept = kept});
+    PersistentLoop<Cell<T>>::backward(
+        team, persistent_backward({.y = y, .dy = dy_steps, .gates = gates, .kept = kept}));
     embedding_backward<T>(pass.shared, gates.tokens(), sums);
     assign_input_gradients(team, {.x = pass.x, .da = sums, .dx = dx});
     assign_recurrent_gradients(team, {.y = y, .gates = gates, .kept = kept});
@@ -181,22 +209,30 @@ class RecurrentLayer final : public SequenceLayer<T> {
   };
 
   /// y [B, T, D] from the products with x, by the loop in which the workers stay.
-  void run_persistent(const ThreadTeam& team, const SharedInput& shared, SequenceView<T> y) {
+  PersistentForward<T> persistent_forward(const SharedInput& shared, SequenceView<T> y) {
     const SequenceShape shape{y.batch, y.steps};
-    PersistentLoop<Cell<T>>::forward(
-        team, {.weight_hh = weight_hh(),
-               .bias_hh = bias_hh(),
-               .gates = sequence_over(buffers_.gates, shape, G),
-               .rows = shared.rows,
-               .shared = shared.products,
-               .kept = sequence_over(buffers_.kept, {y.batch, keeps_steps_ ? y.steps : 1}, K),
-               .y = y,
-               .keeps = keeps_steps_,
-               .zeros = buffers_.zeros.data(),
-               .packed_weights = buffers_.packed_weights.data(),
-               .packed_bias = buffers_.packed_bias.data(),
-               .h = buffers_.h.data(),
-               .u = buffers_.u.data()});
+    return {.weight_hh = weight_hh(),
+            .bias_hh = bias_hh(),
+            .gates = sequence_over(buffers_.gates, shape, G),
+            .rows = shared.rows,
+            .shared = shared.products,
+            .kept = sequence_over(buffers_.kept, {y.batch, keeps_steps_ ? y.steps : 1}, K),
+            .y = y,
+            .keeps = keeps_steps_,
+            .zeros = buffers_.zeros.data(),
+            .packed_weights = buffers_.packed_weights.data(),
+            .packed_bias = buffers_.packed_bias.data(),
+            .h = buffers_.h.data(),
+            .u = buffers_.u.data()};
+  }
+
+  NewtonScratch<T> newton_scratch() {
+    return {.rules = options_.newton,
+            .panels = buffers_.panels.data(),
+            .diagonal = buffers_.diagonal.data(),
+            .gates = buffers_.window_gates.data(),
+            .marks = buffers_.marks.data(),
+            .given_up = buffers_.given_up.data()};
   }
 
   /// The time loop of the other kernels: y from x, both [B, T, D], and the state after the last
@@ -253,17 +289,17 @@ class RecurrentLayer final : public SequenceLayer<T> {
   };
 
   /// The loop backward in which the workers stay; dh and dkept are 0 before.
-  void retreat_persistent(const ThreadTeam& team, const Retreat& loop) {
-    PersistentLoop<Cell<T>>::backward(team, {.weight_hh = weight_hh(),
-                                             .y = loop.y,
-                                             .dy = loop.dy,
-                                             .gates = loop.gates,
-                                             .kept = loop.kept,
-                                             .zeros = buffers_.zeros.data(),
-                                             .packed_weights = buffers_.packed_weights.data(),
-                                             .du = buffers_.du.data(),
-                                             .dh = matrix_over(buffers_.dh, loop.y.batch, 1),
-                                             .dkept = dkept_over(loop.y.batch)});
+  PersistentBackward<T> persistent_backward(const Retreat& loop) {
+    return {.weight_hh = weight_hh(),
+            .y = loop.y,
+            .dy = loop.dy,
+            .gates = loop.gates,
+            .kept = loop.kept,
+            .zeros = buffers_.zeros.data(),
+            .packed_weights = buffers_.packed_weights.data(),
+            .du = buffers_.du.data(),
+            .dh = matrix_over(buffers_.dh, loop.y.batch, 1),
+            .dkept = dkept_over(loop.y.batch)};
   }
 
   /// The loop backward; after_step(t) may use da_t and du_t.
@@ -294,8 +330,10 @@ class RecurrentLayer final : public SequenceLayer<T> {
                               .h_previous = h_previous.row(b),
                               .dy = loop.dy.step(t).row(b),
                               .gates = {loop.gates.step(t).row(b), width()},
+                              .da = {loop.gates.step(t).row(b), width()},
                               .du = {du.row(b), width()},
                               .kept = loop.kept.step(t).row(b),
+                              .kept_du = loop.kept.step(t).row(b),
                               .kept_previous = kept_previous.row(b),
                               .dh = dh.row(b),
                               .dkept = dkept.row(b)});
@@ -377,6 +415,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
   std::vector<Parameter<T>> parameters_;
   RecurrentBuffers<Tensor<T>> buffers_;
   bool keeps_steps_ = false;  // reserved for training
+  SweepCounts counts_;        // of the kernel newton
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/tensor.h"
+#include "rnn/newton_rules.h"
 
 namespace seqbench {
 
@@ -12,11 +13,14 @@ enum class RecurrentKernel {
              // weight gradients after it, each one product over all B·T tokens
   kPersistent,  // the same products outside the loop; inside it the workers stay, with the
                 // recurrent weights packed in their caches (rnn/persistent_loop.h)
+  kNewton,      // the same products outside; all steps of a window at once, by Newton's method
+                // (rnn/newton_loop.h)
 };
 
 struct RecurrentOptions {
   Index width = 1;  // D ≥ 1
   RecurrentKernel kernel = RecurrentKernel::kPersistent;
+  NewtonRules newton = {};  // of the kernel of that name
 };
 
 }  // namespace seqbench

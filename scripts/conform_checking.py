@@ -22,7 +22,7 @@ from torch_reference import (MODELS, Case, draw_inputs, run_layer, undecided,
                              with_undecided)
 
 ROOT = Path(__file__).resolve().parent.parent
-RECURRENT_KERNELS = ("stepwise", "hoisted", "persistent")
+RECURRENT_KERNELS = ("stepwise", "hoisted", "persistent", "newton")
 KERNELS = {model: RECURRENT_KERNELS for model in MODELS} | {
     "mingru": ("stepwise", "scan"), "attention": ("naive", "fused")}
 

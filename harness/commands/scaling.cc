@@ -104,6 +104,9 @@ int scaling_command(const std::vector<std::string>& arguments) {
   add_sweep_options(line, "64..4096");
   if (!line.parse(arguments)) return 0;
   Grid grid = parse_grid(line);
+  if (grid.starts != std::vector<std::string>{"default"}) {
+    refuse_option("variant", line.text("variant"), "default, since models are compared here");
+  }
   complete(grid);
   const MeasureOptions options = parse_measure_options(line);
   const std::vector<CaseGroup> groups = expand(grid);

@@ -13,8 +13,9 @@
 namespace seqbench {
 namespace {
 
-// Kernels by name, in the order of the enumerations, slowest first.
-const std::vector<std::string> kRecurrentKernels = {"stepwise", "hoisted", "persistent"};
+// Kernels by name, in the order of the enumerations, slowest first; `newton` last, which is faster
+// or slower as the weights are (rnn/newton_loop.h).
+const std::vector<std::string> kRecurrentKernels = {"stepwise", "hoisted", "persistent", "newton"};
 const std::vector<std::string> kMinGruKernels = {"stepwise", "scan"};
 const std::vector<std::string> kAttentionKernels = {"naive", "fused"};
 
@@ -54,6 +55,10 @@ RooflineTerms recurrent_roofline(double gates, const LayerSpec& spec, SequenceSh
   const double B = double(shape.batch), T = double(shape.steps), D = double(spec.width);
   const double product = 2 * gates * B * D * D;  // FLOPs of one product for one step
   const double weights = sizeof(float) * gates * D * D;
+  // One sweep over all steps at once would do.
+  if (spec.kernel == "newton" && pass != Pass::kDecode) {
+    return {.bulk_flops = (pass == Pass::kTrain ? 3 : 1) * 2 * T * product};
+  }
   switch (pass) {
     case Pass::kForward:
       return {.bulk_flops = T * product, .steps = T, .step_flops = product, .step_bytes = weights};

@@ -94,8 +94,8 @@ struct RooflineTerms {
 /// Attention: all in bulk; bytes count in decode alone, as weights and the key-value cache.
 /// Recurrent: forward, the product with the input in bulk, then T steps, each of which reads the
 /// recurrent weights; train, the mirrored loop besides and three more products in bulk (dx, dW_ih,
-/// dW_hh); decode, both products at once. minGRU: all in bulk; bytes count in decode alone, as
-/// weights.
+/// dW_hh); decode, both products at once; by kernel newton no step waits. minGRU: all in bulk;
+/// bytes count in decode alone, as weights.
 RooflineTerms roofline_terms(const LayerSpec& spec, SequenceShape shape, Pass pass);
 
 /// What the kernel chose for this shape and so many workers at the same time; "" where it has no

@@ -25,20 +25,6 @@ Index first_maximum(MatrixView<const T> row) {
   return found == end ? 0 : found - row.data;
 }
 
-template <typename T>
-void initialise_layer(Random& random, SequenceLayer<T>& layer, const SequenceModelSpec& spec) {
-  switch (spec.variant.initialisation) {
-    case Initialisation::kPyTorch:
-      return layer.initialise(random);
-    case Initialisation::kForgetOne:
-      return initialise_forget_one(random, layer);
-    case Initialisation::kChrono:
-      return initialise_chrono(random, layer, spec.time_scale > 0 ? spec.time_scale : spec.longest);
-    case Initialisation::kOrthogonal:
-      return initialise_orthogonal(random, layer);
-  }
-}
-
 }  // namespace
 
 template <typename T>
@@ -93,7 +79,10 @@ void SequenceModel<T>::initialise(Random& random) {
   if (learns_input_map()) input_.initialise(random);
   if (learns_positions()) fill_normal(random, positions_.value.values(), 0, kDeviation);
   for (auto& block : blocks_) {
-    for (SequenceLayer<T>* layer : block->layers()) initialise_layer(random, *layer, spec_);
+    for (SequenceLayer<T>* layer : block->layers()) {
+      seqbench::initialise(random, *layer, spec_.variant.initialisation,
+                           spec_.time_scale > 0 ? spec_.time_scale : spec_.longest);
+    }
     block->initialise_rest(random);
   }
   readout_.initialise(random);

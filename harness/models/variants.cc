@@ -83,6 +83,31 @@ std::vector<std::string> variant_names(const std::vector<std::string>& models) {
   return names;
 }
 
+std::vector<std::string> start_names() {
+  std::vector<std::string> names;
+  for (const Variant& variant : all_variants()) {
+    if (variant.name == "default" || variant.initialisation != Initialisation::kPyTorch) {
+      names.push_back(variant.name);
+    }
+  }
+  return names;
+}
+
+template <typename T>
+void initialise(Random& random, SequenceLayer<T>& layer, Initialisation initialisation,
+                Index longest) {
+  switch (initialisation) {
+    case Initialisation::kPyTorch:
+      return layer.initialise(random);
+    case Initialisation::kForgetOne:
+      return initialise_forget_one(random, layer);
+    case Initialisation::kChrono:
+      return initialise_chrono(random, layer, longest);
+    case Initialisation::kOrthogonal:
+      return initialise_orthogonal(random, layer);
+  }
+}
+
 template <typename T>
 void initialise_forget_one(Random& random, SequenceLayer<T>& layer) {
   layer.initialise(random);
@@ -128,9 +153,10 @@ void initialise_chrono(Random& random, SequenceLayer<T>& layer, Index longest) {
   }
 }
 
-#define SEQBENCH_INSTANTIATE(T)                                    \
-  template void initialise_forget_one(Random&, SequenceLayer<T>&); \
-  template void initialise_orthogonal(Random&, SequenceLayer<T>&); \
+#define SEQBENCH_INSTANTIATE(T)                                                \
+  template void initialise(Random&, SequenceLayer<T>&, Initialisation, Index); \
+  template void initialise_forget_one(Random&, SequenceLayer<T>&);             \
+  template void initialise_orthogonal(Random&, SequenceLayer<T>&);             \
   template void initialise_chrono(Random&, SequenceLayer<T>&, Index);
 SEQBENCH_INSTANTIATE(float)
 SEQBENCH_INSTANTIATE(double)

@@ -51,6 +51,14 @@ std::vector<std::string> variant_names();
 /// Those that at least one of these models has.
 std::vector<std::string> variant_names(const std::vector<std::string>& models);
 
+/// The variants in which a recurrent layer itself starts in another way, the plain one first.
+std::vector<std::string> start_names();
+
+/// Draws all parameters of a new layer; `longest` as initialise_chrono() says.
+template <typename T>
+void initialise(Random& random, SequenceLayer<T>& layer, Initialisation initialisation,
+                Index longest);
+
 /// Draws as PyTorch, but sets the input bias of the gate that keeps the state to 1 and its
 /// recurrent bias to 0: an LSTM's forget gate, a GRU's update gate.
 template <typename T>

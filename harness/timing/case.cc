@@ -20,7 +20,7 @@ std::string Case::id() const {
          std::to_string(layer.width) + ":H" +
          (model().has_heads() ? std::to_string(layer.heads) + (layer.causal ? ":causal" : "")
                               : "-") +
-         ":t" + std::to_string(threads);
+         ":t" + std::to_string(threads) + (start.empty() ? "" : ":" + start);
 }
 
 double Case::tokens() const {

@@ -13,8 +13,11 @@ struct Case {
   Pass pass = Pass::kForward;
   SequenceShape shape;
   int threads = 1;
+  std::string start = "";  // of start_names(), which decides how many sweeps a kernel needs; "":
+                           // the model's own
 
-  /// Readable and unique in a run: "lstm:hoisted:train:B1:T512:D256:H-:t2".
+  /// Readable and unique in a run: "lstm:hoisted:train:B1:T512:D256:H-:t2", with another start
+  /// "…:t2:chrono".
   std::string id() const;
   const ModelInfo& model() const { return model_info(layer.model); }
   /// Tokens that one pass turns out: B·T, in decode B.

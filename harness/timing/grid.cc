@@ -5,6 +5,7 @@
 #include "harness/base/errors.h"
 #include "harness/machine/placement.h"
 #include "harness/models/registry.h"
+#include "harness/models/variants.h"
 
 namespace seqbench {
 namespace {
@@ -28,6 +29,17 @@ std::vector<std::string> kernels_of(const ModelInfo& model,
   return kernels;
 }
 
+/// The requested starts that this model has, as a case names them, or its own when it has none of
+/// them.
+std::vector<std::string> starts_of(const ModelInfo& model, const std::vector<std::string>& wanted) {
+  std::vector<std::string> starts;
+  for (const std::string& start : wanted) {
+    if (find_variant(model.name, start)) starts.push_back(start == "default" ? "" : start);
+  }
+  if (starts.empty()) starts.emplace_back();
+  return starts;
+}
+
 std::string joined_numbers(const std::vector<Index>& values) {
   std::vector<std::string> texts;
   for (const Index value : values) texts.push_back(std::to_string(value));
@@ -41,6 +53,10 @@ void add_grid_options(CommandLine& line, const std::string& default_lengths) {
   line.option("kernel", "",
               "comma list of kernels (see seqbench list), applied to the models that have them; "
               "default: the fastest of each model");
+  line.option("variant", "default",
+              "how recurrent layers start, comma list (" + join(start_names()) +
+                  "), applied to the models that have it; chrono for memories of up to --length "
+                  "steps. Decides how many sweeps --kernel newton needs");
   line.option("pass", "forward,train", "comma list of forward, train, decode");
   line.option("batch", "1", "sequences, comma list or doubling range");
   line.option("length", default_lengths,
@@ -56,6 +72,7 @@ Grid parse_grid(const CommandLine& line) {
   Grid grid;
   grid.models = line.names("model", model_names());
   if (line.given("kernel")) grid.kernels = line.names("kernel", kernel_names());
+  grid.starts = line.names("variant", start_names());
   for (const std::string& name : line.names("pass", pass_names())) {
     for (const Pass pass : kPasses) {
       if (name == pass_name(pass)) grid.passes.push_back(pass);
@@ -96,17 +113,20 @@ CaseGroup comparable_cases(const Grid& grid, Pass pass, SequenceShape shape, Ind
     const std::vector<Index> heads = model.has_heads() ? grid.heads : std::vector<Index>{1};
     for (const std::string& kernel : kernels_of(model, grid.kernels)) {
       for (const Index h : heads) {
-        for (const Index threads : grid.threads) {
-          Case one;
-          one.layer = {.model = name,
-                       .kernel = kernel,
-                       .width = width,
-                       .heads = h,
-                       .causal = grid.causal && model.has_heads()};
-          one.pass = pass;
-          one.shape = shape;
-          one.threads = static_cast<int>(threads);
-          group.cases.push_back(one);
+        for (const std::string& start : starts_of(model, grid.starts)) {
+          for (const Index threads : grid.threads) {
+            Case one;
+            one.layer = {.model = name,
+                         .kernel = kernel,
+                         .width = width,
+                         .heads = h,
+                         .causal = grid.causal && model.has_heads()};
+            one.pass = pass;
+            one.shape = shape;
+            one.threads = static_cast<int>(threads);
+            one.start = start;
+            group.cases.push_back(one);
+          }
         }
       }
     }

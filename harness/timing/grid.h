@@ -9,14 +9,15 @@
 
 namespace seqbench {
 
-/// Declares --model, --kernel, --pass, --batch, --length, --width, --heads, --threads, --causal and
-/// --max-tokens.
+/// Declares --model, --kernel, --variant, --pass, --batch, --length, --width, --heads, --threads,
+/// --causal and --max-tokens.
 void add_grid_options(CommandLine& line, const std::string& default_lengths);
 
 /// The values of those options.
 struct Grid {
   std::vector<std::string> models;
   std::vector<std::string> kernels;  // empty: the default of each model
+  std::vector<std::string> starts;   // of start_names(); empty: each model's own
   std::vector<Pass> passes;
   std::vector<Index> batches, lengths, widths, heads, threads;
   bool causal = false;
@@ -27,8 +28,8 @@ struct Grid {
 Grid parse_grid(const CommandLine& line);
 
 /// All combinations, grouped, in the order of the options. A kernel applies to the models that
-/// have it; a model without heads ignores heads and causal. Throws UsageError when a number of
-/// heads does not divide a width, or when --max-tokens leaves nothing.
+/// have it, and so does a start; a model without heads ignores heads and causal. Throws UsageError
+/// when a number of heads does not divide a width, or when --max-tokens leaves nothing.
 std::vector<CaseGroup> expand(const Grid& grid);
 
 /// The cases of all groups, one after the other.

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <tuple>
 
 #include "harness/base/errors.h"
 #include "harness/base/interrupt.h"
@@ -80,14 +81,15 @@ class ReferencePool {
     const Case& one = workload.the_case();
     if (one.layer.model != model_) entries_.clear();
     model_ = one.layer.model;
-    std::unique_ptr<Reference>& entry = entries_[{one.layer.heads, Reference::kernel_for(one)}];
+    std::unique_ptr<Reference>& entry =
+        entries_[{one.layer.heads, Reference::kernel_for(one), one.start}];
     if (entry == nullptr) entry = std::make_unique<Reference>(workload);
     return *entry;
   }
 
  private:
   std::string model_;
-  std::map<std::pair<Index, std::string>, std::unique_ptr<Reference>> entries_;
+  std::map<std::tuple<Index, std::string, std::string>, std::unique_ptr<Reference>> entries_;
 };
 
 /// Allocates, runs and checks one case; fills in status and reason when it may not be timed.
@@ -105,7 +107,9 @@ void check_case(Measurement& measurement, const MeasureOptions& options, const M
   measurement.peak_bytes = prepared.peak_bytes;
   measurement.status = prepared.status;
   measurement.reason = prepared.reason;
-  if (prepared.workload != nullptr) workloads.adopt(std::move(prepared.workload));
+  if (prepared.workload == nullptr) return;
+  measurement.sweeps = prepared.workload->layer().sweep_counts();
+  workloads.adopt(std::move(prepared.workload));
 }
 
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();

@@ -44,6 +44,7 @@ struct Measurement {
   Case the_case;
   std::vector<Sample> samples;
   double peak_bytes = 0;  // measured growth of the resident set; not a number where unknown
+  SweepCounts sweeps;     // of the pass that was checked; every pass takes the same
   std::string status;     // "failed", "skipped", or "" when samples decide
   std::string reason;
 };

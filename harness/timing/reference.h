@@ -25,7 +25,7 @@ class Reference {
   /// Computes what a pass of `workload` must give for its parameters, its input and the sampled
   /// rows of its upstream gradient: a recurrent layer's on all usable CPUs, attention's on the
   /// calling thread. Serves all thread counts and all kernels with the same kernel_for() of the
-  /// same model, heads, causal flag, pass, shape and seed.
+  /// same model, heads, causal flag, start, pass, shape and seed.
   explicit Reference(Workload& workload);
 
   /// Zeroes the upstream gradient of a train case outside the sampled rows.

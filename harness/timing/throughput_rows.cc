@@ -40,7 +40,10 @@ const std::vector<std::string> kThroughputColumns = {"run_id",
                                                      "reason",
                                                      "form",
                                                      "outliers",
-                                                     "predicted_bytes"};
+                                                     "predicted_bytes",
+                                                     "variant",
+                                                     "sweeps",
+                                                     "fallback_share"};
 
 const std::vector<std::string> kSamplesColumns = {
     "run_id",         "case_id",       "repetition",           "seconds",  "peak_gflops",
@@ -77,6 +80,9 @@ CsvRow static_cells(const Case& one) {
   if (one.model().has_heads()) {
     row["heads"] = one.layer.heads;
     row["causal"] = one.layer.causal;
+  }
+  if (one.model().kind == ModelKind::kRecurrent) {
+    row["variant"] = one.start.empty() ? one.model().variants.front() : one.start;
   }
   row["threads"] = one.threads;
   row["dtype"] = "float32";
@@ -127,6 +133,10 @@ CsvRow throughput_row(const Measurement& measurement, const RowContext& context)
   CsvRow row = static_cells(one);
   row["run_id"] = context.run_id;
   row["case_id"] = one.id();
+  if (measurement.sweeps.windows > 0) {
+    row["sweeps"] = measurement.sweeps.mean_sweeps();
+    row["fallback_share"] = measurement.sweeps.fallback_share();
+  }
   if (measurement.samples.empty()) {
     row["repetitions"] = 0;
     row["status"] = measurement.status;

@@ -24,7 +24,7 @@ extern const std::vector<std::string> kThroughputColumns;
 extern const std::vector<std::string> kSamplesColumns;
 
 /// The cells of throughput.csv that are known without a measurement: model to state_bytes,
-/// predicted_bytes, and form where the kernel has a choice.
+/// predicted_bytes, variant of a recurrent model, and form where the kernel has a choice.
 CsvRow static_cells(const Case& one);
 
 /// The medians of one sample or more.

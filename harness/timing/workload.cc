@@ -1,8 +1,11 @@
 #include "harness/timing/workload.h"
 
+#include <algorithm>
 #include <boost/math/distributions/normal.hpp>
 #include <span>
 #include <vector>
+
+#include "harness/models/variants.h"
 
 namespace seqbench {
 
@@ -37,7 +40,12 @@ Workload::Workload(const Case& one, std::uint64_t seed, const LayerFactory& make
     : case_(one), seed_(seed), layer_(make(one.layer)) {
   const Index B = one.shape.batch, T = one.shape.steps, D = one.layer.width;
   Random parameters(seed, kParameterStream);
-  layer_->initialise(parameters);
+  if (one.start.empty()) {
+    layer_->initialise(parameters);
+  } else {
+    initialise(parameters, *layer_, find_variant(one.layer.model, one.start)->initialisation,
+               std::max<Index>(2, T));
+  }
   layer_->reserve(one.shape, one.pass, one.threads);
 
   Random inputs(seed, kInputStream);

@@ -14,7 +14,8 @@ using LayerFactory = std::function<std::unique_ptr<SequenceLayer<float>>(const L
 
 class Workload {
  public:
-  /// Draws parameters (as PyTorch does), x and dy (standard normal, of 65,536 equally likely
+  /// Draws parameters (as PyTorch does, or as the case's start says, for dependencies over all of
+  /// its steps), x and dy (standard normal, of 65,536 equally likely
   /// values) from `seed`, the same for every kernel and number of threads; allocates all that run()
   /// needs, but for the first run of a decode case. Throws std::bad_alloc.
   Workload(const Case& one, std::uint64_t seed, const LayerFactory& make = make_layer<float>);

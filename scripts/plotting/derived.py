@@ -23,8 +23,10 @@ CASE = ["pass", "batch", "seq_len", "width", "threads"]
 
 
 def timed(rows):
-    """The rows that have a time, with the interval of their tokens per second."""
+    """The rows that have a time and each model's own start, with the interval of their tokens per
+    second."""
     rows = rows[rows["status"].isin(["ok", "noisy"]) & rows["seconds"].notna()]
+    rows = rows[rows["variant"].isin(["", "default"])]
     tokens = rows["tokens_per_second"] * rows["seconds"]
     return rows.assign(
         tokens_low=tokens / rows["seconds_high"], tokens_high=tokens / rows["seconds_low"]

@@ -53,6 +53,7 @@ COLUMNS = {
 TRAINED_AS = dict.fromkeys(("learning_rate", "weight_decay", "mlp_expansion"), float("nan"))
 # Columns that files of earlier versions lack, and what their rows would have there.
 ADDED_LATER = {
+    "throughput": {"variant": ""},
     "recall": {
         "preset": "", "seconds_to_solve": float("nan"), "solved": "", "parameters": float("nan"),
         "outcome": "", "block": "", "learning_rate": float("nan"), "schedule_steps": float("nan"),

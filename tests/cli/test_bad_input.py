@@ -23,7 +23,7 @@ WRONG = {
     "file to read": ["", "/nonexistent.cfg", "/dev/null"],
     "file to write": [""],
 }
-GRID = {"model": "names", "kernel": "names", "pass": "names", "batch": "integers",
+GRID = {"model": "names", "kernel": "names", "variant": "names", "pass": "names", "batch": "integers",
         "length": "integers", "width": "integers", "heads": "integers", "threads": "integers",
         "max-tokens": "integers", "min-time": "number", "seed": "integers from 0",
         "memory-limit": "bytes"}

@@ -32,15 +32,17 @@ TEST(StepRow, FindsEachUnitOfEachGate) {
 
 TEST(StepBackwardRow, AddsBothGradientsOfTheOutputAndStoresThoseOfTheGates) {
   const std::vector<double> dy{1, 2, 3};
-  std::vector<double> dh{10, 20, 30}, gates(20), du(30);
+  std::vector<double> dh{10, 20, 30}, gates(20), da(20), du(30);
   gates[11] = 4;
   const StepBackwardRow<double> row{.units = 3,
                                     .h = nullptr,
                                     .h_previous = nullptr,
                                     .dy = dy.data(),
                                     .gates = {gates.data(), 5},
+                                    .da = {da.data(), 5},
                                     .du = {du.data(), 7},
                                     .kept = nullptr,
+                                    .kept_du = nullptr,
                                     .kept_previous = nullptr,
                                     .dh = dh.data(),
                                     .dkept = nullptr};
@@ -48,7 +50,8 @@ TEST(StepBackwardRow, AddsBothGradientsOfTheOutputAndStoresThoseOfTheGates) {
   EXPECT_EQ(hn::GetLane(row.dh_at(d, 2)), 33);
   EXPECT_EQ(hn::GetLane(row.gate_at(d, 2, 1)), 4);
   row.store_gradients(d, 2, 1, hn::Set(d, 6.0), hn::Set(d, 7.0));
-  EXPECT_EQ(gates[11], 6);
+  EXPECT_EQ(gates[11], 4);
+  EXPECT_EQ(da[11], 6);
   EXPECT_EQ(du[15], 7);
 }
 

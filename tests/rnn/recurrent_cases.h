@@ -12,6 +12,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "core/elementwise.h"
 #include "rnn/mingru_layer.h"
 #include "rnn/recurrent_layer.h"
 #include "tests/test_data.h"
@@ -44,7 +45,8 @@ inline const RecurrentModel kGru{
     "gru", 3, 1, make_gru<float>, make_gru<double>, cost_of_recurrent<Gru, float>};
 
 inline constexpr RecurrentKernel kRecurrentKernels[] = {
-    RecurrentKernel::kStepwise, RecurrentKernel::kHoisted, RecurrentKernel::kPersistent};
+    RecurrentKernel::kStepwise, RecurrentKernel::kHoisted, RecurrentKernel::kPersistent,
+    RecurrentKernel::kNewton};
 
 /// A model's layer by one of its kernels, and what is particular to it.
 struct RecurrentCase {
@@ -80,7 +82,7 @@ inline std::vector<RecurrentCase> every_case() {
   std::vector<RecurrentCase> cases;
   for (const RecurrentModel& model : {kElman, kLstm, kGru}) {
     for (const RecurrentKernel kernel : kRecurrentKernels) {
-      const char* const kernels[] = {"stepwise", "hoisted", "persistent"};
+      const char* const kernels[] = {"stepwise", "hoisted", "persistent", "newton"};
       const auto options = [kernel](Index width) {
         return RecurrentOptions{.width = width, .kernel = kernel};
       };
@@ -164,13 +166,20 @@ void expect_equal_within_rounding(const TrainingResult<T>& a, const TrainingResu
   }
 }
 
+/// Multiplies the recurrent weights of Elman, LSTM or GRU.
+template <typename T>
+void scale_recurrent_weights(SequenceLayer<T>& layer, double factor) {
+  scale(layer.parameters()[1].value.matrix(), T(factor));
+}
+
 /// One training step from seeded parameters and data, equal for every kernel and team.
 template <typename T>
 TrainingResult<T> train_once(SequenceLayer<T>& layer, SequenceShape shape,
-                             const ThreadTeam& team = ThreadTeam()) {
+                             const ThreadTeam& team = ThreadTeam(), double recurrent_scale = 1) {
   const Index B = shape.batch, T_ = shape.steps, D = layer.width();
   Random random(7);
   randomise_parameters(random, layer);
+  if (recurrent_scale != 1) scale_recurrent_weights(layer, recurrent_scale);
   const Tensor<T> x = normal_tensor<T>(random, {B, T_, D});
   const Tensor<T> dy = normal_tensor<T>(random, {B, T_, D});
   TrainingResult<T> result{Tensor<T>({B, T_, D}), Tensor<T>({B, T_, D}), {}};

@@ -35,6 +35,20 @@ TEST(Registry, NamesTheFormOfTheLoop) {
   EXPECT_EQ(kernel_form({.model = "attention", .kernel = "fused"}, {1, 5}, Pass::kTrain, 2), "");
 }
 
+TEST(Registry, TheRooflineOfNewtonHasNoStepsAndTheSameWork) {
+  LayerSpec spec{.model = "gru", .kernel = "newton", .width = 32};
+  const SequenceShape shape{.batch = 3, .steps = 7};
+  for (const Pass pass : {Pass::kForward, Pass::kTrain}) {
+    EXPECT_EQ(roofline_terms(spec, shape, pass).steps, 0);
+    EXPECT_EQ(roofline_terms(spec, shape, pass).bulk_flops,
+              declared_cost(spec, shape, pass, 1).flops);
+  }
+  const RooflineTerms decode = roofline_terms(spec, shape, Pass::kDecode);
+  spec.kernel = "persistent";
+  EXPECT_EQ(decode.bulk_flops, roofline_terms(spec, shape, Pass::kDecode).bulk_flops);
+  EXPECT_EQ(model_info("gru").default_kernel, "persistent");
+}
+
 TEST(Registry, TheRooflineOfMinGruHasNoSteps) {
   const LayerSpec spec{.model = "mingru", .kernel = "scan", .width = 32};
   const SequenceShape shape{.batch = 3, .steps = 7};

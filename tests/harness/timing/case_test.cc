@@ -16,6 +16,9 @@ TEST(CaseId, IsReadable) {
       .pass = Pass::kForward,
       .shape = {.batch = 16, .steps = 64}};
   EXPECT_EQ(attention.id(), "attention:fused:forward:B16:T64:D256:H4:causal:t1");
+  Case started = lstm;
+  started.start = "chrono";
+  EXPECT_EQ(started.id(), lstm.id() + ":chrono");
 }
 
 TEST(Case, CountsTokensByThePass) {

@@ -45,6 +45,17 @@ TEST(Grid, AppliesAKernelToTheModelsThatHaveIt) {
                                            "attention:fused:forward:B1:T512:D256:H4:t1"}));
 }
 
+TEST(Grid, AppliesAStartToTheModelsThatHaveIt) {
+  const auto ids =
+      ids_of(expand(grid_of({"--model", "elman,gru,attention", "--variant", "default,chrono",
+                             "--pass", "forward", "--threads", "1"})));
+  EXPECT_EQ(ids, (std::vector<std::string>{"elman:persistent:forward:B1:T512:D256:H-:t1",
+                                           "gru:persistent:forward:B1:T512:D256:H-:t1",
+                                           "gru:persistent:forward:B1:T512:D256:H-:t1:chrono",
+                                           "attention:fused:forward:B1:T512:D256:H4:t1"}));
+  EXPECT_THROW(grid_of({"--variant", "learned"}), UsageError);
+}
+
 TEST(Grid, DoesNotRepeatRecurrentModelsForHeads) {
   const auto ids = ids_of(expand(grid_of({"--heads", "1,2,4", "--model", "lstm,attention",
                                           "--threads", "1", "--pass", "forward", "--causal"})));

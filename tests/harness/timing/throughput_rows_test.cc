@@ -55,6 +55,28 @@ TEST(ThroughputRows, TellTheCase) {
   EXPECT_EQ(number(row, "predicted_bytes"), kGru.predicted_bytes());
   EXPECT_FALSE(row.contains("heads"));
   EXPECT_FALSE(row.contains("causal"));
+  EXPECT_EQ(row.at("variant").text(), "default");
+  Case started = kGru;
+  started.start = "chrono";
+  EXPECT_EQ(static_cells(started).at("variant").text(), "chrono");
+}
+
+TEST(ThroughputRows, TellTheSweepsOfAKernelThatTakesThem) {
+  const auto limits = limits_of(1);
+  Measurement measurement = measured(kGru);
+  EXPECT_FALSE(throughput_row(measurement, {.run_id = "run", .limits = limits}).contains("sweeps"));
+  measurement.sweeps.windows = 4;
+  measurement.sweeps.count(5, true, 1e-7);
+  measurement.sweeps.count(4, true, 1e-6);
+  measurement.sweeps.count(3, false, 1);
+  measurement.sweeps.count(0, false, 0);
+  const CsvRow row = throughput_row(measurement, {.run_id = "run", .limits = limits});
+  expect_columns(row, kThroughputColumns);
+  EXPECT_EQ(number(row, "sweeps"), 3);
+  EXPECT_EQ(number(row, "fallback_share"), 0.5);
+  EXPECT_EQ(measurement.sweeps.least, 4);
+  EXPECT_EQ(measurement.sweeps.most, 5);
+  EXPECT_EQ(measurement.sweeps.residual, 1e-6);
 }
 
 TEST(ThroughputRows, HaveHeadsAndCausalOfAttentionAlone) {
@@ -63,6 +85,7 @@ TEST(ThroughputRows, HaveHeadsAndCausalOfAttentionAlone) {
   const CsvRow row = static_cells(one);
   EXPECT_EQ(row.at("heads").text(), "2");
   EXPECT_EQ(row.at("causal").text(), "true");
+  EXPECT_FALSE(row.contains("variant"));
 }
 
 TEST(ThroughputRows, FollowFromTheSamples) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "harness/machine/placement.h"
 #include "harness/timing/case.h"
@@ -72,6 +73,24 @@ TEST(Workload, TheSeedDecidesParametersAndInputs) {
   };
   EXPECT_TRUE(bit_equal(outcome(1), outcome(1)));
   EXPECT_FALSE(bit_equal(outcome(1), outcome(2)));
+}
+
+TEST(Workload, StartsForMemoriesOfAllItsSteps) {
+  Case one{.layer = {.model = "gru", .kernel = "newton", .width = 64},
+           .shape = {.batch = 1, .steps = 100}};
+  one.start = "chrono";
+  Workload workload(one, /*seed=*/1);
+  // b_z of r z n is the logarithm of a memory of 1 to 99 steps.
+  const std::span<const float> bias = workload.layer().parameters()[2].value.values();
+  const auto gate = bias.subspan(64, 64);
+  EXPECT_GE(*std::ranges::min_element(gate), 0);
+  EXPECT_GT(*std::ranges::max_element(gate), std::log(50.0f));
+  EXPECT_LE(*std::ranges::max_element(gate), std::log(99.0f));
+  EXPECT_EQ(bias[0], 0);
+  workload.run(make_team(1));
+  EXPECT_EQ(workload.layer().sweep_counts().windows, 4);
+  one.shape.steps = 1;  // as short as one can be
+  EXPECT_NO_THROW(Workload(one, 1));
 }
 
 }  // namespace
