@@ -75,6 +75,7 @@ class ReversedLayer final : public SequenceLayer<T> {
   }
   void decode(const ThreadTeam&, MatrixView<const T>, MatrixView<T>) override { refuse_decode(); }
   void rewind(Index) override { refuse_decode(); }
+  SweepCounts sweep_counts() const override { return layer_->sweep_counts(); }
 
  private:
   [[noreturn]] static void refuse_decode() {

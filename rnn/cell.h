@@ -12,6 +12,7 @@
 //   kKept         vectors of D per token that it keeps besides its gates, for backward or, where
 //                 kCarriesKept, as a second state; the du of the gates that are not shared takes
 //                 their place in backward
+//   kKeepingGate  the gate that says how much of a unit's state stays; −1: there is none
 //   step, step_backward
 //   jacobian      of the states of step t in those of step t − 1, where W_hh is its diagonal alone:
 //                 no unit sees another; what the kernel `newton` (rnn/newton_loop.h) solves by

@@ -17,6 +17,7 @@ struct Elman {
   static constexpr Index kSharedGates = 1;
   static constexpr Index kKept = 0;
   static constexpr bool kCarriesKept = false;
+  static constexpr Index kKeepingGate = -1;  // none
 
   static void step(const StepRow<T>& row) {
     for_each_vector<T>(row.units, [&](auto d, Index j) {

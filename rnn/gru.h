@@ -21,6 +21,7 @@ struct Gru {
   static constexpr Index kKept = 1;         // u_n
   static constexpr bool kCarriesKept = false;
   static constexpr Index kR = 0, kZ = 1, kN = 2;
+  static constexpr Index kKeepingGate = kZ;
 
   static void step(const StepRow<T>& row) {
     for_each_vector<T>(row.units, [&](auto d, Index j) {

@@ -22,6 +22,7 @@ struct Lstm {
   static constexpr Index kKept = 1;           // c
   static constexpr bool kCarriesKept = true;  // c_{t−1} enters step t
   static constexpr Index kI = 0, kF = 1, kG = 2, kO = 3;
+  static constexpr Index kKeepingGate = kF;
 
   static void step(const StepRow<T>& row) {
     for_each_vector<T>(row.units, [&](auto d, Index j) {

@@ -58,6 +58,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
                Keep keep) override {
     assert(keep == Keep::kNothing || keeps_steps_);
     (void)keep;  // a layer reserved for training always keeps
+    last_ = {x.batch, x.steps};
     switch (options_.kernel) {
       case RecurrentKernel::kStepwise:
       case RecurrentKernel::kHoisted:
@@ -130,6 +131,17 @@ class RecurrentLayer final : public SequenceLayer<T> {
   }
 
   bool takes_narrow_input() const override { return true; }
+
+  /// Of kKeepingGate, as keeping_gate_mean() says.
+  double mean_kept() const {
+    const Index tokens = last_.batch * last_.steps, D = width();
+    double sum = 0;
+    for (Index token = 0; token < tokens; ++token) {
+      const T* const gate = buffers_.gates.data() + (token * G + Cell<T>::kKeepingGate) * D;
+      for (Index j = 0; j < D; ++j) sum += double(gate[j]);
+    }
+    return sum / double(tokens * D);
+  }
 
   double row_scratch(SequenceShape /*shape*/, RowCounts rows) const override {
     return recurrent_row_scratch<Cell<T>>(options_, rows);
@@ -414,8 +426,9 @@ class RecurrentLayer final : public SequenceLayer<T> {
   RecurrentOptions options_;
   std::vector<Parameter<T>> parameters_;
   RecurrentBuffers<Tensor<T>> buffers_;
-  bool keeps_steps_ = false;  // reserved for training
-  SweepCounts counts_;        // of the kernel newton
+  bool keeps_steps_ = false;     // reserved for training
+  SequenceShape last_ = {0, 0};  // forward
+  SweepCounts counts_;           // of the kernel newton
 };
 
 }  // namespace
@@ -444,6 +457,19 @@ template <template <typename> class Cell>
 double row_scratch_of_recurrent(const RecurrentOptions& options, RowCounts rows) {
   return recurrent_row_scratch<Cell<float>>(options, rows);
 }
+
+template <typename T>
+std::optional<double> keeping_gate_mean(const SequenceLayer<T>& layer) {
+  if (const auto* lstm = dynamic_cast<const RecurrentLayer<T, Lstm>*>(&layer)) {
+    return lstm->mean_kept();
+  }
+  if (const auto* gru = dynamic_cast<const RecurrentLayer<T, Gru>*>(&layer)) {
+    return gru->mean_kept();
+  }
+  return std::nullopt;
+}
+template std::optional<double> keeping_gate_mean(const SequenceLayer<float>&);
+template std::optional<double> keeping_gate_mean(const SequenceLayer<double>&);
 
 #define SEQBENCH_INSTANTIATE_SCALAR(Cell, T)                                                   \
   template std::unique_ptr<SequenceLayer<T>> make_recurrent<Cell, T>(const RecurrentOptions&); \

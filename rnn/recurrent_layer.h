@@ -11,6 +11,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/sequence_layer.h"
@@ -55,6 +56,12 @@ template <typename T>
 std::unique_ptr<SequenceLayer<T>> make_gru(const RecurrentOptions& options) {
   return make_recurrent<Gru, T>(options);
 }
+
+/// Of such a layer's last forward with Keep::kForBackward, before its backward: the mean over
+/// tokens and units of the gate that keeps the state, the LSTM's f or the GRU's z. Empty for
+/// others.
+template <typename T>
+std::optional<double> keeping_gate_mean(const SequenceLayer<T>& layer);
 
 /// How that layer's time loop runs on so many workers at the same time (rnn/loop_plan.h), such as
 /// "matrix-vector units/2" or "register-block sequences/2"; "" for a kernel without a choice.

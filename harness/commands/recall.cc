@@ -19,6 +19,7 @@
 #include "harness/training/parameter_matching.h"
 #include "harness/training/recall_tables.h"
 #include "harness/training/side_by_side.h"
+#include "harness/training/sweep_probe.h"
 #include "harness/training/training_run.h"
 #include "harness/training/training_settings.h"
 #include "harness/training/tuning.h"
@@ -97,6 +98,10 @@ void add_options(CommandLine& line) {
   line.option("memory-limit", "",
               "most memory that the trainings side by side may use together, such as 4GiB "
               "(default: three quarters of what is free)");
+  line.flag(
+      "newton",
+      "measure, at the start, during and after training, how many sweeps solve all steps of a "
+      "sequence at once, of the models that have the kernel newton; newton.csv");
   line.flag("save-models", "write every trained model to OUT/models/, for attend --model-file");
   line.option("config", "", "file of further options, one name=value a line");
   add_output_options(line);
@@ -186,6 +191,7 @@ TrainingSettings settings_of(const Task& task, const Preset* preset, const std::
     settings.learning_rate = line.number("learning-rate", 1e-12, 1e3);
   }
   settings.gradient_reach = integer_or(line, "gradient-steps", settings.gradient_reach);
+  settings.measure_sweeps = line.flag_given("newton") && takes_sweeps(settings);
   if (model_info(model).has_heads()) check_heads(line, settings);
   return settings;
 }
@@ -348,6 +354,12 @@ std::vector<TrainingSettings> requested_trainings(const CommandLine& line) {
   return trainings;
 }
 
+void check_newton(const CommandLine& line, const std::vector<TrainingSettings>& trainings) {
+  if (line.flag_given("tune")) refuse_option("newton", "true", "nothing beside --tune");
+  if (std::ranges::any_of(trainings, takes_sweeps)) return;
+  refuse_option("newton", "true", "a --model with the kernel newton (see seqbench list)");
+}
+
 /// What is run under a published name, and in what it is not the published setting.
 void print_presets(const std::vector<TrainingSettings>& trainings) {
   const Preset* last = nullptr;
@@ -448,6 +460,7 @@ int recall_command(const std::vector<std::string>& arguments) {
                    "  seqbench recall --variant noanswer --steps 300\n"
                    "  seqbench recall --regime single,mixed --layers 1,2 --match parameters\n"
                    "  seqbench recall --model lstm --variant chrono --block layer,model\n"
+                   "  seqbench recall --model lstm,gru --variant default,chrono --newton\n"
                    "  seqbench recall --task parity --model gru --tune\n"
                    "  seqbench recall --preset first-token --out results/published\n");
   add_options(line);
@@ -457,10 +470,15 @@ int recall_command(const std::vector<std::string>& arguments) {
   const SideBySideOptions side_by_side{.threads = jobs_at_a_time(line),
                                        .memory_bytes = memory_limit_bytes(line),
                                        .shows_progress = !line.flag_given("no-progress")};
+  const bool measures_sweeps = line.flag_given("newton");
+  if (measures_sweeps) check_newton(line, requested);
   if (line.flag_given("tune")) return tune(line, requested, side_by_side);
 
-  RunDirectory directory(line, {kRecallFile, kLearningFile, kGradientFile, kDecayFile, kGapFile});
-  RecallTables tables(directory);
+  std::vector<std::string> files = {kRecallFile, kLearningFile, kGradientFile, kDecayFile,
+                                    kGapFile};
+  if (measures_sweeps) files.push_back(kNewtonFile);
+  RunDirectory directory(line, files);
+  RecallTables tables(directory, measures_sweeps);
   std::vector<TrainingSettings> missing;
   std::ranges::copy_if(requested, std::back_inserter(missing),
                        [&](const auto& settings) { return !tables.holds_finished(settings); });

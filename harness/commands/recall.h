@@ -1,5 +1,5 @@
 // `seqbench recall`: trains models on long-range tasks and writes recall.csv, learning.csv,
-// gradient.csv, decay.csv and gap.csv.
+// gradient.csv, decay.csv and gap.csv, with --newton also newton.csv.
 //
 // Every training runs on one thread; several run side by side, the longest first. The rows of a
 // training are written when it ends, its row in recall.csv last: with that row it counts as

@@ -29,7 +29,8 @@ std::size_t position_of(const std::string& kernel, const ModelInfo& model) {
 
 RecurrentOptions recurrent_options(const LayerSpec& spec) {
   return {.width = spec.width,
-          .kernel = RecurrentKernel(position_of(spec.kernel, model_info(spec.model)))};
+          .kernel = RecurrentKernel(position_of(spec.kernel, model_info(spec.model))),
+          .newton = spec.newton};
 }
 
 MinGruOptions mingru_options(const LayerSpec& spec) {

@@ -9,6 +9,7 @@
 #include "attention/attention_map.h"
 #include "core/dropout.h"
 #include "core/sequence_layer.h"
+#include "rnn/newton_rules.h"
 
 namespace seqbench {
 
@@ -47,6 +48,7 @@ struct LayerSpec {
   std::string model;
   std::string kernel;
   Index width = 256;
+  NewtonRules newton = {};        // of the kernel of that name
   bool linear_candidate = false;  // minGRU's variant "linear": g(v) = v
   Index heads = 1;
   bool causal = false;

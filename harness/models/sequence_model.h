@@ -43,6 +43,14 @@ class SequenceModel {
   const std::vector<std::string>& parameter_names() const { return parameter_names_; }
   /// Trainable scalars, without the weights of channels that are always 0.
   Index parameter_count() const;
+  /// The sequence layers of all blocks, first block first.
+  std::vector<SequenceLayer<T>*> layers() {
+    std::vector<SequenceLayer<T>*> all;
+    for (auto& block : blocks_) {
+      for (SequenceLayer<T>* layer : block->layers()) all.push_back(layer);
+    }
+    return all;
+  }
 
   /// Allocates for batches of up to this shape with up to `answers` answers in all.
   void reserve(SequenceShape shape, Index answers, int workers);

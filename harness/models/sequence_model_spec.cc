@@ -64,8 +64,10 @@ BlockSpec block_spec(const SequenceModelSpec& spec, Index k, const Dropout* drop
                            spec.form.dropout == 0 && !spec.embedding_gradient;
   return {.layer = {.model = spec.model,
                     .kernel = is_watched || drops || needs_naive ? model.watched_kernel
-                                                                 : model.default_kernel,
+                              : spec.kernel.empty()              ? model.default_kernel
+                                                                 : spec.kernel,
                     .width = spec.form.width,
+                    .newton = spec.newton,
                     .linear_candidate = spec.variant.linear_candidate,
                     .heads = spec.form.heads,
                     .causal = spec.causal,

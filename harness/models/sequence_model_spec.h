@@ -30,6 +30,8 @@ struct SequenceModelSpec {
                        // directions
   bool embedding_gradient = false;  // backward tells it at every step of every sequence
   AttentionWatch* watch = nullptr;  // of all attention layers, outlives the model; null: none
+  std::string kernel = "";          // of a recurrent model's layers; "": the model's default
+  NewtonRules newton = {};          // of the kernel of that name
 
   bool reads_tokens() const { return vocabulary > 0; }
   /// A layer norm behind the last block.

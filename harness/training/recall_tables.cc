@@ -74,6 +74,14 @@ const std::vector<std::string> kGapColumns = {"run_id",   "task",      "setup", 
                                               "seed",     "first_gap", "last_gap",       "answers",
                                               "accuracy", "preset",    "layers",         "block"};
 
+const std::vector<std::string> kNewtonColumns = {
+    "run_id",      "task",           "model",    "variant",
+    "stage",       "train_distance", "seed",     "width",
+    "steps",       "window",         "sweeps",   "sweeps_low",
+    "sweeps_high", "fallback_share", "residual", "decay_decades_per_step",
+    "gate_mean",   "seq_len",        "setup",    "regime",
+    "preset",      "layers",         "block"};
+
 CsvRow kind_row(const TrainingSettings& settings, const std::string& run_id) {
   return {{"run_id", run_id},
           {"task", settings.task->name},
@@ -209,6 +217,35 @@ std::vector<CsvRow> decay_rows(const TrainingSettings& settings, const TrainingR
   return rows;
 }
 
+std::vector<CsvRow> newton_rows(const TrainingSettings& settings, const TrainingResult& result,
+                                const std::string& run_id) {
+  std::vector<CsvRow> rows;
+  for (std::size_t i = 0; i < result.sweeps.size(); ++i) {
+    const SweepPoint& point = result.sweeps[i];
+    const bool first = i == 0, last = i + 1 == result.sweeps.size() && result.failure.empty();
+    CsvRow row = identity_row(settings, run_id);
+    row["stage"] = first ? "init" : last ? "trained" : "training";
+    row["width"] = settings.form.width;
+    row["steps"] = point.step;
+    row["seq_len"] = point.seq_len;
+    row["window"] = std::min(point.counts.window, point.seq_len);
+    row["sweeps"] = point.counts.mean_sweeps();
+    if (point.counts.most > 0) {
+      row["sweeps_low"] = point.counts.least;
+      row["sweeps_high"] = point.counts.most;
+      row["residual"] = point.counts.residual;
+    }
+    row["fallback_share"] = point.counts.fallback_share();
+    if (point.gate_mean) row["gate_mean"] = *point.gate_mean;
+    const std::optional<LineFit> fit = fit_decay(first  ? result.initial_gradients
+                                                 : last ? result.trained_gradients
+                                                        : std::vector<GradientPoint>());
+    if (fit) row["decay_decades_per_step"] = fit->slope;
+    rows.push_back(row);
+  }
+  return rows;
+}
+
 std::vector<CsvRow> gap_rows(const TrainingSettings& settings, const TrainingResult& result,
                              const std::string& run_id) {
   std::vector<CsvRow> rows;
@@ -244,7 +281,8 @@ TrainingRows finished_rows(const TrainingSettings& settings, const TrainingResul
           .learning = learning_rows(settings, result, run_id),
           .gradient = gradient_rows(settings, result, run_id),
           .decay = decay_rows(settings, result, run_id),
-          .gap = gap_rows(settings, result, run_id)};
+          .gap = gap_rows(settings, result, run_id),
+          .newton = newton_rows(settings, result, run_id)};
 }
 
 TrainingRows skipped_rows(const TrainingSettings& settings, const std::string& reason,
@@ -257,18 +295,21 @@ TrainingRows skipped_rows(const TrainingSettings& settings, const std::string& r
   return rows;
 }
 
-RecallTables::RecallTables(const RunDirectory& directory)
+RecallTables::RecallTables(const RunDirectory& directory, bool measures_sweeps)
     : recall_(directory.file(kRecallFile), kRecallColumns),
       learning_(directory.file(kLearningFile), kLearningColumns),
       gradient_(directory.file(kGradientFile), kGradientColumns),
       decay_(directory.file(kDecayFile), kDecayColumns),
       gap_(directory.file(kGapFile), kGapColumns) {
+  if (measures_sweeps) newton_.emplace(directory.file(kNewtonFile), kNewtonColumns);
   for (const auto& row : read_csv(recall_.path)) recall_rows_[identity_of(row)].push_back(row);
 }
 
 bool RecallTables::holds_finished(const TrainingSettings& settings) const {
   const auto found = recall_rows_.find(identity_of(settings));
   if (found == recall_rows_.end()) return false;
+  if (newton_ && settings.measure_sweeps && !newton_->trainings.contains(found->first))
+    return false;
   for (const auto& row : found->second) {
     if (row.at("status") != "ok") return false;
     check_same_settings(settings, row);
@@ -290,6 +331,7 @@ void RecallTables::write(const TrainingSettings& settings, const TrainingRows& r
   gradient_.put(training, rows.gradient);
   decay_.put(training, rows.decay);
   gap_.put(training, rows.gap);
+  if (newton_) newton_->put(training, rows.newton);
   recall_.put(training, rows.recall);
   CsvTable& kept = recall_rows_[training];
   kept.clear();

@@ -1,8 +1,9 @@
-// The five tables that `seqbench recall` writes, and what a resumed run finds in them.
+// The tables that `seqbench recall` writes, and what a resumed run finds in them.
 #pragma once
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -19,12 +20,14 @@ constexpr const char* kLearningFile = "learning.csv";
 constexpr const char* kGradientFile = "gradient.csv";
 constexpr const char* kDecayFile = "decay.csv";
 constexpr const char* kGapFile = "gap.csv";
+constexpr const char* kNewtonFile = "newton.csv";  // with --newton alone
 
 extern const std::vector<std::string> kRecallColumns;
 extern const std::vector<std::string> kLearningColumns;
 extern const std::vector<std::string> kGradientColumns;
 extern const std::vector<std::string> kDecayColumns;
 extern const std::vector<std::string> kGapColumns;
+extern const std::vector<std::string> kNewtonColumns;
 
 /// The cells that every table has of a training, whatever its distance is called there.
 CsvRow kind_row(const TrainingSettings& settings, const std::string& run_id);
@@ -36,6 +39,7 @@ struct TrainingRows {
   std::vector<CsvRow> gradient;
   std::vector<CsvRow> decay;
   std::vector<CsvRow> gap;
+  std::vector<CsvRow> newton;
 };
 TrainingRows finished_rows(const TrainingSettings& settings, const TrainingResult& result,
                            const std::string& run_id);
@@ -47,8 +51,9 @@ TrainingRows skipped_rows(const TrainingSettings& settings, const std::string& r
 /// are there, never before; no other row is ever dropped.
 class RecallTables {
  public:
-  /// Creates the files, or goes on with what is there. Throws FileError.
-  explicit RecallTables(const RunDirectory& directory);
+  /// Creates the files, that of the sweeps only where they are measured, or goes on with what is
+  /// there. Throws FileError.
+  explicit RecallTables(const RunDirectory& directory, bool measures_sweeps = false);
 
   /// True when the training's rows are there, and it neither failed nor was skipped. Throws
   /// UsageError when that training differed in anything that a repeat would have to share.
@@ -75,6 +80,7 @@ class RecallTables {
   };
 
   Table recall_, learning_, gradient_, decay_, gap_;
+  std::optional<Table> newton_;
   std::map<Identity, CsvTable> recall_rows_;
 };
 

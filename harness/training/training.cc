@@ -54,6 +54,11 @@ TestScore test_at(const ThreadTeam& team, const TrainingSettings& settings, Inde
           .by_gap = by_gap.scores()};
 }
 
+/// Of so many steps: the second, third and fourth.
+bool begins_a_quarter(Index step, Index steps) {
+  return step > 0 && (step == steps / 4 || step == steps / 2 || step == 3 * steps / 4);
+}
+
 }  // namespace
 
 void initialise(const TrainingSettings& settings, SequenceModel<float>& model) {
@@ -94,6 +99,11 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
     result.initial_gradients = gradients_by_distance(team, gradient_probe(settings), model);
   }
 
+  const auto probe_sweeps_at = [&](Index step) {
+    result.sweeps.push_back(probe_sweeps(team, settings, step, model));
+  };
+  if (settings.measure_sweeps) probe_sweeps_at(0);
+
   const Stopwatch stopwatch;
   reserve_for_steps(settings, model);
   TrainingData data(settings);
@@ -117,6 +127,9 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   };
   for (Index step = 0; step < settings.training_steps; ++step) {
     if (!keep_going(result)) return std::nullopt;
+    if (settings.measure_sweeps && begins_a_quarter(step, settings.training_steps)) {
+      probe_sweeps_at(step);
+    }
     data.draw_next(batch);
     const double loss = training_step.run(team, batch, schedule.at(step));
     result.steps_taken = step + 1;
@@ -151,6 +164,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   if (settings.measure_gradients && result.failure.empty()) {
     result.trained_gradients = gradients_by_distance(team, gradient_probe(settings), model);
   }
+  if (settings.measure_sweeps && result.failure.empty()) probe_sweeps_at(result.steps_taken);
   result.model = std::move(owned);
   return result;
 }

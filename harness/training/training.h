@@ -15,6 +15,7 @@
 #include "harness/tasks/task_batch.h"
 #include "harness/training/gradient_probe.h"
 #include "harness/training/score.h"
+#include "harness/training/sweep_probe.h"
 #include "harness/training/training_settings.h"
 
 namespace seqbench {
@@ -49,7 +50,9 @@ struct TrainingResult {
   std::vector<TestScore> tests;
   std::vector<LearningPoint> learning;
   std::vector<GradientPoint> initial_gradients, trained_gradients;  // empty unless measured
-  std::string failure;                          // why training could not go on; empty when it could
+  std::vector<SweepPoint>
+      sweeps;           // at the start, at each quarter, at the end; empty unless measured
+  std::string failure;  // why training could not go on; empty when it could
   std::unique_ptr<SequenceModel<float>> model;  // as trained
 };
 

@@ -2,6 +2,7 @@
 
 #include "harness/models/registry.h"
 #include "harness/training/gradient_probe.h"
+#include "harness/training/sweep_probe.h"
 
 namespace seqbench {
 namespace {
@@ -44,6 +45,7 @@ TrainingCost training_cost(const TrainingSettings& settings) {
     cost.bytes += sizeof(double) * parameters +
                   declared_workspace_bytes<double>(probed_spec(probe), shape, shape.batch);
   }
+  if (settings.measure_sweeps) cost.bytes += sweep_probe_bytes(settings);
   return cost;
 }
 

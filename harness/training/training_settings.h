@@ -17,7 +17,7 @@ namespace seqbench {
 namespace streams {
 inline constexpr std::uint64_t kParameters = 0, kTrainingData = 1, kTestData = 2;
 inline constexpr std::uint64_t kGradientData = 3;  // and the next (gradient_probe.h)
-inline constexpr std::uint64_t kDropped = 5, kStoppingData = 6;
+inline constexpr std::uint64_t kDropped = 5, kStoppingData = 6, kSweepData = 7;
 inline constexpr std::uint64_t kFirstSequence = 1 << 16;  // of a shuffled set, each its own
 }  // namespace streams
 
@@ -37,7 +37,8 @@ struct TrainingSettings {
   double learning_rate = 1e-3;              // the peak
   std::optional<double> weight_decay = {};  // nothing: the setting's
   bool measure_gradients = true;
-  Index gradient_reach = 0;  // how far back at least; 0: as far as sequences of training reach
+  bool measure_sweeps = false;  // of models that have the kernel newton
+  Index gradient_reach = 0;     // how far back at least; 0: as far as sequences of training reach
 
   /// Sequences a step where none are asked for.
   Index default_batch() const;

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import altair as alt
 
-from plotting import attention, race, recall
+from plotting import attention, race, recall, sweeps
 from plotting.layout import gather
 from plotting.settings import settings_of
 
@@ -151,6 +151,18 @@ PLOTS = (
         files=("gradient.csv",),
         draw=recall.gradient_vs_distance,
         by_setting=False,
+    ),
+    Plot(
+        "sweeps-vs-decay",
+        "Sweeps against the gradient's decay",
+        "How often Newton's method has to go over all steps of a sequence until it has every state of"
+        " a recurrent model at once (recall --newton), before and after training. Each training is a"
+        " point; one that keeps what it read, whose gradient does not decay, stands at the right. A"
+        " sweep is a product of many rows, a step of the usual loop one of a single row.",
+        files=("newton.csv",),
+        draw=sweeps.sweeps_vs_decay,
+        by_setting=False,
+        optional=True,
     ),
     Plot(
         "attention-arcs",

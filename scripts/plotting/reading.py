@@ -40,6 +40,10 @@ COLUMNS = {
     "gap": (
         "task setup regime model variant train_distance distance seed first_gap answers accuracy"
     ).split(),
+    "newton": (
+        "task setup regime preset model variant layers block stage train_distance seed window sweeps"
+        " decay_decades_per_step gate_mean"
+    ).split(),
     "attention": (
         "sentence seed layers layer head query_index query_token key_index key_token score weight "
         "answer"

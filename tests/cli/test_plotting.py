@@ -23,7 +23,7 @@ INSTALLED = all(importlib.util.find_spec(name) for name in ("pandas", "altair", 
 if INSTALLED:
     import pandas as pd
 
-    from plotting import attention, claims, derived, layout, race, recall, report
+    from plotting import attention, claims, derived, layout, naming, race, recall, report
     from plotting.__main__ import main
     from plotting.figures import figures_of
     from plotting.reading import RunError, read_run
@@ -57,6 +57,11 @@ LEARNING_HEADER = (
 GAP_HEADER = (
     "run_id,task,setup,regime,model,variant,train_distance,distance,seed,first_gap,last_gap,"
     "answers,accuracy"
+)
+
+NEWTON_HEADER = (
+    "run_id,task,setup,regime,preset,model,variant,layers,block,stage,train_distance,seed,window,"
+    "sweeps,decay_decades_per_step,gate_mean"
 )
 
 ATTENTION_HEADER = (
@@ -678,6 +683,33 @@ class CommandLine(RunFolder):
         svg = (self.folder / "accuracy-vs-gap.svg").read_text(encoding="utf-8")
         self.assertIn("mqar, 64 tokens", svg)
         self.assertIn("parity, 16 tokens", svg)
+
+    def test_sweeps_have_a_plot_and_a_line_of_the_first_claim(self):
+        self.write("recall.csv", RECALL_HEADER + ",solved,preset,block",
+                   *(recall_row("lstm", "chrono", 8, seed=seed) + solved
+                     for seed, solved in ((1, ",true,,"), (2, ",true,,"), (3, ",false,,"))))  # fmt: skip
+        self.write(
+            "newton.csv", NEWTON_HEADER,
+            *(f"r,first_token,causal,single,,lstm,chrono,1,,{stage},8,{seed},9,{sweeps},-0.1,0.9"
+              for stage, counts in (("init", (3, 3, 4)), ("training", (90, 90, 90)),
+                                    ("trained", (5, 7, 20)))
+              for seed, sweeps in enumerate(counts, 1)),
+        )  # fmt: skip
+        code, out, _ = self.plot(self.folder)
+        self.assertEqual(code, 0)
+        self.assertIn("sweeps-vs-decay.png", out)
+        text = " ".join((self.folder / "claims.txt").read_text(encoding="utf-8").split())
+        self.assertIn("over up to 9 steps, median (least to most): 6 (5 to 7) in the 2 trainings that"
+                      " solved their task; 20 (20 to 20) in the 1 training that did not solve their"
+                      " task; before training 3 (3 to 4)", text)  # fmt: skip
+
+    def test_another_start_stands_for_no_model(self):
+        rows = [row + "," for row in RACE]
+        rows += [RACE[4].replace("T64", "T64:chrono").replace(",0.04,", ",0.0001,") + ",chrono"]
+        self.write("throughput.csv", THROUGHPUT_HEADER + ",variant", *rows)
+        run = read_run(self.folder)
+        lstm = naming.champions(derived.timed(run.table("throughput"))).query("model == 'lstm'")
+        self.assertEqual(sorted(lstm["seconds"].unique()), [0.04, 0.16])
 
     def test_sentence_is_shown_as_the_model_of_median_weight_reads_it(self):
         words = ("it", "sat")

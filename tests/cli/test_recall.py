@@ -43,6 +43,40 @@ class Recall(ProgramTest):
         self.assertEqual({row["stage"] for row in gradient}, {"init", "trained"})
         self.assertEqual({row["distance"] for row in gradient}, {"1", "2", "3"})
 
+    def test_sweeps_are_measured_before_during_and_after(self):
+        out = self.folder / "run"
+        options = [*TINY, "--model", "elman,lstm,mingru", "--variant", "default", "--seeds", "1",
+                   "--out", out]
+        process = run(*options)  # without sweeps, which a resumed run adds
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertFalse((out / "newton.csv").exists())
+        process = run(*options, "--newton", "--resume")
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertEqual(len(read_csv(out / "recall.csv")), 3)
+        rows = read_csv(out / "newton.csv")
+        for model in ("elman", "lstm"):
+            of_model = [row for row in rows if row["model"] == model]
+            self.assertEqual([row["stage"] for row in of_model],
+                             ["init", "training", "training", "training", "trained"])
+            self.assertEqual([row["steps"] for row in of_model], ["0", "10", "20", "30", "40"])
+            for row in of_model:
+                self.assertEqual(row["window"], row["seq_len"])
+                self.assertEqual(row["fallback_share"], "0")
+                low, mean, high = (float(row[name]) for name in
+                                   ("sweeps_low", "sweeps", "sweeps_high"))
+                self.assertTrue(1 <= low <= mean <= high <= int(row["window"]))
+                self.assertEqual(row["gate_mean"] == "", model == "elman")
+            for row in (of_model[0], of_model[-1]):
+                self.assertLess(float(row["decay_decades_per_step"]), 0)
+            self.assertEqual(of_model[1]["decay_decades_per_step"], "")
+        self.assertEqual({row["model"] for row in rows}, {"elman", "lstm"})
+
+    def test_sweeps_are_refused_where_none_can_be(self):
+        for options in (["--model", "attention"], ["--model", "lstm", "--tune"]):
+            process = run(*TINY, *options, "--newton", "--out", self.folder / "run")
+            self.assertEqual(process.returncode, 2)
+            self.assertIn("--newton", process.stderr)
+
     def test_accuracy_by_gap_adds_up_to_the_whole(self):
         out = self.folder / "run"
         process = run("recall", "--task", "mqar,parity", "--model", "gru", "--variant", "conv3",

@@ -1,0 +1,75 @@
+"""What it costs to run a recurrence in parallel over time: sweeps of Newton's method."""
+
+import altair as alt
+
+from plotting.layout import colour_of, gather, log_axis, point_style, titled
+from plotting.naming import Lines, plural
+from plotting.recall import experiment_names
+
+# A training, in newton.csv and recall.csv.
+TRAINING = ["task", "setup", "regime", "preset", "model", "variant", "layers", "block", "train_distance", "seed"]
+
+
+def figures(run):
+    """A line of claim 1: whether what remembers takes more sweeps than what does not; none where the
+    run has no sweeps."""
+    rows = told_outcome(run)
+    if rows.empty:
+        return ()
+    trained, first = (rows[rows["stage"] == stage] for stage in ("trained", "init"))
+    parts = [
+        f"{of_trainings(group)} in the {plural(len(group), 'training')} that {word} their task"
+        for word, group in (("solved", trained[trained["is_solved"]]),
+                            ("did not solve", trained[~trained["is_solved"]]))
+        if not group.empty
+    ]  # fmt: skip
+    before = f"before training {of_trainings(first)}" if not first.empty else ""
+    text = "; ".join(part for part in (*parts, before) if part)
+    return (f"all steps at once instead, sweeps of Newton's method over up to {rows['window'].max():g}"
+            f" steps, median (least to most): {text}",)  # fmt: skip
+
+
+def of_trainings(rows):
+    """"6 (4 to 12)", by column `sweeps`."""
+    sweeps = rows["sweeps"]
+    return f"{sweeps.median():.3g} ({sweeps.min():.3g} to {sweeps.max():.3g})"
+
+
+def told_outcome(run):
+    """The rows of newton.csv whose training has a test, with column `is_solved`."""
+    rows, tests = run.table("newton"), run.table("recall")
+    tests = tests[(tests["distance"] == tests["train_distance"]) & (tests["status"] == "ok")]
+    tests = tests.assign(is_solved=tests["solved"] == "true")
+    return rows.merge(tests[[*TRAINING, "is_solved"]], on=TRAINING)
+
+
+def sweeps_vs_decay(runs):
+    """Sweeps of each training before and after it, against the decay of its gradient."""
+    rows = gather(runs, lambda run: told_outcome(run))
+    rows = rows[rows["decay_decades_per_step"].notna() & rows["stage"].isin(["init", "trained"])]
+    if rows.empty:
+        return None
+    # Hollow: before training.
+    rows = rows.assign(status=rows["stage"].map({"init": "beyond", "trained": "ok"}),
+                       panel=experiment_names(rows))  # fmt: skip
+    lines = Lines(rows, "variant")
+    base = alt.Chart().mark_point(size=55, strokeWidth=1.5, opacity=0.9)
+    points = base.encode(
+        x=alt.X("decay_decades_per_step:Q", title="decay of the gradient (decades a step)"),
+        y=log_axis("sweeps", "sweeps (mean over sequences)", rows, "sweeps", "sweeps"),
+        color=colour_of(lines),
+        tooltip=["task", "model", "variant", "seed", "stage", "train_distance", "sweeps",
+                 "decay_decades_per_step", "gate_mean", "is_solved"],
+        **point_style(lines),
+    )  # fmt: skip
+    panels = [
+        alt.layer(points).properties(
+            data=panel, width=280, height=220, title=alt.Title(panel["panel"].iloc[0], fontSize=12)
+        )
+        for _, panel in lines.rows.groupby("panel", sort=False)
+    ]
+    return titled(
+        alt.concat(*panels, columns=3),
+        "Sweeps to solve all steps at once, against the gradient's decay",
+        "hollow: before training; a gradient that keeps stands at the right",
+    )
