@@ -92,6 +92,16 @@ FAULTS = [
           "set_zero(loop.gates.step(0));", ""),
     Fault("persistent loop starts from the state of the last call", "rnn/persistent_loop.h",
           "std::fill_n(state(loop.h, 1, loop.y).data, B * state_stride<T>(D), T{0});", ""),
+    Fault("newton takes every state from the last sweep", "rnn/newton_loop.h",
+          "states(std::min(i + 1, sweeps), b).row(i + 1)", "states(sweeps, b).row(i + 1)"),
+    Fault("newton's scan leaves what the cell carries to the output out", "rnn/newton_loop.h",
+          "h = hn::MulAdd(jacobian.hc, c_carried, h);", "",
+          suites="NewtonLoop*"),
+    Fault("newton takes a sweep that grows for one that goes on", "rnn/newton_rules.h",
+          "if (mean >= 1) return std::numeric_limits<double>::infinity();", "",
+          suites="SweepJudge*:NewtonLoop*"),
+    Fault("the Jacobian of the GRU without its update gate", "rnn/gru.h",
+          "return {z + (one - z) *", "return {(one - z) *", suites="Jacobian*"),
 
     # attention
     Fault("naive attention without 1/√d_k", "attention/naive_attention.cc",

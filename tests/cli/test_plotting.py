@@ -698,7 +698,7 @@ class CommandLine(RunFolder):
         code, out, _ = self.plot(self.folder)
         self.assertEqual(code, 0)
         self.assertIn("sweeps-vs-decay.png", out)
-        text = " ".join((self.folder / "claims.txt").read_text(encoding="utf-8").split())
+        text = " ".join((self.folder / "claims-details.txt").read_text(encoding="utf-8").split())
         self.assertIn("over up to 9 steps, median (least to most): 6 (5 to 7) in the 2 trainings that"
                       " solved their task; 20 (20 to 20) in the 1 training that did not solve their"
                       " task; before training 3 (3 to 4)", text)  # fmt: skip

@@ -44,6 +44,31 @@ class Throughput(ProgramTest):
         self.assertEqual(len(samples), 3 * len(rows))
         self.assertEqual({sample["case_id"] for sample in samples}, {row["case_id"] for row in rows})
 
+    def test_newton_tells_its_sweeps_by_start(self):
+        out = self.folder / "run"
+        process = run("throughput", *SMALL, "--model", "elman,gru,attention", "--kernel",
+                      "newton,persistent", "--variant", "default,chrono", "--length", "40",
+                      "--pass", "forward,train", "--threads", "1", "--out", out)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        rows = read_csv(out / "throughput.csv")
+        self.assertEqual(len(rows), 2 * (2 + 2 * 2 + 1))
+        for row in rows:
+            self.assertIn(row["status"], {"ok", "noisy"}, row["reason"])
+            chrono = row["case_id"].endswith(":chrono")
+            expected = "chrono" if chrono else "" if row["model"] == "attention" else "default"
+            self.assertEqual(row["variant"], expected)
+            if row["kernel"] == "newton":
+                self.assertTrue(1 <= float(row["sweeps"]) <= 32)
+                self.assertTrue(0 <= float(row["fallback_share"]) <= 1)
+            else:
+                self.assertEqual((row["sweeps"], row["fallback_share"]), ("", ""))
+        self.assertEqual({row["model"] for row in rows if row["variant"] == "chrono"}, {"gru"})
+
+    def test_scaling_takes_each_models_own_start(self):
+        process = run("scaling", *SMALL, "--variant", "chrono", "--out", self.folder / "run")
+        self.assertEqual(process.returncode, 2)
+        self.assertIn("--variant: 'chrono'", process.stderr)
+
     def test_machine_json_tells_machine_probes_and_command(self):
         out = self.folder / "run"
         run("throughput", *SMALL, "--model", "elman", "--length", "4", "--threads", "1", "--out", out)

@@ -160,7 +160,7 @@ struct OneUnit {
 
   std::vector<double> step(double h, double c, std::vector<double>& gates,
                            std::vector<double>& kept) const {
-    std::vector<double> u(std::size_t(C::kGates));
+    std::vector<double> u(static_cast<std::size_t>(C::kGates));
     for (std::size_t k = 0; k < u.size(); ++k) u[k] = 0.3 - 0.1 * double(k) + weights[k] * h;
     gates.assign(u.size(), 0), kept.assign(1, 0);
     double next = 0;
