@@ -3,7 +3,7 @@
 import altair as alt
 
 from plotting.layout import colour_of, gather, log_axis, point_style, titled
-from plotting.naming import Lines, plural
+from plotting.naming import Lines, plural, span
 from plotting.recall import experiment_names
 
 # A training, in newton.csv and recall.csv.
@@ -11,28 +11,29 @@ TRAINING = ["task", "setup", "regime", "preset", "model", "variant", "layers", "
 
 
 def figures(run):
-    """A line of claim 1: whether what remembers takes more sweeps than what does not; none where the
-    run has no sweeps."""
+    """A line of claim 1: how many sweeps models take that solve their task, by task, and others do;
+    none where the run has no sweeps."""
     rows = told_outcome(run)
     if rows.empty:
         return ()
     trained, first = (rows[rows["stage"] == stage] for stage in ("trained", "init"))
-    parts = [
-        f"{of_trainings(group)} in the {plural(len(group), 'training')} that {word} their task"
-        for word, group in (("solved", trained[trained["is_solved"]]),
-                            ("did not solve", trained[~trained["is_solved"]]))
-        if not group.empty
-    ]  # fmt: skip
-    before = f"before training {of_trainings(first)}" if not first.empty else ""
-    text = "; ".join(part for part in (*parts, before) if part)
-    return (f"all steps at once instead, sweeps of Newton's method over up to {rows['window'].max():g}"
-            f" steps, median (least to most): {text}",)  # fmt: skip
+    solved, others = trained[trained["is_solved"]], trained[~trained["is_solved"]]
+    parts = [f"before training {of_trainings(first)}"] if not first.empty else []
+    if not solved.empty:
+        tasks = solved.groupby(experiment_names(solved.assign(run=run.name, of_several=False)))
+        by_task = [f"{name} {of_trainings(group)}" for name, group in tasks]
+        parts.append(f"trained models that solve {', '.join(by_task)}")
+    if not others.empty:
+        parts.append(f"those that do not solve their task {of_trainings(others)}")
+    return (f"all steps at once instead, sweeps of Newton's method over {span(rows['window'])} steps,"
+            f" median (least to most): {'; '.join(parts)}",)  # fmt: skip
 
 
 def of_trainings(rows):
-    """"6 (4 to 12)", by column `sweeps`."""
+    """"6 (4 to 12 in 9 trainings)", by column `sweeps`."""
     sweeps = rows["sweeps"]
-    return f"{sweeps.median():.3g} ({sweeps.min():.3g} to {sweeps.max():.3g})"
+    return (f"{sweeps.median():.3g} ({sweeps.min():.3g} to {sweeps.max():.3g} in"
+            f" {plural(len(rows), 'training')})")  # fmt: skip
 
 
 def told_outcome(run):
