@@ -2,8 +2,8 @@
 
 Runs a sweep of the release build twice: on the machine as it is, and beside a busy loop on one CPU.
 Every row must then be `noisy` or have the same fraction of peak as in the first run to within 5 %.
-In the first run at most 10 % of the rows may be noisy, and at least 85 % of the wall time must have
-gone into passes, warm-up and probes.
+In the first run at most 10 % of the rows may be noisy, and at least 75 % of the wall time must have
+gone into passes, warm-up and probes: each of the processes sets its cases up.
 
 Exit: 0 all three hold, 1 otherwise, 2 wrong option.
 """
@@ -23,7 +23,7 @@ PROGRAM = pathlib.Path(os.environ.get("SEQBENCH", ROOT / "build/release/seqbench
 # On two CPUs 64 cases of four models, some two minutes.
 GRID = ["--pass", "forward,train", "--length", "64,512,2048", "--batch", "1,16",
         "--max-tokens", "8192"]
-MOST_NOISY, MOST_MOVED, LEAST_MEASURING = 0.10, 0.05, 0.85
+MOST_NOISY, MOST_MOVED, LEAST_MEASURING = 0.10, 0.05, 0.75
 
 BUSY_LOOP = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True: pass"
 

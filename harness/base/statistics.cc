@@ -5,6 +5,7 @@
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace seqbench {
 
@@ -26,6 +27,17 @@ MedianInterval median_interval(std::vector<double> values) {
     ++cut;
   }
   return {median(values), values[cut], values[values.size() - 1 - cut]};
+}
+
+MeanInterval mean_interval(std::span<const double> values) {
+  assert(values.size() >= 2);
+  const double n = double(values.size());
+  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / n;
+  double squares = 0;
+  for (const double value : values) squares += (value - mean) * (value - mean);
+  const double t = boost::math::quantile(boost::math::students_t(n - 1), 0.975);
+  const double half = t * std::sqrt(squares / (n - 1) / n);
+  return {.mean = mean, .low = mean - half, .high = mean + half};
 }
 
 CountInterval binomial_interval(Index trials, double p, double coverage) {

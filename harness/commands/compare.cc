@@ -17,6 +17,7 @@
 #include "harness/base/errors.h"
 #include "harness/base/interrupt.h"
 #include "harness/base/progress.h"
+#include "harness/base/statistics.h"
 #include "harness/base/utf8.h"
 #include "harness/commands/comparison.h"
 #include "harness/commands/repeat.h"
@@ -99,6 +100,15 @@ struct RowReader {
   }
 };
 
+/// The repetitions of one process differ less than those of several would, and count as one then.
+std::vector<double> independent_values(
+    const std::map<std::string, std::vector<double>>& processes) {
+  if (processes.size() == 1) return processes.begin()->second;
+  std::vector<double> medians;
+  for (const auto& [process, values] : processes) medians.push_back(median(values));
+  return medians;
+}
+
 Run read_run(const fs::path& folder) {
   Run run;
   const fs::path machine = folder / "machine.json", throughput = folder / kThroughputFile,
@@ -114,13 +124,18 @@ Run read_run(const fs::path& folder) {
     run.cases[id].status = reader.text("status");
     run.work[id] = {.dtype = reader.text("dtype"), .flops = reader.positive_number("flops")};
   }
+  std::map<std::string, std::map<std::string, std::vector<double>>> fractions;  // by case, process
   for (const auto& row : read_csv(samples)) {
     const RowReader reader{row, samples};
-    const auto found = run.cases.find(reader.text("case_id"));
-    if (found == run.cases.end()) continue;  // of a group that was cut off
-    found->second.fractions.push_back(fraction_of_peak(run.work.at(found->first).flops,
-                                                       reader.positive_number("seconds"),
-                                                       reader.positive_number("peak_gflops")));
+    const auto found = run.work.find(reader.text("case_id"));
+    if (found == run.work.end()) continue;     // of a group that was cut off
+    const auto process = row.find("process");  // runs of before have none
+    fractions[found->first][process == row.end() ? "" : process->second].push_back(
+        fraction_of_peak(found->second.flops, reader.positive_number("seconds"),
+                         reader.positive_number("peak_gflops")));
+  }
+  for (const auto& [id, of_process] : fractions) {
+    run.cases.at(id).fractions = independent_values(of_process);
   }
   return run;
 }

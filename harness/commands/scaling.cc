@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "harness/server/worker_pool.h"
 #include "harness/timing/case.h"
 #include "harness/timing/grid.h"
 #include "harness/timing/measure_options.h"
@@ -112,7 +113,13 @@ int scaling_command(const std::vector<std::string>& arguments) {
   const std::vector<CaseGroup> groups = expand(grid);
   RunDirectory directory(
       line, {kThroughputFile, kSamplesFile, "scaling.csv", "speedup.csv", "crossover.csv"});
-  const int code = run_sweep(groups, line, options, directory, "scaling");
+  WorkerPool pool(grid, options);
+  const int code = run_sweep({.command = "scaling",
+                              .groups = groups,
+                              .line = line,
+                              .options = options,
+                              .directory = directory,
+                              .others = other_processes(pool, options)});
 
   const CsvTable throughput = read_csv(directory.file(kThroughputFile));
   const std::vector<CsvRow> fits = fit_scaling(throughput);

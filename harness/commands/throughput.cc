@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "harness/files/run_directory.h"
+#include "harness/server/worker_pool.h"
 #include "harness/timing/case.h"
 #include "harness/timing/grid.h"
 #include "harness/timing/measure_options.h"
@@ -25,7 +26,13 @@ int throughput_command(const std::vector<std::string>& arguments) {
   const MeasureOptions options = parse_measure_options(line);
   const std::vector<CaseGroup> groups = expand(grid);
   RunDirectory directory(line, {kThroughputFile, kSamplesFile});
-  const int code = run_sweep(groups, line, options, directory, "throughput");
+  WorkerPool pool(grid, options);
+  const int code = run_sweep({.command = "throughput",
+                              .groups = groups,
+                              .line = line,
+                              .options = options,
+                              .directory = directory,
+                              .others = other_processes(pool, options)});
   directory.record_end(code);
   std::printf("\n%s\n", directory.path().c_str());
   return code;

@@ -17,11 +17,10 @@ Json LayerServer::prepare_case(const Case& one, const Json& request) {
   if (!again)
     probe_limits_of(one.threads);  // a pause for it between repetitions would let the machine cool
   ready_.erase(one.id());
-  PrepareOptions options{.seed = options_.seed,
-                         .memory_limit_bytes = options_.memory_limit_bytes,
-                         .make_layer = make_layer_};
-  if (again) options.check = [](Workload&) { return std::string(); };
-  Preparation prepared = prepare(one, options);
+  const PrepareOptions options{.seed = options_.seed,
+                               .memory_limit_bytes = options_.memory_limit_bytes,
+                               .make_layer = make_layer_};
+  Preparation prepared = again ? prepare_unchecked(one, options) : prepare(one, options);
   const bool ready = prepared.workload != nullptr;
   Json reply = {{"case", one.id()}, {"status", ready ? "ready" : prepared.status}};
   if (!ready) reply["reason"] = prepared.reason;
@@ -31,10 +30,11 @@ Json LayerServer::prepare_case(const Case& one, const Json& request) {
   return reply;
 }
 
-Json LayerServer::repeat(const Case& one, Preparation& prepared) {
+Json LayerServer::repeat(const Case& one, Preparation& prepared, Index passes) {
   Workload& workload = *prepared.workload;
   const ThreadTeam team = make_team(one.threads);
-  Json reply = repeat_passes(team, options_.min_seconds, [&] { workload.run(team); });
+  Json reply = repeat_passes(team, {.least_seconds = options_.min_seconds, .passes = passes},
+                             [&] { workload.run(team); });
   reply["limit_seconds"] = limit_seconds(one, reply["peak_gflops"]);
   return reply;
 }

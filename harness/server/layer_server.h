@@ -25,7 +25,7 @@ class LayerServer : public CaseServer<Case, Preparation> {
 
  private:
   Json prepare_case(const Case& one, const Json& request) override;
-  Json repeat(const Case& one, Preparation& prepared) override;
+  Json repeat(const Case& one, Preparation& prepared, Index passes) override;
   Json judge(const Case& one, const JudgeRequest& request) override;
 
   /// Bandwidths are probed once for each number of threads.

@@ -17,6 +17,7 @@
 #include "harness/base/interrupt.h"
 #include "harness/base/statistics.h"
 #include "harness/files/json_names.h"
+#include "harness/machine/cgroup.h"
 #include "harness/machine/placement.h"
 
 namespace seqbench {
@@ -29,7 +30,7 @@ struct TimedPasses {
   Index passes = 0;
 };
 
-TimedPasses run_for(double least_seconds, const std::function<void()>& pass) {
+TimedPasses time_passes(const RepetitionLength& length, const std::function<void()>& pass) {
   using Clock = std::chrono::steady_clock;
   const Clock::time_point start = Clock::now();
   Index passes = 0;
@@ -38,7 +39,7 @@ TimedPasses run_for(double least_seconds, const std::function<void()>& pass) {
     pass();
     ++passes;
     elapsed = std::chrono::duration<double>(Clock::now() - start).count();
-  } while (elapsed < least_seconds);
+  } while (length.passes > 0 ? passes < length.passes : elapsed < length.least_seconds);
   return {.seconds_per_pass = elapsed / double(passes), .passes = passes};
 }
 
@@ -88,11 +89,12 @@ void refuse_fields_but(const std::vector<std::string>& known, const Json& object
   }
 }
 
-// Those of an answer to repeat.
+// Those of an answer to repeat, and what samples.csv has besides.
 const std::vector<std::string> kSampleFields = {
     "seconds",        "passes",           "peak_gflops",
     "steal_fraction", "wait_fraction",    "involuntary_switches",
-    "throttled",      "unpinned_threads", "limit_seconds"};
+    "throttled",      "unpinned_threads", "limit_seconds",
+    "process",        "retaken"};
 
 /// One of a request's samples to judge.
 class ToldSample {
@@ -143,7 +145,8 @@ Sample sample_of(const ToldSample& told) {
                           .wait_fraction = told.from_zero("wait_fraction"),
                           .involuntary_switches = told.count("involuntary_switches"),
                           .throttled = told.count("throttled"),
-                          .unpinned_threads = told.count("unpinned_threads").value_or(0)}};
+                          .unpinned_threads = told.count("unpinned_threads").value_or(0)},
+          .process = told.count("process").value_or(0)};
 }
 
 }  // namespace
@@ -166,8 +169,8 @@ Json parse_request(const std::string& line) {
 
 void refuse_other_fields(const Json& request, const std::vector<std::string>& prepare_fields) {
   const std::map<std::string, std::vector<std::string>> fields = {
-      {"list", {}},   {"probe", {"threads"}}, {"prepare", prepare_fields},
-      {"repeat", {}}, {"release", {}},        {"judge", {"samples", "remedy"}}};
+      {"list", {}},           {"probe", {"threads"}}, {"prepare", prepare_fields},
+      {"repeat", {"passes"}}, {"release", {}},        {"judge", {"samples", "remedy"}}};
   const std::string what = request.at("do");
   const auto found = fields.find(what);
   if (found == fields.end()) refuse_request(what);
@@ -211,14 +214,28 @@ Json probe_answer(const Json& request) {
   if (!threads.is_number_integer() || threads < 1 || threads > kMostThreads) {
     refuse_field("threads", threads, "an integer from 1 to " + std::to_string(kMostThreads));
   }
-  return {{"peak_gflops", probe_beside_repetition(make_team(threads))}};
+  return {{"peak_gflops", probe_beside_repetition(make_team(threads))},
+          {"throttled_so_far", or_null(throttled_periods())}};
 }
 
-Json repeat_passes(const ThreadTeam& team, double least_seconds,
+Index passes_of(const Json& request) {
+  const Json passes = request.value("passes", Json());
+  if (passes.is_null()) return 0;
+  if (!passes.is_number_integer() || passes < 1) {
+    refuse_field("passes", passes, "an integer from 1");
+  }
+  return passes.get<Index>();
+}
+
+Sample parse_sample(const Json& told, const std::string& name) {
+  return sample_of(ToldSample(told, name));
+}
+
+Json repeat_passes(const ThreadTeam& team, const RepetitionLength& length,
                    const std::function<void()>& pass) {
   const RepetitionBracket bracket(team);
-  pass();
-  const TimedPasses timed = run_for(least_seconds, pass);
+  if (length.passes != 1) pass();
+  const TimedPasses timed = time_passes(length, pass);
   const Sample sample = bracket.close(timed.seconds_per_pass);
   return {{"seconds", sample.seconds},
           {"passes", timed.passes},

@@ -17,11 +17,14 @@
 //                                             "unpinned_threads":…, "limit_seconds":…}: one untimed
 //                                            pass, then passes for --min-time, a probe of the FMA
 //                                            peak on either side
+//   {"do":"repeat","case":ID,"passes":N}     the same of so many passes, without the untimed one
+//                                            where N is 1
 //   {"do":"judge","case":ID,                 {"case":ID, "cells":{…}}, the texts of the columns of
 //    "samples":[{"seconds":…, …}, …]}        throughput.csv that follow from samples: repetitions
 //                                            to fraction_of_limit, status, reason, outliers; by
 //                                            the rules of `seqbench throughput`
-//   {"do":"probe","threads":N}               {"peak_gflops":…}, the same probe alone
+//   {"do":"probe","threads":N}               {"peak_gflops":…, "throttled_so_far":…}, the same probe
+//                                            alone, and how often a CPU quota was ever used up
 //   {"do":"release","case":ID}               {"case":ID}
 //
 // Samples to judge are one answer to repeat or more. The case need not be prepared: another
@@ -77,10 +80,23 @@ void refuse_other_fields(const nlohmann::ordered_json& request,
 /// The answer to a request to probe. Throws std::invalid_argument.
 nlohmann::ordered_json probe_answer(const nlohmann::ordered_json& request);
 
-/// The answer to a request to repeat: one untimed pass, then passes for the least seconds, between
-/// two probes.
-nlohmann::ordered_json repeat_passes(const ThreadTeam& team, double least_seconds,
+/// How many passes a repetition has.
+struct RepetitionLength {
+  double least_seconds = 0;  // of all, where their number is not given
+  Index passes = 0;          // their number; 0: not given
+};
+
+/// The answer to a request to repeat: passes between two probes, with an untimed one before them
+/// unless one alone is a repetition.
+nlohmann::ordered_json repeat_passes(const ThreadTeam& team, const RepetitionLength& length,
                                      const std::function<void()>& pass);
+
+/// "passes" of a request to repeat, 0 where there is none. Throws std::invalid_argument.
+Index passes_of(const nlohmann::ordered_json& request);
+
+/// The sample that an answer to repeat or an entry of a request to judge is; errors call it `name`.
+/// Throws std::invalid_argument.
+Sample parse_sample(const nlohmann::ordered_json& told, const std::string& name);
 
 /// What a request to judge tells.
 struct JudgeRequest {
@@ -106,7 +122,9 @@ class CaseServer {
  public:
   /// `prepare_fields` are those of a request to prepare besides "do" and "case".
   CaseServer(std::vector<SomeCase> cases, std::vector<std::string> prepare_fields)
-      : cases_(std::move(cases)), prepare_fields_(std::move(prepare_fields)) {}
+      : cases_(std::move(cases)), prepare_fields_(std::move(prepare_fields)) {
+    for (std::size_t i = 0; i < cases_.size(); ++i) position_.emplace(cases_[i].id(), i);
+  }
   CaseServer(CaseServer&&) = delete;
   virtual ~CaseServer() = default;
 
@@ -127,7 +145,7 @@ class CaseServer {
  private:
   /// Puts the case among ready_, or says why not.
   virtual Json prepare_case(const SomeCase& one, const Json& request) = 0;
-  virtual Json repeat(const SomeCase& one, Prepared& prepared) = 0;
+  virtual Json repeat(const SomeCase& one, Prepared& prepared, Index passes) = 0;
   /// The cells that follow from a case's samples.
   virtual Json judge(const SomeCase& one, const JudgeRequest& request) = 0;
 
@@ -137,7 +155,7 @@ class CaseServer {
     if (what == "list") return list();
     if (what == "probe") return probe_answer(request);
     if (what == "prepare") return prepare_case(case_named_in(request), request);
-    if (what == "repeat") return repeat_case(case_named_in(request));
+    if (what == "repeat") return repeat_case(case_named_in(request), passes_of(request));
     if (what == "judge") return judge_case(case_named_in(request), request);
     if (what == "release") return release(case_named_in(request));
     refuse_request(what);
@@ -149,10 +167,10 @@ class CaseServer {
     return {{"cases", ids}};
   }
 
-  Json repeat_case(const SomeCase& one) {
+  Json repeat_case(const SomeCase& one, Index passes) {
     const auto found = ready_.find(one.id());
     if (found == ready_.end()) refuse_unprepared(one.id());
-    return repeat(one, found->second);
+    return repeat(one, found->second, passes);
   }
 
   Json judge_case(const SomeCase& one, const Json& request) {
@@ -166,13 +184,13 @@ class CaseServer {
 
   const SomeCase& case_named_in(const Json& request) const {
     const Json id = request.value("case", Json());
-    for (const SomeCase& one : cases_) {
-      if (id == one.id()) return one;
-    }
-    refuse_case(id);
+    const auto found = position_.find(id.is_string() ? id.get<std::string>() : "");
+    if (found == position_.end()) refuse_case(id);
+    return cases_[found->second];
   }
 
   std::vector<SomeCase> cases_;
+  std::map<std::string, std::size_t> position_;  // in cases_, by id
   std::vector<std::string> prepare_fields_;
 };
 

@@ -16,6 +16,7 @@
 #include "harness/tasks/task_batch.h"
 #include "harness/tasks/tasks.h"
 #include "harness/timing/throughput_rows.h"
+#include "harness/timing/time_estimate.h"
 #include "harness/training/model_file.h"
 #include "harness/training/training.h"
 #include "harness/training/training_cost.h"
@@ -157,17 +158,18 @@ Json StepServer::prepare_case(const StepCase& one, const Json& request) {
   return reply;
 }
 
-Json StepServer::repeat(const StepCase& one, std::unique_ptr<RunningTraining>& training) {
+Json StepServer::repeat(const StepCase& one, std::unique_ptr<RunningTraining>& training,
+                        Index passes) {
   // The probes run where the layers' do; the training's own team leaves the thread there.
-  return repeat_passes(make_team(1), options_.min_seconds, [&] {
-    training->step.run(training->team, training->batch, one.settings.learning_rate);
-  });
+  return repeat_passes(
+      make_team(1), {.least_seconds = options_.min_seconds, .passes = passes},
+      [&] { training->step.run(training->team, training->batch, one.settings.learning_rate); });
 }
 
 Json StepServer::judge(const StepCase&, const JudgeRequest& request) {
   CsvRow cells = timed_cells(request.samples, /*threads=*/1, request.terms);
   cells["rounds"] = static_cast<Index>(request.samples.size());
-  cells["steps_per_second"] = 1 / median_seconds(request.samples);
+  cells["steps_per_second"] = 1 / estimate_seconds(request.samples).seconds;
   return texts_of(cells, kMeasuredColumns);
 }
 

@@ -60,7 +60,8 @@ class StepServer : public CaseServer<StepCase, std::unique_ptr<RunningTraining>>
 
  private:
   Json prepare_case(const StepCase& one, const Json& request) override;
-  Json repeat(const StepCase& one, std::unique_ptr<RunningTraining>& training) override;
+  Json repeat(const StepCase& one, std::unique_ptr<RunningTraining>& training,
+              Index passes) override;
   Json judge(const StepCase& one, const JudgeRequest& request) override;
 
   MeasureOptions options_;

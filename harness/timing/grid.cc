@@ -89,6 +89,21 @@ Grid parse_grid(const CommandLine& line) {
   return grid;
 }
 
+std::vector<std::string> grid_words(const Grid& grid) {
+  std::vector<std::string> passes;
+  for (const Pass pass : grid.passes) passes.emplace_back(pass_name(pass));
+  std::vector<std::string> words = {
+      "--model=" + join(grid.models, ","),        "--pass=" + join(passes, ","),
+      "--batch=" + joined_numbers(grid.batches),  "--length=" + joined_numbers(grid.lengths),
+      "--width=" + joined_numbers(grid.widths),   "--heads=" + joined_numbers(grid.heads),
+      "--threads=" + joined_numbers(grid.threads)};
+  if (!grid.kernels.empty()) words.push_back("--kernel=" + join(grid.kernels, ","));
+  if (!grid.starts.empty()) words.push_back("--variant=" + join(grid.starts, ","));
+  if (grid.causal) words.emplace_back("--causal");
+  if (grid.max_tokens > 0) words.push_back("--max-tokens=" + std::to_string(grid.max_tokens));
+  return words;
+}
+
 namespace {
 
 void check_heads(const Grid& grid) {

@@ -27,6 +27,9 @@ struct Grid {
 /// Throws UsageError.
 Grid parse_grid(const CommandLine& line);
 
+/// The options that parse to this grid, for another process of this program.
+std::vector<std::string> grid_words(const Grid& grid);
+
 /// All combinations, grouped, in the order of the options. A kernel applies to the models that
 /// have it, and so does a start; a model without heads ignores heads and causal. Throws UsageError
 /// when a number of heads does not divide a width, or when --max-tokens leaves nothing.

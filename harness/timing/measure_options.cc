@@ -6,6 +6,12 @@
 #include "harness/timing/benchmark_options.h"
 
 namespace seqbench {
+namespace {
+
+// Each holds the group's cases.
+constexpr Index kMostProcesses = 64;
+
+}  // namespace
 
 void add_timing_options(CommandLine& line) {
   line.option("min-time", "0.02", "least seconds of a repetition");
@@ -27,10 +33,13 @@ MeasureOptions parse_timing_options(const CommandLine& line) {
 }
 
 void add_measure_options(CommandLine& line) {
-  line.option("repetitions", "9", "repetitions of each case, interleaved within a group");
+  line.option("repetitions", "12", "repetitions of each case in all, interleaved within a group");
+  line.option("processes", "6",
+              "processes that the repetitions are spread over: where a process's memory comes to "
+              "lie decides some percent; 1: this process alone, whose interval leaves that out");
   line.option("precision", "",
-              "add repetitions until a case's fraction of peak is known to this share to either "
-              "side (95 % interval), such as 2%");
+              "add repetitions until a case's seconds are known to this share to either side (95 % "
+              "interval), such as 2%");
   line.option("precision-time", "60", "most seconds of a group's added repetitions");
   add_timing_options(line);
 }
@@ -38,6 +47,7 @@ void add_measure_options(CommandLine& line) {
 MeasureOptions parse_measure_options(const CommandLine& line) {
   MeasureOptions options = parse_timing_options(line);
   options.repetitions = static_cast<int>(line.integer("repetitions", 1, 100000));
+  options.processes = static_cast<int>(line.integer("processes", 1, kMostProcesses));
   if (line.given("precision")) {
     options.precision = parse_share("precision", line.text("precision"), 0.0001, 1);
   }

@@ -8,10 +8,12 @@
 namespace seqbench {
 
 struct MeasureOptions {
-  int repetitions = 9;        // of each case, unless `precision` asks for more
+  int repetitions = 12;  // of each case in all, unless `precision` asks for more
+  /// Over which repetitions are spread, each with its own place in memory; 1: this one.
+  int processes = 6;
   double min_seconds = 0.02;  // of each repetition
-  /// Repetitions are added until half the width of the interval of a case's fraction of peak is at
-  /// most this share of the median; 0: none are.
+  /// Repetitions are added until half the width of the interval of a case's seconds is at most this
+  /// share of them, each from a further process; 0: none are.
   double precision = 0;
   double precision_seconds = 60;  // most that the added repetitions of a group may take
   std::uint64_t seed = 1;

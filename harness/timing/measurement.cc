@@ -17,9 +17,9 @@
 #include "harness/base/statistics.h"
 #include "harness/machine/placement.h"
 #include "harness/timing/case.h"
-#include "harness/timing/noise.h"
 #include "harness/timing/preparation.h"
 #include "harness/timing/reference.h"
+#include "harness/timing/time_estimate.h"
 
 namespace seqbench {
 namespace {
@@ -93,8 +93,9 @@ class ReferencePool {
 };
 
 /// Allocates, runs and checks one case; fills in status and reason when it may not be timed.
-void check_case(Measurement& measurement, const MeasureOptions& options, const MeasureHooks& hooks,
-                WorkloadPool& workloads, ReferencePool& references) {
+/// Returns the seconds of that run.
+double check_case(Measurement& measurement, const MeasureOptions& options,
+                  const MeasureHooks& hooks, WorkloadPool& workloads, ReferencePool& references) {
   const auto check = [&](Workload& workload) {
     return hooks.check ? hooks.check(workload) : references.get(workload).difference(workload);
   };
@@ -107,9 +108,12 @@ void check_case(Measurement& measurement, const MeasureOptions& options, const M
   measurement.peak_bytes = prepared.peak_bytes;
   measurement.status = prepared.status;
   measurement.reason = prepared.reason;
-  if (prepared.workload == nullptr) return;
-  measurement.sweeps = prepared.workload->layer().sweep_counts();
-  workloads.adopt(std::move(prepared.workload));
+  if (prepared.workload != nullptr) {
+    measurement.sweeps = prepared.workload->layer().sweep_counts();
+    // What other processes repeat is not held here.
+    if (!hooks.others.repeat) workloads.adopt(std::move(prepared.workload));
+  }
+  return prepared.first_pass_seconds;
 }
 
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
@@ -126,6 +130,7 @@ void to_counters(const Sample& sample, benchmark::UserCounters& counters) {
   counters["involuntary_switches"] = number(sample.disturbance.involuntary_switches);
   counters["throttled"] = number(sample.disturbance.throttled);
   counters["unpinned_threads"] = double(sample.disturbance.unpinned_threads);
+  counters["retaken"] = double(sample.retaken);
 }
 
 Sample from_counters(const benchmark::UserCounters& counters) {
@@ -138,13 +143,15 @@ Sample from_counters(const benchmark::UserCounters& counters) {
                           .wait_fraction = value("wait_fraction"),
                           .involuntary_switches = count("involuntary_switches"),
                           .throttled = count("throttled"),
-                          .unpinned_threads = Index(value("unpinned_threads"))}};
+                          .unpinned_threads = Index(value("unpinned_threads"))},
+          .retaken = Index(value("retaken"))};
 }
 
 /// A case that is timed.
 struct TimedCase {
   Measurement& measurement;
   benchmark::IterationCount iterations = 0;  // of a repetition; 0 until the first has found it
+  Index passes = 0;                          // the same of other processes
   bool is_refused = false;                   // there was no memory for it
 };
 
@@ -176,11 +183,34 @@ void take_repetition(benchmark::State& state, TimedCase& timed, WorkloadPool& wo
   hooks.on_lap(Activity::kProbes);
 }
 
+/// The same in another process. Google Benchmark draws the order alone: to it, this is one
+/// iteration of the seconds that it is told.
+void take_repetition_elsewhere(benchmark::State& state, TimedCase& timed, Index process,
+                               const MeasureHooks& hooks) {
+  stop_if_interrupted();
+  hooks.on_lap(Activity::kElse);
+  const RemoteRepetition taken = hooks.others.repeat({.the_case = timed.measurement.the_case,
+                                                      .process = process,
+                                                      .passes = timed.passes,
+                                                      .on_lap = hooks.on_lap});
+  if (!taken.status.empty()) {
+    timed.is_refused = true;
+    timed.measurement.status = taken.status;
+    timed.measurement.reason = taken.reason;
+    timed.measurement.samples.clear();
+    state.SkipWithError(taken.reason.c_str());
+    return;
+  }
+  timed.passes = taken.passes;
+  for (auto _ : state) state.SetIterationTime(taken.sample.seconds);
+  to_counters(taken.sample, state.counters);
+}
+
 /// Takes the samples from Google Benchmark, whose own reporters print or write unparsable CSV.
 class SampleReporter : public benchmark::BenchmarkReporter {
  public:
-  SampleReporter(const std::vector<TimedCase*>& cases, const MeasureHooks& hooks)
-      : cases_(cases), hooks_(hooks) {}
+  SampleReporter(const std::vector<TimedCase*>& cases, Index process, const MeasureHooks& hooks)
+      : cases_(cases), process_(process), hooks_(hooks) {}
 
   bool ReportContext(const Context&) override { return true; }
 
@@ -201,12 +231,14 @@ class SampleReporter : public benchmark::BenchmarkReporter {
     std::vector<Sample>& samples = timed.measurement.samples;
     samples.push_back(from_counters(run.counters));
     samples.back().seconds = run.real_accumulated_time / double(run.iterations);
+    samples.back().process = process_;
     hooks_.on_sample({.the_case = timed.measurement.the_case,
                       .repetition = static_cast<Index>(samples.size()) - 1,
                       .sample = samples.back()});
   }
 
   const std::vector<TimedCase*>& cases_;
+  Index process_;
   const MeasureHooks& hooks_;
 };
 
@@ -216,11 +248,11 @@ class Rounds {
   Rounds(const MeasureOptions& options, const MeasureHooks& hooks, WorkloadPool& workloads)
       : options_(options), hooks_(hooks), workloads_(workloads) {}
 
-  /// One repetition of each case. Throws Interrupted.
-  void take(const std::vector<TimedCase*>& cases) {
+  /// One repetition of each case in that process. Throws Interrupted.
+  void take(const std::vector<TimedCase*>& cases, Index process) {
     const RegisteredBenchmarks registered;
-    for (TimedCase* timed : cases) add(*timed);
-    SampleReporter reporter(cases, hooks_);
+    for (TimedCase* timed : cases) add(*timed, process);
+    SampleReporter reporter(cases, process, hooks_);
     if (is_first_) {
       benchmark::RunSpecifiedBenchmarks(&reporter);
     } else {
@@ -238,13 +270,21 @@ class Rounds {
     ~RegisteredBenchmarks() { benchmark::ClearRegisteredBenchmarks(); }
   };
 
-  void add(TimedCase& timed) const {
+  void add(TimedCase& timed, Index process) const {
     const std::string id = timed.measurement.the_case.id();
-    auto* benchmark =
-        benchmark::RegisterBenchmark(id.c_str(), [this, &timed, id](benchmark::State& state) {
-          hooks_.on_step(id);
-          take_repetition(state, timed, workloads_, hooks_);
-        });
+    const auto take = [this, &timed, process, id](benchmark::State& state) {
+      hooks_.on_step(id);
+      if (hooks_.others.repeat) {
+        take_repetition_elsewhere(state, timed, process, hooks_);
+      } else {
+        take_repetition(state, timed, workloads_, hooks_);
+      }
+    };
+    auto* benchmark = benchmark::RegisterBenchmark(id.c_str(), take);
+    if (hooks_.others.repeat) {
+      benchmark->UseManualTime()->Iterations(1);
+      return;
+    }
     benchmark->UseRealTime();
     if (timed.iterations == 0) {
       benchmark->MinTime(options_.min_seconds);
@@ -260,18 +300,21 @@ class Rounds {
 };
 
 bool is_known_to(double precision, const Measurement& measurement) {
-  return measurement.samples.size() >= kLeastForInterval &&
-         speed_half_width(measurement.samples) <= precision;
+  const TimeEstimate estimate = estimate_seconds(measurement.samples);
+  return (estimate.processes > 1 || measurement.samples.size() >= kLeastForInterval) &&
+         estimate.relative_half_width() <= precision;
 }
 
-/// Rounds of all cases, then of those whose fraction of peak is not known as well as asked.
+/// Rounds of all cases, then of those whose seconds are not known as well as asked.
 void take_samples(std::vector<TimedCase>& cases, const MeasureOptions& options,
                   const MeasureHooks& hooks, WorkloadPool& workloads) {
   std::vector<TimedCase*> taking_part;
   for (TimedCase& one : cases) taking_part.push_back(&one);
   Rounds rounds(options, hooks, workloads);
+  const bool is_elsewhere = static_cast<bool>(hooks.others.repeat);
+  Index processes = is_elsewhere ? std::min(options.processes, options.repetitions) : 1;
   for (int round = 0; round < options.repetitions && !taking_part.empty(); ++round) {
-    rounds.take(taking_part);
+    rounds.take(taking_part, round % processes);
     std::erase_if(taking_part,
                   [](const TimedCase* one) { return one->iterations == 0 || one->is_refused; });
     stop_if_interrupted();
@@ -283,7 +326,7 @@ void take_samples(std::vector<TimedCase>& cases, const MeasureOptions& options,
       return one->is_refused || is_known_to(options.precision, one->measurement);
     });
     if (taking_part.empty()) return;
-    rounds.take(taking_part);
+    rounds.take(taking_part, is_elsewhere ? processes++ : 0);
     stop_if_interrupted();
   }
 }
@@ -296,22 +339,24 @@ std::vector<Measurement> measure_group(const CaseGroup& group, const MeasureOpti
   for (std::size_t i = 0; i < group.cases.size(); ++i) measurements[i].the_case = group.cases[i];
 
   WorkloadPool workloads(options);
+  std::vector<TimedCase> timed;
   {
     ReferencePool references;
     for (Measurement& measurement : measurements) {
       hooks.on_step("checking " + measurement.the_case.id());
-      check_case(measurement, options, hooks, workloads, references);
+      const double seconds = check_case(measurement, options, hooks, workloads, references);
       stop_if_interrupted();
+      if (!measurement.status.empty()) continue;
+      // A first pass is slower than others, hardly by half.
+      const Index passes = seconds >= 2 * options.min_seconds ? 1 : 0;
+      timed.push_back({.measurement = measurement, .passes = passes});
     }
   }
 
-  std::vector<TimedCase> timed;
-  for (Measurement& measurement : measurements) {
-    if (measurement.status.empty()) timed.push_back({.measurement = measurement});
-  }
   take_samples(timed, options, hooks, workloads);
+  if (hooks.others.release) hooks.others.release();
   for (const TimedCase& one : timed) {
-    if (!one.measurement.samples.empty()) continue;
+    if (!one.measurement.samples.empty() || !one.measurement.status.empty()) continue;
     one.measurement.status = "skipped";
     one.measurement.reason = one.is_refused
                                  ? refused_memory(one.measurement.the_case)

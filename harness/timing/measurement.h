@@ -4,6 +4,10 @@
 // random for each round, so that drift hits every case alike. Each repetition is bracketed by a
 // probe of the FMA peak with the same threads on the same CPUs: the ratio of the two holds where an
 // absolute time does not.
+//
+// With several processes, this one checks the cases, draws the order and keeps the samples; each
+// round is of one of the others, in turn, and rounds beyond the repetitions that were asked for are
+// of a new process each.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +30,31 @@ struct TakenSample {
   const Sample& sample;
 };
 
+/// What is asked of another process.
+struct RemoteRequest {
+  const Case& the_case;
+  Index process = 0;  // which: one that was not asked before is started
+  Index passes = 0;   // of the repetition; 0: as many as fill its least time
+  /// Told what went on since the last call.
+  const std::function<void(Activity)>& on_lap;
+};
+
+/// A repetition of another process, or why there is none.
+struct RemoteRepetition {
+  Sample sample = {};
+  Index passes = 0;
+  std::string status = {};  // "failed", "skipped", or "" when it was taken
+  std::string reason = {};
+};
+
+/// Processes that take repetitions in place of this one; by default there are none.
+struct OtherProcesses {
+  /// A repetition of a case that this process has checked. Throws Interrupted.
+  std::function<RemoteRepetition(const RemoteRequest&)> repeat = {};
+  /// Frees the memory of all cases. Throws Interrupted.
+  std::function<void()> release = {};
+};
+
 /// What a caller may watch or replace.
 struct MeasureHooks {
   /// Told what comes next, before each check and each call of a repetition.
@@ -37,6 +66,8 @@ struct MeasureHooks {
   /// PrepareOptions::check; by default, the comparison with the reference, which is computed once
   /// for all cases of a model that it serves (Reference's constructor says which).
   std::function<std::string(Workload&)> check = {};
+  /// As many as MeasureOptions::processes, where there are any.
+  OtherProcesses others = {};
 };
 
 /// What became of one case. `reason` is empty when all repetitions were taken.

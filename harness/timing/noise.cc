@@ -7,6 +7,7 @@
 #include "harness/base/command_line.h"
 #include "harness/base/statistics.h"
 #include "harness/machine/placement.h"
+#include "harness/timing/time_estimate.h"
 
 namespace seqbench {
 namespace {
@@ -40,11 +41,6 @@ std::string disturbance_of(const std::vector<Sample>& samples, int threads) {
 
 }  // namespace
 
-double speed_half_width(const std::vector<Sample>& samples) {
-  constexpr double kAnyFlops = 1;  // they stand in every value alike
-  return median_interval(fractions_of_peak(kAnyFlops, samples)).relative_half_width();
-}
-
 std::string lack_of_pinning(const RepetitionCounts& counts) {
   return "threads could not be pinned to their CPUs in " + std::to_string(counts.unpinned) +
          " of " + std::to_string(counts.all) +
@@ -53,7 +49,8 @@ std::string lack_of_pinning(const RepetitionCounts& counts) {
 }
 
 std::string noise_of(const std::vector<Sample>& samples, int threads, const NoiseTerms& terms) {
-  if (samples.size() < kLeastForInterval) {
+  const TimeEstimate estimate = estimate_seconds(samples);
+  if (estimate.processes == 1 && samples.size() < kLeastForInterval) {
     return "no 95 % interval from fewer than " + std::to_string(kLeastForInterval) +
            " repetitions, low and high are their range; " +
            (terms.remedy.empty() ? "raise --repetitions" : terms.remedy);
@@ -66,14 +63,14 @@ std::string noise_of(const std::vector<Sample>& samples, int threads, const Nois
   if (const std::string disturbance = disturbance_of(samples, threads); !disturbance.empty()) {
     return disturbance;
   }
-  const double known = speed_half_width(samples);
+  const double known = estimate.relative_half_width();
   const bool is_asked = terms.precision > 0;
   if (known <= (is_asked ? terms.precision : kNoisyHalfWidth)) return "";
-  const std::string problem = "fraction of peak known to ±" + percentage(known) + " only";
+  const std::string problem = "seconds known to ±" + percentage(known) + " only";
   if (!terms.remedy.empty()) return problem + "; quieten the machine or " + terms.remedy;
   return problem + (is_asked ? ", asked ±" + percentage(terms.precision) +
                                    "; quieten the machine or raise --precision-time"
-                             : "; quieten the machine, raise --repetitions or ask for --precision");
+                             : "; quieten the machine, raise --processes or ask for --precision");
 }
 
 Verdict verdict_on(const std::vector<Sample>& samples, int threads, const NoiseTerms& terms) {

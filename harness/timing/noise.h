@@ -15,10 +15,6 @@ struct NoiseTerms {
   std::string remedy = "";
 };
 
-/// Half the 95 % interval of the speed ÷ the FMA peak probed beside it, as a share of its median;
-/// the same for the fraction of peak. One sample or more.
-double speed_half_width(const std::vector<Sample>& samples);
-
 struct RepetitionCounts {
   Index unpinned = 0;  // in which a thread was not pinned to its CPU
   Index all = 0;
@@ -31,12 +27,13 @@ std::string lack_of_pinning(const RepetitionCounts& counts);
 /// Why the repetitions of a case on so many threads are noisy and what helps; empty when they are
 /// not.
 ///
-/// They are when they are too few for an interval; when a thread was not pinned to its CPU in one
-/// of them; when a quota was used up in more than half of them; when something else had a CPU of
-/// the team for more than kMostWaiting of the time in the median one, unless the team has more
-/// threads than CPUs, which wait for each other; or when speed_half_width() is more than the
-/// precision asked for, or than kNoisyHalfWidth where none is. Waiting that is not known of all of
-/// them (not a number) is none, and so is a quota's use that is not known.
+/// They are when they are of one process and too few for an interval; when a thread was not pinned
+/// to its CPU in one of them; when a quota was used up in more than half of them; when something
+/// else had a CPU of the team for more than kMostWaiting of the time in the median one, unless the
+/// team has more threads than CPUs, which wait for each other; or when half the interval of its
+/// seconds (estimate_seconds()) is more than the precision asked for, or than kNoisyHalfWidth where
+/// none is. Waiting that is not known of all of them (not a number) is none, and so is a quota's
+/// use that is not known.
 std::string noise_of(const std::vector<Sample>& samples, int threads, const NoiseTerms& terms = {});
 
 /// What a measured row says of itself.
@@ -52,7 +49,7 @@ Verdict verdict_on(const std::vector<Sample>& samples, int threads, const NoiseT
 /// are so short that they may be spared, and the fraction of peak then falls by that share.
 constexpr double kMostWaiting = 0.05;
 
-/// Half the width of the interval of the fraction of peak, as a share of its median.
+/// Half the width of the interval of the seconds, as a share of them.
 constexpr double kNoisyHalfWidth = 0.10;
 
 }  // namespace seqbench

@@ -34,6 +34,7 @@ struct Preparation {
   std::unique_ptr<Workload> workload;  // null unless the case may be timed
   double peak_bytes = std::numeric_limits<double>::quiet_NaN();  // measured growth of the resident
                                                                  // set; not a number where unknown
+  double first_pass_seconds = 0;                                 // of the run that was checked
   std::string status;  // "failed", "skipped", or "" when it may be timed
   std::string reason;  // why it may not
 };
@@ -42,5 +43,9 @@ struct Preparation {
 std::string refused_memory(const Case& one);
 
 Preparation prepare(const Case& one, const PrepareOptions& options);
+
+/// Of a case whose result another process of this build has checked: allocated, its context read
+/// where it decodes, and not run.
+Preparation prepare_unchecked(const Case& one, const PrepareOptions& options);
 
 }  // namespace seqbench

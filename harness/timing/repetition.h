@@ -13,6 +13,8 @@ struct Sample {
   double seconds = 0;      // of one pass over the batch
   double peak_gflops = 0;  // mean of the probes before and after
   Disturbance disturbance = {};
+  Index process = 0;  // which of the processes that share the repetitions took it
+  Index retaken = 0;  // times that it was taken before, in a slow period of the machine
 };
 
 /// FLOP/s of a pass over the probed peak.

@@ -74,17 +74,19 @@ void add_sweep_options(CommandLine& line, const std::string& default_lengths) {
   line.flag("no-progress", "no progress line on stderr");
 }
 
-int run_sweep(const std::vector<CaseGroup>& groups, const CommandLine& line,
-              const MeasureOptions& options, RunDirectory& directory, const std::string& command) {
+int run_sweep(const Sweep& sweep) {
+  const std::vector<CaseGroup>& groups = sweep.groups;
+  const MeasureOptions& options = sweep.options;
+  RunDirectory& directory = sweep.directory;
   WallTime wall_time;
-  directory.refuse_other_options(command, line, kSweepCommands);
+  directory.refuse_other_options(sweep.command, sweep.line, kSweepCommands);
   SweepTables tables(directory);
   const std::map<int, MachineLimits> limits = probe_thread_counts(groups);
   nlohmann::ordered_json probes = nlohmann::ordered_json::array();
   for (const auto& [threads, probed] : limits) probes.push_back(to_json(probed));
   directory.record_measured(probe_machine());
   wall_time.lap(Activity::kProbes);
-  directory.record_command(command, line, probes);
+  directory.record_command(sweep.command, sweep.line, probes);
 
   const RowContext context{
       .run_id = directory.run_id(), .precision = options.precision, .limits = limits};
@@ -92,7 +94,7 @@ int run_sweep(const std::vector<CaseGroup>& groups, const CommandLine& line,
   for (const CaseGroup& group : groups) {
     if (!tables.holds_finished(group)) total += flops_of(group);
   }
-  Progress progress(total, !line.flag_given("no-progress"));
+  Progress progress(total, !sweep.line.flag_given("no-progress"));
   print_header();
   bool any_failed = false;
   for (const CaseGroup& group : groups) {
@@ -107,7 +109,8 @@ int run_sweep(const std::vector<CaseGroup>& groups, const CommandLine& line,
               tables.add_sample(sample_row(taken, directory.run_id()));
               wall_time.lap(Activity::kWriting);
             },
-        .on_lap = [&](Activity activity) { wall_time.lap(activity); }};
+        .on_lap = [&](Activity activity) { wall_time.lap(activity); },
+        .others = sweep.others};
     const std::vector<Measurement> measurements = measure_group(group, options, hooks);
     progress.clear();
     std::vector<CsvRow> rows;

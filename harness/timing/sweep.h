@@ -21,11 +21,20 @@ void add_sweep_options(CommandLine& line, const std::string& default_lengths);
 /// Probes of every number of threads among the cases.
 std::map<int, MachineLimits> probe_thread_counts(const std::vector<CaseGroup>& groups);
 
+/// A command's sweep.
+struct Sweep {
+  std::string command;
+  const std::vector<CaseGroup>& groups;
+  const CommandLine& line;
+  const MeasureOptions& options;
+  RunDirectory& directory;
+  OtherProcesses others = {};
+};
+
 /// Measures every group, writing each sample as it is taken and its rows as it finishes, and
 /// printing these as a table; groups that a resumed directory holds, none of their cases failed,
 /// are passed over. Returns 1 when a case failed, else 0. Throws UsageError when the directory was
 /// begun with other options.
-int run_sweep(const std::vector<CaseGroup>& groups, const CommandLine& line,
-              const MeasureOptions& options, RunDirectory& directory, const std::string& command);
+int run_sweep(const Sweep& sweep);
 
 }  // namespace seqbench

@@ -7,6 +7,7 @@
 #include "harness/machine/placement.h"
 #include "harness/timing/case.h"
 #include "harness/timing/roofline.h"
+#include "harness/timing/time_estimate.h"
 
 namespace seqbench {
 
@@ -41,13 +42,15 @@ const std::vector<std::string> kThroughputColumns = {"run_id",
                                                      "form",
                                                      "outliers",
                                                      "predicted_bytes",
+                                                     "processes",
                                                      "variant",
                                                      "sweeps",
                                                      "fallback_share"};
 
 const std::vector<std::string> kSamplesColumns = {
-    "run_id",         "case_id",       "repetition",           "seconds",  "peak_gflops",
-    "steal_fraction", "wait_fraction", "involuntary_switches", "throttled"};
+    "run_id",      "case_id",        "repetition",    "seconds",
+    "peak_gflops", "steal_fraction", "wait_fraction", "involuntary_switches",
+    "throttled",   "process",        "retaken"};
 
 namespace {
 
@@ -59,12 +62,6 @@ std::string joined(const std::vector<std::size_t>& numbers) {
 }
 
 CsvCell cell_of(const std::optional<Index>& count) { return count ? CsvCell(*count) : CsvCell(); }
-
-std::vector<double> seconds_of(const std::vector<Sample>& samples) {
-  std::vector<double> seconds;
-  for (const Sample& sample : samples) seconds.push_back(sample.seconds);
-  return seconds;
-}
 
 }  // namespace
 
@@ -96,8 +93,6 @@ CsvRow static_cells(const Case& one) {
   return row;
 }
 
-double median_seconds(const std::vector<Sample>& samples) { return median(seconds_of(samples)); }
-
 double median_peak_gflops(const std::vector<Sample>& samples) {
   std::vector<double> peaks;
   for (const Sample& sample : samples) peaks.push_back(sample.peak_gflops);
@@ -105,17 +100,18 @@ double median_peak_gflops(const std::vector<Sample>& samples) {
 }
 
 CsvRow timed_cells(const std::vector<Sample>& samples, int threads, const NoiseTerms& terms) {
-  const MedianInterval time = median_interval(seconds_of(samples));
+  const TimeEstimate time = estimate_seconds(samples);
   const Verdict verdict = verdict_on(samples, threads, terms);
-  return {{"seconds", time.median},    {"seconds_low", time.low},
-          {"seconds_high", time.high}, {"peak_gflops", median_peak_gflops(samples)},
-          {"status", verdict.status},  {"reason", verdict.reason}};
+  return {{"seconds", time.seconds},    {"seconds_low", time.low},
+          {"seconds_high", time.high},  {"peak_gflops", median_peak_gflops(samples)},
+          {"status", verdict.status},   {"reason", verdict.reason},
+          {"processes", time.processes}};
 }
 
 CsvRow measured_cells(const Case& one, const std::vector<Sample>& samples, double limit_seconds,
                       const NoiseTerms& terms) {
   const double flops = one.cost().flops;
-  const double time = median_seconds(samples);
+  const double time = estimate_seconds(samples).seconds;
   const std::vector<double> fractions = fractions_of_peak(flops, samples);
   CsvRow row = timed_cells(samples, one.threads, terms);
   row["repetitions"] = static_cast<Index>(samples.size());
@@ -139,6 +135,7 @@ CsvRow throughput_row(const Measurement& measurement, const RowContext& context)
   }
   if (measurement.samples.empty()) {
     row["repetitions"] = 0;
+    row["processes"] = 0;
     row["status"] = measurement.status;
     row["reason"] = measurement.reason;
     return row;
@@ -160,7 +157,9 @@ CsvRow sample_row(const TakenSample& taken, const std::string& run_id) {
           {"steal_fraction", taken.sample.disturbance.steal_fraction},
           {"wait_fraction", taken.sample.disturbance.wait_fraction},
           {"involuntary_switches", cell_of(taken.sample.disturbance.involuntary_switches)},
-          {"throttled", cell_of(taken.sample.disturbance.throttled)}};
+          {"throttled", cell_of(taken.sample.disturbance.throttled)},
+          {"process", taken.sample.process},
+          {"retaken", taken.sample.retaken}};
 }
 
 }  // namespace seqbench

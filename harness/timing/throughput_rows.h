@@ -27,17 +27,16 @@ extern const std::vector<std::string> kSamplesColumns;
 /// predicted_bytes, variant of a recurrent model, and form where the kernel has a choice.
 CsvRow static_cells(const Case& one);
 
-/// The medians of one sample or more.
-double median_seconds(const std::vector<Sample>& samples);
+/// The median of one sample or more.
 double median_peak_gflops(const std::vector<Sample>& samples);
 
 /// The cells that one sample or more of whatever is timed on so many threads decide: seconds,
-/// seconds_low, seconds_high, peak_gflops, status, reason.
+/// seconds_low, seconds_high, peak_gflops, status, reason, processes.
 CsvRow timed_cells(const std::vector<Sample>& samples, int threads, const NoiseTerms& terms);
 
 /// The cells of throughput.csv that follow from one sample or more of a case: repetitions to
-/// fraction_of_limit, status, reason, outliers. A limit that is not a number leaves its cells
-/// empty.
+/// fraction_of_limit, status, reason, outliers, processes. A limit that is not a number leaves its
+/// cells empty.
 CsvRow measured_cells(const Case& one, const std::vector<Sample>& samples, double limit_seconds,
                       const NoiseTerms& terms);
 

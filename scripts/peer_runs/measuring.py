@@ -26,7 +26,7 @@ class Sample:
     seconds: float  # of one pass over the batch
     peak_gflops: float
     steal_fraction: float
-    # Of seqbench's own process, which knows them of itself alone.
+    # What is not known is None.
     wait_fraction: float | None = None
     involuntary_switches: int | None = None
     throttled: int | None = None
@@ -73,6 +73,49 @@ class StealClock:
         return sum(int(row[8]) for row in rows if row[0] in self._names)
 
 
+class WaitClock:
+    """What a process's threads wait for their CPU, as harness/machine/disturbance.h counts it."""
+
+    def __init__(self, pid):
+        self._pid = pid
+        self._before, self._start = self._counts(), time.monotonic()
+
+    def since_start(self):
+        """(share of the time that the thread waited which waited longest, times that a thread had to
+        leave its CPU); None for what the kernel does not tell."""
+        elapsed = time.monotonic() - self._start
+        now = self._counts()
+        if not now:
+            return None, None
+        none = (0, 0)
+        waits = [count[0] - self._before.get(thread, none)[0] for thread, count in now.items()]
+        leaves = [count[1] - self._before.get(thread, none)[1] for thread, count in now.items()]
+        return max(waits) * 1e-9 / elapsed, max(0, sum(leaves))
+
+    def _counts(self):
+        """{thread: (nanoseconds of waiting, involuntary switches)}; empty where one is not known."""
+        counts = {}
+        try:
+            for thread in os.listdir(f"/proc/{self._pid}/task"):
+                counts[thread] = self._of_thread(f"/proc/{self._pid}/task/{thread}")
+        except (OSError, ValueError, IndexError):
+            return {}
+        return counts
+
+    @staticmethod
+    def _of_thread(folder):
+        with open(f"{folder}/schedstat", encoding="ascii") as file:
+            waiting = int(file.read().split()[1])
+        with open(f"{folder}/status", encoding="ascii", errors="replace") as file:
+            leaves = [line for line in file if line.startswith("nonvoluntary_ctxt_switches:")]
+        return waiting, int(leaves[0].split()[1])
+
+
+def increase(before, now):
+    """None where a count is not known, or went back: then it is another's."""
+    return now - before if before is not None and now is not None and now >= before else None
+
+
 def prepare_peer(peer, case, details):
     """The peer's outcome, so far without samples."""
     try:
@@ -92,17 +135,21 @@ def take_sample_of_peer(peer, outcome, *, seqbench, cpus, pause):
     threads = outcome.case.threads
     probe = {"do": "probe", "threads": threads}
     steal = StealClock(cpus[:threads])
-    before = seqbench.ask(probe)["peak_gflops"]
+    before = seqbench.ask(probe)
     time.sleep(pause)
+    waiting = WaitClock(peer.pid)
     try:
         seconds = peer.ask({"do": "repeat", "case": outcome.case.id})["seconds"]
     except ServerError as error:
         outcome.samples.clear()
         outcome.problem = str(error)
         return
+    wait_fraction, switches = waiting.since_start()
     time.sleep(pause)
-    after = seqbench.ask(probe)["peak_gflops"]
-    outcome.samples.append(Sample(seconds, (before + after) / 2, steal.fraction()))
+    after = seqbench.ask(probe)
+    throttled = increase(before.get("throttled_so_far"), after.get("throttled_so_far"))
+    outcome.samples.append(Sample(seconds, (before["peak_gflops"] + after["peak_gflops"]) / 2,
+                                  steal.fraction(), wait_fraction, switches, throttled))
 
 
 def measure_case(case, seqbench, peers, *, cpus, rounds, random, details=None):

@@ -6,9 +6,9 @@ THROUGHPUT = ("run_id case_id model kernel pass batch seq_len width heads thread
               "parameters flops state_bytes repetitions seconds seconds_low seconds_high "
               "tokens_per_second gflops peak_gflops fraction_of_peak limit_seconds "
               "fraction_of_limit peak_bytes status reason form outliers "
-              "predicted_bytes").split()
+              "predicted_bytes processes").split()
 OF_SAMPLE = "seconds peak_gflops steal_fraction wait_fraction involuntary_switches throttled".split()
-SAMPLES = ["run_id", "case_id", "repetition", *OF_SAMPLE]
+SAMPLES = ["run_id", "case_id", "repetition", *OF_SAMPLE, "process", "retaken"]
 PEERS = ("run_id case_id model pass batch seq_len width heads threads causal peer peer_version "
          "ratio ratio_low ratio_high rounds peer_variant").split()
 
@@ -21,7 +21,7 @@ def throughput_row(outcome, cells, run_id):
     row = {**cells, **own, "kernel": outcome.case.kernel, "run_id": run_id,
            "case_id": outcome.case.id}
     if not outcome.samples:
-        return row | {"repetitions": 0, "status": outcome.status, "reason": outcome.reason}
+        return row | {"repetitions": 0, "processes": 0, "status": outcome.status, "reason": outcome.reason}
     return row | {"peak_bytes": outcome.prepared["peak_bytes"]} | outcome.judged
 
 
@@ -32,7 +32,7 @@ def throughput_rows(outcomes, run_id):
 
 def sample_rows(outcomes, run_id):
     return [{"run_id": run_id, "case_id": outcome.case.id, "repetition": repetition,
-             **{name: getattr(sample, name) for name in OF_SAMPLE}}
+             **{name: getattr(sample, name) for name in OF_SAMPLE}, "process": 0, "retaken": 0}
             for outcome in outcomes.values()
             for repetition, sample in enumerate(outcome.samples)]
 

@@ -26,6 +26,11 @@ class ServerProcess:
         self._process = None
         self.exit_code = None
 
+    @property
+    def pid(self):
+        """Of the process that runs; None where none does."""
+        return None if self._process is None else self._process.pid
+
     def ask(self, request):
         """The answer to one request. Raises ServerError."""
         try:

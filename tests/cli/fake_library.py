@@ -2,7 +2,7 @@
 
 SCRIPT is JSON: `cases` (the answer to list), `seconds` (of the first, second, … repetition of a
 case, then again from the first), `peak`; `prepare` replaces parts of the answer to prepare;
-`repeat` those of the answer to repeat; `dies_at` is the repetition at which the process kills
+`repeat` those of the answer to repeat; `throttled` is what is counted at each probe; `dies_at` is the repetition at which the process kills
 itself. With scripts/isolated.py
 among its arguments it is the Python of scripts/peers: it names its packages, or is a library's
 worker, scripted by FAKE_LIBRARY.
@@ -30,14 +30,15 @@ def cells(case_id):
 class Fake:
     def __init__(self, script):
         self.script = script
-        self.repetition = 0
+        self.repetition = self.throttled = 0
 
     def answer(self, request):
         what = request["do"]
         if what == "list":
             return {"cases": self.script["cases"]}
         if what == "probe":
-            return {"peak_gflops": self.script["peak"]}
+            self.throttled += self.script.get("throttled", 0)
+            return {"peak_gflops": self.script["peak"], "throttled_so_far": self.throttled}
         if what == "prepare":
             self.repetition = 0
             return {"case": request["case"], "status": "ready", "peak_bytes": 4096,

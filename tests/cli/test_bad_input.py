@@ -27,7 +27,7 @@ GRID = {"model": "names", "kernel": "names", "variant": "names", "pass": "names"
         "length": "integers", "width": "integers", "heads": "integers", "threads": "integers",
         "max-tokens": "integers", "min-time": "number", "seed": "integers from 0",
         "memory-limit": "bytes"}
-SWEEP = GRID | {"repetitions": "integers", "precision": "share", "precision-time": "number",
+SWEEP = GRID | {"repetitions": "integers", "processes": "integers", "precision": "share", "precision-time": "number",
                 "config": "file to read", "out": "file to write"}
 # Every option with a value, of every command.
 OPTIONS = {

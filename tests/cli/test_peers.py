@@ -22,7 +22,7 @@ FAKE = Path(__file__).resolve().parent / "fake_library.py"
 sys.path.insert(0, str(ROOT / "scripts"))
 sys.dont_write_bytecode = True
 
-from peer_runs import driver, environment, libraries, rows, step_rows
+from peer_runs import driver, environment, libraries, measuring, rows, step_rows
 from peer_runs.cases import Case
 from peer_runs.server_process import ServerProcess, ServerError
 from peer_runs.run_directory import RunDirectory, RunDirectoryError
@@ -75,6 +75,20 @@ class Statistics(unittest.TestCase):
             paired_ratio([1, 2], [1])
 
 
+class Waiting(unittest.TestCase):
+    def test_waiting_is_counted_of_the_thread_that_waited_longest(self):
+        busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        self.addCleanup(busy.wait)
+        self.addCleanup(busy.kill)
+        clock = measuring.WaitClock(busy.pid)
+        time.sleep(0.2)
+        wait_fraction, switches = clock.since_start()
+        self.assertGreaterEqual(wait_fraction, 0)
+        self.assertLess(wait_fraction, 1.5)
+        self.assertGreaterEqual(switches, 0)
+        self.assertEqual(measuring.WaitClock(2**30).since_start(), (None, None))
+
+
 class CaseIds(unittest.TestCase):
     def test_are_read_and_written(self):
         for case_id in (LSTM, CAUSAL, "gru:x:decode:B1:T1:D1:H-:t64"):
@@ -87,7 +101,24 @@ class CaseIds(unittest.TestCase):
 
 
 class FakeRuns(ProgramTest):
-    """The driver with scripted libraries."""
+    """The driver with scripted libraries, whose processes wait as a test says."""
+
+    waiting = 0.0
+
+    def setUp(self):
+        super().setUp()
+        test = self
+
+        class ScriptedClock:
+            def __init__(self, _pid):
+                pass
+
+            def since_start(self):
+                return test.waiting, 4
+
+        patch = unittest.mock.patch.object(measuring, "WaitClock", ScriptedClock)
+        patch.start()
+        self.addCleanup(patch.stop)
 
     def drive(self, cases, peers, seqbench=None, rounds=5, out="run"):
         """Exit code and printed lines; `peers` are {name: ServerProcess}."""
@@ -172,13 +203,28 @@ class FakeRuns(ProgramTest):
                 self.assertIn(part, own["reason"])
                 self.assertEqual((pytorch["status"], pytorch["reason"]), ("ok", ""))
 
+    def test_what_disturbed_a_peer_makes_its_row_noisy_by_the_same_rule(self):
+        for out, waiting, throttled, part in [("waited", 0.25, 0, "25 % of the time"),
+                                              ("throttled", 0.0, 1,
+                                               "6 of 6 repetitions")]:
+            with self.subTest(out):
+                self.waiting = waiting
+                self.drive([LSTM], {"pytorch": fake("pytorch", seconds=[2])}, rounds=6, out=out,
+                           seqbench=fake("seqbench", peak=100, seconds=[1], throttled=throttled))
+                own, pytorch = self.tables(out)[0]
+                self.assertEqual((own["status"], pytorch["status"]), ("ok", "noisy"))
+                self.assertIn(part, pytorch["reason"])
+                sample = self.tables(out)[1][-1]
+                self.assertEqual((float(sample["wait_fraction"]), sample["involuntary_switches"]),
+                                 (waiting, "4"))
+
     def test_unsteady_rows_name_the_remedy_of_scripts_peers(self):
         self.drive([LSTM], {"pytorch": fake("pytorch", seconds=[2, 4])}, rounds=8,
                    seqbench=fake("seqbench", peak=100, seconds=[1]))
         own, pytorch = self.tables()[0]
         self.assertEqual((own["status"], pytorch["status"]), ("ok", "noisy"))
-        self.assertEqual(pytorch["reason"], "fraction of peak known to ±33.3 % only; quieten the "
-                                            "machine or raise --rounds")
+        self.assertEqual(pytorch["reason"], "seconds known to ±33.3 % only; quieten the machine or "
+                                            "raise --rounds")
         self.drive([LSTM], {"pytorch": fake("pytorch", seconds=[2])}, rounds=5, out="few")
         self.assertEqual({row["reason"] for row in self.tables("few")[0]},
                          {"no 95 % interval from fewer than 6 repetitions, low and high are their "

@@ -50,7 +50,7 @@ class Judge(ProgramTest):
         self.assertEqual(list(cells), [
             "repetitions", "seconds", "seconds_low", "seconds_high", "tokens_per_second", "gflops",
             "peak_gflops", "fraction_of_peak", "limit_seconds", "fraction_of_limit", "status",
-            "reason", "outliers"])
+            "reason", "outliers", "processes"])
         # Of nine, the interval leaves out the shortest and the longest.
         for column, expected in {"repetitions": 9, "seconds": 1, "seconds_low": 0.98,
                                  "seconds_high": 1.02, "tokens_per_second": 8, "peak_gflops": 100,
@@ -97,8 +97,8 @@ class Judge(ProgramTest):
         few, unsteady = [sample(1)] * 5, [sample(one) for one in (1, 2) * 4]
         for samples, problem, remedy in [
             (few, "fewer than 6 repetitions", "raise --repetitions"),
-            (unsteady, "fraction of peak known to ±33.3 % only",
-             "quieten the machine, raise --repetitions or ask for --precision"),
+            (unsteady, "seconds known to ±33.3 % only",
+             "quieten the machine, raise --processes or ask for --precision"),
         ]:
             cells = judged(samples)
             self.assertEqual(cells["status"], "noisy")

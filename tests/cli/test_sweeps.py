@@ -4,6 +4,7 @@ import json
 import math
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ class Throughput(ProgramTest):
     def test_every_combination_has_one_row_and_all_its_samples(self):
         out = self.folder / "run"
         process = run("throughput", *SMALL, "--length", "8..32", "--pass", "forward,train,decode",
-                      "--threads", "1,2", "--out", out)
+                      "--threads", "1,2", "--no-progress", "--out", out)
         self.assertEqual(process.returncode, 0, process.stderr)
         self.assertEqual(process.stderr, "")
         rows = read_csv(out / "throughput.csv")
@@ -137,6 +138,7 @@ class Throughput(ProgramTest):
         for arguments, parts in [
             (["--length", "4,8"], ["--length", "'4' then", "'4,8' now"]),
             (["--length", "4", "--seed", "2", "--causal"], ["--seed", "'2' now", "--causal"]),
+            (["--length", "4", "--processes", "2"], ["--processes", "'6' then", "'2' now"]),
             (["--length", "4", "--", "--benchmark_filter=x"], ["--benchmark_filter=x"]),
         ]:
             with self.subTest(arguments=arguments):
@@ -204,7 +206,8 @@ class Throughput(ProgramTest):
 
     def test_few_repetitions_do_not_pass_for_an_interval(self):
         out = self.folder / "run"
-        run("throughput", *SMALL, "--model", "gru", "--length", "8", "--threads", "1", "--out", out)
+        run("throughput", *SMALL, "--model", "gru", "--length", "8", "--threads", "1", "--processes",
+            "1", "--out", out)
         for row in read_csv(out / "throughput.csv"):
             self.assertEqual(row["status"], "noisy")
             self.assertIn("--repetitions", row["reason"])
@@ -213,14 +216,18 @@ class Throughput(ProgramTest):
         sweep = ["throughput", "--width", "16", "--heads", "2", "--min-time", "0.0005", "--model",
                  "gru,attention", "--length", "8", "--pass", "forward", "--threads", "1",
                  "--repetitions", "1"]
-        out = self.folder / "reached"
-        process = run(*sweep, "--precision", "60%", "--out", out)
-        self.assertEqual(process.returncode, 0, process.stderr)
-        for row in read_csv(out / "throughput.csv"):
-            self.assertNotIn("asked", row["reason"])  # a busy machine may be noisy for other reasons
-            self.assertGreaterEqual(int(row["repetitions"]), 6)
-        self.assertEqual(len(read_csv(out / "samples.csv")),
-                         sum(int(row["repetitions"]) for row in read_csv(out / "throughput.csv")))
+        for processes, fewest in [("1", 6), ("2", 2)]:
+            out = self.folder / f"reached{processes}"
+            process = run(*sweep, "--precision", "60%", "--processes", processes, "--out", out)
+            self.assertEqual(process.returncode, 0, process.stderr)
+            rows, samples = read_csv(out / "throughput.csv"), read_csv(out / "samples.csv")
+            for row in rows:
+                self.assertNotIn("asked", row["reason"])  # a busy machine may be noisy for other reasons
+                self.assertGreaterEqual(int(row["repetitions"]), fewest)
+                # Each repetition that was added is of a new process.
+                of_process = {one["process"] for one in samples if one["case_id"] == row["case_id"]}
+                self.assertEqual(len(of_process), 1 if processes == "1" else int(row["repetitions"]))
+            self.assertEqual(len(samples), sum(int(row["repetitions"]) for row in rows))
         out = self.folder / "missed"
         run(*sweep, "--precision", "0.01%", "--precision-time", "0.5", "--out", out)
         for row in read_csv(out / "throughput.csv"):
@@ -248,6 +255,111 @@ class Throughput(ProgramTest):
                 self.assertGreaterEqual(len(rows), 4)
                 self.assertEqual(len(rows) % 4, 0)  # whole groups
                 self.assertLess(len(rows), 2 * 4 * 4)
+
+
+def children_of(parent):
+    """The numbers of the processes that a process has started and that run."""
+    children = []
+    for entry in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as file:
+                state, father = file.read().rpartition(")")[2].split()[:2]
+        except (OSError, ValueError):
+            continue
+        if int(father) == parent and state != "Z":
+            children.append(int(entry))
+    return children
+
+
+def runs(process):
+    try:
+        with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class Processes(ProgramTest):
+    """Repetitions that are spread over processes."""
+
+    def test_share_the_repetitions_and_the_row_is_the_mean_of_their_logarithms(self):
+        out = self.folder / "run"
+        process = run("throughput", *SMALL[:4], "--model", "gru,attention", "--length", "8", "--pass",
+                      "train,decode", "--threads", "1,2", "--repetitions", "5", "--processes", "2",
+                      "--min-time", "0.0005", "--out", out)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertEqual(process.stderr, "")
+        samples = read_csv(out / "samples.csv")
+        rows = read_csv(out / "throughput.csv")
+        self.assertEqual(len(rows), 2 * 2 * 2)
+        for row in rows:
+            own = [one for one in samples if one["case_id"] == row["case_id"]]
+            self.assertEqual([one["repetition"] for one in own], [*"01234"])
+            self.assertEqual([one["process"] for one in own], [*"01010"])
+            self.assertEqual((row["repetitions"], row["processes"]), ("5", "2"))
+            medians = [statistics.median(float(one["seconds"]) for one in own
+                                         if one["process"] == number) for number in "01"]
+            self.assertTrue(math.isclose(float(row["seconds"]), statistics.geometric_mean(medians)))
+
+    def test_are_no_more_than_the_repetitions_and_one_is_this_process_alone(self):
+        for options, expected in [(["--repetitions", "2"], "2"), (["--repetitions", "1"], "1"),
+                                  (["--repetitions", "3", "--processes", "1"], "1")]:
+            with self.subTest(options=options):
+                out = self.folder / "-".join(options)
+                run("throughput", *SMALL[:4], "--model", "gru", "--length", "8", "--pass", "forward",
+                    "--threads", "1", *options, "--min-time", "0.0005", "--out", out)
+                (row,) = read_csv(out / "throughput.csv")
+                self.assertEqual(row["processes"], expected)
+
+    def begin(self, out, *options):
+        """A long sweep under way, and the processes of its repetitions."""
+        sweep = subprocess.Popen(
+            [PROGRAM, "throughput", "--model", "gru,lstm", "--width", "16", "--length", "8,16",
+             "--pass", "forward", "--threads", "1", "--processes", "3", *options, "--out", out],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(sweep.communicate)
+        self.addCleanup(sweep.kill)
+        samples = out / "samples.csv"
+        deadline = time.time() + 120
+        while not (samples.exists() and len(samples.read_bytes().splitlines()) > 2):
+            self.assertLess(time.time(), deadline, "no sample in time")
+            time.sleep(0.02)
+        return sweep, children_of(sweep.pid)
+
+    def test_die_with_the_sweep_however_it_ends(self):
+        for number in (signal.SIGKILL, signal.SIGINT):
+            with self.subTest(signal=number):
+                sweep, workers = self.begin(self.folder / f"run{number}", "--repetitions", "1000",
+                                            "--min-time", "0.5")
+                self.assertEqual(len(workers), 3)
+                sweep.send_signal(number)
+                sweep.communicate(timeout=60)
+                self.assertEqual(sweep.returncode, -9 if number == signal.SIGKILL else 130)
+                deadline = time.time() + 30
+                while any(map(runs, workers)):
+                    self.assertLess(time.time(), deadline, "a process outlived its sweep")
+                    time.sleep(0.02)
+
+    def test_one_that_dies_makes_its_case_a_failed_row_and_the_rest_goes_on(self):
+        out = self.folder / "run"
+        sweep, workers = self.begin(out, "--repetitions", "30", "--min-time", "0.1")
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
+        output, errors = sweep.communicate(timeout=300)
+        self.assertEqual(sweep.returncode, 1, errors)
+        rows = read_csv(out / "throughput.csv")
+        self.assertEqual(len(rows), 4)
+        failed = [row for row in rows if row["status"] == "failed"]
+        self.assertTrue(0 < len(failed) < 4, rows)
+        for row in failed:
+            self.assertRegex(row["reason"], "process [0-2] of the repetitions ended with signal 9")
+            self.assertEqual((row["seconds"], row["repetitions"]), ("", "0"))
+            self.assertIn(row["reason"], output)
+        resumed = run("throughput", "--model", "gru,lstm", "--width", "16", "--length", "8,16",
+                      "--pass", "forward", "--threads", "1", "--processes", "3", "--repetitions", "30",
+                      "--min-time", "0.1", "--out", out, "--resume")
+        self.assertEqual(resumed.returncode, 0, resumed.stderr)
+        self.assertEqual(len(read_csv(out / "samples.csv")), 4 * 30)
 
 
 class Scaling(ProgramTest):

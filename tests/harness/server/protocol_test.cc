@@ -32,9 +32,10 @@ class SampleServer : public CaseServer<SampleCase, int> {
     ready_[one.id()] = request.value("start", 0);
     return {{"case", one.id()}, {"status", "ready"}};
   }
-  Json repeat(const SampleCase& one, int& prepared) override {
+  Json repeat(const SampleCase& one, int& prepared, Index passes) override {
     if (prepared == 9) throw Interrupted{2};
-    return {{"case", one.id()}, {"passes", ++prepared}};
+    prepared += passes > 0 ? static_cast<int>(passes) : 1;
+    return {{"case", one.id()}, {"passes", prepared}};
   }
   Json judge(const SampleCase&, const JudgeRequest&) override { return Json::object(); }
 };
@@ -50,6 +51,8 @@ TEST(CaseServer, AnswersEachKindOfRequest) {
             R"({"case":"a","status":"ready"})");
   EXPECT_EQ(answer(server, R"({"do":"repeat","case":"a"})"), R"({"case":"a","passes":5})");
   EXPECT_EQ(answer(server, R"({"do":"repeat","case":"a"})"), R"({"case":"a","passes":6})");
+  EXPECT_EQ(answer(server, R"({"do":"repeat","case":"a","passes":2})"),
+            R"({"case":"a","passes":8})");
   EXPECT_EQ(answer(server, R"({"do":"release","case":"a"})"), R"({"case":"a"})");
   const Json probed = server.answer(R"({"do":"probe","threads":1})");
   EXPECT_GT(probed["peak_gflops"], 0.1);
@@ -79,7 +82,7 @@ TEST(CaseServer, RefusesFieldsThatARequestOfItsKindDoesNotHave) {
         std::pair(R"({"do":"prepare","case":"a","again":true})",
                   "again: 'true' is not allowed; expected the fields do, case, start"),
         std::pair(R"({"do":"repeat","case":"a","least_second":3})",
-                  "least_second: '3' is not allowed; expected the fields do, case"),
+                  "least_second: '3' is not allowed; expected the fields do, case, passes"),
         std::pair(R"({"do":"judge","case":"a","sample":[]})",
                   "sample: '[]' is not allowed; expected the fields do, case, samples, remedy"),
         std::pair(R"({"do":"probe","threads":1,"cpu":0})",
@@ -148,13 +151,13 @@ TEST(ProbeAnswer, RefusesWhatIsNoNumberOfThreads) {
 
 TEST(RepeatPasses, TimesAllPassesButTheFirst) {
   int calls = 0;
-  const Json once = repeat_passes(ThreadTeam(1), 0, [&] { ++calls; });
+  const Json once = repeat_passes(ThreadTeam(1), {}, [&] { ++calls; });
   EXPECT_EQ(calls, 2);
   EXPECT_EQ(once["passes"], 1);
 
   constexpr double kLeastSeconds = 0.01;
   calls = 0;
-  const Json several = repeat_passes(ThreadTeam(1), kLeastSeconds, [&] {
+  const Json several = repeat_passes(ThreadTeam(1), {.least_seconds = kLeastSeconds}, [&] {
     ++calls;
     ::usleep(1000);
   });
@@ -165,6 +168,22 @@ TEST(RepeatPasses, TimesAllPassesButTheFirst) {
   EXPECT_EQ(several["unpinned_threads"], 0);
   EXPECT_TRUE(several["steal_fraction"].is_null());  // a team without CPUs
   EXPECT_EQ(several.size(), 8u);
+
+  for (const auto& [passes, expected] : {std::pair(1, 1), std::pair(3, 4)}) {
+    calls = 0;
+    const Json given =
+        repeat_passes(ThreadTeam(1), {.least_seconds = 9, .passes = passes}, [&] { ++calls; });
+    EXPECT_EQ(given["passes"], passes);
+    EXPECT_EQ(calls, expected);  // an untimed one before several
+  }
+}
+
+TEST(PassesOf, AreAWholeNumberOrNone) {
+  EXPECT_EQ(passes_of({{"do", "repeat"}}), 0);
+  EXPECT_EQ(passes_of({{"passes", 3}}), 3);
+  for (const Json& wrong : {Json(0), Json(-1), Json(1.5), Json("3")}) {
+    EXPECT_THROW(passes_of({{"passes", wrong}}), std::invalid_argument) << wrong;
+  }
 }
 
 TEST(OrNull, KeepsFiniteNumbersAlone) {

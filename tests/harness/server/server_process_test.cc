@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <thread>
 
+#include "core/affinity.h"
+#include "harness/machine/placement.h"
 #include "tests/harness/file_error.h"
 #include "tests/harness/temporary_folder.h"
 
@@ -55,12 +58,37 @@ TEST_F(ServerProcessTest, AProgramThatCannotBeRunIsNamed) {
 }
 
 TEST_F(ServerProcessTest, AProgramThatEndsIsTold) {
-  for (const char* body : {"exit 2", "read -r line", "read -r line; printf 'torn'"}) {
+  for (const auto& [body, how] :
+       {std::pair("exit 2", "exit code 2"), std::pair("read -r line", "exit code 0"),
+        std::pair("read -r line; printf 'torn'", "exit code 0"),
+        std::pair("read -r line; kill -9 $$", "signal 9")}) {
     const std::string error = refused(body);
-    EXPECT_NE(error.find("program' ended on {\"do\":\"list\"}; expected a build of seqbench"),
+    EXPECT_NE(error.find(std::string("program' ended with ") + how +
+                         " on {\"do\":\"list\"}; expected a build of seqbench"),
               std::string::npos)
         << error;
+    ServerProcess process(script(body), {});
+    try {
+      process.ask({{"do", "list"}});
+      ADD_FAILURE() << body;
+    } catch (const ServerEnded& ended) {
+      EXPECT_EQ(ended.how(), how);
+    }
   }
+}
+
+TEST_F(ServerProcessTest, TheProcessMayRunWhereThisOneMight) {
+  const std::vector<int>& before = affinity_mask();
+  if (before.empty()) GTEST_SKIP() << "the system tells no CPUs";
+  // In a thread of its own, so that the others of this process stay where they are.
+  std::string told;
+  std::thread([&] {
+    pin_to(before.front());
+    ServerProcess process(script("read -r line; count=$(nproc); echo \"{\\\"cpus\\\":$count}\""),
+                          {});
+    told = process.ask({{"do", "list"}}).dump();
+  }).join();
+  EXPECT_EQ(told, Json({{"cpus", before.size()}}).dump());
 }
 
 TEST_F(ServerProcessTest, AnAnswerOfSomethingElseIsQuoted) {

@@ -20,6 +20,7 @@ MeasureOptions options_of(const std::vector<std::string>& arguments) {
 TEST(MeasureOptions, AreByDefaultThoseOfTheStruct) {
   const MeasureOptions parsed = options_of({}), built;
   EXPECT_EQ(parsed.repetitions, built.repetitions);
+  EXPECT_EQ(parsed.processes, built.processes);
   EXPECT_EQ(parsed.min_seconds, built.min_seconds);
   EXPECT_EQ(parsed.precision, built.precision);
   EXPECT_EQ(parsed.precision_seconds, built.precision_seconds);
@@ -28,10 +29,11 @@ TEST(MeasureOptions, AreByDefaultThoseOfTheStruct) {
 }
 
 TEST(MeasureOptions, AreWhatTheCommandLineSays) {
-  const MeasureOptions options =
-      options_of({"--repetitions", "5", "--min-time", "0.5", "--precision", "2%",
-                  "--precision-time", "7", "--seed", "0", "--memory-limit", "1MiB"});
+  const MeasureOptions options = options_of({"--repetitions", "5", "--min-time", "0.5",
+                                             "--precision", "2%", "--precision-time", "7", "--seed",
+                                             "0", "--memory-limit", "1MiB", "--processes", "3"});
   EXPECT_EQ(options.repetitions, 5);
+  EXPECT_EQ(options.processes, 3);
   EXPECT_EQ(options.min_seconds, 0.5);
   EXPECT_DOUBLE_EQ(options.precision, 0.02);
   EXPECT_EQ(options.precision_seconds, 7);
@@ -46,7 +48,8 @@ TEST(MeasureOptions, NeverAllowMoreMemoryThanIsFree) {
 
 TEST(MeasureOptions, RefuseWhatNoMeasurementCanHave) {
   for (const auto& [option, value] :
-       {std::pair("--repetitions", "0"), std::pair("--min-time", "0"),
+       {std::pair("--repetitions", "0"), std::pair("--processes", "0"),
+        std::pair("--processes", "65"), std::pair("--min-time", "0"),
         std::pair("--min-time", "3601"), std::pair("--precision", "0"),
         std::pair("--precision", "101%"), std::pair("--precision-time", "0"),
         std::pair("--seed", "-1"), std::pair("--memory-limit", "much")}) {

@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
+#include <set>
 
 #include "harness/base/errors.h"
 #include "harness/base/statistics.h"
 #include "harness/timing/case.h"
 #include "harness/timing/measure_options.h"
-#include "harness/timing/noise.h"
+#include "harness/timing/time_estimate.h"
 
 namespace seqbench {
 namespace {
@@ -79,7 +81,7 @@ TEST(Measurement, AddsRepetitionsUntilEachCaseIsKnownAsWellAsAsked) {
                                               .memory_limit_bytes = 1e9},
                                               {})) {
     EXPECT_GE(one.samples.size(), kLeastForInterval) << one.the_case.id();
-    EXPECT_LE(speed_half_width(one.samples), 0.5);
+    EXPECT_LE(estimate_seconds(one.samples).relative_half_width(), 0.5);
   }
 }
 
@@ -99,6 +101,75 @@ TEST(Measurement, AddsRepetitionsOnlyForALimitedTimeAndOnlyWhenAsked) {
     EXPECT_GT(limited[i].samples.size(), 2u);
     EXPECT_EQ(unasked[i].samples.size(), 2u);
   }
+}
+
+TEST(Measurement, RoundsAreOfOtherProcessesInTurnWhereThereAreAny) {
+  std::vector<Index> processes;
+  std::map<std::string, std::vector<Index>> passes;
+  int releases = 0;
+  const MeasureHooks hooks{
+      .others = {.repeat = [&](const RemoteRequest& request) -> RemoteRepetition {
+                   processes.push_back(request.process);
+                   passes[request.the_case.id()].push_back(request.passes);
+                   return {.sample = {.seconds = 0.25, .peak_gflops = 3}, .passes = 5};
+                 },
+                 .release = [&] { ++releases; }}};
+  const auto measured = measure_group(
+      small_group(Pass::kForward),
+      {.repetitions = 3, .processes = 2, .min_seconds = 100, .memory_limit_bytes = 1e9}, hooks);
+  EXPECT_EQ(processes, (std::vector<Index>{0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0}));
+  EXPECT_EQ(releases, 1);
+  for (const Measurement& one : measured) {
+    EXPECT_EQ(passes.at(one.the_case.id()), (std::vector<Index>{0, 5, 5}));
+    ASSERT_EQ(one.samples.size(), 3u);
+    for (std::size_t i = 0; i < 3; ++i) {
+      EXPECT_EQ(one.samples[i].process, Index(i) % 2);
+      EXPECT_EQ(one.samples[i].seconds, 0.25);
+      EXPECT_EQ(one.samples[i].peak_gflops, 3);
+    }
+  }
+}
+
+TEST(Measurement, RoundsThatPrecisionAddsAreOfANewProcessEach) {
+  double seconds = 1;
+  std::set<Index> processes;
+  const MeasureHooks hooks{.others = {.repeat = [&](const RemoteRequest& request) {
+                             processes.insert(request.process);
+                             seconds = seconds == 1 ? 1.1 : 1;
+                             return RemoteRepetition{
+                                 .sample = {.seconds = seconds, .peak_gflops = 1}, .passes = 1};
+                           }}};
+  CaseGroup group = small_group(Pass::kForward);
+  group.cases.resize(1);
+  const auto measured = measure_group(
+      group, {.repetitions = 2, .processes = 6, .precision = 0.04, .memory_limit_bytes = 1e9},
+      hooks);
+  const TimeEstimate estimate = estimate_seconds(measured[0].samples);
+  EXPECT_LE(estimate.relative_half_width(), 0.04);
+  EXPECT_GT(estimate.processes, 4);
+  EXPECT_EQ(Index(processes.size()), estimate.processes);
+  EXPECT_EQ(*processes.rbegin(), estimate.processes - 1);
+}
+
+TEST(Measurement, ACaseThatAnotherProcessCannotRepeatHasNoTime) {
+  int asked = 0;
+  const MeasureHooks hooks{
+      .others = {.repeat = [&](const RemoteRequest& request) -> RemoteRepetition {
+        if (request.the_case.layer.model != "lstm" || ++asked < 2) {
+          return {.sample = {.seconds = 1, .peak_gflops = 1}, .passes = 1};
+        }
+        return {.status = "failed", .reason = "it died"};
+      }}};
+  const auto measured =
+      measure_group(small_group(Pass::kForward),
+                    {.repetitions = 4, .processes = 2, .memory_limit_bytes = 1e9}, hooks);
+  for (const Measurement& one : measured) {
+    const bool failed = one.the_case.layer.model == "lstm";
+    EXPECT_EQ(one.status, failed ? "failed" : "") << one.the_case.id();
+    EXPECT_EQ(one.reason, failed ? "it died" : "");
+    EXPECT_EQ(one.samples.size(), failed ? 0u : 4u);
+  }
+  EXPECT_EQ(asked, 3);  // the first of two cases once more, and each once in vain
 }
 
 TEST(Measurement, EndsWhenASampleCannotBeKept) {

@@ -42,6 +42,25 @@ TEST(Noise, WideIntervalsNameWhatHelps) {
   EXPECT_NE(noise_of(samples, 1).find("--repetitions"), std::string::npos);
 }
 
+TEST(Noise, IsJudgedOnSecondsWhateverTheProbeSays) {
+  std::vector<Sample> samples = samples_with({});
+  for (std::size_t i = 0; i < samples.size(); i += 2) samples[i].peak_gflops = 50;
+  EXPECT_EQ(noise_of(samples, 1), "");
+  // A machine that is half as fast half of the time: the fraction of peak is steady, seconds are
+  // not.
+  for (std::size_t i = 0; i < samples.size(); i += 2) samples[i].seconds *= 2;
+  EXPECT_NE(noise_of(samples, 1).find("seconds known to"), std::string::npos);
+}
+
+TEST(Noise, OfSeveralProcessesIsThatOfTheirMediansHoweverFewRepetitions) {
+  std::vector<Sample> samples = samples_with({});
+  samples.resize(kLeastForInterval - 1);
+  for (std::size_t i = 0; i < samples.size(); ++i) samples[i].process = static_cast<Index>(i);
+  EXPECT_EQ(noise_of(samples, 1), "");
+  samples.front().seconds *= 1.5;
+  EXPECT_NE(noise_of(samples, 1).find("--processes"), std::string::npos) << noise_of(samples, 1);
+}
+
 TEST(Noise, ACallerWithoutThoseOptionsNamesItsOwn) {
   const NoiseTerms terms{.remedy = "raise --rounds"};
   std::vector<Sample> samples = samples_with({});
@@ -92,16 +111,6 @@ TEST(Noise, AnUnknownUseOfTheQuotaIsNone) {
 
 TEST(Noise, UnknownWaitingIsNone) {
   EXPECT_EQ(noise_of(samples_with({.wait_fraction = kUnknown}), 1), "");
-}
-
-TEST(Noise, TheSpeedIsKnownAsWellAsTheFractionOfPeakWhateverTheWork) {
-  std::vector<Sample> samples = samples_with({});
-  samples[3].peak_gflops = 80;
-  const double flops = 3e9;
-  EXPECT_NEAR(speed_half_width(samples),
-              median_interval(fractions_of_peak(flops, samples)).relative_half_width(),
-              8 * std::numeric_limits<double>::epsilon());
-  EXPECT_GT(speed_half_width(samples), 0.01);
 }
 
 TEST(Verdict, NamesTooManyThreadsWhetherNoisyOrNot) {
