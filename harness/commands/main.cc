@@ -19,6 +19,7 @@
 #include "harness/commands/attend.h"
 #include "harness/commands/compare.h"
 #include "harness/commands/conform.h"
+#include "harness/commands/crossover.h"
 #include "harness/commands/list.h"
 #include "harness/commands/machine.h"
 #include "harness/commands/recall.h"
@@ -42,6 +43,8 @@ constexpr Command kCommands[] = {
     {"throughput", seqbench::throughput_command, "time every combination of the listed values"},
     {"scaling", seqbench::scaling_command,
      "sweep length, width and threads; fit exponents; speedups, crossovers"},
+    {"crossover", seqbench::crossover_command,
+     "the length at which attention loses its lead, by bisection on pairs of repetitions"},
     {"recall", seqbench::recall_command,
      "train on long-range tasks; accuracy and gradient norm against distance"},
     {"attend", seqbench::attend_command,

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <optional>
 
 #include "harness/base/statistics.h"
 #include "harness/models/registry.h"
@@ -22,8 +23,9 @@ const std::vector<std::string> kSpeedupColumns = {
     "speedup_low", "speedup_high", "work_ratio", "efficiency_ratio", "parallel_ratio",  "status"};
 
 const std::vector<std::string> kCrossoverColumns = {
-    "run_id", "pass",  "kernel", "baseline_model", "baseline_kernel",   "batch",
-    "width",  "heads", "causal", "threads",        "crossover_seq_len", "status"};
+    "run_id",        "pass",           "kernel",    "baseline_model", "baseline_kernel",   "batch",
+    "width",         "heads",          "causal",    "threads",        "crossover_seq_len", "status",
+    "crossover_low", "crossover_high", "predicted", "reason"};
 
 namespace {
 
@@ -138,6 +140,37 @@ CsvRow speedup_row(const CsvTable& table, const TextRow& attention, const TextRo
   return row;
 }
 
+/// A point of a curve over lengths.
+struct SpeedupAt {
+  double seq_len, speedup, low, high, work_ratio;
+};
+
+/// The length at which one of a curve's ratios falls through 1, interpolated on logarithms: the
+/// last one, since a recurrent model may also lead at short lengths, where waking the threads
+/// dominates.
+std::optional<double> last_fall(const std::vector<SpeedupAt>& curve, double SpeedupAt::*ratio) {
+  std::optional<double> length;
+  for (std::size_t i = 1; i < curve.size(); ++i) {
+    const double before = curve[i - 1].*ratio, after = curve[i].*ratio;
+    if (!(before >= 1) || !(after < 1)) continue;
+    const double position = std::log(before) / std::log(before / after);
+    length = curve[i - 1].seq_len * std::pow(curve[i].seq_len / curve[i - 1].seq_len, position);
+  }
+  return length;
+}
+
+/// The length at which both do the same FLOPs; not a number where there is none. Attention's FLOPs
+/// per token grow linearly with the length, the baseline's do not grow.
+double length_of_equal_work(const std::vector<SpeedupAt>& curve) {
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  if (curve.size() < 2) return kNone;
+  const SpeedupAt &first = curve.front(), &last = curve.back();
+  const double slope =
+      (1 / last.work_ratio - 1 / first.work_ratio) / (last.seq_len - first.seq_len);
+  const double length = first.seq_len + (1 - 1 / first.work_ratio) / slope;
+  return length > 0 ? length : kNone;
+}
+
 }  // namespace
 
 std::vector<CsvRow> fit_scaling(const CsvTable& throughput) {
@@ -190,34 +223,34 @@ std::vector<CsvRow> find_crossovers(const std::vector<CsvRow>& speedups) {
   static const std::vector<std::string> kHeld = {
       "run_id", "pass",  "kernel", "baseline_model", "baseline_kernel",
       "batch",  "width", "heads",  "causal",         "threads"};
-  struct Point {
-    double seq_len, speedup;
-  };
-  std::map<std::vector<std::string>, std::vector<Point>> curves;
+  std::map<std::vector<std::string>, std::vector<SpeedupAt>> curves;
   for (const CsvRow& row : speedups) {
     if (!row.contains("speedup")) continue;
     std::vector<std::string> key;
     for (const std::string& column : kHeld) key.push_back(row.at(column).text());
-    curves[key].push_back({number(row.at("seq_len").text()), number(row.at("speedup").text())});
+    const auto value = [&row](const char* column) { return number(row.at(column).text()); };
+    curves[key].push_back({.seq_len = value("seq_len"),
+                           .speedup = value("speedup"),
+                           .low = value("speedup_low"),
+                           .high = value("speedup_high"),
+                           .work_ratio = value("work_ratio")});
   }
 
   std::vector<CsvRow> rows;
   for (auto& [key, curve] : curves) {
-    std::sort(curve.begin(), curve.end(),
-              [](const Point& one, const Point& other) { return one.seq_len < other.seq_len; });
+    std::ranges::sort(curve, {}, &SpeedupAt::seq_len);
     CsvRow row;
     for (std::size_t i = 0; i < kHeld.size(); ++i) row[kHeld[i]] = key[i];
     row["status"] = curve.back().speedup >= 1 ? "always_ahead" : "never_ahead";
-    // The last fall through 1; a recurrent model may also lead at short lengths, where waking the
-    // threads dominates.
-    for (std::size_t i = 1; i < curve.size(); ++i) {
-      const Point &before = curve[i - 1], &after = curve[i];
-      if (before.speedup < 1 || after.speedup >= 1) continue;
-      const double position = std::log(before.speedup) / std::log(before.speedup / after.speedup);
-      row["crossover_seq_len"] =
-          before.seq_len * std::pow(after.seq_len / before.seq_len, position);
+    if (const auto crossing = last_fall(curve, &SpeedupAt::speedup)) {
+      row["crossover_seq_len"] = *crossing;
+      row["crossover_low"] =
+          std::min(*crossing, last_fall(curve, &SpeedupAt::low).value_or(curve.front().seq_len));
+      row["crossover_high"] =
+          std::max(*crossing, last_fall(curve, &SpeedupAt::high).value_or(curve.back().seq_len));
       row["status"] = "ok";
     }
+    row["predicted"] = length_of_equal_work(curve);
     rows.push_back(std::move(row));
   }
   return rows;

@@ -27,7 +27,8 @@ constexpr std::size_t kTailPoints = 4;
 /// FLOP/s, both on one thread; parallel_ratio = attention's gain from its threads ÷ the baseline's.
 std::vector<CsvRow> compute_speedups(const CsvTable& throughput);
 
-/// Rows of crossover.csv: the length at which the speedup falls to 1, interpolated on logarithms;
+/// Rows of crossover.csv: the length at which the speedup falls to 1, interpolated on logarithms,
+/// with the lengths at which the ends of its interval do; the length at which FLOPs are equal;
 /// status `ok`, `always_ahead` or `never_ahead` within the measured lengths.
 std::vector<CsvRow> find_crossovers(const std::vector<CsvRow>& speedups);
 

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from plotting import claims, figures, report, verdict
+from plotting import agreement, claims, figures, report, verdict
 from plotting.reading import RunError, read_run
 from utf8 import shown
 
@@ -14,8 +14,9 @@ DESCRIPTION = """\
 Judges the textbook's claims by the CSV files of runs (claims.txt, verdict.csv), and draws PNG and
 SVG plots and an offline report.html from them.
 
-One run directory: the files go into it. Several: they are shown side by side, and the files go
-into the folder `comparison` beside the first of them. --out names another folder."""
+One run directory: the files go into it. Several, of one machine or of many: they are shown side by
+side, the conclusions that agree are printed and end claims-details.txt, and the files go into the
+folder `comparison` beside the first of them. --out names another folder."""
 
 EXAMPLES = """\
 examples:
@@ -88,9 +89,12 @@ def draw(runs, folder):
     tables = [verdict.as_text(verdicts[run.name], title_of(run)) for run in runs]
     if len(runs) > 1:
         tables.append(verdict.agreement(verdicts))
+    cases = agreement.agreement_text(runs)
+    if cases:
+        print(cases)
     texts = {
         "claims.txt": "\n".join(tables),
-        "claims-details.txt": details(runs),
+        "claims-details.txt": "\n".join([details(runs), cases]) if cases else details(runs),
         "verdict.csv": verdict.as_csv(verdicts),
         "report.html": report.report_html(runs, drawn),
     }

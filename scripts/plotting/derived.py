@@ -61,6 +61,16 @@ def champion_speedups(run):
     return rows.loc[champions(baselines).index]
 
 
+def champion_crossings(run):
+    """Of crossover.csv the rows of the fastest kernels, attention's and each baseline's."""
+    rows = run.table("crossover")
+    if rows.empty:
+        return rows
+    rows = rows.loc[champions(rows.assign(model="attention")).index]
+    baselines = rows.assign(model=rows["baseline_model"], kernel=rows["baseline_kernel"])
+    return rows.loc[champions(baselines).index]
+
+
 def thread_gains(rows):
     """seconds on one thread ÷ seconds on `threads`, with the widest interval that both intervals
     allow; cases without a time on one thread are left out."""

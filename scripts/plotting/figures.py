@@ -71,6 +71,17 @@ PLOTS = (
         draw=race.thread_gain_vs_length,
     ),
     Plot(
+        "crossover-map",
+        "Where attention's lead is lost",
+        "The length at which a recurrent model becomes as fast as attention, by width and batch. FLOPs"
+        " alone would have it at twice the width for an LSTM and at the width for a GRU (point at a"
+        " cell for that length and for the interval).",
+        files=("crossover.csv",),
+        draw=race.crossover_map,
+        by_setting=False,
+        optional=True,
+    ),
+    Plot(
         "accuracy-vs-distance",
         "Accuracy against distance",
         "Each point is a model trained from scratch to answer from words that stood up to so many"

@@ -6,7 +6,7 @@ hold nothing to draw.
 
 import altair as alt
 
-from plotting.derived import champion_speedups, thread_gains, timed
+from plotting.derived import champion_crossings, champion_speedups, thread_gains, timed
 from plotting.layout import (
     gather,
     in_grid,
@@ -16,7 +16,7 @@ from plotting.layout import (
     ratio_axis,
     titled,
 )
-from plotting.naming import Lines, plural
+from plotting.naming import MODELS, Lines, model_name, plural
 
 
 def throughput_vs_length(runs, setting):
@@ -127,3 +127,51 @@ def with_panel_names(rows, panel_for_threads=True):
     rows = rows.assign(column_panel=across, row_panel=down)
     # Panels come in the order of their first rows: across by batch and threads, down by pass.
     return rows.sort_values(["batch", "threads", "pass"], kind="stable")
+
+
+def crossover_map(runs):
+    """The length at which attention's lead is lost, by width and batch; a panel for each baseline and
+    pass down, threads across. Drawn where a run has several widths."""
+    rows = gather(runs, lambda run: champion_crossings(run))
+    if rows.empty or rows["width"].nunique() < 2:
+        return None
+    order = {model: place for place, model in enumerate(MODELS)}
+    rows = rows.assign(
+        place=rows["baseline_model"].map(order),
+        baseline=rows["baseline_model"].map(model_name),
+        told=[crossing_told(row) for row in rows.itertuples()],
+        row_panel=rows["pass"] + ", ÷ " + rows["baseline_model"].map(model_name)
+        + (" — " + rows["run"]).where(rows["of_several"].astype(bool), ""),
+        column_panel=rows["threads"].map(lambda count: plural(count, "thread")),
+    ).sort_values(["pass", "place", "threads"], kind="stable")
+    base = alt.Chart().encode(
+        x=alt.X("width:O", title="width", axis=alt.Axis(labelAngle=0)),
+        y=alt.Y("batch:O", title="batch"),
+        tooltip=["pass", "baseline", "batch", "width", "threads", "crossover_seq_len",
+                 "crossover_low", "crossover_high", "predicted", "status"],
+    )  # fmt: skip
+    cells = base.mark_rect(stroke="white").encode(
+        color=alt.Color("crossover_seq_len:Q", title="length (tokens)",
+                        scale=alt.Scale(type="log", range=["#f7fbff", "#08519c"]))
+    )  # fmt: skip
+    numbers = base.mark_text(fontSize=10).encode(
+        text="told:N",
+        color=alt.condition("datum.crossover_seq_len > 2000", alt.value("white"), alt.value("black")),
+    )
+    layout = {
+        channel: kind(f"{channel}_panel:N", sort=list(dict.fromkeys(rows[f"{channel}_panel"])), title=None,
+                      header=alt.Header(labelAngle=0, labelAlign=align))
+        for channel, kind, align in (("row", alt.Row, "left"), ("column", alt.Column, "center"))
+    }  # fmt: skip
+    chart = alt.layer(cells, numbers).properties(width=alt.Step(62), height=alt.Step(22))
+    return titled(
+        chart.facet(data=rows, **layout),
+        "Length at which attention's lead is lost",
+        "longer than the longest measured: >; attention never ahead: none",
+    )
+
+
+def crossing_told(row):
+    if row.status == "ok":
+        return f"{row.crossover_seq_len:.0f}"
+    return {"always_ahead": ">", "never_ahead": "none"}.get(row.status, "")

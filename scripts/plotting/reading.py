@@ -63,6 +63,9 @@ ADDED_LATER = {
         "outcome": "", "block": "", "learning_rate": float("nan"), "schedule_steps": float("nan"),
         "batch": float("nan"),
     },
+    "crossover": {
+        "crossover_low": float("nan"), "crossover_high": float("nan"), "predicted": float("nan"),
+    },
     "learning": {"preset": "", "layers": 1, "block": ""},
     "gradient": {
         "log10_gradient_norm": float("nan"), "preset": "", "layers": 1, "regime": "single", "setup": "causal",

@@ -34,6 +34,7 @@ OPTIONS = {
     "throughput": SWEEP,
     "scaling": SWEEP,
     "list": SWEEP,
+    "crossover": GRID | {"processes": "integers", "config": "file to read", "out": "file to write"},
     "repeat": GRID | {"task": "names"},
     "recall": {"task": "names", "group": "names", "setup": "names", "model": "names", "variant": "names",
                "distance": "integers", "regime": "names", "match": "names", "preset": "names",

@@ -51,6 +51,7 @@ TESTED_IN = {
     "harness/attention_maps/attention_report": "cli/test_attend.py",
     "harness/commands/attend": "cli/test_attend.py",
     "harness/commands/compare": "cli/test_compare.py",
+    "harness/commands/crossover": "cli/test_crossover.py",
     "harness/commands/list": "cli/test_sweeps.py",
     "harness/commands/machine": "cli/test_machine.py",
     "harness/commands/main": "cli/test_bad_input.py",

@@ -113,7 +113,9 @@ class MachineThatTellsLittle(ProgramTest):
         self.assertIn("caches: unknown", process.stdout)
 
     def samples_where(self, files, out):
-        process = run_where(files, "throughput", *TINY, "--threads", "1", "--out", out)
+        # Other processes have another /proc/self.
+        process = run_where(files, "throughput", *TINY, "--threads", "1", "--processes", "1", "--out",
+                            out)
         self.assertEqual(process.returncode, 0, process.stderr)
         return read_csv(out / "samples.csv")
 
@@ -151,7 +153,8 @@ class MachineThatTellsLittle(ProgramTest):
                  "/proc/self/cgroup": self.file(""), "/sys/devices/system/cpu": None}
         out = self.folder / "run"
         self.samples_where(files, out)
-        process = run_where(files, "throughput", *TINY, "--threads", "1", "--out", out, "--resume")
+        process = run_where(files, "throughput", *TINY, "--threads", "1", "--processes", "1", "--out",
+                            out, "--resume")
         self.assertEqual(process.returncode, 0, process.stderr)
 
 

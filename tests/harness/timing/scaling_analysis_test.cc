@@ -125,6 +125,57 @@ TEST(Crossover, InterpolatesWhereTheLeadIsLost) {
   EXPECT_EQ(rows[0].at("status").text(), "ok");
 }
 
+TEST(Crossover, LiesWhereTheSpeedupMayFallToOne) {
+  // The baseline's time is known to a factor of 2 to either side, attention's exactly: the ends of
+  // the speedups' intervals, 2 and 1/8 below, 8 and 1/2 above, fall through 1 at 256/√2 and at
+  // 256·√2.
+  CsvTable table = {measured("attention", 128, 1, 1, 1), measured("lstm", 128, 1, 1, 4),
+                    measured("attention", 512, 1, 1, 4), measured("lstm", 512, 1, 1, 1)};
+  for (auto& row : table) {
+    const double factor = row.at("model") == "lstm" ? 2 : 1, seconds = std::stod(row.at("seconds"));
+    row["seconds_low"] = CsvCell(seconds / factor).text();
+    row["seconds_high"] = CsvCell(seconds * factor).text();
+  }
+  const std::vector<CsvRow> rows = find_crossovers(compute_speedups(table));
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_NEAR(value(rows[0], "crossover_low"), 256 / std::sqrt(2), 1e-9);
+  EXPECT_NEAR(value(rows[0], "crossover_seq_len"), 256, 1e-9);
+  EXPECT_NEAR(value(rows[0], "crossover_high"), 256 * std::sqrt(2), 1e-9);
+}
+
+TEST(Crossover, OfAnUnboundedIntervalEndsWhereTheLengthsDo) {
+  CsvTable table = {measured("attention", 128, 1, 1, 1), measured("lstm", 128, 1, 1, 2),
+                    measured("attention", 512, 1, 1, 2), measured("lstm", 512, 1, 1, 1)};
+  for (auto& row : table) {
+    row["seconds_low"] = CsvCell(std::stod(row.at("seconds")) / 4).text();
+    row["seconds_high"] = CsvCell(std::stod(row.at("seconds")) * 4).text();
+  }
+  const std::vector<CsvRow> rows = find_crossovers(compute_speedups(table));
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(value(rows[0], "crossover_low"), 128);
+  EXPECT_EQ(value(rows[0], "crossover_high"), 512);
+}
+
+TEST(Crossover, IsPredictedByTheLengthOfEqualWork) {
+  // 8·T·D² + 4·T²·D is 4·G·T·D² at T = (G − 2)·D.
+  CsvTable table;
+  for (const Index length : {64, 4096}) {
+    const double T = double(length), D = 256;
+    table.push_back(measured("attention", length, 1, 1, 1));
+    table.back()["flops"] = CsvCell(8 * T * D * D + 4 * T * T * D).text();
+    for (const auto& [model, gates] :
+         {std::pair("lstm", 4), std::pair("gru", 3), std::pair("elman", 1)}) {
+      table.push_back(measured(model, length, 1, 1, 1));
+      table.back()["flops"] = CsvCell(4 * gates * T * D * D).text();
+    }
+  }
+  const std::vector<CsvRow> rows = find_crossovers(compute_speedups(table));
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows[0].at("predicted").text(), "");  // Elman does less at any length
+  EXPECT_NEAR(value(rows[1], "predicted"), 256, 1e-6);
+  EXPECT_NEAR(value(rows[2], "predicted"), 512, 1e-6);
+}
+
 TEST(Crossover, IsTheLastOfSeveral) {
   // Speedups 1/2, 2, 1/2 at 64, 128, 512: the lead won at 64 is no crossover, its loss at 256 is.
   const CsvTable table = {measured("attention", 64, 1, 1, 2),  measured("lstm", 64, 1, 1, 1),
