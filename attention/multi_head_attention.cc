@@ -32,8 +32,9 @@ void check(const AttentionOptions& options) {
 
 enum ParameterIndex { kInWeight, kInBias, kOutWeight, kOutBias, kParameters };
 
-std::array<BufferShape, kParameters> parameter_shapes(Index D) {
-  return {BufferShape{3 * D, D}, BufferShape{3 * D}, BufferShape{D, D}, BufferShape{D}};
+std::array<BufferShape, kParameters> parameter_shapes(const AttentionOptions& options) {
+  const Index D = options.width, b = options.biases ? 1 : 0;
+  return {BufferShape{3 * D, D}, BufferShape{3 * D * b}, BufferShape{D, D}, BufferShape{D * b}};
 }
 
 AttentionShape attention_shape(const AttentionOptions& options, SequenceShape shape) {
@@ -103,7 +104,7 @@ template <typename T>
 class MultiHeadAttention final : public SequenceLayer<T> {
  public:
   explicit MultiHeadAttention(const AttentionOptions& options) : options_(options) {
-    const auto shapes = parameter_shapes(options.width);
+    const auto shapes = parameter_shapes(options);
     constexpr std::array kNames{"in_proj_weight", "in_proj_bias", "out_proj.weight",
                                 "out_proj.bias"};
     for (std::size_t p = 0; p < kParameters; ++p) {
@@ -203,13 +204,14 @@ class MultiHeadAttention final : public SequenceLayer<T> {
     const FewQueries<T> problem = few_queries(pass, at);
     const Index D = options_.width;
     const std::span<const T> bias = std::as_const(parameters_[kInBias].value).values();
+    const std::size_t of_queries = bias.size() / 3;
     linear_forward<T>(team, {.x = at.x,
                              .weight = value(kInWeight).row_block(0, D),
-                             .bias = bias.first(std::size_t(D)),
+                             .bias = bias.first(of_queries),
                              .y = queries(at.x.rows)});
     linear_forward<T>(team, {.x = pass.x,
                              .weight = value(kInWeight).row_block(D, 2 * D),
-                             .bias = bias.subspan(std::size_t(D)),
+                             .bias = bias.subspan(of_queries),
                              .y = keys_and_values(x.batch * x.steps)});
     if (options_.uniform) {
       set_to_zero(queries(at.x.rows));
@@ -244,13 +246,13 @@ class MultiHeadAttention final : public SequenceLayer<T> {
                               .dy = dq,
                               .dx = as_one_block(at.dx),
                               .dweight = d_weight.row_block(0, D),
-                              .dbias = d_bias.first(std::size_t(D))});
+                              .dbias = d_bias.first(d_bias.size() / 3)});
     linear_backward<T>(team, {.x = pass.x,
                               .weight = value(kInWeight).row_block(D, 2 * D),
                               .dy = dkv,
                               .dx = as_one_block(dx),
                               .dweight = d_weight.row_block(D, 2 * D),
-                              .dbias = d_bias.subspan(std::size_t(D))});
+                              .dbias = d_bias.subspan(d_bias.size() / 3)});
     scatter_add_rows(at.dx, pass.wanted, dx);
   }
 
@@ -438,7 +440,7 @@ LayerCost attention_cost(const AttentionOptions& options, SequenceShape shape, P
   check(options);
   LayerCost cost;
   cost.flops = flops(options, shape, pass);
-  for (const BufferShape& parameter : parameter_shapes(options.width)) {
+  for (const BufferShape& parameter : parameter_shapes(options)) {
     cost.parameters += element_count(parameter);
     // Its gradient.
     if (pass == Pass::kTrain) cost.workspace_bytes += allocated_bytes<T>(parameter);

@@ -10,7 +10,8 @@
 // the values seen and no parameter of Q and K has a gradient or an effect, whatever it holds;
 // `window` leaves each token itself and its nearest neighbours (scaled_dot_product.h).
 //
-// Parameters: in_proj_weight [3D, D], in_proj_bias [3D], out_proj.weight [D, D], out_proj.bias [D].
+// Parameters: in_proj_weight [3D, D], in_proj_bias [3D], out_proj.weight [D, D], out_proj.bias [D];
+// the biases empty where they are left out.
 //
 // Cost by the convention of docs/architecture.md: forward 8·B·T·D² + 4·B·T²·D FLOPs, causal
 // 8·B·T·D² + 2·B·T·(T + 1)·D, train three times that; decode, one token after T tokens of context,
@@ -31,8 +32,9 @@ enum class AttentionKernel {
 };
 
 struct AttentionOptions {
-  Index width = 0;  // D
-  Index heads = 1;  // H, a divisor of D
+  Index width = 0;     // D
+  Index heads = 1;     // H, a divisor of D
+  bool biases = true;  // b_in and b_out
   bool causal = false;
   AttentionKernel kernel = AttentionKernel::kFused;
   bool rotary = false;   // rotary positions

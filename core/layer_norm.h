@@ -1,6 +1,6 @@
 // Layer normalisation of the rows of a matrix (Ba, Kiros & Hinton 2016, eq. 4), as nn.LayerNorm.
 //
-//   x̂ = (x − μ)·r,   μ = mean(x),   r = 1/√(var(x) + ε),   y = γ∘x̂ + β
+//   x̂ = (x − μ)·r,   μ = mean(x),   r = 1/√(var(x) + ε),   y = γ∘x̂ + β        β may be left out
 //
 // var is the biased variance over the row's D elements. Backward, with dx̂ = γ∘dy:
 //
@@ -21,7 +21,7 @@ template <typename T>
 struct LayerNormForward {
   MatrixView<const T> x;      // [N, D]
   std::span<const T> weight;  // γ [D]
-  std::span<const T> bias;    // β [D]
+  std::span<const T> bias;    // β [D], or empty: none
   MatrixView<T> y;            // [N, D], assigned; may be x, unless backward follows
   std::span<T> mean;          // μ [N], assigned; goes unchanged to backward
   std::span<T> rstd;          // r [N], assigned; goes unchanged to backward
@@ -36,7 +36,7 @@ struct LayerNormBackward {
   MatrixView<const T> dy;     // [N, D]
   MatrixView<T> dx;           // [N, D], assigned; may be dy
   std::span<T> dweight;       // dγ [D], assigned
-  std::span<T> dbias;         // dβ [D], assigned
+  std::span<T> dbias;         // dβ [D], assigned, or empty: none
 };
 
 template <typename T>

@@ -10,16 +10,16 @@ namespace seqbench {
 template <typename T>
 void linear_forward(const ThreadTeam& team, const LinearForward<T>& arguments) {
   const auto& [x, weight, bias, y] = arguments;
-  assert(Index(bias.size()) == y.cols());
-  gemm(team, x, weight, y, {.transpose_b = true}, bias.data());
+  assert(bias.empty() || Index(bias.size()) == y.cols());
+  gemm(team, x, weight, y, {.transpose_b = true}, bias.empty() ? nullptr : bias.data());
 }
 
 template <typename T>
 void linear_backward(const ThreadTeam& team, const LinearBackward<T>& arguments) {
   const auto& [x, weight, dy, dx, dweight, dbias] = arguments;
-  assert(Index(dbias.size()) == dy.cols);
+  assert(dbias.empty() || Index(dbias.size()) == dy.cols);
   std::ranges::fill(dbias, T{0});
-  add_column_sums(team, dy, dbias.data());
+  if (!dbias.empty()) add_column_sums(team, dy, dbias.data());
   gemm(team, dy, x, dweight, {.transpose_a = true});
   gemm(team, dy, weight, dx);  // last, since dx may be x
 }

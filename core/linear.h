@@ -1,6 +1,6 @@
 // The affine map of nn.Linear on the rows of a matrix.
 //
-//   y = x·Wᵀ + b        dx = dy·W,   dW = dyᵀ·x,   db = Σ_rows dy
+//   y = x·Wᵀ + b        dx = dy·W,   dW = dyᵀ·x,   db = Σ_rows dy        b may be left out
 //
 // y and dx may be handed out in blocks of columns; as_one_block() makes a plain matrix of them one.
 //
@@ -18,7 +18,7 @@ template <typename T>
 struct LinearForward {
   MatrixView<const T> x;       // [N, I]
   MatrixView<const T> weight;  // W [O, I]
-  std::span<const T> bias;     // b [O]
+  std::span<const T> bias;     // b [O], or empty: none
   BlockedMatrixView<T> y;      // [N, O], assigned; must not overlap x
 };
 
@@ -29,7 +29,7 @@ struct LinearBackward {
   MatrixView<const T> dy;      // [N, O]
   BlockedMatrixView<T> dx;     // [N, I], assigned; may be x, must not overlap dy
   MatrixView<T> dweight;       // dW [O, I], assigned
-  std::span<T> dbias;          // db [O], assigned
+  std::span<T> dbias;          // db [O], assigned, or empty: none
 };
 
 template <typename T>

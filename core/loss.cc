@@ -16,7 +16,9 @@ Index count_selected(std::span<const Token> targets) {
 
 template <typename T>
 double cross_entropy_forward(MatrixView<const std::type_identity_t<T>> logits,
-                             std::span<const Token> targets, MatrixView<T> probabilities) {
+                             std::span<const Token> targets, MatrixView<T> probabilities,
+                             std::span<double> losses) {
+  assert(losses.empty() || losses.size() == targets.size());
   assert(Index(targets.size()) == logits.rows);
   assert(logits.rows == probabilities.rows && logits.cols == probabilities.cols);
   const auto n = static_cast<std::size_t>(logits.cols);
@@ -28,7 +30,9 @@ double cross_entropy_forward(MatrixView<const std::type_identity_t<T>> logits,
     const double logit = target == kNoTarget ? 0 : static_cast<double>(logits(i, target));
     const T log_sum = softmax_forward<T>({logits.row(i), n}, {probabilities.row(i), n});
     // Not −log of the probability: that is infinite where a probability rounds to zero.
-    if (target != kNoTarget) sum += static_cast<double>(log_sum) - logit;
+    const double loss = target == kNoTarget ? 0 : static_cast<double>(log_sum) - logit;
+    if (!losses.empty()) losses[static_cast<std::size_t>(i)] = loss;
+    sum += loss;
   }
   return sum / static_cast<double>(count_selected(targets));
 }
@@ -74,7 +78,7 @@ void mse_backward(std::span<const std::type_identity_t<T>> predictions,
 
 #define SEQBENCH_INSTANTIATE(T)                                                         \
   template double cross_entropy_forward<T>(MatrixView<const T>, std::span<const Token>, \
-                                           MatrixView<T>);                              \
+                                           MatrixView<T>, std::span<double>);           \
   template void cross_entropy_backward<T>(MatrixView<const T>, std::span<const Token>,  \
                                           MatrixView<T>);                               \
   template double mse_forward<T>(std::span<const T>, std::span<const T>);               \

@@ -20,10 +20,12 @@ constexpr Token kNoTarget = -100;  // PyTorch's ignore_index
 
 /// Mean over the selected rows of logits [N, V]; targets [N] in [0, V) or kNoTarget, at least one
 /// of them selected. probabilities [N, V] = softmax(logits) is assigned and goes unchanged to
-/// backward; it may be logits.
+/// backward; it may be logits. losses, [N] unless it is empty, is assigned each row's loss, 0 where
+/// it is not selected.
 template <typename T>
 double cross_entropy_forward(MatrixView<const std::type_identity_t<T>> logits,
-                             std::span<const Token> targets, MatrixView<T> probabilities);
+                             std::span<const Token> targets, MatrixView<T> probabilities,
+                             std::span<double> losses = {});
 
 /// Assigns dlogits [N, V]; may be probabilities.
 template <typename T>

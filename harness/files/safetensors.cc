@@ -355,8 +355,8 @@ TensorFile read_safetensors(const std::filesystem::path& path) {
 
 void write_safetensors(const std::filesystem::path& path,
                        const std::map<std::string, std::string>& metadata,
-                       const std::vector<NamedTensor>& tensors) {
-  NewFile file(path, Existing::kRefuse);
+                       const std::vector<NamedTensor>& tensors, Existing existing) {
+  NewFile file(path, existing);
   const std::string header = header_bytes(metadata, tensors);
   const std::uint64_t header_length = header.size();
   file.write(chars_of(std::as_bytes(std::span(&header_length, 1))));

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "core/tensor.h"
+#include "harness/base/durable_file.h"
 
 namespace seqbench {
 
@@ -70,9 +71,11 @@ struct NamedTensor {
 };
 
 /// Writes metadata and tensors, in the order given; `path` never holds half a file. Throws
-/// FileError when `path` exists already or cannot be written. Names must be distinct.
+/// FileError when `path` cannot be written, or exists already and is not to be replaced. Names must
+/// be distinct.
 void write_safetensors(const std::filesystem::path& path,
                        const std::map<std::string, std::string>& metadata,
-                       const std::vector<NamedTensor>& tensors);
+                       const std::vector<NamedTensor>& tensors,
+                       Existing existing = Existing::kRefuse);
 
 }  // namespace seqbench

@@ -73,11 +73,12 @@ std::vector<ParameterShape> block_parameters(const BlockSpec& spec) {
   const auto append = [&](const std::vector<ParameterShape>& more) {
     parameters.insert(parameters.end(), more.begin(), more.end());
   };
-  if (spec.form.residual) append(NormLayer<float>::shapes("norm1", D));
-  if (spec.has_second_norm()) append(NormLayer<float>::shapes("norm2", D));
+  const bool biases = spec.form.biases;
+  if (spec.form.residual) append(NormLayer<float>::shapes("norm1", D, biases));
+  if (spec.has_second_norm()) append(NormLayer<float>::shapes("norm2", D, biases));
   if (spec.has_mlp()) {
-    append(LinearLayer<float>::shapes("linear1", D, E));
-    append(LinearLayer<float>::shapes("linear2", E, D));
+    append(LinearLayer<float>::shapes("linear1", D, E, biases));
+    append(LinearLayer<float>::shapes("linear2", E, D, biases));
   }
   if (spec.taps > 0) append(ConvolutionLayer<float>::shapes("convolution", spec.taps, D));
   return parameters;
@@ -88,10 +89,12 @@ Block<T>::Block(const BlockSpec& spec)
     : spec_(spec),
       layer_(make_layer<T>(spec.layer)),
       reversed_(spec.bidirectional ? make_reversed(make_layer<T>(spec.layer)) : nullptr),
-      norm1_("norm1", spec.layer.width),
-      norm2_("norm2", spec.layer.width),
-      linear1_("linear1", spec.layer.width, spec.form.mlp_expansion * spec.layer.width),
-      linear2_("linear2", spec.form.mlp_expansion * spec.layer.width, spec.layer.width),
+      norm1_("norm1", spec.layer.width, spec.form.biases),
+      norm2_("norm2", spec.layer.width, spec.form.biases),
+      linear1_("linear1", spec.layer.width, spec.form.mlp_expansion * spec.layer.width,
+               spec.form.biases),
+      linear2_("linear2", spec.form.mlp_expansion * spec.layer.width, spec.layer.width,
+               spec.form.biases),
       convolution_("convolution", spec.taps, spec.layer.width) {
   assert(spec.form.residual || !spec_.has_second_norm());
   assert(spec.form.mlp != MlpKind::kIdentity || !spec_.has_mlp());
@@ -115,22 +118,20 @@ void Block<T>::initialise_rest(Random& random) {
 
 template <typename T>
 void Block<T>::append_parameters(std::vector<Parameter<T>*>& parameters) {
+  const auto append = [&](std::initializer_list<Parameter<T>*> more) {
+    // A bias that is left out is an empty tensor.
+    std::ranges::copy_if(more, std::back_inserter(parameters),
+                         [](const Parameter<T>* parameter) { return parameter->value.size() > 0; });
+  };
   for (SequenceLayer<T>* layer : layers()) {
-    for (Parameter<T>& parameter : layer->parameters()) parameters.push_back(&parameter);
+    for (Parameter<T>& parameter : layer->parameters()) append({&parameter});
   }
-  if (spec_.form.residual) {
-    parameters.insert(parameters.end(), {&norm1_.weight, &norm1_.bias});
-  }
-  if (spec_.has_second_norm()) {
-    parameters.insert(parameters.end(), {&norm2_.weight, &norm2_.bias});
-  }
+  if (spec_.form.residual) append({&norm1_.weight, &norm1_.bias});
+  if (spec_.has_second_norm()) append({&norm2_.weight, &norm2_.bias});
   if (spec_.has_mlp()) {
-    parameters.insert(parameters.end(),
-                      {&linear1_.weight, &linear1_.bias, &linear2_.weight, &linear2_.bias});
+    append({&linear1_.weight, &linear1_.bias, &linear2_.weight, &linear2_.bias});
   }
-  if (spec_.taps > 0) {
-    parameters.insert(parameters.end(), {&convolution_.weight, &convolution_.bias});
-  }
+  if (spec_.taps > 0) append({&convolution_.weight, &convolution_.bias});
 }
 
 template <typename T>
@@ -145,9 +146,42 @@ void Block<T>::reserve(SequenceShape shape, Index answers, int workers) {
 }
 
 template <typename T>
+void Block<T>::reserve_decode(SequenceShape shape, int workers) {
+  assert(can_decode());
+  layer_->reserve(shape, Pass::kDecode, workers);
+  allocate_buffers(block_buffers(spec_, shape, 0), buffers_);
+}
+
+template <typename T>
 void Block<T>::forward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y,
                        Keep keep) {
-  if (!spec_.form.residual) return mix(team, x, y, keep);
+  forward_around(team, x, y, [&](SequenceView<const T> from, SequenceView<T> to) {
+    mix(team, from, to, keep);
+  });
+}
+
+template <typename T>
+void Block<T>::prefill(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y) {
+  forward_around(team, x, y, [&](SequenceView<const T> from, SequenceView<T> to) {
+    layer_->prefill(team, from, to);
+  });
+}
+
+template <typename T>
+void Block<T>::decode(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y) {
+  assert(x.stride == x.cols && y.stride == y.cols);
+  const SequenceView<const T> token{x.data, x.rows, 1, x.cols};
+  forward_around(team, token, {y.data, y.rows, 1, y.cols},
+                 [&](SequenceView<const T> from, SequenceView<T> to) {
+                   layer_->decode(team, from.tokens(), to.tokens());
+                 });
+}
+
+template <typename T>
+template <typename Mix>
+void Block<T>::forward_around(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y,
+                              const Mix& mix) {
+  if (!spec_.form.residual) return mix(x, y);
   const auto [B, S, D] = std::tuple(x.batch, x.steps, x.width);
   const Index N = B * S;
   const SequenceView<T> normed{buffers_.normed1.data(), B, S, D},
@@ -155,7 +189,7 @@ void Block<T>::forward(const ThreadTeam& team, SequenceView<const T> x, Sequence
 
   // 1. r = x + L(LN₁(x))
   norm1_.forward(x.tokens(), normed.tokens(), buffers_.mean1, buffers_.rstd1);
-  mix(team, normed, mixed, keep);
+  mix(normed, mixed);
   const MatrixView<T> r = spec_.has_second_norm() ? rows_of(buffers_.residual, N) : y.tokens();
   assign_sum(x.tokens(), mixed.tokens(), r);
 

@@ -87,6 +87,15 @@ class Block {
   void backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
                 SequenceView<T> dy, SequenceView<T> dx);
 
+  /// Whether it can read a context and append to it: a block in one direction whose layer stands
+  /// without a convolution.
+  bool can_decode() const { return spec_.taps == 0 && !spec_.bidirectional; }
+  /// Allocates for contexts of up to this shape in its place.
+  void reserve_decode(SequenceShape shape, int workers);
+  /// Meanings are SequenceLayer's.
+  void prefill(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y);
+  void decode(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y);
+
   /// Whether forward_rows is the way to an output at the answers alone: in residual blocks that
   /// were made for it.
   bool gives_answers() const { return spec_.at_answers && spec_.form.residual; }
@@ -101,6 +110,10 @@ class Block {
                      MatrixView<T> dx);
 
  private:
+  /// y from x with `mix` in the place of L.
+  template <typename Mix>
+  void forward_around(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y,
+                      const Mix& mix);
   void mix(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y, Keep keep);
   void mix_backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
                     SequenceView<const T> dy, SequenceView<T> dx);

@@ -6,13 +6,14 @@
 namespace seqbench {
 
 template <typename T>
-LinearLayer<T>::LinearLayer(const std::string& name, Index in, Index out)
-    : weight(make_parameter<T>(shapes(name, in, out)[0])),
-      bias(make_parameter<T>(shapes(name, in, out)[1])) {}
+LinearLayer<T>::LinearLayer(const std::string& name, Index in, Index out, bool has_bias)
+    : weight(make_parameter<T>(shapes(name, in, out, has_bias)[0])),
+      bias(make_parameter<T>(shapes(name, in, out, has_bias)[1])) {}
 
 template <typename T>
-std::vector<ParameterShape> LinearLayer<T>::shapes(const std::string& name, Index in, Index out) {
-  return {{name + ".weight", {out, in}}, {name + ".bias", {out}}};
+std::vector<ParameterShape> LinearLayer<T>::shapes(const std::string& name, Index in, Index out,
+                                                   bool has_bias) {
+  return {{name + ".weight", {out, in}}, {name + ".bias", {has_bias ? out : 0}}};
 }
 
 template <typename T>

@@ -1,4 +1,4 @@
-// A linear map with its parameters (core/linear.h): y = x·Wᵀ + b.
+// A linear map with its parameters (core/linear.h): y = x·Wᵀ + b, or without b.
 #pragma once
 
 #include <string>
@@ -12,10 +12,11 @@ namespace seqbench {
 
 template <typename T>
 struct LinearLayer {
-  Parameter<T> weight, bias;  // W [O, I], b [O]
+  Parameter<T> weight, bias;  // W [O, I], b [O]; b empty without bias
 
-  LinearLayer(const std::string& name, Index in, Index out);
-  static std::vector<ParameterShape> shapes(const std::string& name, Index in, Index out);
+  LinearLayer(const std::string& name, Index in, Index out, bool has_bias = true);
+  static std::vector<ParameterShape> shapes(const std::string& name, Index in, Index out,
+                                            bool has_bias = true);
 
   /// Both from U(±1/√I), as nn.Linear.
   void initialise(Random& random);

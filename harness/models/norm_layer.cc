@@ -7,15 +7,16 @@
 namespace seqbench {
 
 template <typename T>
-NormLayer<T>::NormLayer(const std::string& name, Index width)
-    : weight(make_parameter<T>(shapes(name, width)[0])),
-      bias(make_parameter<T>(shapes(name, width)[1])) {
+NormLayer<T>::NormLayer(const std::string& name, Index width, bool has_bias)
+    : weight(make_parameter<T>(shapes(name, width, has_bias)[0])),
+      bias(make_parameter<T>(shapes(name, width, has_bias)[1])) {
   std::ranges::fill(weight.value.values(), T(1));
 }
 
 template <typename T>
-std::vector<ParameterShape> NormLayer<T>::shapes(const std::string& name, Index width) {
-  return {{name + ".weight", {width}}, {name + ".bias", {width}}};
+std::vector<ParameterShape> NormLayer<T>::shapes(const std::string& name, Index width,
+                                                 bool has_bias) {
+  return {{name + ".weight", {width}}, {name + ".bias", {has_bias ? width : 0}}};
 }
 
 template <typename T>

@@ -10,11 +10,12 @@ namespace seqbench {
 
 template <typename T>
 struct NormLayer {
-  Parameter<T> weight, bias;  // γ, β [D]
+  Parameter<T> weight, bias;  // γ, β [D]; β empty without bias
 
   /// γ = 1, β = 0.
-  NormLayer(const std::string& name, Index width);
-  static std::vector<ParameterShape> shapes(const std::string& name, Index width);
+  NormLayer(const std::string& name, Index width, bool has_bias = true);
+  static std::vector<ParameterShape> shapes(const std::string& name, Index width,
+                                            bool has_bias = true);
 
   void reserve_gradients(bool wanted);
   /// y [N, D] from x [N, D]; assigns mean and rstd [N], which backward needs.

@@ -42,6 +42,7 @@ MinGruOptions mingru_options(const LayerSpec& spec) {
 AttentionOptions attention_options(const LayerSpec& spec) {
   return {.width = spec.width,
           .heads = spec.heads,
+          .biases = spec.biases,
           .causal = spec.causal,
           .kernel = AttentionKernel(position_of(spec.kernel, model_info(spec.model))),
           .rotary = spec.rotary,

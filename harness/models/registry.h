@@ -51,6 +51,7 @@ struct LayerSpec {
   NewtonRules newton = {};        // of the kernel of that name
   bool linear_candidate = false;  // minGRU's variant "linear": g(v) = v
   Index heads = 1;
+  bool biases = true;
   bool causal = false;
   bool rotary = false;              // positions
   bool uniform = false;             // the same weight for every token seen

@@ -35,7 +35,7 @@ SequenceModel<T>::SequenceModel(const SequenceModelSpec& spec)
                  Tensor<T>({spec.form.as_gpt2 ? 0 : spec.vocabulary, input_width()}),
                  {}},
       input_("input", spec.channels, spec.form.width),
-      final_norm_("final_norm", spec.form.width),
+      final_norm_("final_norm", spec.form.width, spec.form.biases),
       readout_("readout", spec.form.width, spec.answers) {
   check(spec);
   if (spec.form.as_gpt2) readout_.weight.name = embedding_.name;
@@ -59,7 +59,8 @@ SequenceModel<T>::SequenceModel(const SequenceModelSpec& spec)
     name_parameters("blocks." + std::to_string(k) + ".");
   }
   if (spec_.has_final_norm()) {
-    parameters_.insert(parameters_.end(), {&final_norm_.weight, &final_norm_.bias});
+    parameters_.push_back(&final_norm_.weight);
+    if (spec_.form.biases) parameters_.push_back(&final_norm_.bias);
   }
   if (!spec.form.as_gpt2) parameters_.insert(parameters_.end(), {&readout_.weight, &readout_.bias});
   name_parameters("");
@@ -137,6 +138,7 @@ void SequenceModel<T>::reserve(SequenceShape shape, Index answers, int workers) 
   readout_.reserve_gradients(true);  // a tied table's too
   answers_.reserve(static_cast<std::size_t>(answers));
   right_.reserve(static_cast<std::size_t>(answers));
+  if (spec_.loss == LossKind::kCrossEntropy) losses_.reserve(static_cast<std::size_t>(answers));
 }
 
 template <typename T>
@@ -240,6 +242,67 @@ void SequenceModel<T>::backward(const ThreadTeam& team, const TaskBatch& batch, 
 }
 
 template <typename T>
+bool SequenceModel<T>::can_decode() const {
+  return spec_.reads_tokens() && spec_.causal && !spec_.form.direct_input &&
+         spec_.variant.window == 0 && !spec_.variant.uniform_weights &&
+         std::ranges::all_of(blocks_, [](const auto& block) { return block->can_decode(); });
+}
+
+template <typename T>
+void SequenceModel<T>::reserve_decode(SequenceShape shape, int workers) {
+  assert(can_decode() && shape.steps <= spec_.longest);
+  buffers_.states.resize(blocks_.size() + 1);
+  allocate_buffers(model_buffers(spec_, shape, shape.batch), buffers_);
+  for (auto& block : blocks_) block->reserve_decode(shape, workers);
+}
+
+template <typename T>
+void SequenceModel<T>::prefill(const ThreadTeam& team, SequenceShape shape,
+                               std::span<const Token> tokens, MatrixView<T> logits) {
+  const Index B = shape.batch, S = shape.steps, D = spec_.form.width;
+  const auto view_of = [&](std::size_t k) {
+    return SequenceView<T>{buffers_.states[k].data(), B, S, D};
+  };
+  embedding_forward<T>(tokens, table().value.matrix(), view_of(0).tokens());
+  if (positions_.value.size() > 0) add_positions(team, positions_.value.matrix(), view_of(0));
+  for (std::size_t k = 0; k < blocks_.size(); ++k) {
+    blocks_[k]->prefill(team, view_of(k), view_of(k + 1));
+  }
+  const MatrixView<T> features = buffers_.features.matrix().row_block(0, B);
+  copy(view_of(blocks_.size()).step(S - 1), features);
+  read_out(team, features, logits);
+  context_ = S;
+}
+
+template <typename T>
+void SequenceModel<T>::decode(const ThreadTeam& team, std::span<const Token> tokens,
+                              MatrixView<T> logits) {
+  const Index B = Index(tokens.size()), D = spec_.form.width;
+  const auto rows_at = [&](std::size_t k) {
+    return MatrixView<T>(buffers_.states[k].data(), B, D);
+  };
+  embedding_forward<T>(tokens, table().value.matrix(), rows_at(0));
+  if (positions_.value.size() > 0) {
+    add_positions<T>(team, positions_.value.matrix().row_block(context_, 1),
+                     SequenceView<T>{rows_at(0).data, B, 1, D});
+  }
+  for (std::size_t k = 0; k < blocks_.size(); ++k) {
+    blocks_[k]->decode(team, rows_at(k), rows_at(k + 1));
+  }
+  read_out(team, rows_at(blocks_.size()), logits);
+  ++context_;
+}
+
+template <typename T>
+void SequenceModel<T>::read_out(const ThreadTeam& team, MatrixView<const T> rows,
+                                MatrixView<T> logits) {
+  if (!spec_.has_final_norm()) return readout_.forward(team, rows, logits);
+  const MatrixView<T> normed = buffers_.normed.matrix().row_block(0, rows.rows);
+  final_norm_.forward(rows, normed, buffers_.mean, buffers_.rstd);
+  readout_.forward(team, normed, logits);
+}
+
+template <typename T>
 void SequenceModel<T>::embed(const ThreadTeam& team, const TaskBatch& batch,
                              MatrixView<T> embedded) {
   if (spec_.reads_tokens()) {
@@ -335,8 +398,9 @@ void SequenceModel<T>::table_backward(std::span<const Token> tokens, MatrixView<
 template <typename T>
 double SequenceModel<T>::loss_forward(const TaskBatch& batch, MatrixView<T> logits) {
   if (spec_.loss == LossKind::kCrossEntropy) {
-    return cross_entropy_forward(logits, batch.targets,
-                                 buffers_.probabilities.matrix().row_block(0, logits.rows));
+    losses_.resize(batch.targets.size());
+    return cross_entropy_forward<T>(
+        logits, batch.targets, buffers_.probabilities.matrix().row_block(0, logits.rows), losses_);
   }
   std::ranges::transform(batch.values, buffers_.values.data(),
                          [](double value) { return T(value); });

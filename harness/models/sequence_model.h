@@ -55,6 +55,18 @@ class SequenceModel {
   /// Allocates for batches of up to this shape with up to `answers` answers in all.
   void reserve(SequenceShape shape, Index answers, int workers);
 
+  /// Whether the model can write: it reads tokens from the first to the last, and so do its blocks.
+  bool can_decode() const;
+  /// Allocates for contexts of up to this shape and one token more, in the place of what reserve()
+  /// did; for models that can_decode().
+  void reserve_decode(SequenceShape shape, int workers);
+  /// Starts contexts with tokens [B, T], as nothing stood before; assigns what follows the last of
+  /// each, as logits [B, V].
+  void prefill(const ThreadTeam& team, SequenceShape shape, std::span<const Token> tokens,
+               MatrixView<T> logits);
+  /// Appends a token to each: tokens [B]; assigns what follows, as logits [B, V].
+  void decode(const ThreadTeam& team, std::span<const Token> tokens, MatrixView<T> logits);
+
   /// From now on forward drops what the specification says, drawn from there; null, as at first:
   /// nothing. Not between a forward and its backward.
   void drop_with(Random* random) { dropout_.random = random; }
@@ -66,6 +78,8 @@ class SequenceModel {
   const std::vector<Token>& answers() const { return answers_; }
   /// For each answer of the last forward, whether it was right (LossKind says when).
   const std::vector<bool>& right() const { return right_; }
+  /// For each answer of the last forward, its loss; empty for a regression.
+  const std::vector<double>& losses() const { return losses_; }
   /// Assigns every parameter's gradient of `loss_scale` times the loss; after a forward of the same
   /// batch with kForBackward.
   void backward(const ThreadTeam& team, const TaskBatch& batch, double loss_scale = 1);
@@ -77,6 +91,8 @@ class SequenceModel {
   }
 
  private:
+  /// The last part of a decode: logits [B, V] from the last block's rows [B, D].
+  void read_out(const ThreadTeam& team, MatrixView<const T> rows, MatrixView<T> logits);
   /// C, the width of what the first layer reads: D, but of a direct input.
   Index input_width() const {
     return !spec_.form.direct_input ? spec_.form.width : spec_.reads_tokens() ? 1 : spec_.channels;
@@ -133,6 +149,8 @@ class SequenceModel {
   std::vector<Token> row_of_word_;  // [V] the same of each word; −1: not in the batch
   std::vector<Token> answers_;
   std::vector<bool> right_;
+  std::vector<double> losses_;
+  Index context_ = 0;  // tokens that a decode has read
   SequenceView<const T> embedding_gradient_;
 };
 

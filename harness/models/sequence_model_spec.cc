@@ -27,7 +27,7 @@ std::vector<ParameterShape> outer_parameters(const SequenceModelSpec& spec) {
   if (spec.variant.positions == Positions::kLearned) {
     append({{"positions.weight", {spec.longest, D}}});
   }
-  if (spec.has_final_norm()) append(NormLayer<float>::shapes("final_norm", D));
+  if (spec.has_final_norm()) append(NormLayer<float>::shapes("final_norm", D, spec.form.biases));
   if (!spec.form.as_gpt2) append(LinearLayer<float>::shapes("readout", D, spec.answers));
   return parameters;
 }
@@ -70,6 +70,7 @@ BlockSpec block_spec(const SequenceModelSpec& spec, Index k, const Dropout* drop
                     .newton = spec.newton,
                     .linear_candidate = spec.variant.linear_candidate,
                     .heads = spec.form.heads,
+                    .biases = spec.form.biases,
                     .causal = spec.causal,
                     .rotary = spec.variant.positions == Positions::kRotary,
                     .uniform = spec.variant.uniform_weights,

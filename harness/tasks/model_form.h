@@ -28,6 +28,7 @@ struct ModelForm {
   MlpKind mlp = MlpKind::kRelu;  // kIdentity needs residual blocks and an mlp_expansion of 0
   bool as_gpt2 = false;          // initial values as GPT-2's, and the embedding's table is the
                                  // readout's weight too, without bias: as many answers as tokens
+  bool biases = true;            // of attention, MLP and norms; recurrent layers have theirs anyway
   bool direct_input = false;  // no embedding: the numbers of a step, or its token's number, are the
                               // only channels that the first layer reads. Bare layers in one
                               // direction only
@@ -47,6 +48,7 @@ void visit_fields(Form& form, const Visit& visit) {
   visit("residual", form.residual);
   visit("final_norm", form.final_norm);
   visit("as_gpt2", form.as_gpt2);
+  visit("biases", form.biases);
   visit("direct_input", form.direct_input);
 }
 

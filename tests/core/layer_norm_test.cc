@@ -93,6 +93,25 @@ TEST(LayerNorm, AConstantRowBecomesTheBias) {
   for (Index j = 0; j < 5; ++j) EXPECT_EQ(norm.y[j], norm.bias[j]);
 }
 
+TEST(LayerNorm, WithoutBiasIsTheSameWithABiasOfZeros) {
+  Random random(6);
+  Fixture<double> with(random, 3, 5);
+  std::ranges::fill(with.bias.values(), 0.0);
+  with.forward();
+  with.backward(with.dx.matrix());
+  Fixture<double> without(random, 3, 5);
+  std::ranges::copy(with.x.values(), without.x.data());
+  std::ranges::copy(with.weight.values(), without.weight.data());
+  std::ranges::copy(with.dy.values(), without.dy.data());
+  without.bias = Tensor<double>({0});
+  without.dbias = Tensor<double>({0});
+  without.forward();
+  without.backward(without.dx.matrix());
+  EXPECT_TRUE(std::ranges::equal(without.y.values(), with.y.values()));
+  EXPECT_TRUE(std::ranges::equal(without.dx.values(), with.dx.values()));
+  EXPECT_TRUE(std::ranges::equal(without.dweight.values(), with.dweight.values()));
+}
+
 TEST(LayerNorm, GradientsMatchSlopes) {
   Random random(4);
   for (const Index rows : {1, 2, 17}) {

@@ -55,6 +55,27 @@ TEST(Linear, MatchesTheFormulaOnExactNumbers) {
   EXPECT_TRUE(std::ranges::equal(layer.y.values(), expected));
 }
 
+// A bias of zeros, which is none.
+TEST(Linear, WithoutBiasIsTheSameWithABiasOfZeros) {
+  const ThreadTeam team;
+  Random random(6);
+  Fixture<float> with(random, 5, 7, 3);
+  std::ranges::fill(with.bias.values(), 0.0f);
+  with.forward(team);
+  with.backward(team, with.dx.matrix());
+  Fixture<float> without(random, 5, 7, 3);
+  std::ranges::copy(with.x.values(), without.x.data());
+  std::ranges::copy(with.weight.values(), without.weight.data());
+  std::ranges::copy(with.dy.values(), without.dy.data());
+  without.bias = Tensor<float>({0});
+  without.dbias = Tensor<float>({0});
+  without.forward(team);
+  without.backward(team, without.dx.matrix());
+  EXPECT_TRUE(std::ranges::equal(without.y.values(), with.y.values()));
+  EXPECT_TRUE(std::ranges::equal(without.dx.values(), with.dx.values()));
+  EXPECT_TRUE(std::ranges::equal(without.dweight.values(), with.dweight.values()));
+}
+
 TEST(Linear, GradientsMatchSlopes) {
   Random random(2);
   const ThreadTeam team;

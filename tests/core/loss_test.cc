@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "tests/slopes.h"
 #include "tests/test_data.h"
 
@@ -23,6 +25,20 @@ TEST(CrossEntropy, MatchesPyTorchAndSkipsRowsWithoutTarget) {
       0.04501528658519022,  0.12236423552739882, -0.1673795221125891, 0, 0, 0, 0.5, -0.5,
       6.919482633683688e-88};
   for (Index i = 0; i < 9; ++i) EXPECT_NEAR(x[i], expected[i], 8 * kEps) << i;
+}
+
+TEST(CrossEntropy, TellsTheLossOfEachRow) {
+  Tensor<double> logits({3, 2}), probabilities({3, 2});
+  std::ranges::copy(std::vector{0., std::log(3.), 1., 1., 0., 0.}, logits.data());
+  const std::vector<Token> targets = {0, kNoTarget, 1};
+  std::vector<double> losses(3, -1);
+  const double mean =
+      cross_entropy_forward<double>(logits.matrix(), targets, probabilities.matrix(), losses);
+  // −log ¼ and −log ½, each of some three roundings.
+  EXPECT_NEAR(losses[0], std::log(4.), 1e-15);
+  EXPECT_EQ(losses[1], 0);
+  EXPECT_NEAR(losses[2], std::log(2.), 1e-15);
+  EXPECT_NEAR(mean, std::log(8.) / 2, 1e-15);
 }
 
 TEST(CrossEntropy, IsFiniteWhereTheTargetsProbabilityIsZero) {

@@ -50,6 +50,44 @@ TEST(AdamW, MatchesPyTorchUnderACosineSchedule) {
   for (Index t = 0; t < 4; ++t) EXPECT_NEAR(schedule.at(t), expected_rate[t], 4 * kEps * 0.1);
 }
 
+// Where the gradient is 0 the decay is all that moves a parameter.
+TEST(AdamW, DecaysMatricesAloneOnRequest) {
+  Parameter<double> matrix{"w", Tensor<double>({1, 2}), Tensor<double>({1, 2})};
+  matrix.value[0] = 1, matrix.value[1] = -2;
+  Parameter<double> vector = parameter({1, -2}, {0, 0});
+  AdamW<double> all({&matrix, &vector}, {.weight_decay = 0.5});
+  all.step(0.1);
+  EXPECT_EQ(vector.value[1], -2 * 0.95);
+  AdamW<double> matrices({&matrix, &vector}, {.weight_decay = 0.5, .decayed = Decayed::kMatrices});
+  matrices.step(0.1);
+  EXPECT_EQ(matrix.value[0], 0.95 * 0.95);
+  EXPECT_EQ(vector.value[1], -2 * 0.95);
+}
+
+TEST(AdamW, ATeamChangesNoBit) {
+  const auto run = [&](const ThreadTeam& team) {
+    Random draws(4);
+    std::vector<Parameter<float>> parameters;
+    std::vector<Parameter<float>*> pointers;
+    for (const Index n : {70, 3, 5000, 1}) {
+      parameters.push_back(
+          {"w", normal_tensor<float>(draws, {n}), normal_tensor<float>(draws, {n}, 10)});
+    }
+    for (Parameter<float>& each : parameters) pointers.push_back(&each);
+    AdamW<float> optimiser(pointers);
+    std::vector<float> all;
+    for (int step = 0; step < 3; ++step) {
+      all.push_back(float(clip_global_norm(team, pointers, 5.0 - step)));
+      optimiser.step(team, 0.01);
+    }
+    for (const Parameter<float>& each : parameters) {
+      all.insert(all.end(), each.value.values().begin(), each.value.values().end());
+    }
+    return all;
+  };
+  EXPECT_EQ(run(ThreadTeam()), run(ThreadTeam(3)));
+}
+
 // Written out for two steps of one number each: v = 0.01·g², then 0.99·v + 0.01·g².
 TEST(RmsProp, FollowsItsDefinition) {
   Parameter<double> w = parameter({1, -2}, {0.5, -4});
@@ -89,6 +127,17 @@ TEST(LearningRateSchedule, RisesLinearlyThenFallsAsHalfACosine) {
   EXPECT_EQ(schedule.at(4), 2.0);
   EXPECT_DOUBLE_EQ(schedule.at(9), 1.0);  // halfway down
   EXPECT_DOUBLE_EQ(schedule.at(13), 1 + std::cos(std::numbers::pi * 0.9));
+}
+
+// nanoGPT's: a warm-up of 100 steps to 1e-3, then down to 1e-4 at the end.
+TEST(LearningRateSchedule, FallsToTheFloor) {
+  const LearningRateSchedule schedule{
+      .peak = 1e-3, .floor = 1e-4, .training_steps = 2100, .warmup_steps = 100};
+  EXPECT_NEAR(schedule.at(49), 0.5e-3, 8 * kEps * 1e-3);
+  EXPECT_NEAR(schedule.at(100), 1e-3, 8 * kEps * 1e-3);
+  EXPECT_NEAR(schedule.at(1100), 0.55e-3, 8 * kEps * 1e-3);
+  EXPECT_NEAR(schedule.decayed(1), 1e-4, 8 * kEps * 1e-3);
+  EXPECT_EQ(schedule.decayed(0.5), schedule.at(1100));
 }
 
 TEST(LearningRateSchedule, RestsBetweenChanges) {

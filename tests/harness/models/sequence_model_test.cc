@@ -173,6 +173,20 @@ TEST_P(EveryModel, GradientsOfATiedReadoutMatchSlopes) {
   check_slopes(spec, {2, 9}, small_batch);
 }
 
+TEST_P(EveryModel, GradientsWithoutBiasesMatchSlopes) {
+  SequenceModelSpec spec = small_spec(GetParam(), 17);
+  spec.form.residual = true;
+  spec.form.mlp_expansion = 2;
+  spec.form.mlp = MlpKind::kGelu;
+  spec.form.biases = false;
+  SequenceModel<double> model(spec);
+  for (const std::string& name : model.parameter_names()) {
+    const bool is_recurrent = name.find("bias_") != std::string::npos;
+    EXPECT_TRUE(is_recurrent || !name.ends_with("bias") || name == "readout.bias") << name;
+  }
+  check_slopes(spec, {2, 17}, small_batch);
+}
+
 TEST_P(EveryModel, GradientsWithGeluOrNormsInPlaceOfMlpsMatchSlopes) {
   SequenceModelSpec spec = small_spec(GetParam(), 9);
   spec.form.residual = true, spec.form.mlp_expansion = 2, spec.form.mlp = MlpKind::kGelu;
