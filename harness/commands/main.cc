@@ -24,8 +24,10 @@
 #include "harness/commands/machine.h"
 #include "harness/commands/recall.h"
 #include "harness/commands/repeat.h"
+#include "harness/commands/sample.h"
 #include "harness/commands/scaling.h"
 #include "harness/commands/throughput.h"
+#include "harness/commands/train.h"
 #include "harness/machine/build_info.h"
 #include "harness/machine/placement.h"
 
@@ -47,6 +49,9 @@ constexpr Command kCommands[] = {
      "the length at which attention loses its lead, by bisection on pairs of repetitions"},
     {"recall", seqbench::recall_command,
      "train on long-range tasks; accuracy and gradient norm against distance"},
+    {"train", seqbench::train_command,
+     "train on a text; loss against seconds and tokens, and by position in the context"},
+    {"sample", seqbench::sample_command, "write text with a model that train trained"},
     {"attend", seqbench::attend_command,
      "attention map of a sentence from a model trained on the grammar; what hiding a word costs"},
     {"compare", seqbench::compare_command,

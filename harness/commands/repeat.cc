@@ -1,8 +1,12 @@
 #include "harness/commands/repeat.h"
 
+#include <optional>
+
 #include "harness/server/layer_server.h"
 #include "harness/server/protocol.h"
 #include "harness/server/step_server.h"
+#include "harness/server/text_step_server.h"
+#include "harness/text/corpus.h"
 #include "harness/timing/grid.h"
 #include "harness/timing/measure_options.h"
 
@@ -23,10 +27,15 @@ int repeat_command(const std::vector<std::string>& arguments) {
   add_grid_options(line, "512");
   add_timing_options(line);
   add_step_options(line);
+  add_text_step_options(line);
   if (!line.parse(arguments)) return 0;
   line.refuse_passed_on();
   const MeasureOptions options = parse_timing_options(line);
-  if (line.given("task")) {
+  if (line.given("text")) {
+    const Corpus corpus(line.text("text"), std::nullopt);
+    TextStepServer server(parse_text_step_cases(line, corpus), corpus, options);
+    serve([&](const std::string& request) { return server.answer(request); });
+  } else if (line.given("task")) {
     StepServer server(parse_step_cases(line), options);
     serve([&](const std::string& request) { return server.answer(request); });
   } else {

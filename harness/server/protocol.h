@@ -38,7 +38,8 @@
 // A request that cannot be met answers {"error":TEXT}, and the command goes on; so does one with a
 // field that its kind does not have, or twice the same. It ends with its input.
 //
-// With --task, the cases are steps of trainings instead: harness/server/step_server.h.
+// With --task or --text, the cases are steps of trainings instead: harness/server/step_server.h and
+// text_step_server.h.
 #pragma once
 
 #include <exception>

@@ -167,7 +167,11 @@ Json StepServer::repeat(const StepCase& one, std::unique_ptr<RunningTraining>& t
 }
 
 Json StepServer::judge(const StepCase&, const JudgeRequest& request) {
-  CsvRow cells = timed_cells(request.samples, /*threads=*/1, request.terms);
+  return judged_steps(request, /*threads=*/1);
+}
+
+Json judged_steps(const JudgeRequest& request, Index threads) {
+  CsvRow cells = timed_cells(request.samples, int(threads), request.terms);
   cells["rounds"] = static_cast<Index>(request.samples.size());
   cells["steps_per_second"] = 1 / estimate_seconds(request.samples).seconds;
   return texts_of(cells, kMeasuredColumns);

@@ -1,0 +1,356 @@
+#include "harness/commands/train.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <optional>
+
+#include "harness/base/command_line.h"
+#include "harness/base/errors.h"
+#include "harness/base/interrupt.h"
+#include "harness/base/progress.h"
+#include "harness/base/units.h"
+#include "harness/files/run_directory.h"
+#include "harness/machine/memory.h"
+#include "harness/machine/placement.h"
+#include "harness/models/registry.h"
+#include "harness/text/checkpoint.h"
+#include "harness/text/corpus.h"
+#include "harness/text/text_settings.h"
+#include "harness/text/text_tables.h"
+#include "harness/text/text_training.h"
+
+namespace seqbench {
+namespace {
+
+void add_options(CommandLine& line) {
+  line.option("text", "", "the file to learn, of any size: UTF-8, or any bytes");
+  line.option("vocabulary", "",
+              "bytes, or characters: the text's own (default: characters where it is UTF-8 and has "
+              "at most 256)");
+  line.option("model", "all", "models, comma list");
+  line.option("variant", "",
+              "variants, each for the models that have it (default: default, of attention rotary; "
+              "with a preset its own)");
+  line.option("preset", "",
+              "a published setting as a whole (" + join(text_preset_names()) +
+                  "); the budget may be another");
+  line.option("layers", "2", "blocks");
+  line.option("width", "128", "width of embedding and layers");
+  line.option("heads", "4", "heads of attention");
+  line.option(
+      "match", "width",
+      "what models share: width; or parameters: the smaller ones are widened until all have "
+      "as many as the largest, within 10 %");
+  line.option("length", "256", "context: tokens of a window");
+  line.option("batch", "16", "windows a step");
+  line.option("steps", "", "budget: optimiser steps (default: 1000)");
+  line.option("tokens", "", "budget: tokens trained on");
+  line.option("budget", "",
+              "budget: seconds of training, such as 120s or 10min; validation does not count");
+  line.option("learning-rate", "1e-3", "peak learning rate, a tenth of which is the last one");
+  line.option("seeds", "1", "trainings of each model, with seeds counted up");
+  line.option("seed", "1", "first seed");
+  line.option("threads", "", "threads of each training (default: all CPUs)");
+  line.option("config", "", "file of further options, one name=value a line");
+  add_output_options(line);
+  line.flag("no-progress", "no progress line on stderr");
+}
+
+/// "120", "120s", "10min", "2h".
+double parse_seconds(const std::string& option, const std::string& text) {
+  struct Unit {
+    const char* name;
+    double seconds;
+  };
+  for (const Unit unit : {Unit{"min", 60}, Unit{"s", 1}, Unit{"h", 3600}, Unit{"", 1}}) {
+    if (!text.ends_with(unit.name)) continue;
+    const std::string number = text.substr(0, text.size() - std::string(unit.name).size());
+    const auto value = number_within(number, 1e-3, 1e7);
+    if (value) return *value * unit.seconds;
+    break;
+  }
+  refuse_option(option, text, "seconds such as 120s, or minutes such as 10min");
+}
+
+/// One of the names.
+std::string parse_one(const CommandLine& line, const std::string& option,
+                      const std::vector<std::string>& names) {
+  const auto found = std::ranges::find(names, line.text(option));
+  if (found == names.end()) refuse_option(option, line.text(option), "one of " + join(names));
+  return *found;
+}
+
+std::optional<VocabularyKind> vocabulary_of(const CommandLine& line) {
+  if (!line.given("vocabulary")) return std::nullopt;
+  const std::vector<std::string> names(std::begin(kVocabularyNames), std::end(kVocabularyNames));
+  return VocabularyKind(std::ranges::find(names, parse_one(line, "vocabulary", names)) -
+                        names.begin());
+}
+
+TextBudget budget_of(const CommandLine& line, const TextBudget& fallback) {
+  const std::vector<std::string> names = {"steps", "tokens", "budget"};
+  const auto given = [&](const std::string& name) { return line.given(name); };
+  const auto first = std::ranges::find_if(names, given);
+  if (first == names.end()) return fallback;
+  const auto second = std::find_if(first + 1, names.end(), given);
+  if (second != names.end()) {
+    refuse_option(*second, line.text(*second), "nothing beside --" + *first);
+  }
+  if (*first == "steps") return {.steps = line.integer("steps")};
+  if (*first == "tokens") return {.tokens = line.integer("tokens")};
+  return {.seconds = parse_seconds("budget", line.text("budget"))};
+}
+
+/// All but model, variant and seed.
+TextSettings common_settings(const CommandLine& line) {
+  TextSettings settings;
+  if (line.given("preset")) {
+    for (const char* option : {"variant", "layers", "width", "heads", "match", "length", "batch",
+                               "learning-rate", "vocabulary"}) {
+      if (line.given(option)) {
+        refuse_option(option, line.text(option), "nothing beside --preset, which fixes it");
+      }
+    }
+    settings = text_preset(parse_one(line, "preset", text_preset_names())).settings;
+  } else {
+    settings.form =
+        gpt2_form(line.integer("width"), line.integer("layers", 1, 1000), line.integer("heads"));
+    settings.length = line.integer("length");
+    settings.batch = line.integer("batch");
+    settings.learning_rate = line.number("learning-rate", 1e-12, 1e3);
+    settings.last_learning_rate = settings.learning_rate / 10;
+    settings.budget = {.steps = 1000};
+  }
+  settings.budget = budget_of(line, settings.budget);
+  return settings;
+}
+
+/// Those asked for that the model has; where none are named, what stands for it.
+std::vector<Variant> variants_of(const CommandLine& line, const std::string& model) {
+  std::vector<std::string> names;
+  if (line.given("variant")) {
+    std::vector<std::string> all;
+    for (const std::string& each : model_names()) {
+      for (const std::string& name : text_variants(each)) {
+        if (std::ranges::find(all, name) == all.end()) all.push_back(name);
+      }
+    }
+    names = line.names("variant", all);
+  } else if (!model_info(model).has_heads()) {
+    names = {model_info(model).variants.front()};
+  } else {
+    names = {line.given("preset") ? text_preset(line.text("preset")).attention_variant : "rotary"};
+  }
+  std::vector<Variant> variants;
+  for (const std::string& name : names) {
+    const auto of_model = text_variants(model);
+    if (std::ranges::find(of_model, name) == of_model.end()) continue;
+    variants.push_back(*find_variant(model, name));
+  }
+  return variants;
+}
+
+void check_heads(const CommandLine& line, const TextSettings& settings) {
+  const Index heads = settings.form.heads, width = settings.form.width;
+  if (width % heads == 0) return;
+  if (line.given("heads")) {
+    refuse_option("heads", line.text("heads"), "a divisor of the width, " + std::to_string(width));
+  }
+  refuse_option("width", line.text("width"),
+                "a multiple of attention's heads, " + std::to_string(heads));
+}
+
+std::vector<TextSettings> requested_trainings(const CommandLine& line, Index vocabulary) {
+  TextSettings common = common_settings(line);
+  common.vocabulary = vocabulary;
+  const Index first_seed = line.integer("seed", 0);
+  const Index seeds = line.integer("seeds", 1, 10000);
+  std::vector<TextSettings> trainings;
+  for (const std::string& model : line.names("model", model_names())) {
+    for (const Variant& variant : variants_of(line, model)) {
+      TextSettings settings = common;
+      settings.model = model;
+      settings.variant = variant;
+      if (model_info(model).has_heads()) check_heads(line, settings);
+      for (settings.seed = first_seed; settings.seed < first_seed + seeds; ++settings.seed) {
+        trainings.push_back(settings);
+      }
+    }
+  }
+  if (trainings.empty()) {
+    refuse_option("variant", line.text("variant"), "one that " + line.text("model") + " has");
+  }
+  if (parse_one(line, "match", {"width", "parameters"}) == "parameters") {
+    match_parameters(trainings);
+  }
+  return trainings;
+}
+
+void check_memory(const std::vector<TextSettings>& trainings, Index threads) {
+  for (const TextSettings& settings : trainings) {
+    const double bytes = text_training_bytes(settings, threads);
+    if (bytes <= usable_memory_bytes()) continue;
+    throw UsageError(label(settings) + " needs " + human_bytes(bytes) + ", and " +
+                     human_bytes(usable_memory_bytes()) +
+                     " are free; expected a smaller --batch, --length, --width or --layers");
+  }
+}
+
+void print_header() {
+  std::printf("%-10s %-12s %5s %10s %9s %12s %9s %11s %11s %9s %10s\n", "model", "variant", "seed",
+              "parameters", "step", "tokens", "seconds", "train loss", "valid loss", "bits/byte",
+              "tokens/s");
+}
+
+void print_point(const TextSettings& settings, Index parameters, const TextPoint& point) {
+  std::printf("%-10s %-12s %5td %10td %9td %12td %9.1f %11.4f %11.4f %9.4f %10.0f\n",
+              settings.model.c_str(), settings.variant.name.c_str(), settings.seed, parameters,
+              point.step, point.tokens, point.seconds, point.train_loss, *point.valid_loss,
+              *point.bits_per_byte, point.tokens_per_second);
+  std::fflush(stdout);
+}
+
+/// The published text is known by its sum.
+void warn_of_another_text(const CommandLine& line, const Corpus& corpus) {
+  if (!line.given("preset")) return;
+  const TextPreset& preset = text_preset(line.text("preset"));
+  std::printf("%s: %s\n", line.text("preset").c_str(), preset.source.c_str());
+  if (corpus.sha256() == preset.sha256) return;
+  std::cerr << "seqbench: the text's sha256 is " << corpus.sha256() << ", that of the published "
+            << "figure's " << preset.sha256 << ": losses cannot be compared with it\n";
+}
+
+constexpr const char* kModelFolder = "models";
+
+/// What the command writes.
+std::vector<std::string> files_of(const std::vector<TextSettings>& trainings) {
+  std::vector<std::string> files = {kTextFile, kContextFile};
+  for (const TextSettings& settings : trainings) {
+    files.push_back(std::string(kModelFolder) + "/" + text_model_file_name(settings));
+  }
+  return files;
+}
+
+class TrainRun {
+ public:
+  TrainRun(const std::vector<TextSettings>& trainings, const Corpus& corpus, const ThreadTeam& team,
+           TextTables& tables, std::filesystem::path models, bool shows_progress)
+      : corpus_(corpus),
+        team_(team),
+        tables_(tables),
+        models_(std::move(models)),
+        progress_(double(trainings.size()), shows_progress) {}
+
+  /// False when the loss was not finite.
+  bool run(const TextSettings& settings) {
+    TextTraining training(settings, corpus_, team_);
+    const auto file = models_ / text_model_file_name(settings);
+    if (std::filesystem::exists(file)) training.go_on_from(read_safetensors(file));
+    tables_.cut_behind(settings, training.step_number());
+    const Index parameters = training.model().parameter_count();
+    double loss = 0;
+    while (training.progress() < 1) {
+      stop_if_interrupted();
+      training.step();
+      if (training.is_point_due()) {
+        const TextPoint point = training.take_point();
+        loss = point.train_loss;
+        progress_.clear();
+        tables_.write(settings, parameters, point);
+        if (point.valid_loss) print_point(settings, parameters, point);
+        if (!training.is_sound()) return tell_unsound(settings, point.step);
+        if (point.valid_loss || Clock::now() - saved_ > kSaveInterval) {
+          training.save(file);
+          saved_ = Clock::now();
+        }
+      }
+      show(settings, training, loss);
+    }
+    tables_.write(settings, training.context_losses());
+    ++done_;
+    return true;
+  }
+
+  void pass_over() { ++done_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  // A training that is killed loses as much at most, and a hundredth of itself.
+  static constexpr std::chrono::seconds kSaveInterval{10};
+
+  bool tell_unsound(const TextSettings& settings, Index step) {
+    ++done_;
+    std::cerr << "seqbench: " << label(settings) << ": the loss is not finite at step " << step
+              << "; a lower --learning-rate may help\n";
+    return false;
+  }
+
+  void show(const TextSettings& settings, const TextTraining& training, double loss) {
+    if (!progress_.is_due()) return;
+    char text[64];
+    std::snprintf(text, sizeof(text), ", step %td: loss %.3f", training.step_number(), loss);
+    progress_.update(done_ + training.progress(), label(settings) + text);
+  }
+
+  const Corpus& corpus_;
+  const ThreadTeam& team_;
+  TextTables& tables_;
+  std::filesystem::path models_;  // folder
+  Clock::time_point saved_ = Clock::now();
+  Progress progress_;
+  double done_ = 0;  // trainings
+};
+
+}  // namespace
+
+int train_command(const std::vector<std::string>& arguments) {
+  CommandLine line(
+      "train", "--text FILE [options]",
+      "Train models to predict a text's next token; loss against seconds and tokens.",
+      "  seqbench train --text book.txt --budget 120s --out results/book\n"
+      "  seqbench train --text shakespeare.txt --preset nanogpt-shakespeare --seeds 3\n"
+      "  seqbench train --text book.txt --model lstm,attention --match parameters\n"
+      "  seqbench train --text book.txt --model attention --variant rotary,learned\n");
+  add_options(line);
+  if (!line.parse(arguments)) return 0;
+  line.refuse_passed_on();
+  const Index threads = line.given("threads") ? line.integer("threads", 1, kMostThreads)
+                                              : Index(usable_cpus().size());
+  // What is wrong with the options is told before a large text is read.
+  requested_trainings(line, 256);
+  const std::optional<VocabularyKind> kind = vocabulary_of(line);
+  if (!line.given("text")) refuse_option("text", "", "a file");
+  const Corpus corpus(line.text("text"), kind);
+  const auto trainings = requested_trainings(line, corpus.vocabulary().size());
+  corpus.require_windows(trainings.front().length);
+  check_memory(trainings, threads);
+
+  RunDirectory directory(line, files_of(trainings));
+  directory.refuse_other_options("train", line, {"train"});
+  const std::filesystem::path models = directory.file(kModelFolder);
+  std::filesystem::create_directory(models);
+  remove_drafts(models);
+  TextTables tables(directory, int(threads));
+  directory.record_command("train", line);
+  warn_of_another_text(line, corpus);
+  const ThreadTeam team = make_team(int(threads));
+  TrainRun run(trainings, corpus, team, tables, models, !line.flag_given("no-progress"));
+  bool all_sound = true;
+  print_header();
+  for (const TextSettings& settings : trainings) {
+    if (tables.holds_finished(settings)) {
+      run.pass_over();
+    } else {
+      all_sound = run.run(settings) && all_sound;
+    }
+  }
+  const int code = all_sound ? 0 : 1;
+  directory.record_end(code);
+  std::printf("\n%s\n", directory.path().c_str());
+  return code;
+}
+
+}  // namespace seqbench

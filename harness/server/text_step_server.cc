@@ -1,0 +1,156 @@
+#include "harness/server/text_step_server.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "harness/base/command_line.h"
+#include "harness/base/units.h"
+#include "harness/files/safetensors.h"
+#include "harness/machine/memory.h"
+#include "harness/machine/placement.h"
+#include "harness/models/registry.h"
+#include "harness/server/step_server.h"
+#include "harness/training/model_file.h"
+
+namespace seqbench {
+
+using Json = nlohmann::ordered_json;
+
+RunningTextTraining::RunningTextTraining(const TextStepCase& one, const Corpus& corpus)
+    : team(make_team(int(one.threads))), training(one.settings, corpus, team) {}
+
+namespace {
+
+// Over so many another library has to meet the losses: through the warm-up of the setting.
+constexpr Index kCheckedSteps = 100;
+
+constexpr const char* kPreset = "nanogpt-shakespeare";
+
+std::map<std::string, std::string> metadata_of(const TextSettings& settings) {
+  const auto text = [](double number) { return Json(number).dump(); };
+  std::map<std::string, std::string> metadata = form_metadata(settings.form);
+  metadata.merge(
+      std::map<std::string, std::string>{{"task", settings.preset},
+                                         {"model", settings.model},
+                                         {"variant", settings.variant.name},
+                                         {"beta2", text(settings.optimiser.beta2)},
+                                         {"weight_decay", text(settings.optimiser.weight_decay)},
+                                         {"max_gradient_norm", text(settings.max_gradient_norm)}});
+  return metadata;
+}
+
+/// Takes the first steps; the parameters in the file are those before them.
+void write_training(const std::filesystem::path& path, const TextSettings& settings,
+                    TextTraining& training) {
+  const SequenceShape shape{settings.batch, settings.length};
+  const auto parameters = training.model().parameters();
+  std::vector<Tensor<float>> start;
+  for (const Parameter<float>* parameter : parameters) {
+    start.emplace_back(parameter->value.shape());
+    std::ranges::copy(parameter->value.values(), start.back().data());
+  }
+  Tensor<float> tokens({kCheckedSteps, shape.batch, shape.steps});
+  Tensor<float> targets({kCheckedSteps, shape.batch, shape.steps});
+  Tensor<float> rates({kCheckedSteps}), losses({kCheckedSteps});
+  for (Index step = 0; step < kCheckedSteps; ++step) {
+    losses[step] = float(training.step());
+    rates[step] = float(training.last_learning_rate());
+    const Index at = step * shape.batch * shape.steps;
+    const auto as_float = [](Token token) { return float(token); };
+    std::ranges::transform(training.batch().tokens, tokens.data() + at, as_float);
+    std::ranges::transform(training.batch().targets, targets.data() + at, as_float);
+  }
+  std::vector<NamedTensor> tensors{
+      {"tokens", &tokens}, {"targets", &targets}, {"learning_rates", &rates}, {"losses", &losses}};
+  for (std::size_t k = 0; k < start.size(); ++k) {
+    tensors.push_back({training.model().parameter_names()[k], &start[k]});
+  }
+  write_safetensors(path, metadata_of(settings), tensors);
+}
+
+Json cells_of(const TextStepCase& one) {
+  const auto text = [](Index number) { return std::to_string(number); };
+  const TextSettings& settings = one.settings;
+  const bool has_heads = model_info(settings.model).has_heads();
+  return {{"task", settings.preset},
+          {"model", settings.model},
+          {"variant", settings.variant.name},
+          {"batch", text(settings.batch)},
+          {"seq_len", text(settings.length)},
+          {"width", text(settings.form.width)},
+          {"layers", text(settings.form.layers)},
+          {"heads", has_heads ? text(settings.form.heads) : ""},
+          {"threads", text(one.threads)},
+          {"parameters", text(parameter_count(settings))}};
+}
+
+}  // namespace
+
+std::string TextStepCase::id() const {
+  return settings.preset + ":" + settings.model + ":seqbench:B" + std::to_string(settings.batch) +
+         ":T" + std::to_string(settings.length) + ":D" + std::to_string(settings.form.width) +
+         ":t" + std::to_string(threads);
+}
+
+Json TextStepServer::prepare_case(const TextStepCase& one, const Json& request) {
+  const Json file = request.value("file", Json());
+  if (!file.is_string() || file == "") refuse_field("file", file, "the path of a file to write");
+  ready_.erase(one.id());
+  const double needed = text_training_bytes(one.settings, one.threads);
+  if (needed > options_.memory_limit_bytes) {
+    return {{"case", one.id()},
+            {"status", "skipped"},
+            {"reason", "needs " + human_bytes(needed) + ", limit " +
+                           human_bytes(options_.memory_limit_bytes)},
+            {"cells", cells_of(one)}};
+  }
+  const MemoryGrowth growth;
+  auto running = std::make_unique<RunningTextTraining>(one, corpus_);
+  write_training(file.get<std::string>(), one.settings, running->training);
+  const Json reply = {{"case", one.id()},
+                      {"status", "ready"},
+                      {"peak_bytes", or_null(growth.peak_bytes())},
+                      {"cells", cells_of(one)}};
+  ready_[one.id()] = std::move(running);
+  return reply;
+}
+
+Json TextStepServer::repeat(const TextStepCase&, std::unique_ptr<RunningTextTraining>& running) {
+  return repeat_passes(running->team, options_.min_seconds,
+                       [&] { running->training.repeat_last_step(); });
+}
+
+Json TextStepServer::judge(const TextStepCase& one, const JudgeRequest& request) {
+  return judged_steps(request, one.threads);
+}
+
+void add_text_step_options(CommandLine& line) {
+  line.option("text", "",
+              std::string("steps of trainings on this text in the setting of the preset ") +
+                  kPreset + " instead of layers; --model and --threads may narrow it");
+}
+
+std::vector<TextStepCase> parse_text_step_cases(const CommandLine& line, const Corpus& corpus) {
+  for (const std::string option :
+       {"task", "kernel", "pass", "batch", "length", "width", "heads", "max-tokens"}) {
+    if (line.given(option)) refuse_option(option, line.text(option), "nothing beside --text");
+  }
+  if (line.flag_given("causal")) refuse_option("causal", "true", "nothing beside --text");
+  const TextPreset& preset = text_preset(kPreset);
+  const auto threads =
+      line.given("threads") ? line.integers("threads", 1, kMostThreads) : default_thread_counts();
+  std::vector<TextStepCase> cases;
+  for (const std::string& model : line.names("model", model_names())) {
+    TextSettings settings = preset.settings;
+    settings.model = model;
+    settings.variant =
+        *find_variant(model, model_info(model).has_heads() ? preset.attention_variant
+                                                           : model_info(model).variants.front());
+    settings.vocabulary = corpus.vocabulary().size();
+    for (const Index count : threads) cases.push_back({settings, count});
+  }
+  corpus.require_windows(preset.settings.length);
+  return cases;
+}
+
+}  // namespace seqbench
