@@ -7,6 +7,7 @@
 #include "harness/server/step_server.h"
 #include "harness/server/text_step_server.h"
 #include "harness/text/corpus.h"
+#include "harness/text/known_texts.h"
 #include "harness/timing/grid.h"
 #include "harness/timing/measure_options.h"
 
@@ -32,7 +33,7 @@ int repeat_command(const std::vector<std::string>& arguments) {
   line.refuse_passed_on();
   const MeasureOptions options = parse_timing_options(line);
   if (line.given("text")) {
-    const Corpus corpus(line.text("text"), std::nullopt);
+    const Corpus corpus(text_path(line.text("text")), std::nullopt);
     TextStepServer server(parse_text_step_cases(line, corpus), corpus, options);
     serve([&](const std::string& request) { return server.answer(request); });
   } else if (line.given("task")) {

@@ -18,6 +18,7 @@
 #include "harness/models/registry.h"
 #include "harness/text/checkpoint.h"
 #include "harness/text/corpus.h"
+#include "harness/text/known_texts.h"
 #include "harness/text/text_settings.h"
 #include "harness/text/text_tables.h"
 #include "harness/text/text_training.h"
@@ -26,7 +27,10 @@ namespace seqbench {
 namespace {
 
 void add_options(CommandLine& line) {
-  line.option("text", "", "the file to learn, of any size: UTF-8, or any bytes");
+  line.option(
+      "text", "",
+      "the file to learn, of any size: UTF-8, or any bytes; or bible, the King James Bible that "
+      "scripts/bootstrap --text writes to texts/bible.txt");
   line.option("vocabulary", "",
               "bytes, or characters: the text's own (default: characters where it is UTF-8 and has "
               "at most 256)");
@@ -51,6 +55,7 @@ void add_options(CommandLine& line) {
   line.option("budget", "",
               "budget: seconds of training, such as 120s or 10min; validation does not count");
   line.option("learning-rate", "1e-3", "peak learning rate, a tenth of which is the last one");
+  line.option("validations", "10", "how often the loss over the last tenth of the text is told");
   line.option("seeds", "1", "trainings of each model, with seeds counted up");
   line.option("seed", "1", "first seed");
   line.option("threads", "", "threads of each training (default: all CPUs)");
@@ -125,6 +130,7 @@ TextSettings common_settings(const CommandLine& line) {
     settings.budget = {.steps = 1000};
   }
   settings.budget = budget_of(line, settings.budget);
+  settings.validations = line.integer("validations", 1, 100);
   return settings;
 }
 
@@ -323,7 +329,8 @@ int train_command(const std::vector<std::string>& arguments) {
   requested_trainings(line, 256);
   const std::optional<VocabularyKind> kind = vocabulary_of(line);
   if (!line.given("text")) refuse_option("text", "", "a file");
-  const Corpus corpus(line.text("text"), kind);
+  const Corpus corpus(text_path(line.text("text")), kind);
+  require_known_sum(line.text("text"), corpus.sha256());
   const auto trainings = requested_trainings(line, corpus.vocabulary().size());
   corpus.require_windows(trainings.front().length);
   check_memory(trainings, threads);

@@ -35,6 +35,7 @@ struct TextSettings {
   Index warmup_steps = 100;
   AdamWOptions optimiser = {.beta2 = 0.99, .weight_decay = 0.1, .decayed = Decayed::kMatrices};
   double max_gradient_norm = 1;
+  Index validations = 10;  // of the whole training, evenly over its budget
 
   /// Longest window that the model can read: positions that it learns end with those of training.
   Index longest() const { return variant.positions == Positions::kLearned ? length : 4 * length; }

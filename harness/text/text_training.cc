@@ -68,11 +68,11 @@ double TextTraining::progress_at(const TextProgress& at) const {
 
 double TextTraining::progress() const { return progress_at(at_); }
 
-bool TextTraining::is_due(int parts) const {
+bool TextTraining::is_due(Index parts) const {
   // Whole steps over whole steps: 29 of 100 is not just below its part.
   constexpr double kRounding = 1e-9;
   const auto parts_done = [&](const TextProgress& at) {
-    return std::floor(progress_at(at) * parts + kRounding);
+    return std::floor(progress_at(at) * double(parts) + kRounding);
   };
   return parts_done(at_) > parts_done(before_last_) || !is_sound_;
 }

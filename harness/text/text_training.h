@@ -61,10 +61,10 @@ class TextTraining {
   double last_learning_rate() const { return last_rate_; }
   /// The last step's windows and rate once more, which is no step of the training: to be timed.
   void repeat_last_step() { update(); }
-  /// Whether a point, and whether a validation, is due behind the last step: a hundred and ten of
-  /// them in a training.
+  /// Whether a point, a hundred of which a training has, and whether a validation is due behind the
+  /// last step.
   bool is_point_due() const { return is_due(kPoints); }
-  bool is_validation_due() const { return is_due(kValidations); }
+  bool is_validation_due() const { return is_due(settings_.validations); }
   /// Ends a stretch. Throws FileError.
   TextPoint take_point();
   /// False once a step's loss was not finite.
@@ -77,14 +77,14 @@ class TextTraining {
   SequenceModel<float>& model() { return *model_; }
 
  private:
-  static constexpr int kPoints = 100, kValidations = 10;
+  static constexpr Index kPoints = 100;
 
   double progress_at(const TextProgress& at) const;
   TextModelFacts facts() const;
   double learning_rate() const;
   /// By batch_ and last_rate_. Returns the loss before it.
   double update();
-  bool is_due(int parts) const;
+  bool is_due(Index parts) const;
   Index tokens_a_step() const { return settings_.batch * settings_.length; }
 
   TextSettings settings_;

@@ -49,7 +49,7 @@ OPTIONS = {
               "preset": "names", "layers": "integers", "width": "integers", "heads": "integers",
               "match": "names", "length": "integers", "batch": "integers", "steps": "integers",
               "tokens": "integers", "budget": "number", "learning-rate": "number",
-              "seeds": "integers", "seed": "integers from 0", "threads": "integers",
+              "validations": "integers", "seeds": "integers", "seed": "integers from 0", "threads": "integers",
               "config": "file to read", "out": "file to write"},
     "sample": {"model-file": "file to read", "prompt": "text", "tokens": "integers",
                "temperature": "number from 0", "seed": "integers from 0", "threads": "integers",
