@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import altair as alt
 
-from plotting import attention, race, recall, sweeps
+from plotting import attention, race, recall, sweeps, text
 from plotting.layout import gather
 from plotting.settings import settings_of
 
@@ -172,6 +172,39 @@ PLOTS = (
         " sweep is a product of many rows, a step of the usual loop one of a single row.",
         files=("newton.csv",),
         draw=sweeps.sweeps_vs_decay,
+        by_setting=False,
+        optional=True,
+    ),
+    Plot(
+        "loss-vs-seconds",
+        "Loss against seconds and tokens",
+        "Models that learn to predict a text's next token, each in the same blocks: the loss over the"
+        " last tenth of the text, which training never saw, as training goes on. Against seconds the"
+        " speed of a step counts too; against tokens, what is learned from each.",
+        files=("training.csv",),
+        draw=text.loss_vs_seconds,
+        by_setting=False,
+        optional=True,
+    ),
+    Plot(
+        "seconds-to-level",
+        "Seconds to a level",
+        "What each model takes to come down to the lowest loss that all of them reach, divided by what"
+        " attention takes. The seconds are the product of the other two: how many tokens it has to see,"
+        " and how long one takes. Below 1, the model is ahead of attention.",
+        files=("training.csv",),
+        draw=text.time_to_level,
+        by_setting=False,
+        optional=True,
+    ),
+    Plot(
+        "loss-by-position",
+        "Loss by position in the context",
+        "How well a token is predicted by how many stand before it in the window: a line that goes on"
+        " falling belongs to a model that makes use of more context. In windows longer than those of"
+        " training it tells what a model makes of lengths that it has not seen.",
+        files=("context.csv",),
+        draw=text.loss_by_position,
         by_setting=False,
         optional=True,
     ),

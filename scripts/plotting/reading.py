@@ -44,6 +44,11 @@ COLUMNS = {
         "task setup regime preset model variant layers block stage train_distance seed window sweeps"
         " decay_decades_per_step gate_mean"
     ).split(),
+    "training": (
+        "preset model variant match seed width layers length batch parameters step tokens seconds "
+        "train_loss valid_loss bits_per_byte tokens_per_second"
+    ).split(),
+    "context": "model variant seed length position loss".split(),
     "attention": (
         "sentence seed layers layer head query_index query_token key_index key_token score weight "
         "answer"
@@ -79,7 +84,7 @@ ADDED_LATER = {
 TEXT_COLUMNS = (
     "run_id case_id model kernel pass causal status reason baseline_model baseline_kernel variable "
     "task setup regime variant stage preset mixture sentence query_token key_token answer hidden hidden_from solved outcome "
-    "block"
+    "block match dtype"
 ).split()
 
 

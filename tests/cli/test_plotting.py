@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import io
+import math
 import os
 import re
 import shutil
@@ -23,7 +24,7 @@ INSTALLED = all(importlib.util.find_spec(name) for name in ("pandas", "altair", 
 if INSTALLED:
     import pandas as pd
 
-    from plotting import attention, claims, derived, layout, naming, race, recall, report
+    from plotting import attention, claims, derived, layout, naming, race, recall, report, text
     from plotting.__main__ import main
     from plotting.figures import figures_of
     from plotting.reading import RunError, read_run
@@ -53,6 +54,12 @@ GRADIENT_HEADER = (
 LEARNING_HEADER = (
     "run_id,task,setup,regime,model,variant,train_distance,seed,step,loss,accuracy"
 )
+
+TRAINING_HEADER = (
+    "run_id,preset,model,variant,match,seed,width,layers,length,batch,parameters,step,tokens,"
+    "seconds,train_loss,valid_loss,bits_per_byte,tokens_per_second"
+)
+CONTEXT_HEADER = "run_id,model,variant,seed,length,position,loss"
 
 GAP_HEADER = (
     "run_id,task,setup,regime,model,variant,train_distance,distance,seed,first_gap,last_gap,"
@@ -627,6 +634,26 @@ class CommandLine(RunFolder):
         ticks = {int(tick) for tick in re.findall(r">(-\d+)</text>", svg.replace("−", "-"))}
         self.assertEqual(min(ticks), -9)
         self.assertNotIn("dashed line", svg)
+
+    def test_trainings_on_a_text_have_plots_and_the_time_to_a_level(self):
+        rows, context = [TRAINING_HEADER], [CONTEXT_HEADER]
+        # Attention takes 0.01 s a step, the LSTM 0.02 s and half the steps to the same loss.
+        for model, variant, pace, gain in (("attention", "rotary", 0.01, 1), ("lstm", "default", 0.02, 2)):
+            for step in (100, 200, 400):
+                loss = 4 - math.log2(gain * step / 100)
+                rows.append(f"r,,{model},{variant},width,1,64,2,128,16,90000,{step},{step * 2048},"
+                            f"{step * pace},{loss},{loss},{loss},1000")
+            context += [f"r,{model},{variant},1,4,{place},{3 / place}" for place in (1, 2, 3, 4)]
+        self.write("training.csv", *rows)
+        self.write("context.csv", *context)
+        run = read_run(self.folder)
+        slugs = [figure.slug for figure in figures_of([run])]
+        self.assertEqual(slugs, ["loss-vs-seconds", "seconds-to-level", "loss-by-position"])
+        (lstm,) = text.levels([run]).to_dict("records")
+        self.assertEqual((lstm["model"], lstm["level"]), ("lstm", 2))
+        self.assertAlmostEqual(lstm["tokens"], 1 / 2)
+        self.assertAlmostEqual(lstm["seconds"], 1)
+        self.assertAlmostEqual(lstm["seconds_a_token"], 2)
 
     def test_learning_has_a_plot(self):
         rows = [f"r,first_token,causal,single,lstm,default,{distance},{seed},{step},1,0.5"
