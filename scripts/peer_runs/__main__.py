@@ -6,7 +6,7 @@ import sys
 from peer_runs import driver, run_directory
 from peer_runs.cases import Case
 from peer_runs.server_process import ServerError
-from peer_runs.libraries import (PEERS, STEP_PEERS, BuildError, Launch, build_onednn,
+from peer_runs.libraries import (PEERS, STEP_PEERS, TEXT_PEERS, BuildError, Launch, build_onednn,
                                 start_seqbench)
 from peer_runs.environment import PythonError, chosen_python, versions
 from peer_runs.options import grid_arguments, parse
@@ -25,7 +25,8 @@ def stop(number, _frame):
 
 def measure(options, seqbench):
     """The run behind the options. Returns the exit code."""
-    peers, kind, run = ((STEP_PEERS, StepCase, driver.run_steps) if options.task else
+    peers, kind, run = ((TEXT_PEERS, StepCase, driver.run_steps) if options.text else
+                        (STEP_PEERS, StepCase, driver.run_steps) if options.task else
                         (PEERS, Case, driver.run))
     cases = driver.list_cases(seqbench, kind)
     onednn = build_onednn() if "onednn" in options.peers else None

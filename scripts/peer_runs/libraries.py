@@ -36,6 +36,10 @@ STEP_PEERS = {name: Peer("peer_runs.pytorch_steps", PEERS["pytorch"].environment
               for name in ("pytorch", "pytorch-tuned")}
 
 
+# Those that take training steps on a text (--text).
+TEXT_PEERS = {"pytorch": Peer("peer_runs.pytorch_text", PEERS["pytorch"].environment)}
+
+
 @dataclass(frozen=True)
 class Launch:
     """What the workers of a run have in common. `grid` are seqbench's options of the cases."""

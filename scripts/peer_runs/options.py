@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from peer_runs.libraries import PEERS, STEP_PEERS
+from peer_runs.libraries import PEERS, STEP_PEERS, TEXT_PEERS
 from peer_runs.environment import ROOT, VARIABLE
 
 EXAMPLES = """
@@ -13,16 +13,19 @@ examples:
   scripts/peers --model attention --causal --pass forward --length 512,2048 --threads 1
   scripts/peers --model lstm,gru --pass train --peers pytorch --out results/peers-lstm
   scripts/peers --task mqar --length 64,256 --model attention,lstm
+  scripts/peers --text shakespeare.txt --threads 1
 
 --model, --batch, --length, --width, --heads, --threads and --causal mean what they mean for
 `seqbench throughput`, whose fastest kernel of each model takes part. With --task they are steps of
 trainings on one thread: --length is the task's distance, --batch and --width are the task's unless
-given, everything else is as the task has it.
+given, everything else is as the task has it. With --text they are steps of trainings on that text in
+the setting of the preset nanogpt-shakespeare, whose first hundred losses have to agree.
 """
 
 # Options that `seqbench repeat` checks and expands, beside --threads, and their defaults.
 GRID = {"model": "all", "pass": "forward,train", "batch": "1", "length": "512", "width": "256",
         "heads": "4"}
+TEXT = {"text": None, "model": "all"}
 # Those of a training's steps; None: the task's own.
 STEPS = {"task": None, "model": "attention,lstm", "length": "64,256", "batch": None, "width": None}
 
@@ -40,6 +43,8 @@ def parse(arguments):
                     "run: throughput.csv, samples.csv, peers.csv and a table of ratios.")
     parser.add_argument("--task", choices=["mqar", "mqar_8k"],
                         help="training steps of this task instead of layers; steps.csv")
+    parser.add_argument("--text", help="training steps on this text in the setting "
+                                       "nanogpt-shakespeare instead of layers; steps.csv")
     parser.add_argument("--model", help="elman, lstm, gru, mingru, attention (default: all; of "
                                         "a task attention,lstm)")
     parser.add_argument("--pass", type=passes, help="forward, train (default: both)")
@@ -51,7 +56,8 @@ def parse(arguments):
     parser.add_argument("--causal", action="store_true", help="attention sees earlier tokens only")
     parser.add_argument("--peers",
                         help=f"out of {', '.join(PEERS)} (default: pytorch,onnxruntime); of a task "
-                             f"out of {', '.join(STEP_PEERS)} (default: both)")
+                             f"out of {', '.join(STEP_PEERS)} (default: both); of a text "
+                             "pytorch")
     parser.add_argument("--rounds", default=9, type=rounds,
                         help="repetitions of each library, at least 5 (default: 9)")
     parser.add_argument("--min-time", default="0.02", type=min_time,
@@ -73,10 +79,15 @@ def parse(arguments):
             if vars(options)[name]:
                 parser.error(f"--{name}: '{vars(options)[name]}' is not allowed; expected nothing "
                              "beside --task, which fixes it")
-    for name, default in (STEPS if options.task else GRID).items():
+    if options.text:
+        for name in ("task", "pass", "batch", "length", "width", "heads", "causal"):
+            if vars(options)[name]:
+                parser.error(f"--{name}: '{vars(options)[name]}' is not allowed; expected nothing "
+                             "beside --text, which fixes it")
+    for name, default in kind_of(options).items():
         vars(options)[name] = vars(options)[name] or default
-    allowed = tuple(STEP_PEERS if options.task else PEERS)
-    default = ",".join(allowed) if options.task else "pytorch,onnxruntime"
+    allowed = tuple(TEXT_PEERS if options.text else STEP_PEERS if options.task else PEERS)
+    default = ",".join(allowed) if options.task or options.text else "pytorch,onnxruntime"
     try:
         options.peers = names_out_of(allowed, options.peers or default)
     except argparse.ArgumentTypeError as error:
@@ -84,10 +95,15 @@ def parse(arguments):
     return options
 
 
+def kind_of(options):
+    """The options that say which cases there are, and their defaults."""
+    return TEXT if options.text else STEPS if options.task else GRID
+
+
 def grid_arguments(options):
     """The cases of the run but for their threads, as seqbench's options."""
     values = vars(options)
-    arguments = [word for name in (STEPS if options.task else GRID) if values[name]
+    arguments = [word for name in kind_of(options) if values[name]
                  for word in (f"--{name}", values[name])]
     return arguments + (["--causal"] if options.causal else [])
 

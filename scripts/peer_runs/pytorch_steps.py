@@ -24,7 +24,7 @@ class Training:
 
     def __init__(self, path):
         with safe_open(path, framework="pt") as file:
-            self.settings = {name: _parsed(text) for name, text in file.metadata().items()}
+            self.settings = {name: parsed(text) for name, text in file.metadata().items()}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         self.tokens = tensors.pop("tokens").long()
         self.answer_rows = tensors.pop("answer_rows").long()
@@ -33,7 +33,7 @@ class Training:
         self.parameters = tensors
 
 
-def _parsed(text):
+def parsed(text):
     """A number or a truth value; words stay as they are."""
     try:
         return json.loads(text)

@@ -1,9 +1,10 @@
-"""A training step by its id, as seqbench writes it: mqar:lstm:seqbench:B64:T256:D64:t1."""
+"""A training step by its id, as seqbench writes it: mqar:lstm:seqbench:B64:T256:D64:t1, the task
+first or the preset of a text."""
 
 import re
 from dataclasses import dataclass, replace
 
-_ID = re.compile(r"(\w+):(\w+):([\w-]+):B(\d+):T(\d+):D(\d+):t(\d+)")
+_ID = re.compile(r"([\w-]+):(\w+):([\w-]+):B(\d+):T(\d+):D(\d+):t(\d+)")
 
 
 @dataclass(frozen=True)

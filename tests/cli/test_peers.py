@@ -388,6 +388,8 @@ class WithSeqbench(ProgramTest):
             (["--task", "mqar", "--threads", "2"], ["--threads", "'2'", "--task"]),
             (["--task", "mqar", "--causal"], ["--causal", "--task"]),
             (["--task", "mqar", "--peers", "onednn"], ["--peers", "'onednn'", "pytorch-tuned"]),
+            (["--text", "book.txt", "--batch", "2"], ["--batch", "'2'", "--text"]),
+            (["--text", "book.txt", "--task", "mqar"], ["--task", "'mqar'", "--text"]),
         ]:
             with self.subTest(arguments=arguments):
                 out = self.folder / "refused"

@@ -1,0 +1,193 @@
+"""PyTorch's worker for training steps on a text (harness/server/text_step_server.h): the same model
+from the same parameters on the same windows at the same rates, whose losses over the first hundred
+steps must be seqbench's."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+
+from peer_runs.choice import Choice, fastest_pass
+from peer_runs.pytorch_steps import RECURRENT, output, parsed
+from peer_runs.step_cases import StepCase
+from peer_runs.worker import Worker, serve
+from torch_reference import MinGru
+
+# Of a loss against seqbench's, in nats, over a hundred steps: rounding of float32 sums that differ
+# in order, which the steps carry on.
+LOSS_TOLERANCE = 1e-4
+
+
+class Training:
+    """What the file says."""
+
+    def __init__(self, path):
+        with safe_open(path, framework="pt") as file:
+            self.settings = {name: parsed(text) for name, text in file.metadata().items()}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        self.tokens = tensors.pop("tokens").long()  # [S, B, T]
+        self.targets = tensors.pop("targets").long()
+        self.learning_rates = tensors.pop("learning_rates").tolist()
+        self.losses = tensors.pop("losses").tolist()
+        self.parameters = tensors
+
+
+class CausalAttention(torch.nn.Module):
+    """nanoGPT's, under nn.MultiheadAttention's names."""
+
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.in_proj_weight = torch.nn.Parameter(torch.empty(3 * width, width))
+        self.out_proj = torch.nn.Linear(width, width, bias=False)
+
+    def forward(self, x):
+        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+                   for part in F.linear(x, self.in_proj_weight).chunk(3, dim=-1))
+        context = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return self.out_proj(context.transpose(1, 2).flatten(-2))
+
+
+class Norm(torch.nn.Module):
+    """A layer norm without bias."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.empty(width))
+
+    def forward(self, x):
+        return F.layer_norm(x, self.weight.shape, self.weight)
+
+
+def make_layer(settings):
+    width = settings["width"]
+    if settings["model"] == "attention":
+        return CausalAttention(width, settings["heads"])
+    if settings["model"] == "mingru":
+        return MinGru(width, batch_first=True)
+    return RECURRENT[settings["model"]](width, width, batch_first=True)
+
+
+def make_block(settings):
+    """The layer, with the rest of its block beside its parameters."""
+    block, width = make_layer(settings), settings["width"]
+    block.norm1, block.norm2 = Norm(width), Norm(width)
+    block.linear1 = torch.nn.Linear(width, 4 * width, bias=False)
+    block.linear2 = torch.nn.Linear(4 * width, width, bias=False)
+    return block
+
+
+class Model(torch.nn.Module):
+    """Embedding, positions where the file has them, blocks, norm, the embedding as readout."""
+
+    def __init__(self, training):
+        super().__init__()
+        settings, parameters = training.settings, training.parameters
+        self.embedding = torch.nn.Embedding(*parameters["embedding.weight"].shape)
+        positions = parameters.get("positions.weight")
+        self.positions = None if positions is None else torch.nn.Embedding(*positions.shape)
+        self.blocks = torch.nn.ModuleList(make_block(settings) for _ in range(settings["layers"]))
+        self.final_norm = Norm(settings["width"])
+        self.load_state_dict(parameters)
+
+    def forward(self, tokens, targets):
+        x = self.embedding(tokens)
+        if self.positions is not None:
+            x = x + self.positions.weight[:tokens.shape[1]]
+        for block in self.blocks:
+            x = x + output(block(block.norm1(x)))
+            hidden = F.gelu(block.linear1(block.norm2(x)), approximate="tanh")
+            x = x + block.linear2(hidden)
+        logits = F.linear(self.final_norm(x), self.embedding.weight)
+        return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a step is taken."""
+
+    optimiser: str  # AdamW's implementation
+    compiled: bool = False
+
+    @property
+    def name(self):
+        return ("compiled:" if self.compiled else "") + self.optimiser
+
+
+class Step:
+    """One training step a run, from the first on; behind the last window that one again."""
+
+    def __init__(self, training, form):
+        settings = training.settings
+        self._training = training
+        model = Model(training)
+        self._most = settings["max_gradient_norm"]
+        self._parameters = list(model.parameters())
+        matrices = [p for p in self._parameters if p.dim() >= 2]
+        rest = [p for p in self._parameters if p.dim() < 2]
+        self._optimiser = torch.optim.AdamW(
+            [{"params": matrices, "weight_decay": settings["weight_decay"]},
+             {"params": rest, "weight_decay": 0.0}],
+            betas=(0.9, settings["beta2"]), **{form.optimiser: True})
+        self._model = torch.compile(model) if form.compiled else model
+        self._taken = 0
+
+    def run(self):
+        training = self._training
+        step = min(self._taken, len(training.losses) - 1)
+        self._taken += 1
+        for group in self._optimiser.param_groups:
+            group["lr"] = training.learning_rates[step]
+        loss = self._model(training.tokens[step], training.targets[step])
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self._parameters, self._most)
+        self._optimiser.step()
+        return loss.item()
+
+
+class PyTorchText:
+    version = torch.__version__
+
+    def __init__(self, threads):
+        torch.set_flush_denormal(True)  # before the pool starts, whose threads inherit it
+        torch.set_num_threads(threads)
+        torch.set_num_interop_threads(1)
+
+    def builders(self, _case):
+        """Ways to take the step."""
+        forms = [Form(optimiser, compiled) for compiled in (False, True)
+                 for optimiser in ("fused", "foreach")]
+        return {form.name: partial(Step, form=form) for form in forms}
+
+
+class TextWorker(Worker):
+    parse_case = staticmethod(StepCase.parse)
+
+    def _choose(self, case, builders, request):
+        """The fastest of those that meet the file's losses."""
+        training = Training(request["file"])
+        choice = Choice()
+        for name, build in builders.items():
+            try:
+                variant = build(training)
+                difference = max(abs(variant.run() - loss) for loss in training.losses)
+            except Exception as error:  # a compiler that is not there rules out this form alone
+                choice.rejected[name] = f"{type(error).__name__}: {str(error).strip()[:200]}"
+                continue
+            if not difference <= LOSS_TOLERANCE:
+                choice.rejected[name] = (f"a loss differs from seqbench's by {difference:.1e}, more "
+                                         f"than {LOSS_TOLERANCE}")
+                continue
+            seconds = fastest_pass(variant)
+            if seconds < min(choice.race.values(), default=float("inf")):
+                choice.name, choice.variant = name, variant
+                choice.facts = {"loss_difference": difference}
+            choice.race[name] = seconds
+        return choice
+
+
+if __name__ == "__main__":
+    serve(PyTorchText, TextWorker)
