@@ -26,8 +26,12 @@ AttentionMap attention_map(const AttentionProblem<T>& problem, Index b, Index h)
                    .weights = Tensor<double>({steps, steps})};
   as_eigen(map.scores.matrix()) = as_eigen(map.q.matrix()) * as_eigen(map.k.matrix()).transpose() *
                                   logit_scale<double>(shape.head_width);
+  if (!problem.softmax) {
+    as_eigen(map.weights.matrix()) = as_eigen(map.scores.matrix());
+    hide_unseen_keys(problem, b, map.weights.matrix(), 0.0);
+  }
   hide_unseen_keys(problem, b, map.scores.matrix());
-  softmax_forward(map.scores.matrix(), map.weights.matrix());
+  if (problem.softmax) softmax_forward(map.scores.matrix(), map.weights.matrix());
   return map;
 }
 

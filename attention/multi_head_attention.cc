@@ -10,8 +10,10 @@
 #include "attention/rotary.h"
 #include "attention/scaled_dot_product.h"
 #include "core/elementwise.h"
+#include "core/gemm.h"
 #include "core/initialisers.h"
 #include "core/linear.h"
+#include "core/parts.h"
 
 namespace seqbench {
 namespace {
@@ -26,8 +28,26 @@ void check(const AttentionOptions& options) {
                                 std::to_string(options.width) + ", got " +
                                 std::to_string(options.heads));
   }
-  assert((options.watch == nullptr && options.dropout == nullptr && options.window == 0) ||
+  assert((options.watch == nullptr && options.dropout == nullptr && options.window == 0 &&
+          options.ablation != Ablation::kNoSoftmax) ||
          options.kernel == AttentionKernel::kNaive);
+}
+
+Index heads_of(const AttentionOptions& options) {
+  return options.ablation == Ablation::kOneHead ? 1 : options.heads;
+}
+
+/// The rows of W_in [3D, D], those of Q, K and V behind each other, that the layer multiplies by.
+Part projecting_rows(const AttentionOptions& options) {
+  const Index D = options.width;
+  switch (options.ablation) {
+    case Ablation::kFrozenQueriesAndKeys:
+      return {2 * D, D};
+    case Ablation::kIdentityValues:
+      return {0, 2 * D};
+    default:
+      return {0, 3 * D};
+  }
 }
 
 enum ParameterIndex { kInWeight, kInBias, kOutWeight, kOutBias, kParameters };
@@ -40,8 +60,8 @@ std::array<BufferShape, kParameters> parameter_shapes(const AttentionOptions& op
 AttentionShape attention_shape(const AttentionOptions& options, SequenceShape shape) {
   return {.batch = shape.batch,
           .steps = shape.steps,
-          .heads = options.heads,
-          .head_width = options.width / options.heads,
+          .heads = heads_of(options),
+          .head_width = options.width / heads_of(options),
           .causal = options.causal};
 }
 
@@ -80,7 +100,8 @@ LayerBuffers<BufferShape> buffer_shapes(const AttentionOptions& options, Sequenc
   if (pass == Pass::kTrain) {
     buffers.d_projection = {B, steps, 3 * D};
     buffers.d_context = {D, B, steps};
-    if (options.dropout != nullptr) buffers.weight_multipliers = {B * options.heads, steps, steps};
+    if (options.dropout != nullptr)
+      buffers.weight_multipliers = {B * heads_of(options), steps, steps};
   }
   // One row more than steps, for the token that a decode step appends.
   if (options.rotary && heads.head_width > 1) {
@@ -103,13 +124,15 @@ double flops(const AttentionOptions& options, SequenceShape shape, Pass pass) {
 template <typename T>
 class MultiHeadAttention final : public SequenceLayer<T> {
  public:
-  explicit MultiHeadAttention(const AttentionOptions& options) : options_(options) {
+  explicit MultiHeadAttention(const AttentionOptions& options)
+      : options_(options), heads_(heads_of(options)) {
     const auto shapes = parameter_shapes(options);
     constexpr std::array kNames{"in_proj_weight", "in_proj_bias", "out_proj.weight",
                                 "out_proj.bias"};
     for (std::size_t p = 0; p < kParameters; ++p) {
       parameters_[p] = {.name = kNames[p], .value = Tensor<T>(shapes[p]), .gradient = {}};
     }
+    if (options.ablation == Ablation::kFrozenQueriesAndKeys) draw_frozen_weights();
   }
 
   Index width() const override { return options_.width; }
@@ -163,7 +186,7 @@ class MultiHeadAttention final : public SequenceLayer<T> {
                 SequenceView<const T> dy, SequenceView<T> dx) override {
     assert_reserved(team, x);
     const Index rows = x.batch * x.steps, D = options_.width;
-    const Index H = options_.heads, d_k = D / H;
+    const Index H = heads_, d_k = D / H;
     const auto d_context = blocks_over(buffers_.d_context.data(), rows, d_k, H);
     const MatrixView<T> d_projection(buffers_.d_projection.data(), rows, 3 * D);
     linear_backward<T>(team, {.x = context(rows),
@@ -184,12 +207,7 @@ class MultiHeadAttention final : public SequenceLayer<T> {
     }
     rotate(team, {.batch = x.batch, .steps = x.steps, .turn = Turn::kBack},
            in_blocks(d_projection.column_block(0, 2 * D), d_k));
-    linear_backward<T>(team, {.x = x.tokens(),
-                              .weight = value(kInWeight),
-                              .dy = d_projection,
-                              .dx = as_one_block(dx.tokens()),
-                              .dweight = parameters_[kInWeight].gradient.matrix(),
-                              .dbias = parameters_[kInBias].gradient.values()});
+    project_in_backward(team, x.tokens(), d_projection, dx.tokens());
   }
 
   double row_scratch(SequenceShape shape, RowCounts rows) const override {
@@ -298,20 +316,18 @@ class MultiHeadAttention final : public SequenceLayer<T> {
   MatrixView<const T> value(ParameterIndex p) const { return parameters_[p].value.matrix(); }
   /// Heads of Q, then of K, then of V: 3H blocks.
   BlockedMatrixView<T> projection(Index rows) {
-    const Index H = options_.heads;
+    const Index H = heads_;
     return blocks_over(buffers_.projection.data(), rows, options_.width / H, 3 * H);
   }
   /// Heads of Q [A, d_k] each, where there are only those of some tokens; K and V as above.
   BlockedMatrixView<T> queries(Index rows) {
-    return blocks_over(buffers_.projection.data(), rows, head_width(), options_.heads);
+    return blocks_over(buffers_.projection.data(), rows, head_width(), heads_);
   }
   BlockedMatrixView<T> keys_and_values(Index rows) {
-    return projection(rows).block_range(options_.heads, 2 * options_.heads);
+    return projection(rows).block_range(heads_, 2 * heads_);
   }
-  BlockedMatrixView<T> keys(Index rows) {
-    return projection(rows).block_range(options_.heads, options_.heads);
-  }
-  AttentionShape heads_of(SequenceShape shape) const { return attention_shape(options_, shape); }
+  BlockedMatrixView<T> keys(Index rows) { return projection(rows).block_range(heads_, heads_); }
+  AttentionShape shape_of(SequenceShape shape) const { return attention_shape(options_, shape); }
 
   /// Its x, all of whose tokens are there.
   static SequenceView<const T> sequence_of(const RowPass<T>& pass) {
@@ -334,30 +350,87 @@ class MultiHeadAttention final : public SequenceLayer<T> {
   FewQueries<T> few_queries(const RowPass<T>& pass, const RowScratch& at) {
     const Index A = at.x.rows;
     const BlockedMatrixView<T> kv = keys_and_values(pass.x.rows);
-    return {.shape = heads_of(pass.shape),
+    return {.shape = shape_of(pass.shape),
             .rows = pass.wanted,
             .q = queries(A),
-            .k = kv.block_range(0, options_.heads),
-            .v = kv.block_range(options_.heads, options_.heads),
+            .k = kv.block_range(0, heads_),
+            .v = kv.block_range(heads_, heads_),
             .output = in_blocks(context(A), head_width()),
             .scratch = at.kernel};
   }
 
   /// A head of width 1 has no pair to turn.
   bool turns() const { return buffers_.rotary.size() > 0; }
-  Index head_width() const { return options_.width / options_.heads; }
+  Index head_width() const { return options_.width / heads_; }
   BlockedMatrixView<T> queries_and_keys(Index rows) {
-    return projection(rows).block_range(0, 2 * options_.heads);
+    return projection(rows).block_range(0, 2 * heads_);
   }
   MatrixView<T> context(Index rows) { return {buffers_.context.data(), rows, options_.width}; }
 
-  /// [Q K V] = x·W_inᵀ + b_in.
+  /// Xavier-uniform over [3D, D], as W_in starts; without a bias.
+  void draw_frozen_weights() {
+    const Index D = options_.width;
+    Random random(options_.frozen_seed);
+    Tensor<T> all({3 * D, D});
+    glorot_uniform(random, all);
+    frozen_weight_ = Tensor<T>({2 * D, D});
+    copy(std::as_const(all).matrix().row_block(0, 2 * D), frozen_weight_.matrix());
+  }
+
+  /// [Q K V] = x·W_inᵀ + b_in, but for what is ablated.
   void project_in(const ThreadTeam& team, MatrixView<const T> x) {
+    const auto [first, count] = projecting_rows(options_);
+    const std::span<const T> bias = std::as_const(parameters_[kInBias].value).values();
+    const BlockedMatrixView<T> qkv = projection(x.rows);
     linear_forward<T>(team, {.x = x,
-                             .weight = value(kInWeight),
-                             .bias = parameters_[kInBias].value.values(),
-                             .y = projection(x.rows)});
+                             .weight = value(kInWeight).row_block(first, count),
+                             .bias = bias.subspan(std::size_t(first), std::size_t(count)),
+                             .y = qkv.block_range(first / head_width(), count / head_width())});
+    switch (options_.ablation) {
+      case Ablation::kFrozenQueriesAndKeys:
+        gemm<T>(team, x, std::as_const(frozen_weight_).matrix(), queries_and_keys(x.rows),
+                {.transpose_b = true});
+        break;
+      case Ablation::kIdentityValues:
+        for (Index h = 0; h < heads_; ++h) {
+          copy(x.column_block(h * head_width(), head_width()), qkv.block(2 * heads_ + h));
+        }
+        break;
+      case Ablation::kUnscaled:  // the kernels' 1/√d_k is undone
+        for (Index h = 0; h < heads_; ++h) scale(qkv.block(h), 1 / logit_scale<T>(head_width()));
+        break;
+      default:
+        break;
+    }
     if (options_.uniform) set_to_zero(queries_and_keys(x.rows));
+  }
+
+  /// Undoes project_in: assigns dx and the gradients of W_in and b_in, 0 of those without an
+  /// effect. dqkv [N, 3D] is overwritten.
+  void project_in_backward(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> dqkv,
+                           MatrixView<T> dx) {
+    const Index D = options_.width;
+    if (options_.ablation == Ablation::kUnscaled) {
+      scale(dqkv.column_block(0, D), 1 / logit_scale<T>(head_width()));
+    }
+    const auto [first, count] = projecting_rows(options_);
+    const MatrixView<T> d_weight = parameters_[kInWeight].gradient.matrix();
+    const std::span<T> d_bias = parameters_[kInBias].gradient.values();
+    if (count < 3 * D) {
+      set_zero(d_weight);
+      std::ranges::fill(d_bias, T{0});
+    }
+    linear_backward<T>(team, {.x = x,
+                              .weight = value(kInWeight).row_block(first, count),
+                              .dy = dqkv.column_block(first, count),
+                              .dx = as_one_block(dx),
+                              .dweight = d_weight.row_block(first, count),
+                              .dbias = d_bias.subspan(std::size_t(first), std::size_t(count))});
+    if (options_.ablation == Ablation::kFrozenQueriesAndKeys) {
+      gemm<T>(team, dqkv.column_block(0, 2 * D), std::as_const(frozen_weight_).matrix(), dx,
+              {.accumulate = true});
+    }
+    if (options_.ablation == Ablation::kIdentityValues) add(dqkv.column_block(2 * D, D), dx);
   }
 
   /// Blocks that lie behind each other.
@@ -381,22 +454,23 @@ class MultiHeadAttention final : public SequenceLayer<T> {
 
   /// The layer's buffers as B sequences of T_steps tokens.
   AttentionProblem<T> problem(Index B, Index T_steps) {
-    const Index H = options_.heads, d_k = options_.width / H;
+    const Index H = heads_, d_k = options_.width / H;
     const BlockedMatrixView<const T> qkv = projection(B * T_steps);
-    return {.shape = heads_of({.batch = B, .steps = T_steps}),
+    return {.shape = shape_of({.batch = B, .steps = T_steps}),
             .q = qkv.block_range(0, H),
             .k = qkv.block_range(H, H),
             .v = qkv.block_range(2 * H, H),
             .output = in_blocks(context(B * T_steps), d_k),
             .hidden = options_.watch != nullptr ? &options_.watch->hidden : nullptr,
             .window = options_.window,
+            .softmax = options_.ablation != Ablation::kNoSoftmax,
             .weight_multipliers = drops_weights() ? buffers_.weight_multipliers.data() : nullptr};
   }
 
   bool drops_weights() const { return options_.dropout != nullptr && options_.dropout->drops(); }
   void draw_weight_multipliers(Index B, Index T_steps) {
     if (!drops_weights()) return;
-    const auto count = static_cast<std::size_t>(B * options_.heads * T_steps * T_steps);
+    const auto count = static_cast<std::size_t>(B * heads_ * T_steps * T_steps);
     assert(buffers_.weight_multipliers.values().size() >= count);  // reserved for Pass::kTrain
     draw_multipliers(*options_.dropout, buffers_.weight_multipliers.values().first(count));
   }
@@ -413,13 +487,15 @@ class MultiHeadAttention final : public SequenceLayer<T> {
   KeyValueCache<T> cache() {
     return {.keys = buffers_.decode.keys.data(),
             .values = buffers_.decode.values.data(),
-            .heads = options_.heads,
+            .heads = heads_,
             .capacity = reserved_.steps + 1,
-            .head_width = options_.width / options_.heads};
+            .head_width = options_.width / heads_};
   }
 
   AttentionOptions options_;
+  Index heads_;  // H
   std::array<Parameter<T>, kParameters> parameters_;
+  Tensor<T> frozen_weight_;  // of Q and K [2D, D], no parameter; empty unless they are frozen
   LayerBuffers<Tensor<T>> buffers_;
   SequenceShape reserved_{.batch = 0, .steps = 0};
   int reserved_workers_ = 0;
@@ -455,7 +531,8 @@ double attention_row_scratch(const AttentionOptions& options, SequenceShape shap
   // Only while P is small beside what the fused kernel saves, and where no position turns queries.
   constexpr Index kTokensPerQuery = 4;
   const bool few = rows.wanted * kTokensPerQuery <= shape.batch * shape.steps;
-  const bool fits = options.kernel == AttentionKernel::kFused && !options.rotary;
+  const bool fits = options.kernel == AttentionKernel::kFused && !options.rotary &&
+                    options.ablation == Ablation::kNone;
   if (rows.shared > 0 || rows.wanted == 0 || !few || !fits) return 0;
   return few_queries_scratch(attention_shape(options, shape), rows.wanted) +
          2.0 * double(rows.wanted) * double(options.width);

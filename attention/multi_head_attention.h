@@ -8,7 +8,9 @@
 // On request Q and K are turned by their positions before the kernel (rotary.h). Two controls take
 // away what attention chooses by: `uniform` puts 0 in place of Q and K, so that O_h is the mean of
 // the values seen and no parameter of Q and K has a gradient or an effect, whatever it holds;
-// `window` leaves each token itself and its nearest neighbours (scaled_dot_product.h).
+// `window` leaves each token itself and its nearest neighbours (scaled_dot_product.h). What else
+// can be taken away stands in ablation.h. Decode knows neither a window nor weights without a
+// softmax.
 //
 // Parameters: in_proj_weight [3D, D], in_proj_bias [3D], out_proj.weight [D, D], out_proj.bias [D];
 // the biases empty where they are left out.
@@ -18,8 +20,10 @@
 // 8·B·D² + 4·B·(T + 1)·D.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
+#include "attention/ablation.h"
 #include "attention/attention_map.h"
 #include "core/dropout.h"
 #include "core/sequence_layer.h"
@@ -40,6 +44,8 @@ struct AttentionOptions {
   bool rotary = false;   // rotary positions
   bool uniform = false;  // the same weight for every token seen
   Index window = 0;  // tokens seen on one side, the query's own among them; 0: all. kNaive alone
+  Ablation ablation = Ablation::kNone;  // kNoSoftmax: kNaive alone
+  std::uint64_t frozen_seed = 0;        // of the weights of kFrozenQueriesAndKeys
   // Both outlive the layer, whose kernel must be kNaive; null: none.
   AttentionWatch* watch = nullptr;
   const Dropout* dropout = nullptr;  // of the weights

@@ -43,8 +43,12 @@ void forward_head(const AttentionProblem<T>& problem, Index head, MatrixView<T> 
 
   gemm_serial(Q, K, P, {.transpose_b = true});
   as_eigen(P) *= logit_scale<T>(shape.head_width);  // P holds S = Q·Kᵀ/√d_k so far
-  hide_unseen_keys(problem, head / shape.heads, P);
-  softmax_forward(P, P);
+  if (problem.softmax) {
+    hide_unseen_keys(problem, head / shape.heads, P);
+    softmax_forward(P, P);
+  } else {
+    hide_unseen_keys(problem, head / shape.heads, P, T{0});
+  }
   if (problem.weight_multipliers == nullptr) return gemm_serial(P, V, O);
   as_eigen(scratch) = as_eigen(P).cwiseProduct(as_eigen(multipliers_of(problem, head)));
   gemm_serial(scratch, V, O);
@@ -78,7 +82,11 @@ void backward_head(const AttentionProblem<T>& problem, const AttentionGradients<
     gemm_serial(dO, V, dS, {.transpose_b = true});
     as_eigen(dS).array() *= M.array();  // dP = (dO·Vᵀ) ∘ M
   }
-  softmax_backward(P, dS, dS);
+  if (problem.softmax) {
+    softmax_backward(P, dS, dS);
+  } else {
+    hide_unseen_keys(problem, head / shape.heads, dS, T{0});
+  }
   as_eigen(dS) *= logit_scale<T>(shape.head_width);
   gemm_serial(dS, K, head_of(gradients.dq, shape, head));
   gemm_serial(dS, Q, head_of(gradients.dk, shape, head), {.transpose_a = true});

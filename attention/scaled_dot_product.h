@@ -61,7 +61,8 @@ struct AttentionProblem {
   BlockedMatrixView<T>
       output;  // O: assigned by forward, read by backward; must not overlap q, k, v
   const HiddenKeys* hidden = nullptr;  // naive only; null: none
-  Index window = 0;  // naive only: query i sees keys j with |i − j| < window; 0: no bound
+  Index window = 0;     // naive only: query i sees keys j with |i − j| < window; 0: no bound
+  bool softmax = true;  // naive only: else P = S, 0 where a query does not see a key
   const T* weight_multipliers = nullptr;  // [B·H, T, T], naive only: dropout's, O = (P ∘ M)·V,
                                           // with a workspace for training; null: none
 };
@@ -85,27 +86,26 @@ T logit_scale(Index head_width) {
   return 1 / std::sqrt(static_cast<T>(head_width));
 }
 
-/// S_ij = −∞ where query i does not see key j, so that softmax gives it probability 0: later keys,
-/// those outside of its window, and those hidden. S [T, T] of a head of sequence b, whose type may
-/// differ from the problem's.
+/// S_ij = `unseen` where query i does not see key j: later keys, those outside of its window, and
+/// those hidden. −∞ makes softmax give it probability 0. S [T, T] of a head of sequence b, whose
+/// type may differ from the problem's.
 template <typename T, typename Score>
-void hide_unseen_keys(const AttentionProblem<T>& problem, Index b, MatrixView<Score> scores) {
-  constexpr Score kUnseen = -std::numeric_limits<Score>::infinity();
+void hide_unseen_keys(const AttentionProblem<T>& problem, Index b, MatrixView<Score> scores,
+                      Score unseen = -std::numeric_limits<Score>::infinity()) {
   const HiddenKeys* const hidden = problem.hidden;
   const auto hides_from = [&](Index i) {
     if (hidden == nullptr || hidden->keys.empty()) return false;
     return hidden->from.empty() || hidden->from[std::size_t(b)] == i;
   };
   for (Index i = 0; i < scores.rows; ++i) {
-    if (problem.shape.causal)
-      std::fill(scores.row(i) + i + 1, scores.row(i) + scores.cols, kUnseen);
+    if (problem.shape.causal) std::fill(scores.row(i) + i + 1, scores.row(i) + scores.cols, unseen);
     if (const Index w = problem.window; w > 0) {
-      std::fill_n(scores.row(i), std::max<Index>(i - w + 1, 0), kUnseen);
-      std::fill(scores.row(i) + std::min(i + w, scores.cols), scores.row(i) + scores.cols, kUnseen);
+      std::fill_n(scores.row(i), std::max<Index>(i - w + 1, 0), unseen);
+      std::fill(scores.row(i) + std::min(i + w, scores.cols), scores.row(i) + scores.cols, unseen);
     }
     if (!hides_from(i)) continue;
     for (Index j = 0; j < scores.cols; ++j) {
-      if (hidden->keys[std::size_t(b * scores.cols + j)]) scores(i, j) = kUnseen;
+      if (hidden->keys[std::size_t(b * scores.cols + j)]) scores(i, j) = unseen;
     }
   }
 }

@@ -15,6 +15,8 @@
 #include "harness/tasks/presets.h"
 #include "harness/tasks/task.h"
 #include "harness/tasks/tasks.h"
+#include "harness/training/ablations.h"
+#include "harness/training/frontier.h"
 #include "harness/training/model_file.h"
 #include "harness/training/parameter_matching.h"
 #include "harness/training/recall_tables.h"
@@ -62,6 +64,8 @@ void add_options(CommandLine& line) {
   line.option(
       "distance", "",
       "comma list, on the task's own axis (" + distance_meanings() + "; default: the task's)");
+  line.option("test-distance", "",
+              "further distances that each model is tested at, comma list (default: the task's)");
   line.option(
       "regime", "single",
       "single: a model for each distance; mixed: one model trained on all of them, tested at "
@@ -69,12 +73,13 @@ void add_options(CommandLine& line) {
   line.option("group", "",
               "of word_problem: s3 (default), z60, a5; its rows are those of the tasks "
               "word_problem, word_problem_z60 and word_problem_a5");
-  line.option("pairs", "", "key-value pairs, for tasks that have them");
+  line.option("pairs", "", "key-value pairs, for tasks that have them; comma list with --frontier");
   line.option("seeds", "", "trainings of each kind, with seeds counted up (default: the task's)");
   line.option("seed", "1", "first seed");
   line.option("steps", "", "training steps (default: the task's)");
   line.option("batch", "", "sequences a step (default: the task's)");
-  line.option("width", "", "width of embedding and layers (default: the task's)");
+  line.option("width", "",
+              "width of embedding and layers (default: the task's); comma list with --frontier");
   line.option("layers", "",
               "recurrent layers or attention blocks, comma list (default: the task's)");
   line.option("block", "layer",
@@ -89,6 +94,14 @@ void add_options(CommandLine& line) {
   line.flag("tune",
             "try learning rates instead, until the best is not at the edge of those tried, at the "
             "middle distance with seeds 1000 to 1002; tuning.csv");
+  line.flag("frontier",
+            "memory against recall instead: accuracy beside the bytes carried from token to token "
+            "and the rate of decoding, at widths 16..128 and 4, 8 and 16 pairs of mqar's shortest "
+            "distance, unless options say otherwise; frontier.csv");
+  line.flag("ablate",
+            "what Q, K and V are for instead: attention of four heads whole and without each part, "
+            "of mqar at its shortest distance and of causal coreference, unless options say "
+            "otherwise; ablation.csv");
   line.option("gradient-steps", "",
               "how far back gradients are measured (default: the task's, mostly 512)");
   line.option("preset", "",
@@ -122,29 +135,75 @@ void check_heads(const CommandLine& line, const TrainingSettings& settings) {
                 "a multiple of attention's heads, " + std::to_string(heads));
 }
 
+bool is_frontier(const CommandLine& line) { return line.flag_given("frontier"); }
+bool is_ablation(const CommandLine& line) { return line.flag_given("ablate"); }
+
+/// Of which --frontier takes several. 0: as the task has it.
+struct Size {
+  Index width = 0;
+  Index pairs = 0;
+};
+
 /// --pairs, or 0 for the task's own rule.
-Index pairs_of(const Task& task, const CommandLine& line) {
-  if (!line.given("pairs")) return 0;
+std::vector<Index> pairs_of(const Task& task, const CommandLine& line) {
+  if (!line.given("pairs")) {
+    const bool several = is_frontier(line) && task.pairs != nullptr;
+    return several ? std::vector<Index>{4, 8, 16} : std::vector<Index>{0};
+  }
   if (task.pairs == nullptr) {
     refuse_option("pairs", line.text("pairs"), "a task with pairs, which " + task.name + " is not");
   }
-  return line.integer("pairs", 2, task.most_pairs);
+  if (is_frontier(line)) return line.integers("pairs", 2, task.most_pairs);
+  return {line.integer("pairs", 2, task.most_pairs)};
 }
 
-/// Those asked for, or the setting's.
-std::vector<Index> distances_of(const Task& task, const TaskDefaults& defaults,
-                                const CommandLine& line, Index pairs) {
-  if (!line.given("distance")) return defaults.distances;
-  const auto distances = line.integers("distance", 0);
+/// --width, or 0 for the setting's.
+std::vector<Index> widths_of(const CommandLine& line) {
+  if (is_frontier(line)) {
+    return line.given("width") ? line.integers("width") : std::vector<Index>{16, 32, 64, 128};
+  }
+  return {line.given("width") ? line.integer("width") : 0};
+}
+
+std::vector<Size> sizes_of(const Task& task, const CommandLine& line) {
+  std::vector<Size> sizes;
+  for (const Index width : widths_of(line)) {
+    for (const Index pairs : pairs_of(task, line)) sizes.push_back({width, pairs});
+  }
+  return sizes;
+}
+
+/// The distances that an option names. Throws UsageError for one without room for `pairs`.
+std::vector<Index> checked_distances(const std::string& option, const Task& task,
+                                     const CommandLine& line, Index pairs) {
+  const auto distances = line.integers(option, 0);
   const Index least = task.min_distance(pairs);
   for (const Index distance : distances) {
     if (distance >= least) continue;
     const std::string room = pairs > 0 ? " with " + std::to_string(pairs) + " pairs" : "";
-    refuse_option("distance", std::to_string(distance),
+    refuse_option(option, std::to_string(distance),
                   "at least " + std::to_string(least) + " (" + task.distance_meaning +
                       ") for task " + task.name + room);
   }
   return distances;
+}
+
+/// Those asked for, or the setting's; of these the shortest where one stands for all.
+std::vector<Index> distances_of(const Task& task, const TaskDefaults& defaults,
+                                const CommandLine& line, Index pairs) {
+  if (line.given("distance")) return checked_distances("distance", task, line, pairs);
+  if (!is_frontier(line) && !is_ablation(line)) return defaults.distances;
+  return {defaults.distances.front()};
+}
+
+/// --variant, or the setting's. Where every model should have what helps it, that is the
+/// convolution, if the task has it.
+std::vector<std::string> variant_names_of(const TaskDefaults& defaults, const CommandLine& line) {
+  if (line.given("variant")) return line.names("variant", variant_names());
+  const bool has_convolution =
+      std::ranges::find(defaults.variants, "conv3") != defaults.variants.end();
+  if ((is_frontier(line) || is_ablation(line)) && has_convolution) return {"conv3"};
+  return defaults.variants;
 }
 
 /// The memory for all trainings side by side.
@@ -173,7 +232,7 @@ std::vector<TrainingSettings> in_blocks_asked_for(const TrainingSettings& settin
                   "layer for task " + settings.task->name + ", which has no blocks of attention");
   }
   TrainingSettings blocks = in_attention_blocks(settings);
-  blocks.form.width = integer_or(line, "width", blocks.form.width);
+  blocks.form.width = integer_or(line, "width", blocks.form.width);  // not beside --frontier
   if (!asked("layer")) return {blocks};
   if (block_name(blocks.form) == block_name(settings.form)) return {settings};
   return {settings, blocks};
@@ -181,12 +240,16 @@ std::vector<TrainingSettings> in_blocks_asked_for(const TrainingSettings& settin
 
 /// What all trainings of one model and variant share.
 TrainingSettings settings_of(const Task& task, const Preset* preset, const std::string& model,
-                             const CommandLine& line) {
+                             const Size& size, const CommandLine& line) {
   TrainingSettings settings = default_training(task, preset, model);
-  settings.pairs = pairs_of(task, line);
+  settings.pairs = size.pairs;
   settings.training_steps = integer_or(line, "steps", settings.training_steps);
-  settings.form.width = integer_or(line, "width", settings.form.width);
+  if (size.width > 0) settings.form.width = size.width;
+  if (is_ablation(line)) settings.form.heads = kAblatedHeads;
   settings.form.heads = integer_or(line, "heads", settings.form.heads);
+  if (line.given("test-distance")) {
+    settings.further_tests = checked_distances("test-distance", task, line, size.pairs);
+  }
   if (line.given("learning-rate")) {
     settings.learning_rate = line.number("learning-rate", 1e-12, 1e3);
   }
@@ -228,20 +291,32 @@ std::vector<TrainingSettings> in_regime(const std::string& regime, TrainingSetti
   return trainings;
 }
 
-/// All trainings of one task that the options ask for.
-std::vector<TrainingSettings> trainings_of(const Task& task, const Preset* preset,
-                                           const CommandLine& line) {
+/// Models that the options ask for.
+std::vector<std::string> models_of(const CommandLine& line) {
+  std::vector<std::string> models = line.names("model", model_names());
+  if (!is_ablation(line)) return models;
+  std::erase_if(models, [](const std::string& model) { return !model_info(model).has_heads(); });
+  if (models.empty()) {
+    refuse_option(
+        "model", line.text("model"),
+        "one whose parts --ablate can take away: " + join(model_names(ModelKind::kAttention)));
+  }
+  return models;
+}
+
+/// Those of one task and size that the options ask for.
+std::vector<TrainingSettings> trainings_of_size(const Task& task, const Preset* preset,
+                                                const Size& size, const CommandLine& line) {
   const TaskDefaults& defaults = preset ? preset->settings : task.defaults;
-  const auto distances = distances_of(task, defaults, line, pairs_of(task, line));
-  const auto names =
-      line.given("variant") ? line.names("variant", variant_names()) : defaults.variants;
+  const auto distances = distances_of(task, defaults, line, size.pairs);
+  const auto names = variant_names_of(defaults, line);
   const Index first_seed = line.integer("seed", 0);
   const Index seeds = line.given("seeds") ? line.integer("seeds", 1, 10000) : defaults.seeds;
 
   std::vector<TrainingSettings> trainings;
-  for (const std::string& model : line.names("model", model_names())) {
+  for (const std::string& model : models_of(line)) {
     if (!defaults.models.contains(model)) continue;
-    TrainingSettings settings = settings_of(task, preset, model, line);
+    TrainingSettings settings = settings_of(task, preset, model, size, line);
     for (const Variant& variant : variants_of(model, names)) {
       settings.variant = variant;
       settings.batch = integer_or(line, "batch", settings.default_batch());
@@ -263,6 +338,17 @@ std::vector<TrainingSettings> trainings_of(const Task& task, const Preset* prese
       }
     }
   }
+  return trainings;
+}
+
+/// All trainings of one task that the options ask for.
+std::vector<TrainingSettings> trainings_of(const Task& task, const Preset* preset,
+                                           const CommandLine& line) {
+  std::vector<TrainingSettings> trainings;
+  for (const Size& size : sizes_of(task, line)) {
+    const auto of_size = trainings_of_size(task, preset, size, line);
+    trainings.insert(trainings.end(), of_size.begin(), of_size.end());
+  }
   if (line.given("match")) {
     line.names("match", {"parameters"});
     match_parameters(trainings);
@@ -274,8 +360,8 @@ std::vector<TrainingSettings> trainings_of(const Task& task, const Preset* prese
 std::vector<const Preset*> presets_of(const CommandLine& line) {
   if (!line.given("preset")) return {};
   for (const char* option :
-       {"task", "group", "setup", "variant", "distance", "regime", "pairs", "steps", "batch",
-        "width", "layers", "block", "heads", "match", "learning-rate"}) {
+       {"task", "group", "setup", "variant", "distance", "test-distance", "regime", "pairs",
+        "steps", "batch", "width", "layers", "block", "heads", "match", "learning-rate"}) {
     if (line.given(option)) {
       refuse_option(option, line.text(option), "nothing beside --preset, which fixes it");
     }
@@ -305,9 +391,11 @@ std::vector<TrainingSettings> trainings_of_presets(const std::vector<const Prese
   return trainings;
 }
 
-/// --task, with word_problem in the group that --group names.
+/// --task, or what --frontier and --ablate stand for; word_problem in the group that --group names.
 std::vector<std::string> task_names_of(const CommandLine& line) {
   std::vector<std::string> names = line.names("task", task_names());
+  if (!line.given("task") && is_frontier(line)) names = {"mqar"};
+  if (!line.given("task") && is_ablation(line)) names = {"mqar", "coreference"};
   if (!line.given("group")) return names;
   const std::vector<std::string> groups = {"s3", "z60", "a5"};
   if (std::ranges::find(groups, line.text("group")) == groups.end()) {
@@ -321,10 +409,39 @@ std::vector<std::string> task_names_of(const CommandLine& line) {
   return names;
 }
 
+/// Throws UsageError for options that --frontier or --ablate have no column or no use for.
+void check_modes(const CommandLine& line) {
+  std::vector<std::string> modes;
+  for (const char* mode : {"tune", "frontier", "ablate"}) {
+    if (line.flag_given(mode)) modes.push_back(mode);
+  }
+  if (modes.size() > 1) {
+    refuse_option(modes[1], "true", "nothing beside --" + modes[0] + ", which writes another file");
+  }
+  if (modes.empty() || modes[0] == "tune") return;
+  for (const char* option : {"preset", "regime", "block", "match", "test-distance"}) {
+    if (!line.given(option)) continue;
+    refuse_option(option, line.text(option), "nothing beside --" + modes[0]);
+  }
+  if (line.flag_given("save-models")) {
+    refuse_option("save-models", "true", "nothing beside --" + modes[0]);
+  }
+  if (modes[0] == "ablate" && line.given("layers") && line.integers("layers").size() > 1) {
+    refuse_option("layers", line.text("layers"), "one number beside --ablate");
+  }
+}
+
+/// --setup; --ablate stands for causal ones.
+std::vector<std::string> setups_of(const CommandLine& line) {
+  if (is_ablation(line) && !line.given("setup")) return {"causal"};
+  return line.names("setup", setup_names());
+}
+
 std::vector<TrainingSettings> requested_trainings(const CommandLine& line) {
+  check_modes(line);
   const auto presets = presets_of(line);
   if (!presets.empty()) return trainings_of_presets(presets, line);
-  const auto tasks = task_names_of(line), setups = line.names("setup", setup_names());
+  const auto tasks = task_names_of(line), setups = setups_of(line);
   std::vector<TrainingSettings> trainings;
   std::set<std::string> models;  // of these tasks
   bool any_task = false;
@@ -462,17 +579,25 @@ int recall_command(const std::vector<std::string>& arguments) {
                    "  seqbench recall --model lstm --variant chrono --block layer,model\n"
                    "  seqbench recall --model lstm,gru --variant default,chrono --newton\n"
                    "  seqbench recall --task parity --model gru --tune\n"
-                   "  seqbench recall --preset first-token --out results/published\n");
+                   "  seqbench recall --preset first-token --out results/published\n"
+                   "  seqbench recall --task word_problem --distance 32 --test-distance 64,128\n"
+                   "  seqbench recall --frontier --out results/frontier\n"
+                   "  seqbench recall --ablate --out results/ablation\n");
   add_options(line);
   if (!line.parse(arguments)) return 0;
   line.refuse_passed_on();
-  const std::vector<TrainingSettings> requested = requested_trainings(line);
+  std::vector<TrainingSettings> requested = requested_trainings(line);
   const SideBySideOptions side_by_side{.threads = jobs_at_a_time(line),
                                        .memory_bytes = memory_limit_bytes(line),
                                        .shows_progress = !line.flag_given("no-progress")};
   const bool measures_sweeps = line.flag_given("newton");
   if (measures_sweeps) check_newton(line, requested);
   if (line.flag_given("tune")) return tune(line, requested, side_by_side);
+  if (is_frontier(line) || is_ablation(line)) {
+    for (TrainingSettings& settings : requested) settings.measure_gradients = false;
+    return is_frontier(line) ? frontier(line, requested, side_by_side)
+                             : ablate(line, requested, side_by_side);
+  }
 
   std::vector<std::string> files = {kRecallFile, kLearningFile, kGradientFile, kDecayFile,
                                     kGapFile};

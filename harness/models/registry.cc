@@ -48,6 +48,8 @@ AttentionOptions attention_options(const LayerSpec& spec) {
           .rotary = spec.rotary,
           .uniform = spec.uniform,
           .window = spec.window,
+          .ablation = spec.ablation,
+          .frozen_seed = spec.frozen_seed,
           .watch = spec.watch,
           .dropout = spec.dropout};
 }

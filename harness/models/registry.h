@@ -1,11 +1,13 @@
 // Every model and kernel by name. To add a model: docs/architecture.md.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "attention/ablation.h"
 #include "attention/attention_map.h"
 #include "core/dropout.h"
 #include "core/sequence_layer.h"
@@ -53,10 +55,12 @@ struct LayerSpec {
   Index heads = 1;
   bool biases = true;
   bool causal = false;
-  bool rotary = false;              // positions
-  bool uniform = false;             // the same weight for every token seen
-  Index window = 0;                 // AttentionOptions::window, which needs the watched kernel
-  AttentionWatch* watch = nullptr;  // either needs the watched kernel
+  bool rotary = false;                  // positions
+  bool uniform = false;                 // the same weight for every token seen
+  Index window = 0;                     // AttentionOptions::window, which needs the watched kernel
+  Ablation ablation = Ablation::kNone;  // kNoSoftmax needs the watched kernel
+  std::uint64_t frozen_seed = 0;        // of weights that an ablation draws and nothing trains
+  AttentionWatch* watch = nullptr;      // either needs the watched kernel
   const Dropout* dropout = nullptr;
 };
 

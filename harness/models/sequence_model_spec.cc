@@ -57,7 +57,8 @@ void check(const SequenceModelSpec& spec) {
 BlockSpec block_spec(const SequenceModelSpec& spec, Index k, const Dropout* dropout) {
   const ModelInfo& model = model_info(spec.model);
   const bool drops = spec.form.dropout > 0 && !model.watched_kernel.empty();
-  const bool needs_naive = spec.variant.window > 0;
+  const bool needs_naive = spec.variant.window > 0 || spec.variant.ablation == Ablation::kNoSoftmax;
+  constexpr std::uint64_t kMostBlocks = 1 << 16;
   const bool is_watched = spec.watch != nullptr && !model.watched_kernel.empty();
   // Before the first block nothing but a position or dropout tells two tokens of one word apart.
   const bool shares_rows = k == 0 && spec.reads_tokens() && !has_positions(spec) &&
@@ -75,6 +76,8 @@ BlockSpec block_spec(const SequenceModelSpec& spec, Index k, const Dropout* drop
                     .rotary = spec.variant.positions == Positions::kRotary,
                     .uniform = spec.variant.uniform_weights,
                     .window = spec.variant.window,
+                    .ablation = spec.variant.ablation,
+                    .frozen_seed = spec.frozen_seed * kMostBlocks + std::uint64_t(k),
                     .watch = is_watched ? spec.watch : nullptr,
                     .dropout = drops ? dropout : nullptr},
           .form = spec.form,

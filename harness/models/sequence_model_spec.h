@@ -2,6 +2,7 @@
 // its parameters and its memory, before anything is allocated.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,8 @@ struct SequenceModelSpec {
   bool causal = true;  // a token sees itself and earlier ones; else recurrent blocks read in both
                        // directions
   bool embedding_gradient = false;  // backward tells it at every step of every sequence
+  std::uint64_t frozen_seed =
+      0;  // of what an ablation draws and nothing trains, each block its own
   AttentionWatch* watch = nullptr;  // of all attention layers, outlives the model; null: none
   std::string kernel = "";          // of a recurrent model's layers; "": the model's default
   NewtonRules newton = {};          // of the kernel of that name

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "attention/ablation.h"
 #include "core/sequence_layer.h"
 #include "harness/tasks/task.h"
 
@@ -40,6 +41,7 @@ struct Variant {
   Evidence evidence = Evidence::kGiven;  // removed: a control that must stay at chance
   Index taps = 0;                        // of a causal convolution before each layer; 0: none
   bool linear_candidate = false;         // minGRU: g(v) = v
+  Ablation ablation = Ablation::kNone;  // attention: of no variant's name, set by `recall --ablate`
 };
 
 /// The variant of that name as this model has it, or nothing when it has none. "conv3" is the

@@ -11,6 +11,7 @@ enum class WordGroup { kS3, kZ60, kA5 };
 Task first_token_task();
 Task adding_task();
 Task copy_task();
+Task selective_copy_task();
 Task parity_task();
 Task mqar_task();
 Task coreference_task();

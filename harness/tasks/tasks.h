@@ -3,10 +3,12 @@
 //   first_token   x₀ d d d … d ?  →  x₀                          first_token_task.cc
 //   adding        (u, marked?) …  →  the sum of the two marked   adding_task.cc
 //   copy          s₀ … s₉ _ _ … _ ! _ … _  →  s₀ … s₉            copy_task.cc
+//   selective_copy  _ s₀ _ _ s₁ … ! ! ! !  →  s₀ … s₃          selective_copy_task.cc
 //   parity        b₀ b₁ b₂ …  →  b₀, b₀⊕b₁, b₀⊕b₁⊕b₂, …          parity_task.cc
 //   mqar          k₁ v₁ k₂ v₂ … _ k₂ _ _ k₁  →  v₂, v₁           mqar_task.cc
 //   coreference   the N1 didn't V the N2 because it was too ADJ  →  N1 or N2   coreference_task.cc
 //   hidden_verb   the N1 [hidden] on the N2  →  which verb       hidden_verb_task.cc
+//   word_problem  g₁ g₂ g₃ …  →  g₁, g₁·g₂, g₁·g₂·g₃, …          word_problem_task.cc
 //   first_symbol, copy_all, mqar_8k, associative_recall: as others have posed them in published
 //   settings (presets.h)                                         published_tasks.cc, mqar_task.cc
 //

@@ -20,6 +20,7 @@ std::vector<Index> TrainingSettings::trained_distances() const {
 std::vector<Index> TrainingSettings::tested_distances() const {
   std::vector<Index> distances = trained_distances();
   std::vector<Index> more = defaults().test_distances;
+  more.insert(more.end(), further_tests.begin(), further_tests.end());
   if (!mixture.empty()) more.push_back(2 * distance);
   for (const Index each : more) {
     if (std::ranges::find(distances, each) == distances.end()) distances.push_back(each);
@@ -96,7 +97,8 @@ SequenceModelSpec model_spec(const TrainingSettings& settings) {
           .longest = largest_batch(settings, settings.tested_distances()).shape.steps,
           .time_scale = settings.seq_len(),
           .form = settings.form,
-          .causal = settings.task->causal};
+          .causal = settings.task->causal,
+          .frozen_seed = static_cast<std::uint64_t>(settings.seed)};
 }
 
 }  // namespace seqbench

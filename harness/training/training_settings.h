@@ -29,7 +29,8 @@ struct TrainingSettings {
   Index distance = 1;               // in training; of a mixture the one asked for, the longest
                                     // where several are
   std::vector<Index> mixture = {};  // distances mixed in training, ascending; empty: one alone
-  Index pairs = 0;                  // for tasks that have them
+  std::vector<Index> further_tests = {};  // distances that are tested besides
+  Index pairs = 0;                        // for tasks that have them
   Index seed = 1;
   Index training_steps = 1;
   Index batch = 1;
@@ -50,7 +51,8 @@ struct TrainingSettings {
   /// "single": trained at one distance; "mixed".
   std::string regime() const { return mixture.empty() ? "single" : "mixed"; }
   std::vector<Index> trained_distances() const;
-  /// Those of training, further ones of the setting, and twice the longest of a mixture.
+  /// Those of training, further ones of the setting and those asked for, and twice the longest of a
+  /// mixture.
   std::vector<Index> tested_distances() const;
 };
 

@@ -216,13 +216,24 @@ def layers_told(rows):
 
 
 def not_ok(run):
-    """Rows of throughput.csv and recall.csv that are not `ok`: file, case, status, reason."""
+    """Rows that are not `ok` of the files that tell a status: file, case, status, reason."""
     tables = []
-    for name in ("throughput", "recall"):
+    for name in ("throughput", "recall", "frontier", "ablation"):
         rows = run.table(name)
         rows = rows[rows["status"] != "ok"]
         if name == "throughput":
             case = rows["case_id"]
+        elif name == "frontier":
+            case = [
+                f"{row.task}:{row.model}:{row.variant}:width {row.width:g}:pairs {row.pairs:g}:seed"
+                f" {row.seed:g}"
+                for row in rows.itertuples()
+            ]
+        elif name == "ablation":
+            case = [
+                f"{row.task}:{row.variant}:{row.ablation}:distance {row.distance:g}:seed {row.seed:g}"
+                for row in rows.itertuples()
+            ]
         else:
             case = [
                 f"{row.task}:{row.model}:{row.variant}:distance {row.distance:g}:seed {row.seed:g}"

@@ -4,7 +4,16 @@ from dataclasses import dataclass
 
 import altair as alt
 
-from plotting import attention, race, recall, sweeps, text
+from plotting import (
+    ablations,
+    attention,
+    frontier,
+    race,
+    recall,
+    sweeps,
+    text,
+    trade_offs,
+)
 from plotting.layout import gather
 from plotting.settings import settings_of
 
@@ -209,6 +218,42 @@ PLOTS = (
         optional=True,
     ),
     Plot(
+        "memory-against-recall",
+        "Memory against recall",
+        "What a model answers of key-value pairs, against the bytes that it carries from one token to"
+        " the next: a recurrent state of a fixed size, or the keys and values of every token so far."
+        " Along a line the model gets wider. The last panel has the tokens that it decodes in a second"
+        " with them: its layers alone, on one thread, at the end of a sequence.",
+        files=("frontier.csv",),
+        draw=frontier.memory_against_recall,
+        by_setting=False,
+        optional=True,
+    ),
+    Plot(
+        "attention-without-a-part",
+        "Attention without one of its parts",
+        "The same attention with one part taken away at a time, trained and tested as the whole:"
+        " queries and keys from weights that are drawn once and never trained, scores not divided by"
+        " √d_k, values that are the input itself, one head instead of several, scores as weights"
+        " without a softmax.",
+        files=("ablation.csv",),
+        draw=ablations.bars,
+        by_setting=False,
+        optional=True,
+    ),
+    Plot(
+        "trade-offs",
+        "What each model trades for what",
+        "Trains in parallel: the share of the FMA peak that training of one sequence reaches on all"
+        " threads. Recalls by pairing: the share of key-value pairs it answers (mqar). Tracks state:"
+        " the share of products of permutations it gets right (word_problem). Constant memory: by how"
+        " much the bytes carried from token to token grow with the length.",
+        files=("throughput.csv", "recall.csv"),
+        draw=trade_offs.table,
+        by_setting=False,
+        optional=True,
+    ),
+    Plot(
         "attention-arcs",
         "What one word attends to",
         "From the word that asks to every other word, as wide as its weight: how much of that"
@@ -252,6 +297,7 @@ PLOTS = (
         files=("interventions.csv",),
         draw=attention.weight_against_use,
         by_setting=False,
+        optional=True,
     ),
 )
 

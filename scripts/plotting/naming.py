@@ -31,7 +31,8 @@ MEMORY, PAIRING, STATE = (
 )  # fmt: skip
 WEIGHTS = "what attention's weights show"
 EVIDENCE = {
-    "first_token": MEMORY, "adding": MEMORY, "copy": MEMORY, "parity": STATE, "mqar": PAIRING,
+    "first_token": MEMORY, "adding": MEMORY, "copy": MEMORY, "selective_copy": MEMORY,
+    "parity": STATE, "mqar": PAIRING,
     "word_problem": STATE, "word_problem_z60": STATE, "word_problem_a5": STATE,
     "coreference": MEMORY, "coreference encoder": WEIGHTS, "hidden_verb": WEIGHTS,
     "first_symbol": MEMORY, "copy_all": MEMORY, "mqar_8k": PAIRING, "associative_recall": PAIRING,
@@ -39,6 +40,11 @@ EVIDENCE = {
 
 # Attention without a part that a task may need (docs/tasks.md#controls).
 CONTROLS = ("meanpool", "window8")
+# `ablation` of ablation.csv, the whole first, and in words.
+ABLATIONS = {
+    "none": "whole", "frozen_qk": "Q and K frozen", "no_scale": "without 1/√d_k",
+    "identity_v": "V = identity", "one_head": "one head", "no_softmax": "no softmax",
+}  # fmt: skip
 # `outcome` of recall.csv, best first.
 OUTCOMES = ("solved", "partial", "guessing", "untrained")
 

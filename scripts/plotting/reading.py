@@ -49,6 +49,13 @@ COLUMNS = {
         "train_loss valid_loss bits_per_byte tokens_per_second"
     ).split(),
     "context": "model variant seed length position loss".split(),
+    "frontier": (
+        "task model variant width layers pairs seq_len seed state_bytes decode_tokens_per_second "
+        "accuracy chance outcome status reason"
+    ).split(),
+    "ablation": (
+        "task setup model variant ablation distance seed accuracy chance outcome status reason"
+    ).split(),
     "attention": (
         "sentence seed layers layer head query_index query_token key_index key_token score weight "
         "answer"
@@ -62,7 +69,7 @@ COLUMNS = {
 TRAINED_AS = dict.fromkeys(("learning_rate", "weight_decay", "mlp_expansion"), float("nan"))
 # Columns that files of earlier versions lack, and what their rows would have there.
 ADDED_LATER = {
-    "throughput": {"variant": ""},
+    "throughput": {"variant": "", "fraction_of_peak": float("nan"), "state_bytes": float("nan")},
     "recall": {
         "preset": "", "seconds_to_solve": float("nan"), "solved": "", "parameters": float("nan"),
         "outcome": "", "block": "", "learning_rate": float("nan"), "schedule_steps": float("nan"),
@@ -84,7 +91,7 @@ ADDED_LATER = {
 TEXT_COLUMNS = (
     "run_id case_id model kernel pass causal status reason baseline_model baseline_kernel variable "
     "task setup regime variant stage preset mixture sentence query_token key_token answer hidden hidden_from solved outcome "
-    "block match dtype"
+    "block match dtype ablation"
 ).split()
 
 

@@ -6,6 +6,7 @@
 #include <complex>
 #include <iterator>
 #include <stdexcept>
+#include <tuple>
 
 #include "attention/fused_tile.h"
 #include "core/eigen_view.h"
@@ -210,6 +211,148 @@ TEST(MultiHeadAttention, GradientsInAWindowEqualFiniteDifferences) {
     const auto layer = make_attention<double>(
         {.width = 4, .heads = 2, .causal = causal, .kernel = AttentionKernel::kNaive, .window = 3});
     for (const Index steps : {1, 3, 4, 9}) check_gradients(*layer, {2, steps}, 1);
+  }
+}
+
+constexpr Ablation kAblations[] = {Ablation::kFrozenQueriesAndKeys, Ablation::kUnscaled,
+                                   Ablation::kIdentityValues, Ablation::kOneHead,
+                                   Ablation::kNoSoftmax};
+
+/// Of a layer with an ablation, or the whole, with any parameters.
+AttentionOptions ablated(Ablation ablation, bool causal = true,
+                         AttentionKernel kernel = AttentionKernel::kNaive) {
+  return {.width = 6,
+          .heads = 3,
+          .causal = causal,
+          .kernel = kernel,
+          .ablation = ablation,
+          .frozen_seed = 5};
+}
+
+/// y [B, T, D] of a layer.
+RowMajorMatrix<double> output_of(SequenceLayer<double>& layer, const Tensor<double>& x) {
+  const auto [B, T, D] = std::tuple(x.shape()[0], x.shape()[1], x.shape()[2]);
+  Tensor<double> y({B, T, D});
+  layer.reserve({B, T}, Pass::kForward, 1);
+  layer.forward(ThreadTeam(), x.sequence(), y.sequence(), Keep::kNothing);
+  return as_eigen(std::as_const(y).sequence().tokens());
+}
+
+TEST(MultiHeadAttention, GradientsWithoutAPartEqualFiniteDifferences) {
+  for (const Ablation ablation : kAblations) {
+    for (const AttentionKernel kernel : kKernels) {
+      if (ablation == Ablation::kNoSoftmax && kernel == AttentionKernel::kFused) continue;
+      for (const bool causal : {true, false}) {
+        SCOPED_TRACE(int(ablation));
+        const auto layer = make_attention<double>(ablated(ablation, causal, kernel));
+        for (const Index steps : {1, 2, 9}) check_gradients(*layer, {2, steps}, 1);
+      }
+    }
+  }
+}
+
+TEST(MultiHeadAttention, FrozenQueriesAndKeysAreNoParametersAndDifferByTheirSeed) {
+  const Index T = 7, D = 6;
+  const ThreadTeam team;
+  Random random(1);
+  const auto x = normal_tensor<double>(random, {2, T, D});
+  const auto dy = normal_tensor<double>(random, {2, T, D});
+  for (const AttentionKernel kernel : kKernels) {
+    AttentionOptions options = ablated(Ablation::kFrozenQueriesAndKeys, true, kernel);
+    const auto layer = make_attention<double>(options);
+    randomise_parameters(random, *layer);
+    const auto before = output_of(*layer, x);
+    // What was drawn once stays, whatever the parameters become.
+    const auto p = layer->parameters();
+    fill_normal(random, p[0].value.values().first(std::size_t(2 * D * D)));
+    fill_normal(random, p[1].value.values().first(std::size_t(2 * D)));
+    EXPECT_EQ(output_of(*layer, x), before);
+    Tensor<double> y({2, T, D}), dx({2, T, D});
+    layer->reserve({2, T}, Pass::kTrain, 1);
+    layer->forward(team, x.sequence(), y.sequence(), Keep::kForBackward);
+    layer->backward(team, x.sequence(), std::as_const(y).sequence(), dy.sequence(), dx.sequence());
+    EXPECT_EQ(as_eigen(p[0].gradient.matrix()).topRows(2 * D).cwiseAbs().maxCoeff(), 0);
+    EXPECT_GT(as_eigen(p[0].gradient.matrix()).bottomRows(D).cwiseAbs().maxCoeff(), 0);
+    // It is attention all the same: other weights attend elsewhere, and not to all alike.
+    const auto copy_to = [&](AttentionOptions other) {
+      auto made = make_attention<double>(other);
+      copy_parameters(*layer, *made);
+      return output_of(*made, x);
+    };
+    EXPECT_EQ(copy_to(options), before);
+    options.frozen_seed = 6;
+    EXPECT_GT((copy_to(options) - before).cwiseAbs().maxCoeff(), 1e-3);
+    options.ablation = Ablation::kNone;
+    options.uniform = true;
+    EXPECT_GT((copy_to(options) - before).cwiseAbs().maxCoeff(), 1e-3);
+  }
+}
+
+// The whole layer with some of its parameters changed computes the same.
+TEST(MultiHeadAttention, WithoutTheScaleOrOwnValuesItIsTheWholeWithOtherWeights) {
+  const Index T = 7, D = 6, d_k = 2;
+  Random random(2);
+  const auto x = normal_tensor<double>(random, {2, T, D});
+  for (const AttentionKernel kernel : kKernels) {
+    for (const Ablation ablation : {Ablation::kUnscaled, Ablation::kIdentityValues}) {
+      const auto layer = make_attention<double>(ablated(ablation, true, kernel));
+      const auto whole = make_attention<double>(ablated(Ablation::kNone, true, kernel));
+      randomise_parameters(random, *layer);
+      copy_parameters(*layer, *whole);
+      EXPECT_GT((output_of(*layer, x) - output_of(*whole, x)).cwiseAbs().maxCoeff(), 1e-3);
+      auto weight = as_eigen(whole->parameters()[0].value.matrix());
+      auto bias = as_eigen(whole->parameters()[1].value.matrix());
+      if (ablation == Ablation::kUnscaled) {
+        weight.topRows(D) *= std::sqrt(double(d_k));
+        bias.reshaped().head(D) *= std::sqrt(double(d_k));
+      } else {
+        weight.bottomRows(D).setIdentity();
+        bias.reshaped().tail(D).setZero();
+      }
+      const auto expected = output_of(*whole, x);
+      // Two projections of depth D, scores of depth d_k and a sum of T, on either side.
+      const double tolerance = 2 * std::numeric_limits<double>::epsilon() *
+                               double(3 * D + d_k + T) * expected.cwiseAbs().maxCoeff();
+      EXPECT_LE((output_of(*layer, x) - expected).cwiseAbs().maxCoeff(), tolerance);
+    }
+  }
+}
+
+TEST(MultiHeadAttention, OneHeadIsTheLayerOfOneHead) {
+  Random random(3);
+  const auto x = normal_tensor<double>(random, {2, 7, 6});
+  for (const AttentionKernel kernel : kKernels) {
+    const auto layer = make_attention<double>(ablated(Ablation::kOneHead, true, kernel));
+    const auto one =
+        make_attention<double>({.width = 6, .heads = 1, .causal = true, .kernel = kernel});
+    randomise_parameters(random, *layer);
+    copy_parameters(*layer, *one);
+    EXPECT_EQ(output_of(*layer, x), output_of(*one, x));
+  }
+}
+
+TEST(MultiHeadAttention, WithoutASoftmaxWeightsAreTheScores) {
+  const Index T = 5, D = 6, H = 3, d_k = 2;
+  for (const bool causal : {true, false}) {
+    const auto layer = make_attention<double>(ablated(Ablation::kNoSoftmax, causal));
+    Random random(4);
+    randomise_parameters(random, *layer);
+    const auto x = normal_tensor<double>(random, {1, T, D});
+    const auto p = layer->parameters();
+    const RowMajorMatrix<double> qkv = affine(as_eigen(x.sequence().sequence(0)), p[0], p[1]);
+    RowMajorMatrix<double> context(T, D);
+    for (Index h = 0; h < H; ++h) {
+      RowMajorMatrix<double> scores = qkv.middleCols(h * d_k, d_k) *
+                                      qkv.middleCols(D + h * d_k, d_k).transpose() /
+                                      std::sqrt(double(d_k));
+      if (causal) scores = scores.triangularView<Eigen::Lower>().toDenseMatrix();
+      context.middleCols(h * d_k, d_k) = scores * qkv.middleCols(2 * D + h * d_k, d_k);
+    }
+    const RowMajorMatrix<double> expected = affine(context, p[2], p[3]);
+    // Projections of depth D at either end, scores and a sum of T products of three projections.
+    const double tolerance = 2 * std::numeric_limits<double>::epsilon() * double(4 * D + d_k + T) *
+                             expected.cwiseAbs().maxCoeff();
+    EXPECT_LE((output_of(*layer, x) - expected).cwiseAbs().maxCoeff(), tolerance);
   }
 }
 

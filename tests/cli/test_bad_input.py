@@ -39,7 +39,7 @@ OPTIONS = {
     "crossover": GRID | {"processes": "integers", "config": "file to read", "out": "file to write"},
     "repeat": GRID | {"task": "names", "text": "file to read"},
     "recall": {"task": "names", "group": "names", "setup": "names", "model": "names", "variant": "names",
-               "distance": "integers", "regime": "names", "match": "names", "preset": "names",
+               "distance": "integers", "test-distance": "integers", "regime": "names", "match": "names", "preset": "names",
                "gradient-steps": "integers", "pairs": "integers", "seeds": "integers", "seed": "integers from 0",
                "steps": "integers", "batch": "integers", "width": "integers",
                "layers": "integers", "block": "names", "heads": "integers", "learning-rate": "number",

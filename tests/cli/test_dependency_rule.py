@@ -36,6 +36,7 @@ TESTED_IN = {
     # The other half of its kernel, which is compared as a whole.
     "attention/fused_attention_backward": "attention/fused_attention_test.cc",
     # Types without code, or with no more than defaults: tested by those who fill them.
+    "attention/ablation": "attention/multi_head_attention_test.cc",
     "core/eigen_view": "core/tensor_test.cc",
     "core/gemm_options": "core/gemm_test.cc",
     "core/sequence_layer": "attention/multi_head_attention_test.cc",
@@ -70,6 +71,7 @@ TESTED_IN = {
     "harness/training/model_file": "cli/test_attend.py",
     "harness/training/recall_tables": "harness/commands/recall_test.cc",
     "harness/training/training_run": "harness/commands/recall_test.cc",
+    "harness/training/training_table": "harness/commands/recall_test.cc",
     "harness/training/training_step": "harness/training/training_test.cc",
 }
 

@@ -24,7 +24,18 @@ INSTALLED = all(importlib.util.find_spec(name) for name in ("pandas", "altair", 
 if INSTALLED:
     import pandas as pd
 
-    from plotting import attention, claims, derived, layout, naming, race, recall, report, text
+    from plotting import (
+        attention,
+        claims,
+        derived,
+        layout,
+        naming,
+        race,
+        recall,
+        report,
+        text,
+        trade_offs,
+    )
     from plotting.__main__ import main
     from plotting.figures import figures_of
     from plotting.reading import RunError, read_run
@@ -69,6 +80,15 @@ GAP_HEADER = (
 NEWTON_HEADER = (
     "run_id,task,setup,regime,preset,model,variant,layers,block,stage,train_distance,seed,window,"
     "sweeps,decay_decades_per_step,gate_mean"
+)
+
+FRONTIER_HEADER = (
+    "run_id,task,model,variant,width,layers,pairs,seq_len,seed,state_bytes,decode_tokens_per_second,"
+    "accuracy,chance,outcome,status,reason"
+)
+
+ABLATION_HEADER = (
+    "run_id,task,setup,model,variant,ablation,distance,seed,accuracy,chance,outcome,status,reason"
 )
 
 ATTENTION_HEADER = (
@@ -287,6 +307,40 @@ class Claims(RunFolder):
             "first_token: LSTM, default, one model for distances up to 8: 1 of 1 solve 8 (21 to"
             " 100 %), 0 of 1 solve 16 (0 to 79 %; all partial at 70.0 %)",
         )
+
+    def test_tests_beyond_the_one_distance_of_training_are_lines_of_their_own(self):
+        rows = [recall_row("lstm", "default", distance).replace(f",{distance},{distance},",
+                f",8,{distance},") + f",{outcome}" for distance, outcome in ((8, "solved"), (16, "partial"))]
+        rows.append(recall_row("lstm", "default", 16) + ",solved")
+        self.write("recall.csv", RECALL_HEADER + ",outcome", *rows)
+        self.assertEqual(self.figures(3).splitlines()[:2], [
+            "first_token: LSTM, default: 1 of 1 solve 8 to 16 (21 to 100 %)",
+            "first_token: LSTM, default, trained at 8 alone: 0 of 1 solve 16 (0 to 79 %; all partial at"
+            " 100.0 %)",
+        ])  # fmt: skip
+
+    def test_recall_is_told_beside_the_bytes_carried(self):
+        self.write("frontier.csv", FRONTIER_HEADER, *(
+            f"r,mqar,{model},{variant},{width},2,4,64,{seed},{size},{rate},{accuracy},0.25,partial,ok,"
+            for model, variant, width, size, rate, accuracies in
+            (("gru", "default+conv3", 16, 384, 1e6, (0.25, 0.35)),
+             ("gru", "default+conv3", 32, 768, "", (0.5, 0.5)),
+             ("attention", "learned+conv3", 16, 16640, 123456, (1, 0.9)),
+             ("attention", "learned+conv3", 32, 33280, 1e5, (1, 0.9)))
+            for seed, accuracy in enumerate(accuracies, 1)))  # fmt: skip
+        self.assertEqual(self.figures(4),
+            "mqar, the most recalled of 4 pairs in 64 tokens, guessing 25.0 %, 2 seeds: attention 95.0 %"
+            " with 16.2 KiB carried (width 16, 120,000 tokens/s decoded); GRU 50.0 % with 0.75 KiB"
+            " carried (width 32)")  # fmt: skip
+
+    def test_each_part_of_attention_is_told_with_what_is_lost_without_it(self):
+        self.write("ablation.csv", ABLATION_HEADER, *(
+            f"r,mqar,causal,attention,learned+conv3,{ablation},64,{seed},{accuracy},0.25,partial,ok,"
+            for ablation, accuracies in (("no_softmax", (0.5, 0.6, 1)), ("none", (0.9, 1, 1)))
+            for seed, accuracy in enumerate(accuracies, 1)))  # fmt: skip
+        self.assertEqual(self.figures(6),
+            "mqar, attention learned+conv3 at 64: whole 100.0 %, no softmax 60.0 % (−40.0 points);"
+            " guessing 25.0 %, 3 seeds")  # fmt: skip
 
     def test_gradients_are_no_reason(self):
         self.write(
@@ -695,6 +749,54 @@ class CommandLine(RunFolder):
         svg = (out / "accuracy-vs-distance.svg").read_text(encoding="utf-8")
         panels = re.findall(r"answers\): (\d+)%.*?Title text '(.*?): first_token", svg, re.DOTALL)
         self.assertEqual(panels, [("10", "a/run"), ("10", "a/run (2)"), ("90", "b/run")])
+
+    def test_frontier_and_ablations_have_plots_and_their_failures_are_listed(self):
+        rows = [f"r,mqar,{model},conv3,{width},2,{pairs},64,1,{8 * width},1000,0.5,0.25,partial,ok,"
+                for model in ("gru", "attention") for width in (16, 32) for pairs in (4, 8)]  # fmt: skip
+        failed = "r,mqar,lstm,conv3,16,2,4,64,1,128,,,0.25,,failed,no end"
+        self.write("frontier.csv", FRONTIER_HEADER, *rows, failed)
+        self.write("ablation.csv", ABLATION_HEADER, *(
+            f"r,{task},causal,attention,learned,{ablation},8,1,0.5,0.25,partial,ok,"
+            for task in ("mqar", "coreference") for ablation in ("none", "frozen_qk", "one_head")),
+            "r,mqar,causal,attention,learned,no_scale,8,1,,0.25,,skipped,too large")  # fmt: skip
+        code, out, _ = self.plot(self.folder)
+        self.assertEqual(code, 0)
+        self.assertNotIn("trade-offs", out)  # of two files of the race and recall
+        frontier = (self.folder / "memory-against-recall.svg").read_text(encoding="utf-8")
+        for text in ("mqar, 4 pairs in 64 tokens", "mqar, 8 pairs in 64 tokens", "tokens decoded"):
+            self.assertIn(text, frontier)
+        bars = (self.folder / "attention-without-a-part.svg").read_text(encoding="utf-8")
+        for text in ("mqar, learned, distance 8", "coreference, learned", "Q and K frozen", "one head"):
+            self.assertIn(text, bars)
+        listed = derived.not_ok(read_run(self.folder))
+        self.assertEqual(list(listed["case"]), ["mqar:lstm:conv3:width 16:pairs 4:seed 1",
+                                                "mqar:learned:no_scale:distance 8:seed 1"])  # fmt: skip
+
+    def test_trade_offs_are_what_the_run_measured(self):
+        header = THROUGHPUT_HEADER + ",fraction_of_peak,state_bytes"
+        race = [row + more for row, more in zip(RACE, (
+            ",0.7,1000", ",0.5,1000", ",0.7,4000", ",0.7,4000", ",0.4,64", ",0.3,64", ",0.4,64", ",0.3,64",
+            ",0.1,64", ",0.1,64"))]  # fmt: skip
+        self.write("throughput.csv", header, *race)
+        rows = [recall_row("attention", "learned+conv3", 64, accuracy=0.98).replace("first_token", "mqar"),
+                recall_row("attention", "learned", 64, accuracy=0.3).replace("first_token", "mqar"),
+                recall_row("lstm", "default", 32).replace("first_token", "word_problem"),
+                recall_row("lstm", "default", 8, accuracy=0).replace("first_token", "word_problem")]
+        self.write("recall.csv", RECALL_HEADER, *rows)
+        cells = trade_offs.cells_of(read_run(self.folder))
+        text = {(row.model, row.property): row.text for row in cells.itertuples()}
+        # Two threads; the LSTM's faster kernel; the better of attention's variants.
+        self.assertEqual(text["attention", trade_offs.PARALLEL], "60 % of peak")
+        self.assertEqual(text["LSTM", trade_offs.PARALLEL], "30 % of peak")
+        self.assertEqual(text["attention", trade_offs.PAIRS], "98 % of pairs")
+        self.assertEqual(text["LSTM", trade_offs.STATE], "100 % of 32 factors")
+        self.assertEqual(text["attention", trade_offs.MEMORY], "×4 from 64 to 256 tokens")
+        self.assertEqual(text["LSTM", trade_offs.MEMORY], "×1 from 64 to 256 tokens")
+        self.assertEqual(text["minGRU", trade_offs.STATE], "not measured")
+        code, _, _ = self.plot(self.folder)
+        self.assertEqual(code, 0)
+        svg = (self.folder / "trade-offs.svg").read_text(encoding="utf-8")
+        self.assertIn("98 % of pairs", svg)
 
     def test_accuracy_by_gap_has_a_plot(self):
         self.write(

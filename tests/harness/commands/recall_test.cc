@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 
 #include "harness/base/durable_file.h"
@@ -33,6 +34,10 @@ class RecallCommand : public FolderTest {
     if (std::ranges::find(arguments, "--out") == arguments.end()) {
       arguments.insert(arguments.end(), {"--out", run_.string()});
     }
+    return captured(arguments);
+  }
+  /// Runs the command, and keeps what it prints.
+  int captured(const std::vector<std::string>& arguments) {
     ::testing::internal::CaptureStdout();
     int code = -1;
     try {
@@ -350,10 +355,10 @@ TEST_F(RecallCommand, TrainsEveryTask) {
     chances[row.at("task")] = row.at("chance");
     pairs[row.at("task")] = row.at("pairs");
   }
-  // Two models each of our own five and of three word problems, of coreference in two set-ups and
+  // Two models each of our own six and of three word problems, of coreference in two set-ups and
   // of hidden_verb. Of those of published settings copy_all has a GRU, mqar_8k and
   // associative_recall have attention.
-  EXPECT_EQ(table("recall.csv").size(), 2u * (5 + 3 + 2 + 1) + 3);
+  EXPECT_EQ(table("recall.csv").size(), 2u * (6 + 3 + 2 + 1) + 3);
   EXPECT_EQ(lengths["copy"], "52");
   EXPECT_EQ(lengths["mqar"], "32");
   EXPECT_EQ(chances["mqar"], "0.5");
@@ -392,6 +397,69 @@ TEST_F(RecallCommand, PosesTheWordProblemInTheGroupAskedFor) {
             "--group: 's4' is not allowed; expected one of s3, z60, a5");
   EXPECT_EQ(error_of({"--task", "parity", "--group", "a5"}),
             "--group: 'a5' is not allowed; expected nothing without --task word_problem");
+}
+
+TEST_F(RecallCommand, TestsAtFurtherDistances) {
+  ASSERT_EQ(run({"--task", "word_problem", "--model", "gru,attention", "--distance", "8",
+                 "--test-distance", "8,16,4", "--seeds", "1", "--steps", "2"}),
+            0);
+  std::set<std::pair<std::string, std::string>> tested;
+  for (const auto& row : table("recall.csv")) {
+    EXPECT_EQ(row.at("train_distance"), "8");
+    EXPECT_EQ(row.at("distance"), row.at("seq_len"));
+    tested.insert({row.at("model"), row.at("distance")});
+  }
+  EXPECT_EQ(tested.size(), 6u);
+}
+
+TEST_F(RecallCommand, TheFrontierHasARowForEveryWidthAndNumberOfPairs) {
+  const std::vector<std::string> options = {
+      "--frontier", "--model", "gru,attention", "--width", "8,16",    "--pairs", "2,4",
+      "--distance", "32",      "--seeds",       "1",       "--steps", "2"};
+  const auto run_frontier = [&](std::vector<std::string> more) {
+    std::vector<std::string> all = options;
+    all.insert(all.end(), {"--batch", "4", "--no-progress", "--out", run_.string()});
+    all.insert(all.end(), more.begin(), more.end());
+    return captured(all);
+  };
+  ASSERT_EQ(run_frontier({}), 0);
+  const CsvTable rows = table("frontier.csv");
+  ASSERT_EQ(rows.size(), 8u);
+  std::set<std::vector<std::string>> kinds;
+  for (const auto& row : rows) {
+    kinds.insert({row.at("model"), row.at("width"), row.at("pairs")});
+    EXPECT_EQ(row.at("task"), "mqar");
+    EXPECT_EQ(row.at("variant"), row.at("model") == "gru" ? "default+conv3" : "learned+conv3");
+    EXPECT_EQ(row.at("status"), "ok");
+    EXPECT_GT(std::stod(row.at("decode_tokens_per_second")), 0);
+    EXPECT_GT(std::stod(row.at("parameters")), 0);
+    EXPECT_EQ(std::stod(row.at("chance")), 1 / std::stod(row.at("pairs")));
+    const double width = std::stod(row.at("width"));
+    // Two layers of states and of two inputs of a convolution, or of 32 keys and values.
+    const double vectors = row.at("model") == "gru" ? 2 * 3 : 2 * (2 * 32 + 2);
+    EXPECT_EQ(std::stod(row.at("state_bytes")), 4 * width * vectors);
+  }
+  EXPECT_EQ(kinds.size(), 8u);
+  EXPECT_FALSE(fs::exists(run_ / "recall.csv"));
+  // What is there stays as it is; the same training with another budget is refused.
+  ASSERT_EQ(run_frontier({"--resume"}), 0);
+  EXPECT_EQ(table("frontier.csv"), rows);
+  EXPECT_THROW(run_frontier({"--resume", "--learning-rate", "0.5"}), UsageError);
+}
+
+TEST_F(RecallCommand, AblationsHaveARowForEveryPart) {
+  ASSERT_EQ(run({"--ablate", "--seeds", "1", "--steps", "2", "--distance", "32"}), 0);
+  std::map<std::string, int> counts;
+  for (const auto& row : table("ablation.csv")) {
+    ++counts[row.at("task") + " " + row.at("ablation")];
+    EXPECT_EQ(row.at("model"), "attention");
+    EXPECT_EQ(row.at("setup"), "causal");
+    EXPECT_EQ(row.at("heads"), row.at("ablation") == "one_head" ? "1" : "2");
+    EXPECT_EQ(row.at("status"), "ok");
+    EXPECT_FALSE(row.at("outcome").empty());
+  }
+  EXPECT_EQ(counts.size(), 12u);
+  for (const auto& [kind, count] : counts) EXPECT_EQ(count, 1) << kind;
 }
 
 TEST_F(RecallCommand, RegimesAndLayersAreRowsOfTheirOwn) {
@@ -532,6 +600,14 @@ TEST_F(RecallCommand, RefusesBadOptionsByNameAndWritesNothing) {
       {{"--distance", "8..0"}, "--distance: '8..0'"},
       {{"--regime", "triple"}, "--regime: 'triple'"},
       {{"--match", "flops"}, "--match: 'flops'"},
+      {{"--test-distance", "1"}, "--test-distance: '1'"},
+      {{"--frontier", "--regime", "mixed"}, "--regime: 'mixed'"},
+      {{"--frontier", "--pairs", "1"}, "--pairs: '1'"},
+      {{"--frontier", "--tune"}, "--frontier: 'true'"},
+      {{"--ablate", "--frontier"}, "--ablate: 'true'"},
+      {{"--ablate", "--model", "gru"}, "--model: 'gru'"},
+      {{"--ablate", "--layers", "1,2"}, "--layers: '1,2'"},
+      {{"--ablate", "--save-models"}, "--save-models: 'true'"},
       {{"--gradient-steps", "0"}, "--gradient-steps: '0'"},
       {{"--preset", "first"}, "--preset: 'first'"},
       {{"--preset", "first-token,first"}, "--preset: 'first'"},

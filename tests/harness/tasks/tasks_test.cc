@@ -103,8 +103,8 @@ TEST_P(EveryTask, DefaultsAreInOrder) {
 
 // Those that others have posed have the models of their published settings alone.
 TEST(Tasks, OurOwnCoverEveryModel) {
-  for (const std::string name : {"first_token", "adding", "copy", "parity", "mqar", "word_problem",
-                                 "word_problem_z60", "word_problem_a5"}) {
+  for (const std::string name : {"first_token", "adding", "copy", "selective_copy", "parity",
+                                 "mqar", "word_problem", "word_problem_z60", "word_problem_a5"}) {
     EXPECT_EQ(task_by_name(name).defaults.models.size(), model_names().size()) << name;
   }
 }
