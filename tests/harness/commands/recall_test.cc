@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "core/affinity.h"
 #include "harness/base/durable_file.h"
 #include "harness/base/errors.h"
 #include "harness/files/csv.h"
@@ -422,7 +423,9 @@ TEST_F(RecallCommand, TheFrontierHasARowForEveryWidthAndNumberOfPairs) {
     all.insert(all.end(), more.begin(), more.end());
     return captured(all);
   };
+  const auto cpus = allowed_cpus();
   ASSERT_EQ(run_frontier({}), 0);
+  EXPECT_EQ(allowed_cpus(), cpus);  // timing has not pinned what runs the trainings
   const CsvTable rows = table("frontier.csv");
   ASSERT_EQ(rows.size(), 8u);
   std::set<std::vector<std::string>> kinds;
