@@ -20,7 +20,7 @@ constexpr ModelSettings mixing_blocks(double learning_rate) {
           .learning_rate = learning_rate};
 }
 
-/// seq_icl's: pre-norm blocks of one head or an LSTM, readout tied to the embedding.
+/// seq_icl's: pre-norm blocks of one head or a recurrent layer, readout tied to the embedding.
 constexpr ModelSettings kLanguageModelBlocks{.form = {.layers = 2,
                                                       .residual = true,
                                                       .mlp_expansion = 4,
@@ -51,6 +51,29 @@ TaskDefaults zoology(Index length, double learning_rate) {
           .test_sequences = 3000,
           .solved_accuracy = 0.99,
           .tests_epochs = true};
+}
+
+/// All its models, minGRU beside its gated linear recurrence; 400 epochs over 5000 sequences.
+TaskDefaults language_model(Index distance, Decay decay, double decay_floor) {
+  constexpr Index kBatch = 32, kSequences = 5000;
+  return {.distances = {distance},
+          .variants = {"default", "learned"},
+          .seeds = 3,
+          .training_steps = epochs(400, kSequences, kBatch),
+          .batch = kBatch,
+          .width = 32,
+          .models = {{"lstm", kLanguageModelBlocks},
+                     {"mingru", kLanguageModelBlocks},
+                     {"attention", kLanguageModelBlocks}},
+          .warmup_steps = epochs(40, kSequences, kBatch),
+          .decay = decay,
+          .decay_floor = decay_floor,
+          .weight_decay = 0.1,
+          .max_gradient_norm = kNoClipping,
+          .training_sequences = kSequences,
+          .shuffles = true,
+          .test_sequences = 500,
+          .solved_accuracy = 0.99};
 }
 
 TaskDefaults copy_memory(std::vector<Index> blanks, std::map<std::string, ModelSettings> models) {
@@ -114,23 +137,16 @@ const std::vector<Preset>& all_presets() {
                   "above 99 %"},
       {.name = "associative-recall",
        .task = "associative_recall",
-       .settings = {.distances = {40},
-                    .variants = {"default", "learned"},
-                    .seeds = 3,
-                    .training_steps = epochs(400, 5000, 32),
-                    .batch = 32,
-                    .width = 32,
-                    .models = {{"lstm", kLanguageModelBlocks}, {"attention", kLanguageModelBlocks}},
-                    .warmup_steps = epochs(40, 5000, 32),
-                    .decay = Decay::kLinear,
-                    .weight_decay = 0.1,
-                    .max_gradient_norm = kNoClipping,
-                    .training_sequences = 5000,
-                    .shuffles = true,
-                    .test_sequences = 500,
-                    .solved_accuracy = 0.99},
+       .settings = language_model(40, Decay::kLinear, 0),
        .source = "github.com/berlino/seq_icl, README and configs of August 2023 (dfd6091)",
-       .differs = "the warm-up's first step, which has a rate of 0 there"},
+       .differs = "the warm-up's first step, which has a rate of 0 there; minGRU stands beside the "
+                  "source's gated linear recurrence (GILR), which has an output gate and a norm"},
+      {.name = "induction",
+       .task = "induction",
+       .settings = language_model(30, Decay::kCosine, 0.1),
+       .source = "github.com/berlino/seq_icl, README and configs of August 2023 (dfd6091)",
+       .differs = "the cosine begins behind the warm-up, there with it; minGRU stands beside the "
+                  "source's gated linear recurrence (GILR), which has an output gate and a norm"},
       {.name = "adding-transfer",
        .task = "adding",
        .settings = {.distances = {100},

@@ -89,6 +89,30 @@ void draw_associative_recall(Random& random, const DrawRequest& request, TaskBat
   }
 }
 
+// ---- induction (github.com/berlino/seq_icl, after Fu et al. 2023): symbols, among them once an
+// arrow, at any step but the last two; behind them the arrow again: which symbol stood behind it?
+// Every next token is a target in training; accuracy counts the last.
+
+constexpr Index kInductionSymbols = 18;  // of a vocabulary of 20
+constexpr Token kTrigger = kInductionSymbols;
+
+void draw_induction(Random& random, const DrawRequest& request, TaskBatch& batch) {
+  const Index symbols = request.setting.distance, T = symbols + 1;
+  batch.start({request.sequences, T});
+  const auto symbol = [&random] { return static_cast<Token>(random.below(kInductionSymbols)); };
+  for (Index b = 0; b < request.sequences; ++b) {
+    std::vector<Token> tokens;
+    for (Index t = 0; t < symbols; ++t) tokens.push_back(symbol());
+    const auto at = static_cast<std::size_t>(random.below(symbols - 2));
+    tokens[at] = kTrigger;
+    const Token answer = request.evidence == Evidence::kGiven ? tokens[at + 1] : symbol();
+    tokens.insert(tokens.end(), {kTrigger, answer});
+    batch.tokens.insert(batch.tokens.end(), tokens.begin(), tokens.end() - 1);
+    batch.targets.insert(batch.targets.end(), tokens.begin() + 1, tokens.end());
+    for (Index t = 0; t < T; ++t) batch.answer_rows.push_back(b * T + t);
+  }
+}
+
 }  // namespace
 
 Task first_symbol_task() {
@@ -139,6 +163,24 @@ Task associative_recall_task() {
       .baseline_loss = [](const TaskSetting&) { return std::log(double(kRecallValues)); },
       .draw = draw_associative_recall,
       .defaults = {}};
+}
+
+Task induction_task() {
+  return {.name = "induction",
+          .setup = "causal",
+          .evidence_for = EvidenceFor::kPairing,
+          .distance_meaning = "symbols before the last arrow",
+          .vocabulary = kTrigger + 2,  // the published vocabulary has one token that never occurs
+          .answers = kTrigger + 2,
+          .right_answers = kTrigger + 1,
+          .judged = Judged::kLastAnswer,
+          .min_distance = [](Index) { return Index{3}; },
+          .sequence_length = [](const TaskSetting& setting) { return setting.distance + 1; },
+          .questions = [](const TaskSetting& setting) { return setting.distance + 1; },
+          .chance = [](const TaskSetting&) { return 1.0 / kInductionSymbols; },
+          .baseline_loss = [](const TaskSetting&) { return std::log(double(kInductionSymbols)); },
+          .draw = draw_induction,
+          .defaults = {}};
 }
 
 }  // namespace seqbench

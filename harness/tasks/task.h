@@ -77,6 +77,7 @@ struct TaskDefaults {
   std::map<std::string, ModelSettings> models = {};
   Index warmup_steps = 0;
   Decay decay = Decay::kCosine;
+  double decay_floor = 0;  // where it ends, as a share of the peak
   OptimiserKind optimiser = OptimiserKind::kAdamW;
   double weight_decay = 0;
   double max_gradient_norm = 1;

@@ -22,5 +22,6 @@ Task mqar_8k_task();
 Task first_symbol_task();
 Task copy_all_task();
 Task associative_recall_task();
+Task induction_task();
 
 }  // namespace seqbench

@@ -181,6 +181,7 @@ const std::vector<Task>& all_tasks() {
       with(copy_all_task(), preset_by_name("copy-10k").settings),
       with(mqar_8k_task(), preset_by_name("mqar-64-4").settings),
       with(associative_recall_task(), preset_by_name("associative-recall").settings),
+      with(induction_task(), preset_by_name("induction").settings),
   };
   return tasks;
 }

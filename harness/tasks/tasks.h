@@ -9,8 +9,8 @@
 //   coreference   the N1 didn't V the N2 because it was too ADJ  →  N1 or N2   coreference_task.cc
 //   hidden_verb   the N1 [hidden] on the N2  →  which verb       hidden_verb_task.cc
 //   word_problem  g₁ g₂ g₃ …  →  g₁, g₁·g₂, g₁·g₂·g₃, …          word_problem_task.cc
-//   first_symbol, copy_all, mqar_8k, associative_recall: as others have posed them in published
-//   settings (presets.h)                                         published_tasks.cc, mqar_task.cc
+//   first_symbol, copy_all, mqar_8k, associative_recall, induction: as others have posed them in
+//   published settings (presets.h)                               published_tasks.cc, mqar_task.cc
 //
 // To add a task: a file that says what is drawn and asked, declared in task_definitions.h, and an
 // entry with its settings in tasks.cc's table; its rates in model_settings.cc

@@ -88,6 +88,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   assert(steps_per_epoch > 0 || !defaults.decays_by_epoch);
   const LearningRateSchedule schedule{
       .peak = settings.learning_rate,
+      .floor = settings.learning_rate * defaults.decay_floor,
       .training_steps = settings.training_steps,
       .warmup_steps = defaults.warmup_steps,
       .decay = defaults.decay,

@@ -17,7 +17,7 @@ MAIN_VARIANTS = ("default", "learned", "chrono")
 STARTS = ("default", "forget1", "chrono")
 
 # Tasks that have every model in blocks (harness/tasks/tasks.cc).
-IN_BLOCKS = ("mqar", "mqar_8k", "associative_recall")
+IN_BLOCKS = ("mqar", "mqar_8k", "associative_recall", "induction")
 
 CASE = ["pass", "batch", "seq_len", "width", "threads"]
 

@@ -36,6 +36,7 @@ EVIDENCE = {
     "word_problem": STATE, "word_problem_z60": STATE, "word_problem_a5": STATE,
     "coreference": MEMORY, "coreference encoder": WEIGHTS, "hidden_verb": WEIGHTS,
     "first_symbol": MEMORY, "copy_all": MEMORY, "mqar_8k": PAIRING, "associative_recall": PAIRING,
+    "induction": PAIRING,
 }  # fmt: skip
 
 # Attention without a part that a task may need (docs/tasks.md#controls).

@@ -160,5 +160,15 @@ TEST(LearningRateSchedule, FallsAsALineOrStaysAtThePeak) {
   for (const Index t : {4, 9, 13}) EXPECT_EQ(schedule.at(t), 2.0);
 }
 
+TEST(LearningRateSchedule, FallsToItsFloor) {
+  LearningRateSchedule schedule{.peak = 2, .floor = 0.5, .training_steps = 14, .warmup_steps = 4};
+  EXPECT_EQ(schedule.at(0), 0.5);
+  EXPECT_EQ(schedule.at(4), 2.0);
+  EXPECT_DOUBLE_EQ(schedule.at(9), 1.25);  // halfway between 2 and 0.5
+  schedule.decay = Decay::kLinear;
+  EXPECT_DOUBLE_EQ(schedule.at(9), 1.25);
+  EXPECT_DOUBLE_EQ(schedule.at(13), 0.65);
+}
+
 }  // namespace
 }  // namespace seqbench

@@ -357,9 +357,9 @@ TEST_F(RecallCommand, TrainsEveryTask) {
     pairs[row.at("task")] = row.at("pairs");
   }
   // Two models each of our own six and of three word problems, of coreference in two set-ups and
-  // of hidden_verb. Of those of published settings copy_all has a GRU, mqar_8k and
-  // associative_recall have attention.
-  EXPECT_EQ(table("recall.csv").size(), 2u * (6 + 3 + 2 + 1) + 3);
+  // of hidden_verb. Of those of published settings copy_all has a GRU, mqar_8k, associative_recall
+  // and induction have attention.
+  EXPECT_EQ(table("recall.csv").size(), 2u * (6 + 3 + 2 + 1) + 4);
   EXPECT_EQ(lengths["copy"], "52");
   EXPECT_EQ(lengths["mqar"], "32");
   EXPECT_EQ(chances["mqar"], "0.5");

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
@@ -71,6 +72,35 @@ TEST(AssociativeRecall, AsksForTheValueOfAKeySeen) {
   // A key seen often is asked for no more often: five standard errors of a binomial count of 1,983,
   // where that would make 506 more.
   EXPECT_NEAR(first, expected_first, 5 * std::sqrt(expected_first));
+}
+
+TEST(Induction, AsksForWhatStoodBehindTheArrow) {
+  constexpr Index kSymbols = 30, T = kSymbols + 1;
+  std::set<Index> places;
+  for (const Evidence evidence : {Evidence::kGiven, Evidence::kRemoved}) {
+    const TaskBatch batch = draw("induction", 4000, {.distance = kSymbols}, evidence);
+    ASSERT_EQ(batch.shape.steps, T);
+    int right = 0;
+    for (Index b = 0; b < 4000; ++b) {
+      const Token* const x = batch.tokens.data() + b * T;
+      const Token* const y = batch.targets.data() + b * T;
+      const auto arrow = std::find(x, x + T, 18) - x;
+      places.insert(arrow);
+      EXPECT_EQ(std::count(x, x + T, 18), 2);
+      EXPECT_EQ(x[T - 1], 18);
+      for (Index t = 0; t + 1 < T; ++t) EXPECT_EQ(y[t], x[t + 1]);
+      right += y[T - 1] == x[arrow + 1];
+    }
+    if (evidence == Evidence::kGiven) {
+      EXPECT_EQ(right, 4000);
+    } else {
+      EXPECT_NEAR(right, 4000 / 18., five_sigmas(1. / 18, 4000));
+    }
+  }
+  // At any step but the last two.
+  EXPECT_EQ(*places.begin(), 0);
+  EXPECT_EQ(*places.rbegin(), 27);
+  EXPECT_EQ(places.size(), 28u);
 }
 
 }  // namespace
