@@ -39,9 +39,10 @@ TEST(Grid, GroupsComparableCasesAndUsesTheFastestKernels) {
 TEST(Grid, IsTheSameAgainFromItsOwnWords) {
   for (const std::vector<std::string>& arguments :
        {std::vector<std::string>{},
-        {"--model", "gru,attention", "--kernel", "hoisted,naive", "--variant", "chrono,default", "--pass", "decode,train",
-         "--batch", "1,3", "--length", "64..256", "--width", "16,32", "--heads", "2,4", "--threads",
-         "1,2", "--causal", "--max-tokens", "300"}}) {
+        {"--model",  "gru,attention", "--kernel", "hoisted,naive", "--variant", "chrono,default",
+         "--pass",   "decode,train",  "--batch",  "1,3",           "--length",  "64..256",
+         "--width",  "16,32",         "--heads",  "2,4",           "--threads", "1,2",
+         "--causal", "--max-tokens",  "300"}}) {
     const Grid grid = grid_of(arguments);
     EXPECT_EQ(ids_of(expand(grid_of(grid_words(grid)))), ids_of(expand(grid)));
   }
