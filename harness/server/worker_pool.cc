@@ -32,6 +32,7 @@ WorkerPool::WorkerPool(const Grid& grid, const MeasureOptions& options, std::str
     : words_(grid_words(grid)),
       program_(std::move(program)),
       memory_limit_bytes_(options.memory_limit_bytes),
+      is_used_again_(options.repetitions > options.processes),
       workers_(static_cast<std::size_t>(std::min(options.processes, options.repetitions))) {
   // Memory is this process's to share out; the cases above the limit were never asked for.
   words_.push_back("--min-time=" + CsvCell(options.min_seconds).text());
@@ -42,7 +43,9 @@ RemoteRepetition WorkerPool::take(const RemoteRequest& request) {
   Worker& worker = workers_[static_cast<std::size_t>(request.process) % workers_.size()];
   try {
     start(worker, request.process);
-    return take_from(worker, request);
+    const RemoteRepetition taken = take_from(worker, request);
+    if (!is_used_again_) release_held();
+    return taken;
   } catch (const ServerEnded& error) {
     end(worker);
     return {.status = "failed",
@@ -109,7 +112,7 @@ std::string WorkerPool::prepare(Worker& worker, const Case& one) {
   make_room_for(bytes);
   Json reply = worker.process->ask(ask);
   if (reply.at("status") != "ready") {
-    release_all();  // memory can be refused below the limit
+    release_held();  // memory can be refused below the limit
     reply = worker.process->ask(ask);
   }
   if (reply.at("status") != "ready") return reply.value("reason", "");
@@ -136,6 +139,10 @@ void WorkerPool::release(const Held& held) {
 void WorkerPool::release_all() {
   last_ = nullptr;
   last_was_a_team_ = true;
+  release_held();
+}
+
+void WorkerPool::release_held() {
   while (!held_.empty()) {
     const Held last = held_.back();
     held_.pop_back();
@@ -152,7 +159,7 @@ void WorkerPool::start(Worker& worker, Index process) {
   const bool is_first =
       std::ranges::all_of(workers_, [](const Worker& one) { return one.process == nullptr; });
   // A process finds out when it starts how much memory it may use.
-  release_all();
+  release_held();
   end(worker);
   worker.number = process;
   worker.process = std::make_unique<ServerProcess>(program_, words_);

@@ -2,7 +2,8 @@
 //
 // Where a process's memory comes to lie makes a case faster or slower by some percent for as long
 // as the process lives. So repetitions come from several, each with its own copy of the case, which
-// stays there until the group is finished or others need the memory.
+// stays there until the group is finished or others need the memory, or, where each process takes
+// one repetition, until that is taken.
 //
 // A virtual machine has periods in which one of its CPUs is half as fast. A repetition that falls
 // into one, as the probes beside it tell, is taken anew: chosen by the probe, never by its own
@@ -35,7 +36,7 @@ class WorkerPool {
   /// Interrupted.
   RemoteRepetition take(const RemoteRequest& request);
 
-  /// Frees the memory of all cases.
+  /// Frees the memory of all cases, before this process computes something itself.
   void release_all();
 
  private:
@@ -59,12 +60,14 @@ class WorkerPool {
   /// Has the case prepared there. Returns why it could not be, "" when it is.
   std::string prepare(Worker& worker, const Case& one);
   void make_room_for(double bytes);
+  void release_held();
   void release(const Held& held);
   void end(Worker& worker);
 
   std::vector<std::string> words_;
   std::string program_;
   double memory_limit_bytes_;
+  bool is_used_again_;  // a case by the process that holds it
   std::vector<Worker> workers_;
   std::map<int, std::deque<double>> peaks_;  // the latest ones by number of threads
   std::list<Held> held_;                     // most recently used first

@@ -39,7 +39,7 @@ class Runs(ProgramTest):
     def setUp(self):
         super().setUp()
         self.old, self.new = self.folder / "old", self.folder / "new"
-        run("throughput", *SMALL, "--repetitions", "9", "--out", self.old)
+        run("throughput", *SMALL, "--repetitions", "9", "--processes", "1", "--out", self.old)
         self.copy_with_times_of("lstm", 1)
 
     def copy_with_times_of(self, model, factor, machine=None):
@@ -77,6 +77,15 @@ class Runs(ProgramTest):
         self.assertEqual(run("compare", self.new, self.old).returncode, 0)  # faster
         process = run("compare", self.old, self.new, "--csv", table)
         self.assert_refused(process, 1, str(table), "exists already")
+
+    def test_repetitions_of_one_of_several_processes_count_as_one(self):
+        out, table = self.folder / "several", self.folder / "table.csv"
+        run("throughput", *SMALL, "--repetitions", "6", "--processes", "3", "--out", out)
+        process = run("compare", out, out, "--csv", table)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        for row in read_csv(table):
+            self.assertEqual((row["old_repetitions"], row["new_repetitions"]), ("3", "3"))
+            self.assertEqual(row["verdict"], "undecided")  # three against three cannot differ
 
     def test_of_different_machines_are_refused_unless_told(self):
         self.copy_with_times_of("lstm", 1, machine={"cpu": "abacus", "memory_bytes": 1,
