@@ -115,8 +115,9 @@ Json TextStepServer::prepare_case(const TextStepCase& one, const Json& request) 
   return reply;
 }
 
-Json TextStepServer::repeat(const TextStepCase&, std::unique_ptr<RunningTextTraining>& running) {
-  return repeat_passes(running->team, options_.min_seconds,
+Json TextStepServer::repeat(const TextStepCase&, std::unique_ptr<RunningTextTraining>& running,
+                            Index passes) {
+  return repeat_passes(running->team, {.least_seconds = options_.min_seconds, .passes = passes},
                        [&] { running->training.repeat_last_step(); });
 }
 

@@ -47,7 +47,8 @@ class TextStepServer : public CaseServer<TextStepCase, std::unique_ptr<RunningTe
 
  private:
   Json prepare_case(const TextStepCase& one, const Json& request) override;
-  Json repeat(const TextStepCase& one, std::unique_ptr<RunningTextTraining>& running) override;
+  Json repeat(const TextStepCase& one, std::unique_ptr<RunningTextTraining>& running,
+              Index passes) override;
   Json judge(const TextStepCase& one, const JudgeRequest& request) override;
 
   const Corpus& corpus_;

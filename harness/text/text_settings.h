@@ -20,8 +20,8 @@ struct TextBudget {
 };
 
 struct TextSettings {
-  std::string preset;  // its name; empty: none
-  std::string model;
+  std::string preset = {};  // its name; empty: none
+  std::string model = {};
   Variant variant = {};
   std::string match = "width";  // what models share: "width", or "parameters"
   ModelForm form = {};
