@@ -69,7 +69,8 @@ constexpr Index newton_marks(Index batch, Index width) {
   return 2 * batch * parts_in(width, unit_lanes<typename C::Scalar>());
 }
 
-/// What both directions need of a window besides the persistent loop's. W = rules.window.
+/// What both directions need of a window besides the persistent loop's. W: rules.window, or the
+/// steps that there are where these are fewer.
 template <typename T>
 struct NewtonScratch {
   NewtonRules rules;
@@ -221,6 +222,7 @@ class NewtonLoop {
           rules_(pass.scratch.rules),
           B_(loop_.y.batch),
           D_(loop_.y.width),
+          W_(std::min(rules_.window, loop_.y.steps)),
           tasks_(B_, D_, newton_forward_vectors<C>(), team.concurrency()) {}
 
     SweepCounts all_windows() const {
@@ -267,19 +269,17 @@ class NewtonLoop {
 
     /// h before the window in row 0, then of its steps, as sweep k leaves them: [W + 1, D].
     MatrixView<T> states(Index k, Index b) const {
-      const Index rows = rules_.window + 1, stride = state_stride<T>(D_);
+      const Index rows = W_ + 1, stride = state_stride<T>(D_);
       return {pass_.states + (k % 2 * B_ + b) * rows * stride, rows, D_, stride};
     }
-    T* window_gates(Index b, Index i) const {
-      return pass_.scratch.gates + (b * rules_.window + i) * G * D_;
-    }
+    T* window_gates(Index b, Index i) const { return pass_.scratch.gates + (b * W_ + i) * G * D_; }
     T* gates(const Window& window, Index b, Index i) const {
       return loop_.gates.sequence(b).row(window.first + i);
     }
     T* kept(const Window& window, Index b, Index i) const {
       if (K == 0) return nullptr;
       return loop_.keeps ? loop_.kept.sequence(b).row(window.first + i)
-                         : pass_.kept + (b * rules_.window + i) * K * D_;
+                         : pass_.kept + (b * W_ + i) * K * D_;
     }
     /// The second state before the window.
     const T* kept_before(const Window& window, Index b) const {
@@ -496,7 +496,7 @@ class NewtonLoop {
     const NewtonForward<T>& pass_;
     const PersistentForward<T>& loop_;
     const NewtonRules& rules_;
-    Index B_, D_;
+    Index B_, D_, W_;
     Tasks tasks_;
   };
 
@@ -509,6 +509,7 @@ class NewtonLoop {
           rules_(pass.scratch.rules),
           B_(loop_.y.batch),
           D_(loop_.y.width),
+          W_(std::min(rules_.window, loop_.y.steps)),
           tasks_(B_, D_, newton_backward_vectors(), team.concurrency()) {}
 
     SweepCounts all_windows() const {
@@ -540,9 +541,9 @@ class NewtonLoop {
     /// du of the window's steps as sweep k leaves them: [W, G·D].
     MatrixView<T> du(Index k, Index b) const {
       const Index stride = state_stride<T>(G * D_);
-      return {pass_.du + (k % 2 * B_ + b) * rules_.window * stride, rules_.window, G * D_, stride};
+      return {pass_.du + (k % 2 * B_ + b) * W_ * stride, W_, G * D_, stride};
     }
-    T* da(Index b, Index i) const { return pass_.scratch.gates + (b * rules_.window + i) * G * D_; }
+    T* da(Index b, Index i) const { return pass_.scratch.gates + (b * W_ + i) * G * D_; }
     enum Carry : Index { kFinalH, kFinalKept, kFirstH, kFirstKept };
     T* carry(Carry which, Index b) const { return pass_.carries + (which * B_ + b) * D_; }
 
@@ -582,7 +583,7 @@ class NewtonLoop {
         if (kTwoStates) std::copy_n(carry(kFirstKept, b), D_, loop_.dkept.row(b));
       }
       const MatrixView<T> first = du(sweeps, 0);
-      add_product(window, {first.data, B_, first.cols, rules_.window * first.stride});
+      add_product(window, {first.data, B_, first.cols, W_ * first.stride});
     }
 
     void run_task(const Window& window, Index k, Index task) const {
@@ -704,7 +705,7 @@ class NewtonLoop {
     const NewtonBackward<T>& pass_;
     const PersistentBackward<T>& loop_;
     const NewtonRules& rules_;
-    Index B_, D_;
+    Index B_, D_, W_;
     Tasks tasks_;
   };
 };

@@ -25,7 +25,8 @@ struct RecurrentBuffers {
   Buffer kept;   // [B, S, K·D]
   Buffer dh;     // [B, D] train: gradient of h that comes from the step after
   Buffer dkept;  // [B, D] train: the same of the second state
-  Buffer packed_weights;  // persistent and newton, as this and the next in rnn/persistent_loop.h;
+  Buffer packed_weights;  // persistent, and newton where it gives a window up: as this and the
+                          // next in rnn/persistent_loop.h;
   Buffer packed_bias;     // h, u and du have the shapes that it says
   Buffer du;
   Buffer panels;  // newton alone, as this and the following in rnn/newton_loop.h
@@ -74,13 +75,13 @@ RecurrentBuffers<BufferShape> recurrent_workspace(const RecurrentOptions& option
   if (train) workspace.du = {2, B, state_stride<T>(C::kGates * D)};
   if (!sweeps) return workspace;
 
-  const Index W = options.newton.window;
+  const Index W = std::min(options.newton.window, shape.steps);
   workspace.panels = {C::kGates * D, columns};
   workspace.panel_bias = {C::kGates * columns};
   workspace.diagonal = {C::kGates * D};
   workspace.window_states = {2, B, W + 1, state_stride<T>(D)};
   workspace.marks = {newton_marks<C>(B, D)};
-  workspace.given_up = {parts_in(shape.steps, W)};
+  workspace.given_up = {parts_in(shape.steps, options.newton.window)};
   if (!train && C::kKept > 0) workspace.window_kept = {B, W, C::kKept * D};
   if (!train) return workspace;
   workspace.window_gates = {B, W, C::kGates * D};
