@@ -36,9 +36,8 @@ enum class AttentionKernel {
 };
 
 struct AttentionOptions {
-  Index width = 0;     // D
-  Index heads = 1;     // H, a divisor of D
-  bool biases = true;  // b_in and b_out
+  Index width = 0;  // D
+  Index heads = 1;  // H, a divisor of D
   bool causal = false;
   AttentionKernel kernel = AttentionKernel::kFused;
   bool rotary = false;   // rotary positions
@@ -49,6 +48,7 @@ struct AttentionOptions {
   // Both outlive the layer, whose kernel must be kNaive; null: none.
   AttentionWatch* watch = nullptr;
   const Dropout* dropout = nullptr;  // of the weights
+  bool biases = true;                // b_in and b_out
 };
 
 /// A layer with zero parameters. Throws std::invalid_argument when width or heads is below 1 or

@@ -42,7 +42,6 @@ MinGruOptions mingru_options(const LayerSpec& spec) {
 AttentionOptions attention_options(const LayerSpec& spec) {
   return {.width = spec.width,
           .heads = spec.heads,
-          .biases = spec.biases,
           .causal = spec.causal,
           .kernel = AttentionKernel(position_of(spec.kernel, model_info(spec.model))),
           .rotary = spec.rotary,
@@ -51,7 +50,8 @@ AttentionOptions attention_options(const LayerSpec& spec) {
           .ablation = spec.ablation,
           .frozen_seed = spec.frozen_seed,
           .watch = spec.watch,
-          .dropout = spec.dropout};
+          .dropout = spec.dropout,
+          .biases = spec.biases};
 }
 
 RooflineTerms recurrent_roofline(double gates, const LayerSpec& spec, SequenceShape shape,

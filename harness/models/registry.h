@@ -53,7 +53,6 @@ struct LayerSpec {
   NewtonRules newton = {};        // of the kernel of that name
   bool linear_candidate = false;  // minGRU's variant "linear": g(v) = v
   Index heads = 1;
-  bool biases = true;
   bool causal = false;
   bool rotary = false;                  // positions
   bool uniform = false;                 // the same weight for every token seen
@@ -62,6 +61,7 @@ struct LayerSpec {
   std::uint64_t frozen_seed = 0;        // of weights that an ablation draws and nothing trains
   AttentionWatch* watch = nullptr;      // either needs the watched kernel
   const Dropout* dropout = nullptr;
+  bool biases = true;
 };
 
 const std::vector<ModelInfo>& all_models();
