@@ -91,7 +91,7 @@ FAULTS = [
     Fault("a sequence's last state leaks into the next one's gradient", "rnn/recurrent_layer.cc",
           "set_zero(loop.gates.step(0));", ""),
     Fault("persistent loop starts from the state of the last call", "rnn/persistent_loop.h",
-          "std::fill_n(state(loop.h, 1, loop.y).data, B * state_stride<T>(D), T{0});", ""),
+          "set_zero(h_before);", ""),
     Fault("newton takes every state from the last sweep", "rnn/newton_loop.h",
           "states(std::min(i + 1, sweeps), b).row(i + 1)", "states(sweeps, b).row(i + 1)"),
     Fault("newton's scan leaves what the cell carries to the output out", "rnn/newton_loop.h",
