@@ -71,6 +71,7 @@ struct Image {
 int become(const Image& image) noexcept {
   // A parent that is killed closes no file of a repetition under way.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::setpgid(0, 0);                              // Ctrl-C is the parent's, which ends it
   if (::getppid() != image.parent) ::_exit(1);  // it has ended already
   image.cpus.apply();  // the calling thread may be pinned, which a new process inherits
   if (::dup2(image.input, STDIN_FILENO) < 0 || ::dup2(image.output, STDOUT_FILENO) < 0)
@@ -176,7 +177,7 @@ std::string ServerProcess::read_line() {
 }
 
 void ServerProcess::tell_end(const std::string& during) {
-  stop_if_interrupted();  // Ctrl-C reaches these processes too
+  stop_if_interrupted();
   requests_ = FileDescriptor(-1);
   const std::string how = process_ > 0 ? reap() : "an earlier error";
   throw ServerEnded("'" + program_ + "' ended with " + how + " on " + during +

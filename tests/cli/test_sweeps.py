@@ -316,7 +316,7 @@ class Processes(ProgramTest):
         sweep = subprocess.Popen(
             [PROGRAM, "throughput", "--model", "gru,lstm", "--width", "16", "--length", "8,16",
              "--pass", "forward", "--threads", "1", "--processes", "3", *options, "--out", out],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
         self.addCleanup(sweep.communicate)
         self.addCleanup(sweep.kill)
         samples = out / "samples.csv"
@@ -332,9 +332,14 @@ class Processes(ProgramTest):
                 sweep, workers = self.begin(self.folder / f"run{number}", "--repetitions", "1000",
                                             "--min-time", "0.5")
                 self.assertEqual(len(workers), 3)
-                sweep.send_signal(number)
-                sweep.communicate(timeout=60)
+                if number == signal.SIGKILL:
+                    sweep.kill()
+                else:
+                    os.killpg(sweep.pid, number)  # as a terminal does
+                _, errors = sweep.communicate(timeout=60)
                 self.assertEqual(sweep.returncode, -9 if number == signal.SIGKILL else 130)
+                told = [line for line in errors.splitlines() if "left" not in line]
+                self.assertEqual(len(told), 0 if number == signal.SIGKILL else 1, errors)
                 deadline = time.time() + 30
                 while any(map(runs, workers)):
                     self.assertLess(time.time(), deadline, "a process outlived its sweep")
