@@ -377,6 +377,12 @@ class MultiHeadAttention final : public SequenceLayer<T> {
     copy(std::as_const(all).matrix().row_block(0, 2 * D), frozen_weight_.matrix());
   }
 
+  /// Elements of b_in, or of its gradient; none of a layer without biases.
+  template <typename Bias>
+  static Bias of_bias(Bias bias, Index first, Index count) {
+    return bias.empty() ? bias : bias.subspan(std::size_t(first), std::size_t(count));
+  }
+
   /// [Q K V] = x·W_inᵀ + b_in, but for what is ablated.
   void project_in(const ThreadTeam& team, MatrixView<const T> x) {
     const auto [first, count] = projecting_rows(options_);
@@ -384,7 +390,7 @@ class MultiHeadAttention final : public SequenceLayer<T> {
     const BlockedMatrixView<T> qkv = projection(x.rows);
     linear_forward<T>(team, {.x = x,
                              .weight = value(kInWeight).row_block(first, count),
-                             .bias = bias.subspan(std::size_t(first), std::size_t(count)),
+                             .bias = of_bias(bias, first, count),
                              .y = qkv.block_range(first / head_width(), count / head_width())});
     switch (options_.ablation) {
       case Ablation::kFrozenQueriesAndKeys:
@@ -425,7 +431,7 @@ class MultiHeadAttention final : public SequenceLayer<T> {
                               .dy = dqkv.column_block(first, count),
                               .dx = as_one_block(dx),
                               .dweight = d_weight.row_block(first, count),
-                              .dbias = d_bias.subspan(std::size_t(first), std::size_t(count))});
+                              .dbias = of_bias(d_bias, first, count)});
     if (options_.ablation == Ablation::kFrozenQueriesAndKeys) {
       gemm<T>(team, dqkv.column_block(0, 2 * D), std::as_const(frozen_weight_).matrix(), dx,
               {.accumulate = true});

@@ -540,10 +540,13 @@ TEST(MultiHeadAttention, FusedMemoryGrowsWithLengthTimesWidthOnly) {
   // Projection and context: 4·T·D; two statistics a row and head; for each of two workers a tile of
   // scores, and Qᵀ and Oᵀ of eight query tiles.
   const double Q = kQueryTile<float>, scratch = 2 * (double(kKeyTile) * Q + 8 * 2 * 64 * Q);
-  EXPECT_EQ(bytes(fused, Pass::kForward), sizeof(float) * (4 * T * D + 2 * 4 * T + scratch));
+  const auto padded = [](double floats) { return padded_bytes(sizeof(float) * floats); };
+  EXPECT_EQ(bytes(fused, Pass::kForward),
+            sizeof(float) * (4 * T * D + 2 * 4 * T) + padded(scratch));
   // Train: their gradients too, dQ of 16/H = 4 chunks, the parameters.
   EXPECT_EQ(bytes(fused, Pass::kTrain),
-            sizeof(float) * (8 * T * D + 2 * 4 * T + 4 * T * D + scratch + 4 * D * D + 4 * D));
+            sizeof(float) * (8 * T * D + 2 * 4 * T + 4 * T * D + D * D + 4 * D) + padded(scratch) +
+                padded(3 * D * D));
   EXPECT_GE(bytes(naive, Pass::kForward), sizeof(float) * 4 * T * T);
 }
 
