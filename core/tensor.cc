@@ -13,10 +13,8 @@ namespace {
 
 constexpr double kLine = 64, kHugePage = 2 << 20;
 
-// A page that would be less than a quarter full is not worth it. Weights that fill most of an L2
-// cache, such as a GRU's of width 256 (768 KiB), lie in it without conflicts where they are in one
-// piece; small pages are scattered over its sets, another way in each process.
-double unit_of(double bytes) { return bytes >= kHugePage / 4 ? kHugePage : kLine; }
+// A page that would be less than half full is not worth it.
+double unit_of(double bytes) { return bytes >= kHugePage / 2 ? kHugePage : kLine; }
 
 }  // namespace
 

@@ -128,7 +128,7 @@ struct SequenceView {
   MatrixView<T> step(Index t) const { return {data + t * width, batch, width, steps * width}; }
 };
 
-/// What a tensor of `bytes` bytes takes: whole cache lines, from 512 KiB on whole huge pages of
+/// What a tensor of `bytes` bytes takes: whole cache lines, and from 1 MiB on whole huge pages of
 /// 2 MiB. A double, so that requests beyond any machine are counted too.
 double padded_bytes(double bytes);
 

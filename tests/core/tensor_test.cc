@@ -22,14 +22,14 @@ Tensor<double> numbered(std::vector<Index> shape) {
 
 std::size_t address(const void* memory) { return reinterpret_cast<std::uintptr_t>(memory); }
 
-TEST(PaddedBytes, AreWholeLinesAndFromHalfAMebibyteOnWholeHugePages) {
+TEST(PaddedBytes, AreWholeLinesAndFromOneMebibyteOnWholeHugePages) {
   constexpr double kMebi = 1 << 20;
   EXPECT_EQ(padded_bytes(0), 64);
   EXPECT_EQ(padded_bytes(1), 64);
   EXPECT_EQ(padded_bytes(64), 64);
   EXPECT_EQ(padded_bytes(65), 128);
-  EXPECT_EQ(padded_bytes(kMebi / 2 - 1), kMebi / 2);
-  EXPECT_EQ(padded_bytes(kMebi / 2), 2 * kMebi);
+  EXPECT_EQ(padded_bytes(kMebi - 1), kMebi);
+  EXPECT_EQ(padded_bytes(kMebi), 2 * kMebi);
   EXPECT_EQ(padded_bytes(2 * kMebi + 1), 4 * kMebi);
   EXPECT_EQ(padded_bytes(1e30), 1e30);  // its neighbours are further apart than a page
 }
@@ -38,7 +38,7 @@ TEST(AllocateZeroed, ClearsMemoryThatWasUsedBefore) {
   for (const std::size_t bytes : {std::size_t{1}, std::size_t{1000}, std::size_t{3} << 20}) {
     for (int use = 0; use < 8; ++use) {
       auto* const memory = static_cast<unsigned char*>(allocate_zeroed(bytes));
-      EXPECT_EQ(address(memory) % (bytes < (1 << 19) ? 64 : 2 << 20), 0u);
+      EXPECT_EQ(address(memory) % (bytes < (1 << 20) ? 64 : 2 << 20), 0u);
       EXPECT_EQ(std::count(memory, memory + bytes, 0), std::ptrdiff_t(bytes));
       // Volatile: the compiler drops what is written just before free().
       volatile unsigned char* const used = memory;
