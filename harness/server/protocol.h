@@ -23,7 +23,8 @@
 //    "samples":[{"seconds":…, …}, …]}        throughput.csv that follow from samples: repetitions
 //                                            to fraction_of_limit, status, reason, outliers; by
 //                                            the rules of `seqbench throughput`
-//   {"do":"probe","threads":N}               {"peak_gflops":…, "throttled_so_far":…}, the same probe
+//   {"do":"probe","threads":N}               {"peak_gflops":…, "throttled_so_far":…}, the same
+//   probe
 //                                            alone, and how often a CPU quota was ever used up
 //   {"do":"release","case":ID}               {"case":ID}
 //

@@ -36,7 +36,7 @@ FAULTS = [
     Fault("squared error's gradient without its 2", "core/loss.cc",
           "T(2) / static_cast<T>(targets.size())", "T(1) / static_cast<T>(targets.size())"),
     Fault("Adam's first bias correction a step late", "core/optimiser.cc",
-          "std::pow(beta1, steps_taken_)", "std::pow(beta1, steps_taken_ + 1)"),
+          "std::pow(beta1, steps_taken)", "std::pow(beta1, steps_taken + 1)"),
     Fault("Adam without its second bias correction", "core/optimiser.cc",
           "T(1 / std::sqrt(correction2))", "T(1)"),
     Fault("AdamW without weight decay", "core/optimiser.cc", "theta[i] * decay", "theta[i]"),
