@@ -23,9 +23,9 @@
 //    "samples":[{"seconds":…, …}, …]}        throughput.csv that follow from samples: repetitions
 //                                            to fraction_of_limit, status, reason, outliers; by
 //                                            the rules of `seqbench throughput`
-//   {"do":"probe","threads":N}               {"peak_gflops":…, "throttled_so_far":…}, the same
-//   probe
-//                                            alone, and how often a CPU quota was ever used up
+//   {"do":"probe","threads":N}               {"peak_gflops":…, "throttled_so_far":…}: the
+//                                            probe alone, and how often a CPU quota was ever
+//                                            used up
 //   {"do":"release","case":ID}               {"case":ID}
 //
 // Samples to judge are one answer to repeat or more. The case need not be prepared: another

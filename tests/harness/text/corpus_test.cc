@@ -106,7 +106,9 @@ TEST_F(CorpusTest, WindowsOfLongCharactersBeginWithOne) {
 }
 
 TEST_F(CorpusTest, RefusesATextWithoutAWindowInEitherPart) {
-  const Corpus corpus = corpus_of(std::string(95, 'a') + "bcdef");
+  std::string text(95, 'a');
+  text += "bcdef";
+  const Corpus corpus = corpus_of(text);
   corpus.require_windows(9);
   EXPECT_THROW(corpus.require_windows(10), UsageError);
 }
