@@ -159,6 +159,12 @@ class NewtonLoop {
     }
   }
 
+  /// Of a window's sweeps.
+  struct Sweeping {
+    Index steps;
+    double first_rows, flops_of_a_row;  // of all sequences
+  };
+
   /// The largest changes of one task's elements: absolute, and what they are compared with.
   struct Change {
     double largest = 0, scale = 0;
@@ -175,6 +181,46 @@ class NewtonLoop {
     marks[2 * task] = T(change.largest);
     marks[2 * task + 1] = T(change.scale);
   }
+  /// What the blocks and sequences of one task change: run(b, block, ahead) does one of them and
+  /// tells, `ahead` being the block whose panel is read next.
+  template <typename Run>
+  static Change run_task(const Tasks& tasks, Index task, const Run& run) {
+    const auto [first_block, blocks] = tasks.blocks[task / tasks.sequences.count()];
+    const auto [first_sequence, sequences] = tasks.sequences[task % tasks.sequences.count()];
+    Change change;
+    for (Index i = first_block; i < first_block + blocks; ++i) {
+      const UnitBlock block = tasks.units.block(i);
+      const UnitBlock next = tasks.units.block(i + 1 < first_block + blocks ? i + 1 : i);
+      for (Index b = first_sequence; b < first_sequence + sequences; ++b) {
+        const bool last = b + 1 == first_sequence + sequences;
+        const Change one = run(b, block, last ? next : block);
+        if (!(one.largest <= change.largest)) change.largest = one.largest;
+        change.scale = std::max(change.scale, one.scale);
+      }
+    }
+    return change;
+  }
+
+  /// Sweeps a window until that is decided; run(k, b, block, ahead) is run_task's of sweep k. The
+  /// first one multiplies `first_rows` rows of each sequence, sweep k those of steps not final yet.
+  template <typename Run>
+  static SweepJudge::Verdict run_sweeps(const ThreadTeam& team, const Tasks& tasks, T* marks,
+                                        const Sweeping& window, SweepJudge& judge, const Run& run) {
+    auto verdict = SweepJudge::Verdict::kGoesOn;
+    for (Index k = 1; verdict == SweepJudge::Verdict::kGoesOn; ++k) {
+      const double rows = k == 1 ? window.first_rows : double(window.steps - k + 1);
+      for_each_task(team, tasks.count(), window.flops_of_a_row * rows, [&](Index task) {
+        const auto of_sweep = [&](Index b, const UnitBlock& block, const UnitBlock& ahead) {
+          return run(k, b, block, ahead);
+        };
+        leave_mark(marks, task, run_task(tasks, task, of_sweep));
+      });
+      const Change change = change_of_all(marks, tasks.count());
+      verdict = judge.after(change.largest == 0 ? 0 : change.largest / change.scale);
+    }
+    return verdict;
+  }
+
   static Change change_of_all(const T* marks, Index tasks) {
     Change all;
     for (Index task = 0; task < tasks; ++task) {
@@ -182,6 +228,11 @@ class NewtonLoop {
       all.scale = std::max(all.scale, double(marks[2 * task + 1]));
     }
     return all;
+  }
+
+  /// Of the product with W_hh, or its transpose, for one step of all sequences.
+  static double flops_of_a_row(Index batch, Index width) {
+    return 2 * double(G) * double(batch) * double(width) * double(width);
   }
 
   static void assign_diagonal(MatrixView<const T> weight_hh, T* diagonal) {
@@ -298,13 +349,12 @@ class NewtonLoop {
           std::copy_n(loop_.y.sequence(b).row(window.first - 1), D_, h_before);
         }
       }
-      auto verdict = SweepJudge::Verdict::kGoesOn;
-      for (Index k = 1; verdict == SweepJudge::Verdict::kGoesOn; ++k) {
-        const double rows = k == 1 ? 1 : double(window.count - k + 1);
-        const double flops = 2 * double(G) * double(B_) * rows * double(D_) * double(D_);
-        for_each_task(team_, tasks_.count(), flops, [&](Index task) { run_task(window, k, task); });
-        verdict = judge.after(change_of_all(pass_.scratch.marks, tasks_.count()).largest);
-      }
+      const auto verdict = run_sweeps(
+          team_, tasks_, pass_.scratch.marks,
+          {.steps = window.count, .first_rows = 1, .flops_of_a_row = flops_of_a_row(B_, D_)}, judge,
+          [&](Index k, Index b, const UnitBlock& block, const UnitBlock& ahead) {
+            return Change{.largest = run_block(window, k, b, block, panel(ahead).data), .scale = 1};
+          });
       const bool is_done = verdict == SweepJudge::Verdict::kIsDone;
       finish(window, judge.sweeps(), is_done);
       return is_done;
@@ -326,22 +376,6 @@ class NewtonLoop {
           std::copy_n(kept(window, b, window.count - 1), D_, loop_.kept.sequence(b).row(0));
         }
       }
-    }
-
-    void run_task(const Window& window, Index k, Index task) const {
-      const auto [first_block, blocks] = tasks_.blocks[task / tasks_.sequences.count()];
-      const auto [first_sequence, sequences] = tasks_.sequences[task % tasks_.sequences.count()];
-      Change change;
-      for (Index i = first_block; i < first_block + blocks; ++i) {
-        const UnitBlock block = tasks_.units.block(i);
-        const UnitBlock next = tasks_.units.block(i + 1 < first_block + blocks ? i + 1 : i);
-        for (Index b = first_sequence; b < first_sequence + sequences; ++b) {
-          const bool last = b + 1 == first_sequence + sequences;
-          const double largest = run_block(window, k, b, block, panel(last ? next : block).data);
-          if (!(largest <= change.largest)) change.largest = largest;
-        }
-      }
-      leave_mark(pass_.scratch.marks, task, change);
     }
 
     static constexpr Index kMostUnits = newton_forward_vectors<C>() * unit_lanes<T>();
@@ -416,21 +450,12 @@ class NewtonLoop {
                                  .h_previous = h_previous,
                                  .kept = found,
                                  .kept_previous = kept_previous};
-        if constexpr (kTwoStates) {
-          correct(row, n,
-                  {.h_before = before.row(i + 1) + at,
-                   .h = after.row(i + 1) + at,
-                   .kept = kept_row,
-                   .kept_previous = kept_previous},
-                  correction);
-        } else {
-          correct(row, n,
-                  {.h_before = before.row(i + 1) + at,
-                   .h = after.row(i + 1) + at,
-                   .kept = nullptr,
-                   .kept_previous = nullptr},
-                  correction);
-        }
+        correct(row, n,
+                {.h_before = before.row(i + 1) + at,
+                 .h = after.row(i + 1) + at,
+                 .kept = kept_row,
+                 .kept_previous = kept_previous},
+                correction);
       }
       // What is not finite stays so to the last step, whatever it is multiplied by.
       if (!all_finite(correction.h, n) || !all_finite(correction.kept, n)) {
@@ -441,14 +466,13 @@ class NewtonLoop {
 
     static constexpr Index kStepsAhead = 2;
 
-    static void prefetch_gates(const T* a, Index width, Index count) {
+    void prefetch_gates(const T* a, Index count) const {
       for (Index gate = 0; gate < G; ++gate) {
         for (Index j = 0; j < count; j += 64 / Index(sizeof(T))) {
-          __builtin_prefetch(a + gate * width + j);
+          __builtin_prefetch(a + gate * D_ + j);
         }
       }
     }
-    void prefetch_gates(const T* a, Index count) const { prefetch_gates(a, D_, count); }
 
     /// What the scan carries from step to step of some units.
     struct Correction {
@@ -459,7 +483,7 @@ class NewtonLoop {
     struct Corrected {
       const T* h_before;  // as the sweep before left them
       T* h;               // assigned
-      T* kept;            // in: as the sweep before left it; out: corrected. Two states alone
+      T* kept;            // in: as the sweep before left it; out: corrected. Used of two states
       T* kept_previous;   // out: what `kept` was
     };
 
@@ -555,14 +579,12 @@ class NewtonLoop {
     }
 
     bool sweep(const Window& window, SweepJudge& judge) const {
-      auto verdict = SweepJudge::Verdict::kGoesOn;
-      for (Index k = 1; verdict == SweepJudge::Verdict::kGoesOn; ++k) {
-        const double rows = k == 1 ? 0 : double(window.count - k + 1);
-        const double flops = 2 * double(G) * double(B_) * rows * double(D_) * double(D_);
-        for_each_task(team_, tasks_.count(), flops, [&](Index task) { run_task(window, k, task); });
-        const Change change = change_of_all(pass_.scratch.marks, tasks_.count());
-        verdict = judge.after(change.largest == 0 ? 0 : change.largest / change.scale);
-      }
+      const auto verdict = run_sweeps(
+          team_, tasks_, pass_.scratch.marks,
+          {.steps = window.count, .first_rows = 0, .flops_of_a_row = flops_of_a_row(B_, D_)}, judge,
+          [&](Index k, Index b, const UnitBlock& block, const UnitBlock& ahead) {
+            return run_block(window, k, b, block, panel(ahead).data);
+          });
       if (verdict != SweepJudge::Verdict::kIsDone) return false;
       finish(window, judge.sweeps());
       return true;
@@ -584,23 +606,6 @@ class NewtonLoop {
       }
       const MatrixView<T> first = du(sweeps, 0);
       add_product(window, {first.data, B_, first.cols, W_ * first.stride});
-    }
-
-    void run_task(const Window& window, Index k, Index task) const {
-      const auto [first_block, blocks] = tasks_.blocks[task / tasks_.sequences.count()];
-      const auto [first_sequence, sequences] = tasks_.sequences[task % tasks_.sequences.count()];
-      Change change;
-      for (Index i = first_block; i < first_block + blocks; ++i) {
-        const UnitBlock block = tasks_.units.block(i);
-        const UnitBlock next = tasks_.units.block(i + 1 < first_block + blocks ? i + 1 : i);
-        for (Index b = first_sequence; b < first_sequence + sequences; ++b) {
-          const bool last = b + 1 == first_sequence + sequences;
-          const Change one = run_block(window, k, b, block, panel(last ? next : block).data);
-          if (!(one.largest <= change.largest)) change.largest = one.largest;
-          change.scale = std::max(change.scale, one.scale);
-        }
-      }
-      leave_mark(pass_.scratch.marks, task, change);
     }
 
     static constexpr Index kMostUnits = newton_backward_vectors() * unit_lanes<T>();
