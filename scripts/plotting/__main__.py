@@ -44,9 +44,10 @@ def main(arguments=None):
             folder = runs[0].folder
         else:
             folder = runs[0].folder.parent / "comparison"
-        draw(runs, folder)
+        told = {run.name: claims.claims_of(run) for run in runs}
+        draw(runs, told, folder)
         if options.details:
-            print(details(runs))
+            print(details(runs, told))
     except (RunError, OSError) as error:
         print(f"plot: {error}", file=sys.stderr)
         return 1
@@ -74,12 +75,12 @@ def title_of(run):
     return f"{run.name} ({claims.machine_line(run)})"
 
 
-def details(runs):
-    return "\n".join(claims.as_text(claims.claims_of(run), run) for run in runs)
+def details(runs, told):
+    return "\n".join(claims.as_text(told[run.name], run) for run in runs)
 
 
-def draw(runs, folder):
-    """Writes all files into `folder` and prints their paths."""
+def draw(runs, told, folder):
+    """Writes all files into `folder` and prints their paths; `told` are the claims by run."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn = figures.figures_of(runs)
     for figure in drawn:
@@ -94,9 +95,9 @@ def draw(runs, folder):
         print(cases)
     texts = {
         "claims.txt": "\n".join(tables),
-        "claims-details.txt": "\n".join([details(runs), cases]) if cases else details(runs),
+        "claims-details.txt": "\n".join([details(runs, told), *([cases] if cases else [])]),
         "verdict.csv": verdict.as_csv(verdicts),
-        "report.html": report.report_html(runs, drawn),
+        "report.html": report.report_html(runs, drawn, verdicts, told),
     }
     for name, text in texts.items():
         # JSON can hold half of a surrogate pair, which UTF-8 cannot.

@@ -21,6 +21,8 @@ SETTING = ["learning_rate", "weight_decay", "mlp_expansion"]
 SUBTITLE = "small models trained on the grammar"
 # From word to word in arcs, in pixels.
 WORD_WIDTH = 64
+# Values of `hidden_from` of a row that hides nothing, or a word from every other.
+FROM_ALL = ["", "all"]
 # Values of `hidden` that are no function word, beside the nouns.
 CONTENT = ["nothing", "verb", "adjective", "it", "[hidden]"]
 
@@ -146,7 +148,7 @@ def hidden_words(runs):
     rows = rows.assign(
         word=rows["hidden"] + rows["key_index"].map(
             lambda index: "" if pd.isna(index) else f" (word {index + 1:.0f})")
-        + rows["hidden_from"].map(lambda word: "" if word in ("", "all") else f", from {word} alone"),
+        + rows["hidden_from"].map(lambda word: "" if word in FROM_ALL else f", from {word} alone"),
         place=rows.groupby(["run", "task", "layers", "distance", "seed"]).cumcount(),
     )  # fmt: skip
     keys = ["run", "task", "layers", "distance", "word", "place"]
@@ -183,15 +185,18 @@ def figures(run):
     lines = []
     rows = gathered([run], "interventions")
     uses = weight_and_use(rows)
-    typical = rows.merge(typical_models(rows)[["task", "layers", *SETTING]])
-    for (task, layers), group in typical.groupby(["task", "layers"], sort=False):
+    typical = typical_models(rows)
+    of_typical = rows.merge(typical[["task", "layers", *SETTING]])
+    for (task, layers), group in of_typical.groupby(["task", "layers"], sort=False):
         lines.append(f"{task}, {plural(layers, 'layer')}: {weights_text(task, group)}; "
                      f"accuracy {hidden_text(task, group)}"
                      f" ({plural(group['seed'].nunique(), 'model')})")  # fmt: skip
         of_kind = uses[(uses["task"] == task) & (uses["layers"] == layers)]
         if len(of_kind) > 1:
             lines.append(f"{task}, {plural(layers, 'layer')}: {settings_text(of_kind)}")
-    for (sentence, layers), group in shown_setting([run]).groupby(["sentence", "layers"], sort=False):
+    for (sentence, layers), group in shown_setting([run], typical).groupby(
+        ["sentence", "layers"], sort=False
+    ):
         lines.append(f"“{sentence}”, {plural(layers, 'layer')}: {sentence_text(group)}")
     return tuple(lines)
 
@@ -203,13 +208,10 @@ def weight_and_use(rows):
     whether weight and use `agree`: both are half or more, or neither is. Only settings that answer
     at least half of the test right; `answers` tells."""
     keys = ["run", "task", "layers", *SETTING]
-    rows = rows.assign(
-        nouns=rows["noun_weight"]
-        + rows["other_noun_weight"].where(rows["task"] == "hidden_verb", 0),
-    )
+    rows = with_noun_weight(rows)
     whole = rows[rows["hidden"] == "nothing"][[*keys, "seed", "nouns", "accuracy"]]
     counted = rows["hidden"].isin(["right noun", "first noun", "second noun"])
-    edges = rows[counted & ~rows["hidden_from"].isin(["", "all"])]
+    edges = rows[counted & ~rows["hidden_from"].isin(FROM_ALL)]
     cut = edges.groupby([*keys, "seed"], as_index=False, dropna=False)["accuracy"].mean()
     models = whole.merge(cut, on=[*keys, "seed"], suffixes=("", "_cut"))
     models["lost"] = 1 - models["accuracy_cut"] / models["accuracy"].where(models["accuracy"] > 0)
@@ -223,6 +225,13 @@ def weight_and_use(rows):
         answers=table["accuracy"] >= 0.5,
         agree=(table["weight"] >= 0.5) == (table["lost"] >= 0.5),
     )
+
+
+def with_noun_weight(rows):
+    """The rows with `nouns`, the weight on the nouns that count: the right one, or both of a hidden
+    verb."""
+    both = rows["other_noun_weight"].where(rows["task"] == "hidden_verb", 0)
+    return rows.assign(nouns=rows["noun_weight"] + both)
 
 
 def settings_text(table):
@@ -332,11 +341,11 @@ def hidden_text(task, rows):
     """Median accuracy with nothing hidden, then with either noun; the lowest of all models with a
     word that carries nothing."""
     nouns = ["right noun", "other noun"] if task == "coreference" else ["first noun", "second noun"]
-    from_all = rows[rows["hidden_from"].isin(["", "all"])]
+    from_all = rows[rows["hidden_from"].isin(FROM_ALL)]
     by_word = from_all.groupby("hidden")["accuracy"].median()
     parts = [percent(by_word["nothing"])]
     parts += [f"{percent(by_word[noun])} with the {noun} hidden" for noun in nouns if noun in by_word]
-    cut = rows[~rows["hidden_from"].isin(["", "all"]) & rows["hidden"].isin(nouns)]
+    cut = rows[~rows["hidden_from"].isin(FROM_ALL) & rows["hidden"].isin(nouns)]
     parts += [
         f"{percent(group['accuracy'].median())} with the {noun} hidden from “{word}” alone"
         for (noun, word), group in cut.groupby(["hidden", "hidden_from"], sort=False)
@@ -353,8 +362,8 @@ def gathered(runs, name):
 
 def shown_readings(runs):
     """The rows of attention.csv of one model for each sentence."""
-    rows = shown_setting(runs)
     typical = typical_models(gathered(runs, "interventions"))
+    rows = shown_setting(runs, typical)
     keys = ["run", "task", "layers", *SETTING]
     chosen = rows[keys].merge(typical, on=keys, how="left")["typical"]
     is_typical = rows["seed"] == chosen.to_numpy()
@@ -363,13 +372,12 @@ def shown_readings(runs):
     return rows[is_typical.where(has_typical, lowest)]
 
 
-def shown_setting(runs):
-    """The rows of attention.csv of all models of one setting for each sentence: of the typical one,
-    or of the first where nothing tells it."""
+def shown_setting(runs, typical):
+    """The rows of attention.csv of all models of one setting for each sentence: of the typical one
+    (typical_models()), or of the first where nothing tells it."""
     rows = gathered(runs, "attention")
     asks_it = (rows["query_token"].str.lower() == "it").groupby(rows["sentence"]).transform("any")
     rows["task"] = np.where(asks_it, "coreference", "hidden_verb")
-    typical = typical_models(gathered(runs, "interventions"))
     keys = ["run", "task", "layers", *SETTING]
     found = rows[keys].merge(typical[keys], on=keys, how="left", indicator="found")["found"]
     of_typical = pd.Series((found == "both").to_numpy(), index=rows.index)
@@ -386,8 +394,7 @@ def typical_models(rows):
     several."""
     kinds = ["run", "task", "layers"]
     rows = rows[rows["hidden"] == "nothing"].sort_values("seed")
-    both = rows["other_noun_weight"].where(rows["task"] == "hidden_verb", 0)
-    rows = rows.assign(nouns=rows["noun_weight"] + both)
+    rows = with_noun_weight(rows)
     settings = rows.groupby([*kinds, *SETTING], as_index=False, dropna=False, sort=False)
     medians = settings["nouns"].median().sort_values("nouns", kind="stable")
     place = medians.groupby(kinds).cumcount()

@@ -215,30 +215,23 @@ def layers_told(rows):
     return rows.assign(variant=rows["variant"] + layers.where(several, ""))
 
 
+# What a row is called, by the file that it stands in.
+CASE_NAMES = {
+    "throughput": "{row.case_id}",
+    "recall": "{row.task}:{row.model}:{row.variant}:distance {row.distance:g}:seed {row.seed:g}",
+    "frontier": "{row.task}:{row.model}:{row.variant}:width {row.width:g}:pairs {row.pairs:g}"
+    ":seed {row.seed:g}",
+    "ablation": "{row.task}:{row.variant}:{row.ablation}:distance {row.distance:g}:seed {row.seed:g}",
+}
+
+
 def not_ok(run):
     """Rows that are not `ok` of the files that tell a status: file, case, status, reason."""
     tables = []
-    for name in ("throughput", "recall", "frontier", "ablation"):
+    for name, pattern in CASE_NAMES.items():
         rows = run.table(name)
         rows = rows[rows["status"] != "ok"]
-        if name == "throughput":
-            case = rows["case_id"]
-        elif name == "frontier":
-            case = [
-                f"{row.task}:{row.model}:{row.variant}:width {row.width:g}:pairs {row.pairs:g}:seed"
-                f" {row.seed:g}"
-                for row in rows.itertuples()
-            ]
-        elif name == "ablation":
-            case = [
-                f"{row.task}:{row.variant}:{row.ablation}:distance {row.distance:g}:seed {row.seed:g}"
-                for row in rows.itertuples()
-            ]
-        else:
-            case = [
-                f"{row.task}:{row.model}:{row.variant}:distance {row.distance:g}:seed {row.seed:g}"
-                for row in rows.itertuples()
-            ]
+        case = [pattern.format(row=row) for row in rows.itertuples()]
         tables.append(
             pd.DataFrame(
                 {

@@ -7,7 +7,7 @@ import altair
 import vl_convert
 
 from plotting import verdict
-from plotting.claims import claims_of, machine_line
+from plotting.claims import machine_line
 from plotting.derived import not_ok
 from plotting.figures import PLOTS
 from plotting.naming import MODELS, model_name, rank
@@ -35,9 +35,9 @@ for (const element of document.querySelectorAll(".figure")) {
 """
 
 
-def report_html(runs, figures):
+def report_html(runs, figures, verdicts, claims):
     """The whole page. `runs` share every plot; claims, machine and gaps have a column or a row for
-    each."""
+    each. `verdicts` and `claims` by the run's name."""
     names = ", ".join(run.name for run in runs)
     where = "on this machine" if len(runs) == 1 else "in several runs"
     body = [
@@ -46,8 +46,8 @@ def report_html(runs, figures):
         " CSV files of the run and hold for the machine described below; another machine gives"
         " others. A click on a model's entry in a legend of lines with points picks its lines; pointing"
         " at a mark shows its numbers.</p>",
-        verdict_section(runs),
-        claims_section(runs),
+        verdict_section(runs, verdicts),
+        claims_section(runs, claims),
         *(plot_section(plot, runs, figures) for plot in PLOTS),
         scaling_section(runs),
         gaps_section(runs),
@@ -64,10 +64,9 @@ def report_html(runs, figures):
     )
 
 
-def verdict_section(runs):
+def verdict_section(runs, verdicts):
     """A row a claim: the word, the figures, and on which rows they rest; a column of words for each
     of several runs."""
-    verdicts = {run.name: verdict.verdicts_of(run) for run in runs}
     rows = []
     for same_claim in zip(*verdicts.values()):
         first = same_claim[0]
@@ -96,13 +95,12 @@ def verdict_section(runs):
     return "\n".join(parts)
 
 
-def claims_section(runs):
-    claims = [claims_of(run) for run in runs]
+def claims_section(runs, claims):
     header = ["The textbook says", "measured", *(run.name for run in runs)]
     if len(runs) == 1:
         header[2] = f"this run ({machine_line(runs[0])})"
     rows = []
-    for same_claim in zip(*claims):
+    for same_claim in zip(*claims.values()):
         cells = [escape(same_claim[0].sentence), escape(same_claim[0].measure)]
         cells += ["<br>".join(escape(figure) for figure in claim.figures) for claim in same_claim]
         rows.append(cells)

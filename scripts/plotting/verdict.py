@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from plotting import attention
 from plotting.claims import main_setting
 from plotting.derived import (
+    champion_crossings,
     champion_speedups,
     in_other_blocks,
     outcomes,
@@ -181,15 +182,10 @@ def training(run):
     if speedups.empty:
         return None
     speedups, setting = main_setting(speedups)
-    crossings = setting.select(run.table("crossover"))
+    crossings = setting.select(champion_crossings(run))
     crossings = crossings[(crossings["pass"] == "train") & (crossings["threads"] == 1)]
     if crossings.empty:
         return None
-    crossings = crossings.loc[champions(crossings.assign(model="attention")).index]
-    baselines = crossings.assign(
-        model=crossings["baseline_model"], kernel=crossings["baseline_kernel"]
-    )
-    crossings = crossings.loc[champions(baselines).index]
     states = set(crossings["status"])
     if unsettled := noise_among(speedups):
         word = unsettled

@@ -35,6 +35,7 @@ if INSTALLED:
         report,
         text,
         trade_offs,
+        verdict,
     )
     from plotting.__main__ import main
     from plotting.figures import figures_of
@@ -415,7 +416,8 @@ class Sources(HTMLParser):
 class Report(RunFolder):
     def page(self):
         run = read_run(self.folder)
-        return report.report_html([run], figures_of([run]))
+        return report.report_html([run], figures_of([run]), {run.name: verdict.verdicts_of(run)},
+                                  {run.name: claims.claims_of(run)})
 
     def test_report_loads_nothing_from_elsewhere(self):
         self.write("throughput.csv", THROUGHPUT_HEADER, *RACE)
