@@ -6,7 +6,7 @@ Runs in, Altair chart out; None where the runs hold nothing to draw.
 import altair as alt
 
 from plotting.derived import over_seeds
-from plotting.layout import gather, titled
+from plotting.layout import accuracy_axis, gather, titled
 from plotting.naming import ABLATIONS, COLOURS, percent, rank, seeds_text
 
 KEYS = ["task", "setup", "variant", "distance"]
@@ -36,11 +36,9 @@ def bars(runs):
                     axis=alt.Axis(labelAngle=-40, labelLimit=0)),
             tooltip=["task", "variant", "ablation", "median", "low", "high", "chance", "seeds"],
         )  # fmt: skip
-        y = alt.Y("median:Q", title="accuracy (share of answers)",
-                  scale=alt.Scale(domain=[0, 1.05], nice=False), axis=alt.Axis(format=".0%"))  # fmt: skip
         grey = alt.Chart().mark_rule(strokeDash=[4, 3], color="#777777", strokeWidth=1.2)
         layers = [
-            base.mark_bar(color=COLOURS["attention"], opacity=0.75).encode(y=y),
+            base.mark_bar(color=COLOURS["attention"], opacity=0.75).encode(y=accuracy_axis()),
             base.mark_rule(strokeWidth=1.4).encode(y="low:Q", y2="high:Q"),
             grey.encode(y="mean(chance):Q"),
         ]

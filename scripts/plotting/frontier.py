@@ -7,7 +7,7 @@ Runs in, Altair chart out; None where the runs hold nothing to draw.
 import altair as alt
 
 from plotting.derived import over_seeds
-from plotting.layout import gather, lines_with_intervals, log_axis, titled
+from plotting.layout import accuracy_axis, gather, lines_with_intervals, log_axis, titled
 from plotting.naming import MODELS, Lines, model_name, percent, plural, rank, seeds_text
 
 SIZE = ["model", "width", "pairs", "state_bytes"]
@@ -49,11 +49,6 @@ def memory_against_recall(runs):
         "Memory against recall",
         f"one sequence; median of {seeds_text(told)}; dashed line: guessing among the pairs",
     )
-
-
-def accuracy_axis():
-    return alt.Y("median:Q", title="accuracy (share of answers)",
-                 scale=alt.Scale(domain=[0, 1.05], nice=False), axis=alt.Axis(format=".0%"))  # fmt: skip
 
 
 def bytes_axis():

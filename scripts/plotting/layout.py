@@ -33,6 +33,11 @@ def gather(runs, rows_of):
     return pd.concat([t for t in tables if not t.empty] or tables[:1], ignore_index=True)
 
 
+def accuracy_axis(title="accuracy (share of answers)"):
+    return alt.Y("median:Q", title=title, scale=alt.Scale(domain=[0, 1.05], nice=False),
+                 axis=alt.Axis(format=".0%"))  # fmt: skip
+
+
 def length_axis(values, column="seq_len", title="sequence length (tokens)", margin=None):
     """A doubling axis with ticks at measured values, eight at most. It reaches from the least to the
     largest of them, and by a factor `margin` further, or as far as what is drawn."""

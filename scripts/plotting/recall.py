@@ -19,6 +19,7 @@ from plotting.derived import (
     times_to_solve,
 )
 from plotting.layout import (
+    accuracy_axis,
     colour_of,
     dash_of,
     gather,
@@ -319,11 +320,6 @@ def panel_of_lines(lines, rows, x, y, tooltip, width, height, clip=False):
     layers = lines_with_intervals(lines, x, y, interval=("low", "high"), tooltip=tooltip,
                                   reference=reference, clip=clip)  # fmt: skip
     return panel_of(layers, rows, width, height)
-
-
-def accuracy_axis(title="accuracy (share of answers)"):
-    return alt.Y("median:Q", title=title, scale=alt.Scale(domain=[0, 1.05], nice=False),
-                 axis=alt.Axis(format=".0%"))  # fmt: skip
 
 
 def against_distance(rows, distances, y, tooltip):
