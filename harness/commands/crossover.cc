@@ -267,15 +267,6 @@ std::string find(const Cell& cell, PairedRatios& ratios, CrossoverTables& tables
   return row.at("status").text();
 }
 
-void add_missing_models(Grid& grid) {
-  const auto has = [&grid](ModelKind kind) {
-    return std::ranges::any_of(
-        grid.models, [&](const std::string& name) { return model_info(name).kind == kind; });
-  };
-  if (!has(ModelKind::kAttention)) grid.models.emplace_back("attention");
-  if (!has(ModelKind::kRecurrent)) grid.models.emplace_back("lstm");
-}
-
 }  // namespace
 
 int crossover_command(const std::vector<std::string>& arguments) {

@@ -19,12 +19,7 @@ void complete(Grid& grid) {
   if (std::find(grid.threads.begin(), grid.threads.end(), 1) == grid.threads.end()) {
     grid.threads.insert(grid.threads.begin(), 1);
   }
-  const auto has = [&grid](ModelKind kind) {
-    return std::ranges::any_of(
-        grid.models, [&](const std::string& name) { return model_info(name).kind == kind; });
-  };
-  if (!has(ModelKind::kAttention)) grid.models.emplace_back("attention");
-  if (!has(ModelKind::kRecurrent)) grid.models.emplace_back("lstm");
+  add_missing_models(grid);
 }
 
 void write_table(const RunDirectory& directory, const std::string& name,

@@ -89,6 +89,15 @@ Grid parse_grid(const CommandLine& line) {
   return grid;
 }
 
+void add_missing_models(Grid& grid) {
+  const auto has = [&grid](ModelKind kind) {
+    return std::ranges::any_of(
+        grid.models, [&](const std::string& name) { return model_info(name).kind == kind; });
+  };
+  if (!has(ModelKind::kAttention)) grid.models.emplace_back("attention");
+  if (!has(ModelKind::kRecurrent)) grid.models.emplace_back("lstm");
+}
+
 std::vector<std::string> grid_words(const Grid& grid) {
   std::vector<std::string> passes;
   for (const Pass pass : grid.passes) passes.emplace_back(pass_name(pass));

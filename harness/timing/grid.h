@@ -27,6 +27,10 @@ struct Grid {
 /// Throws UsageError.
 Grid parse_grid(const CommandLine& line);
 
+/// Adds what a comparison of both kinds of models needs: attention, and a recurrent baseline (lstm),
+/// where there is none.
+void add_missing_models(Grid& grid);
+
 /// The options that parse to this grid, for another process of this program.
 std::vector<std::string> grid_words(const Grid& grid);
 
