@@ -139,7 +139,7 @@ class PairedRatios {
         prepare(one, {.seed = options_.seed, .memory_limit_bytes = options_.memory_limit_bytes});
     if (prepared.workload == nullptr) throw Unmeasured{prepared.status, prepared.reason};
     checked_.insert(one.id());
-    passes_[one.id()] = prepared.first_pass_seconds >= 2 * options_.min_seconds ? 1 : 0;
+    passes_[one.id()] = prepared.passes_of_repetition(options_.min_seconds);
   }
 
   double take(const Case& one, Index process) {

@@ -93,9 +93,9 @@ class ReferencePool {
 };
 
 /// Allocates, runs and checks one case; fills in status and reason when it may not be timed.
-/// Returns the seconds of that run.
-double check_case(Measurement& measurement, const MeasureOptions& options,
-                  const MeasureHooks& hooks, WorkloadPool& workloads, ReferencePool& references) {
+/// Returns the passes of a repetition as that run tells.
+Index check_case(Measurement& measurement, const MeasureOptions& options, const MeasureHooks& hooks,
+                 WorkloadPool& workloads, ReferencePool& references) {
   const auto check = [&](Workload& workload) {
     return hooks.check ? hooks.check(workload) : references.get(workload).difference(workload);
   };
@@ -113,7 +113,7 @@ double check_case(Measurement& measurement, const MeasureOptions& options,
     // What other processes repeat is not held here.
     if (!hooks.others.repeat) workloads.adopt(std::move(prepared.workload));
   }
-  return prepared.first_pass_seconds;
+  return prepared.passes_of_repetition(options.min_seconds);
 }
 
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
@@ -344,11 +344,9 @@ std::vector<Measurement> measure_group(const CaseGroup& group, const MeasureOpti
     ReferencePool references;
     for (Measurement& measurement : measurements) {
       hooks.on_step("checking " + measurement.the_case.id());
-      const double seconds = check_case(measurement, options, hooks, workloads, references);
+      const Index passes = check_case(measurement, options, hooks, workloads, references);
       stop_if_interrupted();
       if (!measurement.status.empty()) continue;
-      // A first pass is slower than others, hardly by half.
-      const Index passes = seconds >= 2 * options.min_seconds ? 1 : 0;
       timed.push_back({.measurement = measurement, .passes = passes});
     }
   }

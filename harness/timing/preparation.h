@@ -37,6 +37,13 @@ struct Preparation {
   double first_pass_seconds = 0;                                 // of the run that was checked
   std::string status;  // "failed", "skipped", or "" when it may be timed
   std::string reason;  // why it may not
+
+  /// Passes that a repetition of the case has: 1 where that surely fills the least seconds; 0: as
+  /// many as fill them.
+  Index passes_of_repetition(double min_seconds) const {
+    // A first pass is slower than others, hardly by half.
+    return first_pass_seconds >= 2 * min_seconds ? 1 : 0;
+  }
 };
 
 /// The reason of a case below the memory limit for which the system has no memory all the same.
