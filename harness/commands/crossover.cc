@@ -134,17 +134,16 @@ class PairedRatios {
  private:
   void check(const Case& one) {
     stop_if_interrupted();
-    if (checked_.contains(one.id())) return;
+    if (passes_.contains(one.id())) return;
     const Preparation prepared =
         prepare(one, {.seed = options_.seed, .memory_limit_bytes = options_.memory_limit_bytes});
     if (prepared.workload == nullptr) throw Unmeasured{prepared.status, prepared.reason};
-    checked_.insert(one.id());
     passes_[one.id()] = prepared.passes_of_repetition(options_.min_seconds);
   }
 
   double take(const Case& one, Index process) {
     stop_if_interrupted();
-    Index& passes = passes_[one.id()];
+    Index& passes = passes_.at(one.id());
     const RemoteRepetition taken =
         pool_.take({.the_case = one, .process = process, .passes = passes, .on_lap = on_lap_});
     if (!taken.status.empty()) throw Unmeasured{taken.status, one.id() + ": " + taken.reason};
@@ -155,8 +154,7 @@ class PairedRatios {
   WorkerPool& pool_;
   const MeasureOptions& options_;
   std::mt19937_64 order_;
-  std::set<std::string> checked_;
-  std::map<std::string, Index> passes_;  // of a repetition
+  std::map<std::string, Index> passes_;  // of a repetition of each case that is checked
   const std::function<void(Activity)> on_lap_ = [](Activity) {};
 };
 
@@ -240,17 +238,17 @@ std::string find(const Cell& cell, PairedRatios& ratios, CrossoverTables& tables
                  const RunDirectory& directory, int pairs) {
   const CsvRow shape = cell.row(directory.run_id());
   CsvRow row = shape;
-  row["predicted"] = length_of_equal_flops(cell);
+  const double predicted = length_of_equal_flops(cell);
+  row["predicted"] = predicted;
+  const auto measure = [&](Index length) {
+    Case attention = cell.attention, baseline = cell.baseline;
+    attention.shape.steps = baseline.shape.steps = length;
+    return ratios.measure(attention, baseline);
+  };
   std::vector<CsvRow> measured;
   try {
-    const Crossover found = find_crossover({.lengths = cell.lengths,
-                                            .guess = length_of_equal_flops(cell),
-                                            .measure = [&](Index length) {
-                                              Case attention = cell.attention;
-                                              Case baseline = cell.baseline;
-                                              attention.shape.steps = baseline.shape.steps = length;
-                                              return ratios.measure(attention, baseline);
-                                            }});
+    const Crossover found =
+        find_crossover({.lengths = cell.lengths, .guess = predicted, .measure = measure});
     row["status"] = found.status;
     if (found.status == "ok") {
       row["crossover_seq_len"] = found.length;
