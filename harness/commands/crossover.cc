@@ -16,6 +16,7 @@
 #include "harness/base/progress.h"
 #include "harness/base/statistics.h"
 #include "harness/files/csv.h"
+#include "harness/files/resumed_table.h"
 #include "harness/files/run_directory.h"
 #include "harness/machine/description.h"
 #include "harness/server/worker_pool.h"
@@ -165,15 +166,9 @@ class CrossoverTables {
   explicit CrossoverTables(const RunDirectory& directory)
       : crossovers_(directory.file(kCrossoverFile), kCrossoverColumns),
         ratios_(directory.file(kRatiosFile), kRatioColumns) {
-    CsvTable rows = read_csv(directory.file(kCrossoverFile));
-    const auto failed =
-        std::erase_if(rows, [](const auto& row) { return row.at("status") == "failed"; });
-    for (const auto& row : rows) finished_.insert(key_of(row));
-    CsvTable ratios = read_csv(directory.file(kRatiosFile));
-    const auto cut_off =
-        std::erase_if(ratios, [&](const auto& row) { return !finished_.contains(key_of(row)); });
-    if (failed > 0) rewrite(crossovers_, directory.file(kCrossoverFile), kCrossoverColumns, rows);
-    if (cut_off > 0) rewrite(ratios_, directory.file(kRatiosFile), kRatioColumns, ratios);
+    crossovers_.drop([](const auto& row) { return row.at("status") == "failed"; });
+    for (const auto& row : crossovers_.read()) finished_.insert(key_of(row));
+    ratios_.drop([&](const auto& row) { return !finished_.contains(key_of(row)); });
   }
 
   bool holds(const CsvRow& cell) const { return finished_.contains(key_of(as_text(cell, kKey))); }
@@ -192,13 +187,8 @@ class CrossoverTables {
     for (const std::string& column : kKey) key.push_back(row.at(column));
     return key;
   }
-  static void rewrite(CsvWriter& writer, const std::filesystem::path& path,
-                      const std::vector<std::string>& columns, const CsvTable& rows) {
-    rewrite_csv(path, columns, rows);
-    writer = CsvWriter(path, columns);  // the old one's file is no longer in the folder
-  }
 
-  CsvWriter crossovers_, ratios_;
+  ResumedTable crossovers_, ratios_;
   std::set<std::vector<std::string>> finished_;
 };
 

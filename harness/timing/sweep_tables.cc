@@ -1,27 +1,15 @@
 #include "harness/timing/sweep_tables.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "harness/timing/throughput_rows.h"
 
 namespace seqbench {
 
-SweepTables::Table::Table(std::filesystem::path file, std::vector<std::string> file_columns)
-    : path(std::move(file)), columns(std::move(file_columns)), writer(path, columns) {}
-
-template <typename IsDropped>
-void SweepTables::Table::drop(IsDropped is_dropped) {
-  CsvTable rows = read_csv(path);
-  if (std::erase_if(rows, is_dropped) == 0) return;
-  rewrite_csv(path, columns, rows);
-  writer = CsvWriter(path, columns);  // the old one's file is no longer in the folder
-}
-
 SweepTables::SweepTables(const RunDirectory& directory)
     : throughput_(directory.file(kThroughputFile), kThroughputColumns),
       samples_(directory.file(kSamplesFile), kSamplesColumns) {
-  for (const CsvTable::value_type& row : read_csv(throughput_.path)) {
+  for (const CsvTable::value_type& row : throughput_.read()) {
     status_[row.at("case_id")] = row.at("status");
   }
   drop_samples_without_row();
@@ -43,10 +31,10 @@ void SweepTables::begin(const CaseGroup& group) {
   drop_samples_without_row();
 }
 
-void SweepTables::add_sample(const CsvRow& sample) { samples_.writer.append({sample}); }
+void SweepTables::add_sample(const CsvRow& sample) { samples_.append({sample}); }
 
 void SweepTables::finish(const std::vector<CsvRow>& rows) {
-  throughput_.writer.append(rows);
+  throughput_.append(rows);
   for (const CsvRow& row : rows) status_[row.at("case_id").text()] = row.at("status").text();
 }
 

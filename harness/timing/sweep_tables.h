@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "harness/files/csv.h"
+#include "harness/files/resumed_table.h"
 #include "harness/files/run_directory.h"
 #include "harness/timing/case.h"
 
@@ -33,20 +34,9 @@ class SweepTables {
   void finish(const std::vector<CsvRow>& rows);
 
  private:
-  struct Table {
-    Table(std::filesystem::path file, std::vector<std::string> file_columns);
-    /// Drops the rows of these cases, in one step.
-    template <typename IsDropped>
-    void drop(IsDropped is_dropped);
-
-    std::filesystem::path path;
-    std::vector<std::string> columns;
-    CsvWriter writer;
-  };
-
   void drop_samples_without_row();
 
-  Table throughput_, samples_;
+  ResumedTable throughput_, samples_;
   std::map<std::string, std::string> status_;  // of each row, by case_id
 };
 
