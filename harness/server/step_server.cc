@@ -6,17 +6,15 @@
 
 #include "harness/base/command_line.h"
 #include "harness/base/errors.h"
-#include "harness/base/units.h"
 #include "harness/files/safetensors.h"
 #include "harness/machine/memory.h"
 #include "harness/machine/placement.h"
 #include "harness/models/registry.h"
 #include "harness/server/protocol.h"
+#include "harness/server/training_steps.h"
 #include "harness/tasks/task.h"
 #include "harness/tasks/task_batch.h"
 #include "harness/tasks/tasks.h"
-#include "harness/timing/throughput_rows.h"
-#include "harness/timing/time_estimate.h"
 #include "harness/training/model_file.h"
 #include "harness/training/training.h"
 #include "harness/training/training_cost.h"
@@ -33,11 +31,6 @@ RunningTraining::RunningTraining(const TrainingSettings& settings)
 }
 
 namespace {
-
-// Those of steps.csv that follow from samples.
-const std::vector<std::string> kMeasuredColumns = {
-    "rounds",           "seconds",     "seconds_low", "seconds_high",
-    "steps_per_second", "peak_gflops", "status",      "reason"};
 
 // Steps whose losses another library has to meet: the first checks forward, the others backward and
 // the optimiser.
@@ -68,11 +61,7 @@ std::map<std::string, std::string> metadata_of(const TrainingSettings& settings)
 void write_training(const std::filesystem::path& path, const TrainingSettings& settings,
                     RunningTraining& training) {
   const TaskBatch& batch = training.batch;
-  std::vector<Tensor<float>> start;
-  for (const Parameter<float>* parameter : training.model.parameters()) {
-    start.emplace_back(parameter->value.shape());
-    std::ranges::copy(parameter->value.values(), start.back().data());
-  }
+  const std::vector<Tensor<float>> start = copied_parameters(training.model);
   std::vector<double> losses;
   for (Index step = 0; step < kCheckedSteps; ++step) {
     losses.push_back(training.step.run(training.team, batch, settings.learning_rate));
@@ -81,14 +70,12 @@ void write_training(const std::filesystem::path& path, const TrainingSettings& s
   const Tensor<float> answer_rows = as_tensor(batch.answer_rows, {batch.answers()});
   const Tensor<float> targets = as_tensor(batch.targets, {batch.answers()});
   const Tensor<float> first_losses = as_tensor(losses, {kCheckedSteps});
-  std::vector<NamedTensor> tensors{{"tokens", &tokens},
-                                   {"answer_rows", &answer_rows},
-                                   {"targets", &targets},
-                                   {"losses", &first_losses}};
-  for (std::size_t k = 0; k < start.size(); ++k) {
-    tensors.push_back({training.model.parameter_names()[k], &start[k]});
-  }
-  write_safetensors(path, metadata_of(settings), tensors);
+  write_training_file(path, metadata_of(settings),
+                      {{"tokens", &tokens},
+                       {"answer_rows", &answer_rows},
+                       {"targets", &targets},
+                       {"losses", &first_losses}},
+                      training.model, start);
 }
 
 /// The training of a model as the task has it, in the first of the task's variants for it.
@@ -112,48 +99,36 @@ TrainingSettings settings_of(const Task& task, const std::string& model, Index d
   return settings;
 }
 
-/// The cells of steps.csv but for the parameters.
-Json cells_of(const TrainingSettings& settings) {
-  const auto text = [](Index number) { return std::to_string(number); };
-  const bool has_heads = model_info(settings.model).has_heads();
-  return {{"task", settings.task->name},
-          {"model", settings.model},
-          {"variant", settings.variant.name},
-          {"batch", text(settings.batch)},
-          {"seq_len", text(settings.seq_len())},
-          {"width", text(settings.form.width)},
-          {"layers", text(settings.form.layers)},
-          {"heads", has_heads ? text(settings.form.heads) : ""},
-          {"threads", "1"}};
+StepDescription description_of(const TrainingSettings& settings) {
+  return {.task = settings.task->name,
+          .model = settings.model,
+          .variant = settings.variant.name,
+          .batch = settings.batch,
+          .length = settings.seq_len(),
+          .form = settings.form,
+          .threads = 1};
 }
 
 }  // namespace
 
-std::string StepCase::id() const {
-  return settings.task->name + ":" + settings.model + ":seqbench:B" +
-         std::to_string(settings.batch) + ":T" + std::to_string(settings.seq_len()) + ":D" +
-         std::to_string(settings.form.width) + ":t1";
-}
+std::string StepCase::id() const { return description_of(settings).id(); }
 
 Json StepServer::prepare_case(const StepCase& one, const Json& request) {
-  const Json file = request.value("file", Json());
-  if (!file.is_string() || file == "") refuse_field("file", file, "the path of a file to write");
+  const std::string file = training_file_of(request);
   ready_.erase(one.id());
   const double needed = training_cost(one.settings).bytes;
+  Json cells = description_of(one.settings).cells();
   if (needed > options_.memory_limit_bytes) {
-    return {{"case", one.id()},
-            {"status", "skipped"},
-            {"reason", "needs " + human_bytes(needed) + ", limit " +
-                           human_bytes(options_.memory_limit_bytes)},
-            {"cells", cells_of(one.settings)}};
+    return skipped_steps(one.id(), needed, options_.memory_limit_bytes, cells);
   }
   const MemoryGrowth growth;
   auto training = std::make_unique<RunningTraining>(one.settings);
-  write_training(file.get<std::string>(), one.settings, *training);
-  Json reply = {
-      {"case", one.id()}, {"status", "ready"}, {"peak_bytes", or_null(growth.peak_bytes())}};
-  reply["cells"] = cells_of(one.settings);
-  reply["cells"]["parameters"] = std::to_string(training->model.parameter_count());
+  write_training(file, one.settings, *training);
+  cells["parameters"] = std::to_string(training->model.parameter_count());
+  const Json reply = {{"case", one.id()},
+                      {"status", "ready"},
+                      {"peak_bytes", or_null(growth.peak_bytes())},
+                      {"cells", cells}};
   ready_[one.id()] = std::move(training);
   return reply;
 }
@@ -168,13 +143,6 @@ Json StepServer::repeat(const StepCase& one, std::unique_ptr<RunningTraining>& t
 
 Json StepServer::judge(const StepCase&, const JudgeRequest& request) {
   return judged_steps(request, /*threads=*/1);
-}
-
-Json judged_steps(const JudgeRequest& request, Index threads) {
-  CsvRow cells = timed_cells(request.samples, int(threads), request.terms);
-  cells["rounds"] = static_cast<Index>(request.samples.size());
-  cells["steps_per_second"] = 1 / estimate_seconds(request.samples).seconds;
-  return texts_of(cells, kMeasuredColumns);
 }
 
 void add_step_options(CommandLine& line) {

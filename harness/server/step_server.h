@@ -67,9 +67,6 @@ class StepServer : public CaseServer<StepCase, std::unique_ptr<RunningTraining>>
   MeasureOptions options_;
 };
 
-/// The columns of steps.csv that follow from samples on so many threads.
-nlohmann::ordered_json judged_steps(const JudgeRequest& request, Index threads);
-
 /// Declares --task.
 void add_step_options(CommandLine& line);
 

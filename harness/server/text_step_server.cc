@@ -4,12 +4,11 @@
 #include <filesystem>
 
 #include "harness/base/command_line.h"
-#include "harness/base/units.h"
 #include "harness/files/safetensors.h"
 #include "harness/machine/memory.h"
 #include "harness/machine/placement.h"
 #include "harness/models/registry.h"
-#include "harness/server/step_server.h"
+#include "harness/server/training_steps.h"
 #include "harness/training/model_file.h"
 
 namespace seqbench {
@@ -43,12 +42,7 @@ std::map<std::string, std::string> metadata_of(const TextSettings& settings) {
 void write_training(const std::filesystem::path& path, const TextSettings& settings,
                     TextTraining& training) {
   const SequenceShape shape{settings.batch, settings.length};
-  const auto parameters = training.model().parameters();
-  std::vector<Tensor<float>> start;
-  for (const Parameter<float>* parameter : parameters) {
-    start.emplace_back(parameter->value.shape());
-    std::ranges::copy(parameter->value.values(), start.back().data());
-  }
+  const std::vector<Tensor<float>> start = copied_parameters(training.model());
   Tensor<float> tokens({kCheckedSteps, shape.batch, shape.steps});
   Tensor<float> targets({kCheckedSteps, shape.batch, shape.steps});
   Tensor<float> rates({kCheckedSteps}), losses({kCheckedSteps});
@@ -60,57 +54,43 @@ void write_training(const std::filesystem::path& path, const TextSettings& setti
     std::ranges::transform(training.batch().tokens, tokens.data() + at, as_float);
     std::ranges::transform(training.batch().targets, targets.data() + at, as_float);
   }
-  std::vector<NamedTensor> tensors{
-      {"tokens", &tokens}, {"targets", &targets}, {"learning_rates", &rates}, {"losses", &losses}};
-  for (std::size_t k = 0; k < start.size(); ++k) {
-    tensors.push_back({training.model().parameter_names()[k], &start[k]});
-  }
-  write_safetensors(path, metadata_of(settings), tensors);
+  write_training_file(
+      path, metadata_of(settings),
+      {{"tokens", &tokens}, {"targets", &targets}, {"learning_rates", &rates}, {"losses", &losses}},
+      training.model(), start);
 }
 
-Json cells_of(const TextStepCase& one) {
-  const auto text = [](Index number) { return std::to_string(number); };
+StepDescription description_of(const TextStepCase& one) {
   const TextSettings& settings = one.settings;
-  const bool has_heads = model_info(settings.model).has_heads();
-  return {{"task", settings.preset},
-          {"model", settings.model},
-          {"variant", settings.variant.name},
-          {"batch", text(settings.batch)},
-          {"seq_len", text(settings.length)},
-          {"width", text(settings.form.width)},
-          {"layers", text(settings.form.layers)},
-          {"heads", has_heads ? text(settings.form.heads) : ""},
-          {"threads", text(one.threads)},
-          {"parameters", text(parameter_count(settings))}};
+  return {.task = settings.preset,
+          .model = settings.model,
+          .variant = settings.variant.name,
+          .batch = settings.batch,
+          .length = settings.length,
+          .form = settings.form,
+          .threads = one.threads};
 }
 
 }  // namespace
 
-std::string TextStepCase::id() const {
-  return settings.preset + ":" + settings.model + ":seqbench:B" + std::to_string(settings.batch) +
-         ":T" + std::to_string(settings.length) + ":D" + std::to_string(settings.form.width) +
-         ":t" + std::to_string(threads);
-}
+std::string TextStepCase::id() const { return description_of(*this).id(); }
 
 Json TextStepServer::prepare_case(const TextStepCase& one, const Json& request) {
-  const Json file = request.value("file", Json());
-  if (!file.is_string() || file == "") refuse_field("file", file, "the path of a file to write");
+  const std::string file = training_file_of(request);
   ready_.erase(one.id());
   const double needed = text_training_bytes(one.settings, one.threads);
+  Json cells = description_of(one).cells();
+  cells["parameters"] = std::to_string(parameter_count(one.settings));
   if (needed > options_.memory_limit_bytes) {
-    return {{"case", one.id()},
-            {"status", "skipped"},
-            {"reason", "needs " + human_bytes(needed) + ", limit " +
-                           human_bytes(options_.memory_limit_bytes)},
-            {"cells", cells_of(one)}};
+    return skipped_steps(one.id(), needed, options_.memory_limit_bytes, cells);
   }
   const MemoryGrowth growth;
   auto running = std::make_unique<RunningTextTraining>(one, corpus_);
-  write_training(file.get<std::string>(), one.settings, running->training);
+  write_training(file, one.settings, running->training);
   const Json reply = {{"case", one.id()},
                       {"status", "ready"},
                       {"peak_bytes", or_null(growth.peak_bytes())},
-                      {"cells", cells_of(one)}};
+                      {"cells", cells}};
   ready_[one.id()] = std::move(running);
   return reply;
 }

@@ -64,6 +64,7 @@ TESTED_IN = {
     "harness/commands/train": "cli/test_train.py",
     "harness/server/step_server": "cli/test_repeat.py",
     "harness/server/text_step_server": "cli/test_train.py",
+    "harness/server/training_steps": "cli/test_repeat.py",
     "harness/text/text_tables": "cli/test_train.py",
     "harness/timing/sweep": "cli/test_sweeps.py",
     # Training: tested with the whole training, or with the command that runs it.
