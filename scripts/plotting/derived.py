@@ -55,17 +55,17 @@ def speedups(run):
 
 def champion_speedups(run):
     """Speedups of the fastest attention kernel over each baseline's fastest kernel."""
-    rows = speedups(run)
-    rows = rows.loc[champions(rows.assign(model="attention")).index]
-    baselines = rows.assign(model=rows["baseline_model"], kernel=rows["baseline_kernel"])
-    return rows.loc[champions(baselines).index]
+    return between_champions(speedups(run))
 
 
 def champion_crossings(run):
     """Of crossover.csv the rows of the fastest kernels, attention's and each baseline's."""
     rows = run.table("crossover")
-    if rows.empty:
-        return rows
+    return rows if rows.empty else between_champions(rows)
+
+
+def between_champions(rows):
+    """The rows of attention's fastest kernel and of each baseline's."""
     rows = rows.loc[champions(rows.assign(model="attention")).index]
     baselines = rows.assign(model=rows["baseline_model"], kernel=rows["baseline_kernel"])
     return rows.loc[champions(baselines).index]

@@ -132,7 +132,7 @@ def with_panel_names(rows, panel_for_threads=True):
 def crossover_map(runs):
     """The length at which attention's lead is lost, by width and batch; a panel for each baseline and
     pass down, threads across. Drawn where a run has several widths."""
-    rows = gather(runs, lambda run: champion_crossings(run))
+    rows = gather(runs, champion_crossings)
     if rows.empty or rows["width"].nunique() < 2:
         return None
     order = {model: place for place, model in enumerate(MODELS)}
