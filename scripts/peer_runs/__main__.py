@@ -6,10 +6,9 @@ import sys
 from peer_runs import driver, run_directory
 from peer_runs.cases import Case
 from peer_runs.server_process import ServerError
-from peer_runs.libraries import (PEERS, STEP_PEERS, TEXT_PEERS, BuildError, Launch, build_onednn,
-                                start_seqbench)
+from peer_runs.libraries import BuildError, Launch, build_onednn, start_seqbench
 from peer_runs.environment import PythonError, chosen_python, versions
-from peer_runs.options import grid_arguments, parse
+from peer_runs.options import grid_arguments, parse, peers_of
 from peer_runs.step_cases import StepCase
 from utf8 import shown
 
@@ -25,9 +24,9 @@ def stop(number, _frame):
 
 def measure(options, seqbench):
     """The run behind the options. Returns the exit code."""
-    peers, kind, run = ((TEXT_PEERS, StepCase, driver.run_steps) if options.text else
-                        (STEP_PEERS, StepCase, driver.run_steps) if options.task else
-                        (PEERS, Case, driver.run))
+    peers = peers_of(options)
+    kind, run = ((StepCase, driver.run_steps) if options.text or options.task else
+                 (Case, driver.run))
     cases = driver.list_cases(seqbench, kind)
     onednn = build_onednn() if "onednn" in options.peers else None
     python, libraries = None, {}

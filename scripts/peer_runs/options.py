@@ -28,6 +28,9 @@ GRID = {"model": "all", "pass": "forward,train", "batch": "1", "length": "512", 
 TEXT = {"text": None, "model": "all"}
 # Those of a training's steps; None: the task's own.
 STEPS = {"task": None, "model": "attention,lstm", "length": "64,256", "batch": None, "width": None}
+# Options that are not allowed beside these.
+FIXED = {"task": ("pass", "heads", "threads", "causal"),
+         "text": ("task", "pass", "batch", "length", "width", "heads", "causal")}
 
 
 class Parser(argparse.ArgumentParser):
@@ -74,25 +77,25 @@ def parse(arguments):
     if not options.seqbench.is_file():
         parser.error(f"--seqbench: '{options.seqbench}' is not there; build it (cmake --build "
                      "--preset release) or name another")
-    if options.task:
-        for name in ("pass", "heads", "threads", "causal"):
+    for kind, fixed in FIXED.items():
+        for name in fixed if vars(options)[kind] else ():
             if vars(options)[name]:
                 parser.error(f"--{name}: '{vars(options)[name]}' is not allowed; expected nothing "
-                             "beside --task, which fixes it")
-    if options.text:
-        for name in ("task", "pass", "batch", "length", "width", "heads", "causal"):
-            if vars(options)[name]:
-                parser.error(f"--{name}: '{vars(options)[name]}' is not allowed; expected nothing "
-                             "beside --text, which fixes it")
+                             f"beside --{kind}, which fixes it")
     for name, default in kind_of(options).items():
         vars(options)[name] = vars(options)[name] or default
-    allowed = tuple(TEXT_PEERS if options.text else STEP_PEERS if options.task else PEERS)
+    allowed = tuple(peers_of(options))
     default = ",".join(allowed) if options.task or options.text else "pytorch,onnxruntime"
     try:
         options.peers = names_out_of(allowed, options.peers or default)
     except argparse.ArgumentTypeError as error:
         parser.error(f"argument --peers: {error}")
     return options
+
+
+def peers_of(options):
+    """The table of the libraries that may take part."""
+    return TEXT_PEERS if options.text else STEP_PEERS if options.task else PEERS
 
 
 def kind_of(options):
