@@ -7,6 +7,7 @@ spinning thread pool is thus alone with its own work. seqbench judges the sample
     driver      __main__, options, environment, libraries, server_process, driver, measuring,
                 cases, step_cases
     results     statistics, rows, step_rows, run_directory, report
-    workers     worker, choice, reference, memory; pytorch, pytorch_steps; onnx, onnx_graph,
-                onnx_attention, onnx_recurrent; harness/peers/ (C++, the harness's own server)
+    workers     worker, choice, reference, memory; pytorch, pytorch_steps, pytorch_text,
+                pytorch_library; onnx, onnx_graph, onnx_attention, onnx_recurrent;
+                harness/peers/ (C++, the harness's own server)
 """

@@ -20,6 +20,13 @@ class Choice:
     race: dict = field(default_factory=dict)  # seconds of each right variant's fastest pass
     rejected: dict = field(default_factory=dict)  # why each other variant is out
 
+    def race_with(self, name, variant, facts):
+        """Times a variant that is right; the fastest so far is chosen, with its facts."""
+        seconds = fastest_pass(variant)
+        if seconds < min(self.race.values(), default=float("inf")):
+            self.name, self.variant, self.facts = name, variant, facts
+        self.race[name] = seconds
+
 
 def choose(case, builders):
     """`builders` are {name: build(case, inputs)}. A variant has run() (one pass, what is timed),
@@ -40,11 +47,7 @@ def choose(case, builders):
         if problem:
             choice.rejected[name] = problem
             continue
-        seconds = fastest_pass(variant)
-        if seconds < min(choice.race.values(), default=float("inf")):
-            choice.name, choice.variant = name, variant
-            choice.facts = {"peak_bytes": peak_bytes}
-        choice.race[name] = seconds
+        choice.race_with(name, variant, {"peak_bytes": peak_bytes})
     return choice
 
 

@@ -8,19 +8,13 @@ import torch
 import torch.nn.functional as F
 
 from peer_runs import memory
+from peer_runs.pytorch_library import PyTorchLibrary
 from peer_runs.reference import layer_case
 from peer_runs.worker import serve
 from torch_reference import make_layer
 
 
-class PyTorch:
-    version = torch.__version__
-
-    def __init__(self, threads):
-        torch.set_flush_denormal(True)  # before the pool starts, whose threads inherit it
-        torch.set_num_threads(threads)
-        torch.set_num_interop_threads(1)
-
+class PyTorch(PyTorchLibrary):
     def builders(self, case):
         functions = {"attention": ATTENTION, "mingru": MINGRU}.get(case.model, RECURRENT)
         return {name: lambda case, inputs, make=make: build(case, inputs, make)

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from safetensors import safe_open
 
-from peer_runs.choice import Choice, fastest_pass
+from peer_runs.choice import Choice
+from peer_runs.pytorch_library import PyTorchLibrary
 from peer_runs.step_cases import StepCase
 from peer_runs.worker import Unsupported, Worker, serve
 from torch_reference import MinGru
@@ -19,21 +20,28 @@ from torch_reference import MinGru
 LOSS_TOLERANCE = 1e-5
 
 
-class Training:
-    """What the file says."""
+class TrainingFile:
+    """What the file of any training says; tensors besides are among the parameters."""
 
     def __init__(self, path):
         with safe_open(path, framework="pt") as file:
-            self.settings = {name: parsed(text) for name, text in file.metadata().items()}
+            self.settings = {name: _parsed(text) for name, text in file.metadata().items()}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         self.tokens = tensors.pop("tokens").long()
-        self.answer_rows = tensors.pop("answer_rows").long()
         self.targets = tensors.pop("targets").long()
         self.losses = tensors.pop("losses").tolist()
         self.parameters = tensors
 
 
-def parsed(text):
+class Training(TrainingFile):
+    """What the file says."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.answer_rows = self.parameters.pop("answer_rows").long()
+
+
+def _parsed(text):
     """A number or a truth value; words stay as they are."""
     try:
         return json.loads(text)
@@ -173,14 +181,7 @@ class Step:
         return loss.item()
 
 
-class PyTorchSteps:
-    version = torch.__version__
-
-    def __init__(self, threads):
-        torch.set_flush_denormal(True)  # before the pool starts, whose threads inherit it
-        torch.set_num_threads(threads)
-        torch.set_num_interop_threads(1)
-
+class PyTorchSteps(PyTorchLibrary):
     def builders(self, case):
         """Ways to take the step."""
         tuned = {} if case.library == "pytorch" else (
@@ -204,11 +205,7 @@ class StepWorker(Worker):
                 choice.rejected[name] = (f"a loss differs from seqbench's by {difference:.1e} of "
                                          f"it, more than {LOSS_TOLERANCE}")
                 continue
-            seconds = fastest_pass(variant)
-            if seconds < min(choice.race.values(), default=float("inf")):
-                choice.name, choice.variant = name, variant
-                choice.facts = {"loss_difference": difference}
-            choice.race[name] = seconds
+            choice.race_with(name, variant, {"loss_difference": difference})
         return choice
 
 

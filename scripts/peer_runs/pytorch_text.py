@@ -7,10 +7,10 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
 
-from peer_runs.choice import Choice, fastest_pass
-from peer_runs.pytorch_steps import RECURRENT, output, parsed
+from peer_runs.choice import Choice
+from peer_runs.pytorch_library import PyTorchLibrary
+from peer_runs.pytorch_steps import RECURRENT, TrainingFile, output
 from peer_runs.step_cases import StepCase
 from peer_runs.worker import Worker, serve
 from torch_reference import MinGru
@@ -20,18 +20,12 @@ from torch_reference import MinGru
 LOSS_TOLERANCE = 1e-4
 
 
-class Training:
-    """What the file says."""
+class Training(TrainingFile):
+    """What the file says; tokens and targets are [S, B, T]."""
 
     def __init__(self, path):
-        with safe_open(path, framework="pt") as file:
-            self.settings = {name: parsed(text) for name, text in file.metadata().items()}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-        self.tokens = tensors.pop("tokens").long()  # [S, B, T]
-        self.targets = tensors.pop("targets").long()
-        self.learning_rates = tensors.pop("learning_rates").tolist()
-        self.losses = tensors.pop("losses").tolist()
-        self.parameters = tensors
+        super().__init__(path)
+        self.learning_rates = self.parameters.pop("learning_rates").tolist()
 
 
 class CausalAttention(torch.nn.Module):
@@ -148,14 +142,7 @@ class Step:
         return loss.item()
 
 
-class PyTorchText:
-    version = torch.__version__
-
-    def __init__(self, threads):
-        torch.set_flush_denormal(True)  # before the pool starts, whose threads inherit it
-        torch.set_num_threads(threads)
-        torch.set_num_interop_threads(1)
-
+class PyTorchText(PyTorchLibrary):
     def builders(self, _case):
         """Ways to take the step."""
         forms = [Form(optimiser, compiled) for compiled in (False, True)
@@ -181,11 +168,7 @@ class TextWorker(Worker):
                 choice.rejected[name] = (f"a loss differs from seqbench's by {difference:.1e}, more "
                                          f"than {LOSS_TOLERANCE}")
                 continue
-            seconds = fastest_pass(variant)
-            if seconds < min(choice.race.values(), default=float("inf")):
-                choice.name, choice.variant = name, variant
-                choice.facts = {"loss_difference": difference}
-            choice.race[name] = seconds
+            choice.race_with(name, variant, {"loss_difference": difference})
         return choice
 
 
