@@ -15,10 +15,9 @@ from pathlib import Path
 
 RECURRENT = {"elman", "lstm", "gru", "mingru"}
 # What stays the same along a curve over lengths.
-CURVE = ("model", "kernel", "pass", "batch", "width", "heads", "threads", "causal", "block", "layers",
-         "match")
+CURVE = ("model", "kernel", "pass", "batch", "width", "heads", "threads", "causal")
 CROSSING = ("pass", "kernel", "baseline_model", "baseline_kernel", "batch", "width", "heads", "causal",
-            "threads", "block", "layers", "match")
+            "threads")
 
 
 class Refused(Exception):
