@@ -65,19 +65,18 @@ std::vector<std::size_t> outliers(const std::vector<double>& values) {
 LineFit fit_line(std::span<const double> x, std::span<const double> y) {
   assert(x.size() == y.size() && x.size() >= 2);
   const double n = double(x.size());
-  double mean_x = 0, mean_y = 0;
+  LineFit fit;
   for (std::size_t i = 0; i < x.size(); ++i) {
-    mean_x += x[i] / n;
-    mean_y += y[i] / n;
+    fit.mean_x += x[i] / n;
+    fit.mean_y += y[i] / n;
   }
   double sxx = 0, sxy = 0, syy = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
-    const double dx = x[i] - mean_x, dy = y[i] - mean_y;
+    const double dx = x[i] - fit.mean_x, dy = y[i] - fit.mean_y;
     sxx += dx * dx;
     sxy += dx * dy;
     syy += dy * dy;
   }
-  LineFit fit;
   fit.slope = sxy / sxx;
   fit.r2 = syy > 0 ? sxy * sxy / (sxx * syy) : 1.0;
   fit.slope_low = fit.slope_high = std::numeric_limits<double>::quiet_NaN();

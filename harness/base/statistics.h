@@ -60,6 +60,10 @@ struct LineFit {
   double slope_low = 0;  // 95 % by Student's t; not a number with fewer than three points
   double slope_high = 0;
   double r2 = 0;
+  double mean_x = 0, mean_y = 0;
+
+  /// Where the line, which is not level, passes through y = 0.
+  double root() const { return mean_x - mean_y / slope; }
 };
 
 /// Two points or more, not all x equal.

@@ -93,14 +93,7 @@ class Bisection {
       y.push_back(std::log(ratio.value));
     }
     const LineFit line = fit_line(x, y);
-    if (line.slope < 0) {
-      double mean_x = 0, mean_y = 0;
-      for (std::size_t i = 0; i < x.size(); ++i) {
-        mean_x += x[i] / double(x.size());
-        mean_y += y[i] / double(x.size());
-      }
-      return std::exp(mean_x - mean_y / line.slope);
-    }
+    if (line.slope < 0) return std::exp(line.root());
     return std::sqrt(length(ahead) * length(ahead + 1));
   }
 

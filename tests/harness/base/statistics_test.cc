@@ -79,6 +79,7 @@ TEST(LineFit, FindsTheSlopeOfExactData) {
   EXPECT_NEAR(fit_line(x, y).slope, -2, 1e-12);
   EXPECT_NEAR(fit_line(x, y).slope_high, -2, 1e-6);
   EXPECT_NEAR(fit_line(x, y).r2, 1, 1e-12);
+  EXPECT_NEAR(fit_line(x, y).root(), 2.5, 1e-12);
 }
 
 TEST(PowerFit, FindsTheExponentOfExactData) {
