@@ -26,7 +26,6 @@ class ServerEnded : public FileError {
 
 /// A process that answers requests (harness/commands/repeat.h); it ends with this object, and with
 /// the thread that made it, however that ends. It may run on the CPUs that this process might.
-
 class ServerProcess {
  public:
   /// Starts `program repeat OPTIONS`. Throws FileError when the program cannot be run.
