@@ -14,7 +14,6 @@
 
 #include "harness/base/errors.h"
 #include "harness/base/interrupt.h"
-#include "harness/base/statistics.h"
 #include "harness/machine/placement.h"
 #include "harness/timing/case.h"
 #include "harness/timing/preparation.h"
@@ -301,8 +300,7 @@ class Rounds {
 
 bool is_known_to(double precision, const Measurement& measurement) {
   const TimeEstimate estimate = estimate_seconds(measurement.samples);
-  return (estimate.processes > 1 || measurement.samples.size() >= kLeastForInterval) &&
-         estimate.relative_half_width() <= precision;
+  return estimate.has_interval && estimate.relative_half_width() <= precision;
 }
 
 /// Rounds of all cases, then of those whose seconds are not known as well as asked.

@@ -50,7 +50,7 @@ std::string lack_of_pinning(const RepetitionCounts& counts) {
 
 std::string noise_of(const std::vector<Sample>& samples, int threads, const NoiseTerms& terms) {
   const TimeEstimate estimate = estimate_seconds(samples);
-  if (estimate.processes == 1 && samples.size() < kLeastForInterval) {
+  if (!estimate.has_interval) {
     return "no 95 % interval from fewer than " + std::to_string(kLeastForInterval) +
            " repetitions, low and high are their range; " +
            (terms.remedy.empty() ? "raise --repetitions" : terms.remedy);

@@ -33,7 +33,11 @@ TimeEstimate estimate_seconds(const std::vector<Sample>& samples) {
   std::vector<double> medians = process_medians(samples, seconds);
   if (medians.size() == 1) {
     const MedianInterval interval = median_interval(seconds);
-    return {.seconds = interval.median, .low = interval.low, .high = interval.high, .processes = 1};
+    return {.seconds = interval.median,
+            .low = interval.low,
+            .high = interval.high,
+            .processes = 1,
+            .has_interval = seconds.size() >= kLeastForInterval};
   }
   for (double& value : medians) value = std::log(value);
   const MeanInterval logarithms = mean_interval(medians);

@@ -19,6 +19,7 @@ struct TimeEstimate {
   double seconds = 0;
   double low = 0, high = 0;  // 95 % interval
   Index processes = 0;       // that the repetitions come from
+  bool has_interval = true;  // false: low and high are the range of too few
 
   /// Half the interval's width as a fraction of the seconds.
   double relative_half_width() const { return (high - low) / 2 / seconds; }

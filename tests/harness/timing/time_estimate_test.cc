@@ -45,6 +45,12 @@ TEST(TimeEstimate, OfSeveralIsStudentsIntervalOfTheirMediansOnLogarithms) {
   EXPECT_NEAR(estimate.relative_half_width(), std::sinh(half), 1e-5 * std::sinh(half));
 }
 
+TEST(TimeEstimate, HasAnIntervalFromSixValuesOfOneProcessOrOneEachOfTwo) {
+  EXPECT_TRUE(estimate_seconds(samples_of({{3, 1, 2, 9, 4, 5}})).has_interval);
+  EXPECT_FALSE(estimate_seconds(samples_of({{3, 1, 2, 9, 4}})).has_interval);
+  EXPECT_TRUE(estimate_seconds(samples_of({{3}, {1}})).has_interval);
+}
+
 TEST(TimeEstimate, OfEqualTimesHasNoWidth) {
   const TimeEstimate estimate = estimate_seconds(samples_of({{2}, {2}}));
   EXPECT_NEAR(estimate.seconds, 2, 1e-12);
