@@ -33,7 +33,7 @@ WorkerPool::WorkerPool(const Grid& grid, const MeasureOptions& options, std::str
       program_(std::move(program)),
       memory_limit_bytes_(options.memory_limit_bytes),
       is_used_again_(options.repetitions > options.processes),
-      workers_(static_cast<std::size_t>(std::min(options.processes, options.repetitions))) {
+      workers_(static_cast<std::size_t>(options.busy_processes())) {
   // Memory is this process's to share out; the cases above the limit were never asked for.
   words_.push_back("--min-time=" + CsvCell(options.min_seconds).text());
   words_.push_back("--seed=" + std::to_string(options.seed));

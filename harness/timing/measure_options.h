@@ -1,6 +1,7 @@
 // How long and how often a case is measured, as the command line says.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "harness/base/command_line.h"
@@ -18,6 +19,9 @@ struct MeasureOptions {
   double precision_seconds = 60;  // most that the added repetitions of a group may take
   std::uint64_t seed = 1;
   double memory_limit_bytes = 0;
+
+  /// Of the processes those that the repetitions asked for are enough for.
+  int busy_processes() const { return std::min(processes, repetitions); }
 };
 
 /// Declares --min-time, --seed and --memory-limit.

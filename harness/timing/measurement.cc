@@ -310,7 +310,7 @@ void take_samples(std::vector<TimedCase>& cases, const MeasureOptions& options,
   for (TimedCase& one : cases) taking_part.push_back(&one);
   Rounds rounds(options, hooks, workloads);
   const bool is_elsewhere = static_cast<bool>(hooks.others.repeat);
-  Index processes = is_elsewhere ? std::min(options.processes, options.repetitions) : 1;
+  Index processes = is_elsewhere ? options.busy_processes() : 1;
   for (int round = 0; round < options.repetitions && !taking_part.empty(); ++round) {
     rounds.take(taking_part, round % processes);
     std::erase_if(taking_part,
