@@ -167,7 +167,7 @@ class CrossoverTables {
       : crossovers_(directory.file(kCrossoverFile), kCrossoverColumns),
         ratios_(directory.file(kRatiosFile), kRatioColumns) {
     crossovers_.drop([](const auto& row) { return row.at("status") == "failed"; });
-    for (const auto& row : crossovers_.read()) finished_.insert(key_of(row));
+    for (const auto& row : crossovers_.rows()) finished_.insert(key_of(row));
     ratios_.drop([&](const auto& row) { return !finished_.contains(key_of(row)); });
   }
 

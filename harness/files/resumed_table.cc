@@ -8,8 +8,11 @@ ResumedTable::ResumedTable(std::filesystem::path path, std::vector<std::string> 
     : path_(std::move(path)), columns_(std::move(columns)), writer_(path_, columns_) {}
 
 void ResumedTable::drop(const std::function<bool(const CsvTable::value_type&)>& is_dropped) {
-  CsvTable rows = read();
-  if (std::erase_if(rows, is_dropped) == 0) return;
+  CsvTable kept = rows();
+  if (std::erase_if(kept, is_dropped) > 0) replace(kept);
+}
+
+void ResumedTable::replace(const CsvTable& rows) {
   rewrite_csv(path_, columns_, rows);
   writer_ = CsvWriter(path_, columns_);  // the old one's file is no longer in the folder
 }

@@ -1,5 +1,5 @@
 // A CSV file of a run that may be resumed: rows are appended, and those of what was cut off are
-// dropped.
+// dropped or replaced.
 #pragma once
 
 #include <filesystem>
@@ -16,10 +16,13 @@ class ResumedTable {
   /// Throws like CsvWriter's constructor.
   ResumedTable(std::filesystem::path path, std::vector<std::string> columns);
 
+  const std::vector<std::string>& columns() const { return columns_; }
   /// The file's rows. Throws FileError.
-  CsvTable read() const { return read_csv(path_); }
+  CsvTable rows() const { return read_csv(path_); }
   /// Drops rows, in one step. Throws FileError.
   void drop(const std::function<bool(const CsvTable::value_type&)>& is_dropped);
+  /// Puts `rows` in the place of all that is there. Throws like rewrite_csv().
+  void replace(const CsvTable& rows);
   /// Throws like CsvWriter::append().
   void append(const std::vector<CsvRow>& rows) { writer_.append(rows); }
 

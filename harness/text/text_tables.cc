@@ -39,20 +39,9 @@ TextTables::TextTables(const RunDirectory& directory, int threads)
       run_id_(directory.run_id()),
       threads_(threads) {}
 
-TextTables::Table::Table(std::filesystem::path file, std::vector<std::string> file_columns)
-    : path(std::move(file)), columns(std::move(file_columns)), writer(path, columns) {}
-
-template <typename IsDropped>
-void TextTables::Table::drop(const IsDropped& is_dropped) {
-  CsvTable rows = read_csv(path);
-  if (std::erase_if(rows, is_dropped) == 0) return;
-  rewrite_csv(path, columns, rows);
-  writer = CsvWriter(path, columns);  // the old one's file is no longer in the folder
-}
-
 bool TextTables::holds_finished(const TextSettings& settings) const {
   const std::string last = std::to_string(settings.length);
-  return std::ranges::any_of(read_csv(context_.path), [&](const auto& row) {
+  return std::ranges::any_of(context_.rows(), [&](const auto& row) {
     return is_of(row, settings) && row.at("length") == last && row.at("position") == last;
   });
 }
@@ -82,7 +71,7 @@ void TextTables::write(const TextSettings& settings, Index parameters, const Tex
   if (point.valid_loss) row["valid_loss"] = *point.valid_loss;
   if (point.bits_per_byte) row["bits_per_byte"] = *point.bits_per_byte;
   row["tokens_per_second"] = point.tokens_per_second;
-  training_.writer.append({row});
+  training_.append({row});
 }
 
 void TextTables::write(const TextSettings& settings, const std::vector<ContextLoss>& losses) {
@@ -97,7 +86,7 @@ void TextTables::write(const TextSettings& settings, const std::vector<ContextLo
       rows.push_back(row);
     }
   }
-  context_.writer.append(rows);
+  context_.append(rows);
 }
 
 }  // namespace seqbench

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/files/csv.h"
+#include "harness/files/resumed_table.h"
 #include "harness/files/run_directory.h"
 #include "harness/text/text_settings.h"
 #include "harness/text/text_training.h"
@@ -34,18 +34,7 @@ class TextTables {
   void write(const TextSettings& settings, const std::vector<ContextLoss>& losses);
 
  private:
-  struct Table {
-    std::filesystem::path path;
-    std::vector<std::string> columns;
-    CsvWriter writer;
-
-    Table(std::filesystem::path file, std::vector<std::string> file_columns);
-    /// Drops the rows that `is_dropped`.
-    template <typename IsDropped>
-    void drop(const IsDropped& is_dropped);
-  };
-
-  Table training_, context_;
+  ResumedTable training_, context_;
   std::string run_id_;
   int threads_;
 };

@@ -9,7 +9,7 @@ namespace seqbench {
 SweepTables::SweepTables(const RunDirectory& directory)
     : throughput_(directory.file(kThroughputFile), kThroughputColumns),
       samples_(directory.file(kSamplesFile), kSamplesColumns) {
-  for (const CsvTable::value_type& row : throughput_.read()) {
+  for (const CsvTable::value_type& row : throughput_.rows()) {
     status_[row.at("case_id")] = row.at("status");
   }
   drop_samples_without_row();

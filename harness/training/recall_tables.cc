@@ -302,7 +302,7 @@ RecallTables::RecallTables(const RunDirectory& directory, bool measures_sweeps)
       decay_(directory.file(kDecayFile), kDecayColumns),
       gap_(directory.file(kGapFile), kGapColumns) {
   if (measures_sweeps) newton_.emplace(directory.file(kNewtonFile), kNewtonColumns);
-  for (const auto& row : read_csv(recall_.path)) recall_rows_[identity_of(row)].push_back(row);
+  for (const auto& row : recall_.table.rows()) recall_rows_[identity_of(row)].push_back(row);
 }
 
 bool RecallTables::holds_finished(const TrainingSettings& settings) const {
@@ -351,20 +351,20 @@ RecallTables::Identity RecallTables::identity_of(const CsvTable::value_type& row
   return identity;
 }
 
-RecallTables::Table::Table(std::filesystem::path file, std::vector<std::string> file_columns)
-    : path(std::move(file)), columns(std::move(file_columns)), writer(path, columns) {
-  for (const auto& row : read_csv(path)) trainings.insert(identity_of(row));
+RecallTables::Table::Table(const std::filesystem::path& path,
+                           const std::vector<std::string>& columns)
+    : table(path, columns) {
+  for (const auto& row : table.rows()) trainings.insert(identity_of(row));
 }
 
 void RecallTables::Table::put(const Identity& training, const std::vector<CsvRow>& rows) {
   if (!trainings.contains(training)) {
-    writer.append(rows);
+    table.append(rows);
   } else {
-    CsvTable all = read_csv(path);
+    CsvTable all = table.rows();
     std::erase_if(all, [&](const auto& row) { return identity_of(row) == training; });
-    for (const CsvRow& row : rows) all.push_back(as_text(row, columns));
-    rewrite_csv(path, columns, all);
-    writer = CsvWriter(path, columns);  // the old one's file is no longer in the folder
+    for (const CsvRow& row : rows) all.push_back(as_text(row, table.columns()));
+    table.replace(all);
   }
   trainings.insert(training);
 }

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/files/csv.h"
+#include "harness/files/resumed_table.h"
 #include "harness/files/run_directory.h"
 #include "harness/training/training.h"
 #include "harness/training/training_settings.h"
@@ -70,12 +70,10 @@ class RecallTables {
   static Identity identity_of(const CsvTable::value_type& row);
 
   struct Table {
-    std::filesystem::path path;
-    std::vector<std::string> columns;
-    CsvWriter writer;
+    ResumedTable table;
     std::set<Identity> trainings;  // that have rows
 
-    Table(std::filesystem::path file, std::vector<std::string> file_columns);
+    Table(const std::filesystem::path& path, const std::vector<std::string>& columns);
     void put(const Identity& training, const std::vector<CsvRow>& rows);
   };
 

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "harness/base/errors.h"
+#include "harness/files/resumed_table.h"
 #include "harness/tasks/task.h"
 #include "harness/training/test_outcome.h"
 
@@ -123,21 +124,12 @@ std::vector<TrainingSettings> missing_from(const TrainingTable& table,
 
 int run_into(const TrainingTable& table, const RunDirectory& directory,
              const std::vector<TrainingSettings>& trainings, const SideBySideOptions& options) {
-  const std::filesystem::path path = directory.file(table.file);
-  if (std::filesystem::exists(path)) {
-    CsvTable rows = read_csv(path);
-    if (std::erase_if(rows, [](const Row& row) { return row.at("status") != "ok"; }) > 0) {
-      rewrite_csv(path, table.columns, rows);
-    }
-  }
-  {
-    CsvWriter writer(path, table.columns);
-    run_trainings(trainings, options,
-                  [&](const TrainingSettings& settings, const Outcome& outcome) {
-                    writer.append({row_of(table, settings, outcome, directory.run_id())});
-                  });
-  }
-  const CsvTable rows = read_csv(path);
+  ResumedTable written(directory.file(table.file), table.columns);
+  written.drop([](const Row& row) { return row.at("status") != "ok"; });
+  run_trainings(trainings, options, [&](const TrainingSettings& settings, const Outcome& outcome) {
+    written.append({row_of(table, settings, outcome, directory.run_id())});
+  });
+  const CsvTable rows = written.rows();
   print_table(table.columns, rows);
   return std::ranges::any_of(rows, [](const Row& row) { return row.at("status") == "failed"; });
 }

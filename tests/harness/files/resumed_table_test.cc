@@ -20,5 +20,16 @@ TEST_F(ResumedTableTest, AppendsBehindTheRowsThatWereNotDropped) {
   EXPECT_EQ(rows[1].at("name"), "c");
 }
 
+TEST_F(ResumedTableTest, AppendsBehindTheRowsThatCameInPlaceOfTheOld) {
+  ResumedTable table(folder_ / "t.csv", {"a"});
+  table.append({{{"a", 1}}});
+  table.replace({{{"a", "4"}}});
+  table.append({{{"a", 5}}});
+  const CsvTable rows = table.rows();
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0].at("a"), "4");
+  EXPECT_EQ(rows[1].at("a"), "5");
+}
+
 }  // namespace
 }  // namespace seqbench
