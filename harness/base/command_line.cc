@@ -345,6 +345,20 @@ std::vector<std::string> CommandLine::names(const std::string& name,
   return parse_name_list(name, text(name), allowed);
 }
 
+std::string CommandLine::name(const std::string& name,
+                              const std::vector<std::string>& allowed) const {
+  const auto found = std::ranges::find(allowed, text(name));
+  if (found == allowed.end()) refuse_option(name, text(name), "one of " + join(allowed));
+  return *found;
+}
+
+void CommandLine::refuse_given(const std::vector<std::string>& names,
+                               const std::string& expected) const {
+  for (const std::string& name : names) {
+    if (given(name)) refuse_option(name, text(name), expected);
+  }
+}
+
 std::vector<std::pair<std::string, std::string>> CommandLine::effective() const {
   std::vector<std::pair<std::string, std::string>> pairs;
   for (const std::string& name : order_) {

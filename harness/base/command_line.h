@@ -96,6 +96,10 @@ class CommandLine {
                               Index high = kLargestInteger) const;
   std::vector<std::string> names(const std::string& name,
                                  const std::vector<std::string>& allowed) const;
+  /// One name out of `allowed`.
+  std::string name(const std::string& name, const std::vector<std::string>& allowed) const;
+  /// Throws UsageError for the first of these options that was given.
+  void refuse_given(const std::vector<std::string>& names, const std::string& expected) const;
 
   /// What followed `--`.
   const std::vector<std::string>& passed_on() const { return passed_on_; }

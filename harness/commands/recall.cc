@@ -359,13 +359,10 @@ std::vector<TrainingSettings> trainings_of(const Task& task, const Preset* prese
 /// The published settings asked for.
 std::vector<const Preset*> presets_of(const CommandLine& line) {
   if (!line.given("preset")) return {};
-  for (const char* option :
-       {"task", "group", "setup", "variant", "distance", "test-distance", "regime", "pairs",
-        "steps", "batch", "width", "layers", "block", "heads", "match", "learning-rate"}) {
-    if (line.given(option)) {
-      refuse_option(option, line.text(option), "nothing beside --preset, which fixes it");
-    }
-  }
+  line.refuse_given(
+      {"task", "group", "setup", "variant", "distance", "test-distance", "regime", "pairs", "steps",
+       "batch", "width", "layers", "block", "heads", "match", "learning-rate"},
+      "nothing beside --preset, which fixes it");
   std::vector<const Preset*> presets;
   for (const std::string& name : line.names("preset", preset_names())) {
     presets.push_back(&preset_by_name(name));
@@ -397,15 +394,12 @@ std::vector<std::string> task_names_of(const CommandLine& line) {
   if (!line.given("task") && is_frontier(line)) names = {"mqar"};
   if (!line.given("task") && is_ablation(line)) names = {"mqar", "coreference"};
   if (!line.given("group")) return names;
-  const std::vector<std::string> groups = {"s3", "z60", "a5"};
-  if (std::ranges::find(groups, line.text("group")) == groups.end()) {
-    refuse_option("group", line.text("group"), "one of " + join(groups));
-  }
+  const std::string group = line.name("group", {"s3", "z60", "a5"});
   const auto word_problem = std::ranges::find(names, "word_problem");
   if (word_problem == names.end()) {
-    refuse_option("group", line.text("group"), "nothing without --task word_problem");
+    refuse_option("group", group, "nothing without --task word_problem");
   }
-  if (line.text("group") != "s3") *word_problem += "_" + line.text("group");
+  if (group != "s3") *word_problem += "_" + group;
   return names;
 }
 
@@ -419,10 +413,8 @@ void check_modes(const CommandLine& line) {
     refuse_option(modes[1], "true", "nothing beside --" + modes[0] + ", which writes another file");
   }
   if (modes.empty() || modes[0] == "tune") return;
-  for (const char* option : {"preset", "regime", "block", "match", "test-distance"}) {
-    if (!line.given(option)) continue;
-    refuse_option(option, line.text(option), "nothing beside --" + modes[0]);
-  }
+  line.refuse_given({"preset", "regime", "block", "match", "test-distance"},
+                    "nothing beside --" + modes[0]);
   if (line.flag_given("save-models")) {
     refuse_option("save-models", "true", "nothing beside --" + modes[0]);
   }

@@ -80,19 +80,10 @@ double parse_seconds(const std::string& option, const std::string& text) {
   refuse_option(option, text, "seconds such as 120s, or minutes such as 10min");
 }
 
-/// One of the names.
-std::string parse_one(const CommandLine& line, const std::string& option,
-                      const std::vector<std::string>& names) {
-  const auto found = std::ranges::find(names, line.text(option));
-  if (found == names.end()) refuse_option(option, line.text(option), "one of " + join(names));
-  return *found;
-}
-
 std::optional<VocabularyKind> vocabulary_of(const CommandLine& line) {
   if (!line.given("vocabulary")) return std::nullopt;
   const std::vector<std::string> names(std::begin(kVocabularyNames), std::end(kVocabularyNames));
-  return VocabularyKind(std::ranges::find(names, parse_one(line, "vocabulary", names)) -
-                        names.begin());
+  return VocabularyKind(std::ranges::find(names, line.name("vocabulary", names)) - names.begin());
 }
 
 TextBudget budget_of(const CommandLine& line, const TextBudget& fallback) {
@@ -113,13 +104,10 @@ TextBudget budget_of(const CommandLine& line, const TextBudget& fallback) {
 TextSettings common_settings(const CommandLine& line) {
   TextSettings settings;
   if (line.given("preset")) {
-    for (const char* option : {"variant", "layers", "width", "heads", "match", "length", "batch",
-                               "learning-rate", "vocabulary"}) {
-      if (line.given(option)) {
-        refuse_option(option, line.text(option), "nothing beside --preset, which fixes it");
-      }
-    }
-    settings = text_preset(parse_one(line, "preset", text_preset_names())).settings;
+    line.refuse_given({"variant", "layers", "width", "heads", "match", "length", "batch",
+                       "learning-rate", "vocabulary"},
+                      "nothing beside --preset, which fixes it");
+    settings = text_preset(line.name("preset", text_preset_names())).settings;
   } else {
     settings.form =
         gpt2_form(line.integer("width"), line.integer("layers", 1, 1000), line.integer("heads"));
@@ -189,7 +177,7 @@ std::vector<TextSettings> requested_trainings(const CommandLine& line, Index voc
   if (trainings.empty()) {
     refuse_option("variant", line.text("variant"), "one that " + line.text("model") + " has");
   }
-  if (parse_one(line, "match", {"width", "parameters"}) == "parameters") {
+  if (line.name("match", {"width", "parameters"}) == "parameters") {
     match_parameters(trainings);
   }
   return trainings;

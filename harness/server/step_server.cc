@@ -153,9 +153,7 @@ void add_step_options(CommandLine& line) {
 }
 
 std::vector<StepCase> parse_step_cases(const CommandLine& line) {
-  for (const std::string option : {"kernel", "pass", "heads", "threads", "max-tokens"}) {
-    if (line.given(option)) refuse_option(option, line.text(option), "nothing beside --task");
-  }
+  line.refuse_given({"kernel", "pass", "heads", "threads", "max-tokens"}, "nothing beside --task");
   if (line.flag_given("causal")) refuse_option("causal", "true", "nothing beside --task");
   std::vector<StepCase> cases;
   for (const std::string& name : line.names("task", task_names())) {

@@ -112,10 +112,8 @@ void add_text_step_options(CommandLine& line) {
 }
 
 std::vector<TextStepCase> parse_text_step_cases(const CommandLine& line, const Corpus& corpus) {
-  for (const std::string option :
-       {"task", "kernel", "pass", "batch", "length", "width", "heads", "max-tokens"}) {
-    if (line.given(option)) refuse_option(option, line.text(option), "nothing beside --text");
-  }
+  line.refuse_given({"task", "kernel", "pass", "batch", "length", "width", "heads", "max-tokens"},
+                    "nothing beside --text");
   if (line.flag_given("causal")) refuse_option("causal", "true", "nothing beside --text");
   const TextPreset& preset = text_preset(kPreset);
   const auto threads =

@@ -225,6 +225,30 @@ TEST(CommandLine, RefusesWhatACommandHasNobodyToPassOnTo) {
   }
 }
 
+TEST(CommandLine, TakesOneNameOfThoseAllowed) {
+  CommandLine line = sample();
+  ASSERT_TRUE(line.parse({"--length", "long"}));
+  EXPECT_EQ(line.name("length", {"short", "long"}), "long");
+  try {
+    line.name("length", {"short", "middling"});
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_STREQ(error.what(), "--length: 'long' is not allowed; expected one of short, middling");
+  }
+}
+
+TEST(CommandLine, RefusesWhatWasGivenAndNoDefault) {
+  CommandLine line = sample();
+  ASSERT_TRUE(line.parse({"--rate", "0.1"}));
+  EXPECT_NO_THROW(line.refuse_given({"length"}, "nothing"));
+  try {
+    line.refuse_given({"length", "rate"}, "nothing beside --causal");
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_STREQ(error.what(), "--rate: '0.1' is not allowed; expected nothing beside --causal");
+  }
+}
+
 TEST(Join, PutsTheSeparatorBetweenWords) {
   EXPECT_EQ(join({}), "");
   EXPECT_EQ(join({"a"}), "a");
