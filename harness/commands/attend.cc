@@ -138,7 +138,7 @@ using Kind = std::tuple<const Task*, Index, Index, Index, double, double>;
 Kind kind_of(const TrainingSettings& settings) {
   return {settings.task,          settings.distance,
           settings.form.layers,   settings.form.mlp_expansion,
-          settings.learning_rate, settings.weight_decay.value_or(settings.defaults().weight_decay)};
+          settings.learning_rate, settings.used_weight_decay()};
 }
 
 /// Whether nothing tells the rows of two models apart.
@@ -285,7 +285,7 @@ CsvRow training_row(const Source& source) {
                 {"mlp_expansion", settings.form.mlp_expansion}};
   if (source.file) return row;
   row["learning_rate"] = settings.learning_rate;
-  row["weight_decay"] = settings.weight_decay.value_or(settings.defaults().weight_decay);
+  row["weight_decay"] = settings.used_weight_decay();
   return row;
 }
 

@@ -47,13 +47,13 @@ std::map<std::string, std::string> metadata_of(const TrainingSettings& settings)
   const TaskDefaults& defaults = settings.defaults();
   const auto text = [](double number) { return Json(number).dump(); };
   std::map<std::string, std::string> metadata = form_metadata(settings.form);
-  metadata.merge(std::map<std::string, std::string>{
-      {"task", settings.task->name},
-      {"model", settings.model},
-      {"variant", settings.variant.name},
-      {"learning_rate", text(settings.learning_rate)},
-      {"weight_decay", text(settings.weight_decay.value_or(defaults.weight_decay))},
-      {"max_gradient_norm", text(defaults.max_gradient_norm)}});
+  metadata.merge(
+      std::map<std::string, std::string>{{"task", settings.task->name},
+                                         {"model", settings.model},
+                                         {"variant", settings.variant.name},
+                                         {"learning_rate", text(settings.learning_rate)},
+                                         {"weight_decay", text(settings.used_weight_decay())},
+                                         {"max_gradient_norm", text(defaults.max_gradient_norm)}});
   return metadata;
 }
 

@@ -43,6 +43,8 @@ struct TrainingSettings {
 
   /// Sequences a step where none are asked for.
   Index default_batch() const;
+  /// The weight decay asked for, or the setting's.
+  double used_weight_decay() const { return weight_decay.value_or(defaults().weight_decay); }
   const TaskDefaults& defaults() const { return preset ? preset->settings : task->defaults; }
   /// Training at `distance` as the task sees it.
   TaskSetting task_setting() const { return task_setting(distance); }

@@ -12,14 +12,12 @@ namespace {
 /// One update of the model's parameters with a learning rate.
 std::function<void(double)> make_optimiser(const TrainingSettings& settings,
                                            SequenceModel<float>& model) {
-  const TaskDefaults& defaults = settings.defaults();
-  if (defaults.optimiser == OptimiserKind::kRmsProp) {
+  if (settings.defaults().optimiser == OptimiserKind::kRmsProp) {
     const auto rms_prop = std::make_shared<RmsProp<float>>(model.parameters());
     return [rms_prop](double learning_rate) { rms_prop->step(learning_rate); };
   }
   const auto adam = std::make_shared<AdamW<float>>(
-      model.parameters(),
-      AdamWOptions{.weight_decay = settings.weight_decay.value_or(defaults.weight_decay)});
+      model.parameters(), AdamWOptions{.weight_decay = settings.used_weight_decay()});
   return [adam](double learning_rate) { adam->step(learning_rate); };
 }
 
