@@ -20,8 +20,6 @@ const std::vector<std::string> kAblationIdentity = {"task",     "setup",    "mod
 
 CsvRow known_row(const TrainingSettings& settings) {
   CsvRow row = given_cells(settings);
-  row.erase("width");
-  row.erase("layers");
   row["ablation"] = name_of(settings.variant.ablation);
   row["distance"] = settings.distance;
   row["heads"] = settings.variant.ablation == Ablation::kOneHead ? 1 : settings.form.heads;

@@ -68,7 +68,6 @@ Seconds decode_seconds(const std::vector<TrainingSettings>& trainings,
 
 CsvRow known_row(const TrainingSettings& settings, const Seconds& seconds) {
   CsvRow row = given_cells(settings);
-  row.erase("setup");
   const Task& task = *settings.task;
   if (task.pairs != nullptr) row["pairs"] = task.pairs(settings.task_setting());
   row["seq_len"] = settings.seq_len();

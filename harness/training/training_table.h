@@ -18,7 +18,8 @@ struct TrainingTable {
   std::string file;
   std::vector<std::string> columns;
   std::vector<std::string> identity;  // of those: what tells one training from the others
-  /// The cells that are known before a training: all but those of its end.
+  /// The cells that are known before a training: all but those of its end. Columns that the file
+  /// does not have are left out.
   std::function<CsvRow(const TrainingSettings&)> known;
 };
 
