@@ -181,11 +181,8 @@ double SequenceModel<T>::forward(const ThreadTeam& team, const TaskBatch& batch,
   }
 
   // 4. To logits and the loss.
-  const MatrixView<T> normed =
-      spec_.has_final_norm() ? buffers_.normed.matrix().row_block(0, A) : features;
-  if (spec_.has_final_norm()) final_norm_.forward(features, normed, buffers_.mean, buffers_.rstd);
   const MatrixView<T> logits = buffers_.logits.matrix().row_block(0, A);
-  readout_.forward(team, normed, logits);
+  read_out(team, features, logits);
   judge(batch, logits);
   return loss_forward(batch, logits);
 }

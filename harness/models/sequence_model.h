@@ -91,7 +91,7 @@ class SequenceModel {
   }
 
  private:
-  /// The last part of a decode: logits [B, V] from the last block's rows [B, D].
+  /// The last part of a pass: logits [A, V] from rows [A, D] of the last block's output.
   void read_out(const ThreadTeam& team, MatrixView<const T> rows, MatrixView<T> logits);
   /// C, the width of what the first layer reads: D, but of a direct input.
   Index input_width() const {
