@@ -1,6 +1,5 @@
 #include "harness/commands/sample.h"
 
-#include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -8,6 +7,7 @@
 #include "harness/base/command_line.h"
 #include "harness/base/errors.h"
 #include "harness/base/interrupt.h"
+#include "harness/base/stopwatch.h"
 #include "harness/base/units.h"
 #include "harness/base/utf8.h"
 #include "harness/machine/placement.h"
@@ -126,13 +126,12 @@ int sample_command(const std::vector<std::string>& arguments) {
   Printer printer;
   for (const Token token : prompt) printer.print(facts.vocabulary.spelling(token));
   sampler.read(prompt);
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch stopwatch;
   for (Index written = 0; written < count; ++written) {
     stop_if_interrupted();
     printer.print(facts.vocabulary.spelling(sampler.next(random, temperature)));
   }
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds = stopwatch.seconds();
   printer.end();
   char rate[32];
   std::snprintf(rate, sizeof(rate), "%.0f", double(count) / seconds);

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cassert>
-#include <chrono>
 #include <cmath>
 #include <numbers>
 
+#include "harness/base/stopwatch.h"
 #include "harness/training/training_settings.h"
 
 namespace seqbench {
@@ -13,10 +13,6 @@ namespace {
 
 // Behind those of streams::kFirstSequence.
 constexpr std::uint64_t kFirstStep = std::uint64_t{1} << 40;
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 }  // namespace
 
@@ -95,7 +91,7 @@ double TextTraining::update() {
 }
 
 double TextTraining::step() {
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch stopwatch;
   Random random(static_cast<std::uint64_t>(settings_.seed),
                 kFirstStep + static_cast<std::uint64_t>(at_.step));
   corpus_.draw_training(random, {settings_.batch, settings_.length}, batch_);
@@ -105,7 +101,7 @@ double TextTraining::step() {
   is_sound_ = is_sound_ && std::isfinite(loss);
   before_last_ = at_;
   ++at_.step;
-  at_.seconds += seconds_since(start);
+  at_.seconds += stopwatch.seconds();
   if (at_.step == settings_.warmup_steps) at_.warmup_share = progress();
   return loss;
 }

@@ -1,11 +1,11 @@
 #include "harness/training/training.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <memory>
 
 #include "core/optimiser.h"
+#include "harness/base/stopwatch.h"
 #include "harness/tasks/task.h"
 #include "harness/tasks/task_batch.h"
 #include "harness/training/stopping_rule.h"
@@ -16,16 +16,6 @@ namespace seqbench {
 namespace {
 
 constexpr int kWorkers = 1;  // of a training
-
-class Stopwatch {
- public:
-  double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
 
 /// For whole batches, as tests take them; steps use the front of it.
 void reserve_for(SequenceModel<float>& model, const TrainingSettings& settings,
