@@ -125,16 +125,6 @@ Index integer_or(const CommandLine& line, const std::string& name, Index fallbac
   return line.given(name) ? line.integer(name) : fallback;
 }
 
-void check_heads(const CommandLine& line, const TrainingSettings& settings) {
-  const Index heads = settings.form.heads;
-  if (settings.form.width % heads == 0) return;
-  const std::string width = std::to_string(settings.form.width);
-  if (line.given("heads"))
-    refuse_option("heads", line.text("heads"), "a divisor of the width, " + width);
-  refuse_option("width", line.text("width"),
-                "a multiple of attention's heads, " + std::to_string(heads));
-}
-
 bool is_frontier(const CommandLine& line) { return line.flag_given("frontier"); }
 bool is_ablation(const CommandLine& line) { return line.flag_given("ablate"); }
 
@@ -255,7 +245,7 @@ TrainingSettings settings_of(const Task& task, const Preset* preset, const std::
   }
   settings.gradient_reach = integer_or(line, "gradient-steps", settings.gradient_reach);
   settings.measure_sweeps = line.flag_given("newton") && takes_sweeps(settings);
-  if (model_info(model).has_heads()) check_heads(line, settings);
+  if (model_info(model).has_heads()) check_heads(line, settings.form);
   return settings;
 }
 

@@ -147,16 +147,6 @@ std::vector<Variant> variants_of(const CommandLine& line, const std::string& mod
   return variants;
 }
 
-void check_heads(const CommandLine& line, const TextSettings& settings) {
-  const Index heads = settings.form.heads, width = settings.form.width;
-  if (width % heads == 0) return;
-  if (line.given("heads")) {
-    refuse_option("heads", line.text("heads"), "a divisor of the width, " + std::to_string(width));
-  }
-  refuse_option("width", line.text("width"),
-                "a multiple of attention's heads, " + std::to_string(heads));
-}
-
 std::vector<TextSettings> requested_trainings(const CommandLine& line, Index vocabulary) {
   TextSettings common = common_settings(line);
   common.vocabulary = vocabulary;
@@ -168,7 +158,7 @@ std::vector<TextSettings> requested_trainings(const CommandLine& line, Index voc
       TextSettings settings = common;
       settings.model = model;
       settings.variant = variant;
-      if (model_info(model).has_heads()) check_heads(line, settings);
+      if (model_info(model).has_heads()) check_heads(line, settings.form);
       for (settings.seed = first_seed; settings.seed < first_seed + seeds; ++settings.seed) {
         trainings.push_back(settings);
       }

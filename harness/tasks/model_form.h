@@ -9,6 +9,8 @@
 
 namespace seqbench {
 
+class CommandLine;
+
 /// What follows a residual block's second norm (models/block.h has the formulas).
 enum class MlpKind {
   kRelu,
@@ -51,5 +53,9 @@ void visit_fields(Form& form, const Visit& visit) {
   visit("biases", form.biases);
   visit("direct_input", form.direct_input);
 }
+
+/// Throws UsageError, as of --heads where that is given and else of --width, unless the heads
+/// divide the width.
+void check_heads(const CommandLine& line, const ModelForm& form);
 
 }  // namespace seqbench

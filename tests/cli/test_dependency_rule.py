@@ -45,7 +45,6 @@ TESTED_IN = {
     "harness/machine/build_info": "cli/test_machine.py",
     "harness/tasks/task": "harness/tasks/tasks_test.cc",
     "harness/tasks/task_definitions": "harness/tasks/tasks_test.cc",
-    "harness/tasks/model_form": "harness/models/block_test.cc",
     "rnn/recurrent_options": "rnn/recurrent_layer_test.cc",
     "core/parameter": "core/optimiser_test.cc",
     "harness/models/sequence_model_spec": "harness/models/sequence_model_test.cc",
