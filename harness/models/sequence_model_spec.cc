@@ -98,6 +98,14 @@ double declared_parameters(const SequenceModelSpec& spec) {
   return count;
 }
 
+double carried_bytes(const SequenceModelSpec& spec, Index context) {
+  const BlockSpec block = block_spec(spec, 0, nullptr);
+  const double inputs = block.taps > 0 ? double(block.taps - 1) * double(spec.form.width) : 0;
+  // A cache is declared for the token that a step appends, too.
+  const double state = declared_cost(block.layer, {1, context}, Pass::kDecode, 1).state_bytes;
+  return double(spec.form.layers) * (state + sizeof(float) * inputs);
+}
+
 template <typename T>
 double declared_workspace_bytes(const SequenceModelSpec& spec, SequenceShape shape, Index answers) {
   double bytes = allocated_bytes<T>(model_buffers(spec, shape, answers));

@@ -54,6 +54,11 @@ BlockSpec block_spec(const SequenceModelSpec& spec, Index k, const Dropout* drop
 /// LayerCost.
 double declared_parameters(const SequenceModelSpec& spec);
 
+/// Bytes that the model carries from token to token, one sequence, all layers, when it decodes the
+/// token behind so many: states, or keys and values of every token, and the inputs that a
+/// convolution still needs.
+double carried_bytes(const SequenceModelSpec& spec, Index context);
+
 /// Bytes that reserve() of a SequenceModel<T> with one worker allocates, gradients included,
 /// parameters not.
 template <typename T>

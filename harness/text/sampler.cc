@@ -7,27 +7,13 @@
 #include "harness/models/registry.h"
 
 namespace seqbench {
-namespace {
-
-double state_bytes_of(const TextSettings& settings, Index context) {
-  const SequenceModelSpec spec = model_spec(settings);
-  double bytes = 0;
-  for (Index k = 0; k < settings.form.layers; ++k) {
-    const LayerSpec layer = block_spec(spec, k, nullptr).layer;
-    // A cache is declared for the token that a step appends, too.
-    bytes += declared_cost(layer, {1, context - 1}, Pass::kDecode, 1).state_bytes;
-  }
-  return bytes;
-}
-
-}  // namespace
 
 Sampler::Sampler(const TextSettings& settings, const ThreadTeam& team, SequenceModel<float>& model)
     : team_(team),
       model_(model),
       forgets_(model_info(settings.model).has_heads()),
       length_(settings.length),
-      state_bytes_(state_bytes_of(settings, settings.length)),
+      state_bytes_(carried_bytes(model_spec(settings), settings.length - 1)),
       logits_({1, settings.vocabulary}) {
   assert(model.can_decode());
   model_.reserve_decode({1, length_}, team.size());

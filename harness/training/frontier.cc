@@ -90,10 +90,7 @@ Case decode_case(const TrainingSettings& settings) {
 }
 
 double carried_bytes(const TrainingSettings& settings) {
-  const Case one = decode_case(settings);
-  const Index taps = settings.variant.taps;
-  const double inputs = taps > 0 ? double(taps - 1) * double(settings.form.width) : 0;
-  return double(settings.form.layers) * (one.cost().state_bytes + sizeof(float) * inputs);
+  return carried_bytes(model_spec(settings), decode_case(settings).shape.steps);
 }
 
 int frontier(const CommandLine& line, const std::vector<TrainingSettings>& requested,

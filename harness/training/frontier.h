@@ -15,9 +15,7 @@ namespace seqbench {
 
 constexpr const char* kFrontierFile = "frontier.csv";
 
-/// Bytes that the training's model carries from token to token where a sequence ends, one sequence,
-/// all layers: states, or keys and values of every token, and the inputs that a convolution still
-/// needs.
+/// Bytes that the training's model carries from token to token where a sequence ends.
 double carried_bytes(const TrainingSettings& settings);
 
 /// What is timed: the decode step of the last token of one sequence, by one of the model's layers
