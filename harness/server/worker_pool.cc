@@ -32,7 +32,6 @@ WorkerPool::WorkerPool(const Grid& grid, const MeasureOptions& options, std::str
     : words_(grid_words(grid)),
       program_(std::move(program)),
       memory_limit_bytes_(options.memory_limit_bytes),
-      is_used_again_(options.repetitions > options.processes),
       workers_(static_cast<std::size_t>(options.busy_processes())) {
   // Memory is this process's to share out; the cases above the limit were never asked for.
   words_.push_back("--min-time=" + CsvCell(options.min_seconds).text());
@@ -43,9 +42,7 @@ RemoteRepetition WorkerPool::take(const RemoteRequest& request) {
   Worker& worker = workers_[static_cast<std::size_t>(request.process) % workers_.size()];
   try {
     start(worker, request.process);
-    const RemoteRepetition taken = take_from(worker, request);
-    if (!is_used_again_) release_held();
-    return taken;
+    return take_from(worker, request);
   } catch (const ServerEnded& error) {
     end(worker);
     return {.status = "failed",

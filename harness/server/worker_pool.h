@@ -2,8 +2,7 @@
 //
 // Where a process's memory comes to lie makes a case faster or slower by some percent for as long
 // as the process lives. So repetitions come from several, each with its own copy of the case, which
-// stays there until the group is finished or others need the memory, or, where each process takes
-// one repetition, until that is taken.
+// stays there until the process has taken its repetitions of the group or others need the memory.
 //
 // A virtual machine has periods in which one of its CPUs is half as fast. A repetition that falls
 // into one, as the probes beside it tell, is taken anew: chosen by the probe, never by its own
@@ -67,7 +66,6 @@ class WorkerPool {
   std::vector<std::string> words_;
   std::string program_;
   double memory_limit_bytes_;
-  bool is_used_again_;  // a case by the process that holds it
   std::vector<Worker> workers_;
   std::map<int, std::deque<double>> peaks_;  // the latest ones by number of threads
   std::list<Held> held_;                     // most recently used first

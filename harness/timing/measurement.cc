@@ -3,7 +3,6 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <list>
@@ -11,9 +10,11 @@
 #include <memory>
 #include <optional>
 #include <tuple>
+#include <utility>
 
 #include "harness/base/errors.h"
 #include "harness/base/interrupt.h"
+#include "harness/base/stopwatch.h"
 #include "harness/machine/placement.h"
 #include "harness/timing/case.h"
 #include "harness/timing/preparation.h"
@@ -22,8 +23,6 @@
 
 namespace seqbench {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 /// The workloads of a group, as many at a time as fit the memory limit; the one used least recently
 /// makes room.
@@ -298,67 +297,121 @@ class Rounds {
   bool is_first_ = true;
 };
 
-bool is_known_to(double precision, const Measurement& measurement) {
-  const TimeEstimate estimate = estimate_seconds(measurement.samples);
-  return estimate.has_interval && estimate.relative_half_width() <= precision;
-}
-
-/// Rounds of all cases, then of those whose seconds are not known as well as asked.
-void take_samples(std::vector<TimedCase>& cases, const MeasureOptions& options,
-                  const MeasureHooks& hooks, WorkloadPool& workloads) {
-  std::vector<TimedCase*> taking_part;
-  for (TimedCase& one : cases) taking_part.push_back(&one);
-  Rounds rounds(options, hooks, workloads);
-  const bool is_elsewhere = static_cast<bool>(hooks.others.repeat);
-  Index processes = is_elsewhere ? options.busy_processes() : 1;
-  for (int round = 0; round < options.repetitions && !taking_part.empty(); ++round) {
-    rounds.take(taking_part, round % processes);
-    std::erase_if(taking_part,
-                  [](const TimedCase* one) { return one->iterations == 0 || one->is_refused; });
-    stop_if_interrupted();
-  }
-  if (options.precision <= 0) return;
-  const auto end = Clock::now() + std::chrono::duration<double>(options.precision_seconds);
-  while (Clock::now() < end) {
-    std::erase_if(taking_part, [&options](const TimedCase* one) {
-      return one->is_refused || is_known_to(options.precision, one->measurement);
-    });
-    if (taking_part.empty()) return;
-    rounds.take(taking_part, is_elsewhere ? processes++ : 0);
-    stop_if_interrupted();
-  }
+/// Repetitions of that visit, of each case: all of them, spread over so many.
+Index repetitions_of_visit(Index repetitions, Index visits, Index visit) {
+  return repetitions / visits + (visit < repetitions % visits ? 1 : 0);
 }
 
 }  // namespace
 
-std::vector<Measurement> measure_group(const CaseGroup& group, const MeasureOptions& options,
-                                       const MeasureHooks& hooks) {
-  std::vector<Measurement> measurements(group.cases.size());
-  for (std::size_t i = 0; i < group.cases.size(); ++i) measurements[i].the_case = group.cases[i];
+struct GroupMeasurement::State {
+  MeasureOptions options;
+  MeasureHooks hooks;
+  std::vector<Measurement> measurements;
+  std::vector<TimedCase> timed = {};
+  std::vector<TimedCase*> taking_part = {};
+  WorkloadPool workloads{options};
+  Rounds rounds{options, hooks, workloads};
+  Index visited = 0;
+  double added_seconds = 0;  // of the visits beyond the repetitions that were asked for
 
-  WorkloadPool workloads(options);
-  std::vector<TimedCase> timed;
-  {
-    ReferencePool references;
-    for (Measurement& measurement : measurements) {
-      hooks.on_step("checking " + measurement.the_case.id());
-      const Index passes = check_case(measurement, options, hooks, workloads, references);
-      stop_if_interrupted();
-      if (!measurement.status.empty()) continue;
-      timed.push_back({.measurement = measurement, .passes = passes});
-    }
+  void release_others() const {
+    if (hooks.others.release) hooks.others.release();
+  }
+  bool is_elsewhere() const { return static_cast<bool>(hooks.others.repeat); }
+  Index visits() const { return is_elsewhere() ? options.busy_processes() : 1; }
+
+  bool is_known(const Measurement& measurement) const {
+    const TimeEstimate estimate = estimate_seconds(measurement.samples);
+    return estimate.has_interval && estimate.relative_half_width() <= options.precision;
   }
 
-  take_samples(timed, options, hooks, workloads);
-  if (hooks.others.release) hooks.others.release();
-  for (const TimedCase& one : timed) {
+  /// Those of them whose seconds are not known as well as asked take part in one more.
+  void add_visit() {
+    std::erase_if(taking_part, [this](const TimedCase* one) { return is_known(one->measurement); });
+    const Stopwatch stopwatch;
+    rounds.take(taking_part, is_elsewhere() ? visited : 0);
+    added_seconds += stopwatch.seconds();
+  }
+};
+
+GroupMeasurement::GroupMeasurement(const CaseGroup& group, const MeasureOptions& options,
+                                   MeasureHooks hooks)
+    : state_(new State{.options = options,
+                       .hooks = std::move(hooks),
+                       .measurements = std::vector<Measurement>(group.cases.size())}) {
+  for (std::size_t i = 0; i < group.cases.size(); ++i) {
+    state_->measurements[i].the_case = group.cases[i];
+  }
+}
+
+GroupMeasurement::GroupMeasurement(GroupMeasurement&&) noexcept = default;
+GroupMeasurement::~GroupMeasurement() = default;
+
+void GroupMeasurement::check() {
+  State& state = *state_;
+  state.release_others();
+  ReferencePool references;
+  state.timed.reserve(state.measurements.size());  // taking_part points at them
+  for (Measurement& measurement : state.measurements) {
+    state.hooks.on_step("checking " + measurement.the_case.id());
+    const Index passes =
+        check_case(measurement, state.options, state.hooks, state.workloads, references);
+    stop_if_interrupted();
+    if (!measurement.status.empty()) continue;
+    state.timed.push_back({.measurement = measurement, .passes = passes});
+    state.taking_part.push_back(&state.timed.back());
+  }
+}
+
+bool GroupMeasurement::is_finished() const {
+  const State& state = *state_;
+  if (state.taking_part.empty()) return true;
+  if (state.visited < state.visits()) return false;
+  if (state.options.precision <= 0) return true;
+  return state.added_seconds >= state.options.precision_seconds ||
+         std::ranges::all_of(state.taking_part, [&](const TimedCase* one) {
+           return state.is_known(one->measurement);
+         });
+}
+
+void GroupMeasurement::visit() {
+  State& state = *state_;
+  const bool is_asked_for = state.visited < state.visits();
+  const Index rounds =
+      is_asked_for ? repetitions_of_visit(state.options.repetitions, state.visits(), state.visited)
+                   : 1;
+  for (Index round = 0; round < rounds && !state.taking_part.empty(); ++round) {
+    if (is_asked_for) {
+      state.rounds.take(state.taking_part, state.visited);
+    } else {
+      state.add_visit();
+    }
+    std::erase_if(state.taking_part,
+                  [](const TimedCase* one) { return one->iterations == 0 || one->is_refused; });
+    stop_if_interrupted();
+  }
+  ++state.visited;
+  state.release_others();
+}
+
+std::vector<Measurement> GroupMeasurement::result() const {
+  for (const TimedCase& one : state_->timed) {
     if (!one.measurement.samples.empty() || !one.measurement.status.empty()) continue;
     one.measurement.status = "skipped";
     one.measurement.reason = one.is_refused
                                  ? refused_memory(one.measurement.the_case)
                                  : "left out by the options passed on to Google Benchmark";
   }
-  return measurements;
+  return state_->measurements;
+}
+
+std::vector<Measurement> measure_group(const CaseGroup& group, const MeasureOptions& options,
+                                       const MeasureHooks& hooks) {
+  GroupMeasurement measurement(group, options, hooks);
+  measurement.check();
+  while (!measurement.is_finished()) measurement.visit();
+  return measurement.result();
 }
 
 }  // namespace seqbench

@@ -5,13 +5,15 @@
 // probe of the FMA peak with the same threads on the same CPUs: the ratio of the two holds where an
 // absolute time does not.
 //
-// With several processes, this one checks the cases, draws the order and keeps the samples; each
-// round is of one of the others, in turn, and rounds beyond the repetitions that were asked for are
-// of a new process each.
+// With several processes, this one checks the cases, draws the order and keeps the samples. A visit
+// is what one of the others repeats of a group; between two visits of a group others may be
+// visited, so that its repetitions lie minutes apart, as another run's would. Visits beyond the
+// repetitions that were asked for are one round of a new process each.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -80,8 +82,29 @@ struct Measurement {
   std::string reason;
 };
 
-/// Checks and times all cases of a group; the result is in their order. Throws Interrupted after
-/// the repetition under way when a signal came.
+/// The measurement of one group, a visit at a time.
+class GroupMeasurement {
+ public:
+  GroupMeasurement(const CaseGroup& group, const MeasureOptions& options, MeasureHooks hooks);
+  GroupMeasurement(GroupMeasurement&&) noexcept;
+  ~GroupMeasurement();
+
+  /// Checks all cases. Throws Interrupted after the one under way when a signal came.
+  void check();
+  /// Whether nothing is left to repeat.
+  bool is_finished() const;
+  /// The next visit; of a group that was checked and is not finished. Throws Interrupted after the
+  /// repetition under way when a signal came.
+  void visit();
+  /// What became of the cases, in their order.
+  std::vector<Measurement> result() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Checks and times all cases of a group, visit after visit. Throws as GroupMeasurement does.
 std::vector<Measurement> measure_group(const CaseGroup& group, const MeasureOptions& options,
                                        const MeasureHooks& hooks);
 

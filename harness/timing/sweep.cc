@@ -10,6 +10,7 @@
 #include "harness/base/errors.h"
 #include "harness/base/progress.h"
 #include "harness/base/statistics.h"
+#include "harness/base/stopwatch.h"
 #include "harness/machine/description.h"
 #include "harness/machine/placement.h"
 #include "harness/timing/case.h"
@@ -52,6 +53,121 @@ void print_row(const CsvRow& row) {
   std::fflush(stdout);
 }
 
+// Periods of a shared machine last seconds to minutes. So long, at least, are the visits of a group
+// apart, and so much more than twice that is lost when the program is stopped.
+constexpr double kSecondsOfFirstVisits = 60;
+
+/// The groups that are missing from a sweep's tables.
+class SweepRun {
+ public:
+  SweepRun(const Sweep& sweep, const std::vector<const CaseGroup*>& missing, SweepTables& tables,
+           const std::map<int, MachineLimits>& limits, WallTime& wall_time)
+      : sweep_(sweep),
+        missing_(missing),
+        tables_(tables),
+        wall_time_(wall_time),
+        context_{.run_id = sweep.directory.run_id(),
+                 .precision = sweep.options.precision,
+                 .limits = limits},
+        progress_(total_flops(missing), !sweep.line.flag_given("no-progress")) {}
+
+  /// Whether a case failed. Throws Interrupted.
+  bool measure_all() {
+    for (auto next = missing_.begin(); next != missing_.end();) next = measure_block(next);
+    return any_failed_;
+  }
+
+ private:
+  using Iterator = std::vector<const CaseGroup*>::const_iterator;
+
+  struct Begun {
+    const CaseGroup& group;
+    GroupMeasurement measurement;
+    double done_flops = 0;
+  };
+
+  static double total_flops(const std::vector<const CaseGroup*>& groups) {
+    double flops = 0;
+    for (const CaseGroup* group : groups) flops += flops_of(*group);
+    return flops;
+  }
+
+  /// Groups that are visited in turn, from that one on. Returns the first of the next block.
+  Iterator measure_block(Iterator next) {
+    std::vector<Begun> block;
+    const Stopwatch stopwatch;
+    do {
+      const CaseGroup& group = **next++;
+      tables_.begin(group);
+      block.push_back({group, {group, sweep_.options, hooks_for(group)}});
+      block.back().measurement.check();
+      visit(block.back());
+    } while (next != missing_.end() && sweep_.others.repeat &&
+             stopwatch.seconds() < kSecondsOfFirstVisits);
+    bool any_visited = true;
+    while (any_visited) {
+      any_visited = false;
+      for (Begun& begun : block) any_visited = visit(begun) || any_visited;
+    }
+    for (Begun& begun : block) finish(begun);
+    return next;
+  }
+
+  /// Returns whether there was anything left to repeat.
+  bool visit(Begun& begun) {
+    if (begun.measurement.is_finished()) return false;
+    begun.measurement.visit();
+    const Index visits = sweep_.others.repeat ? sweep_.options.busy_processes() : 1;
+    advance(begun, begun.done_flops + flops_of(begun.group) / double(visits));
+    return true;
+  }
+
+  void finish(Begun& begun) {
+    progress_.clear();
+    std::vector<CsvRow> rows;
+    for (const Measurement& measurement : begun.measurement.result()) {
+      rows.push_back(throughput_row(measurement, context_));
+      any_failed_ = any_failed_ || measurement.status == "failed";
+    }
+    wall_time_.lap(Activity::kElse);
+    tables_.finish(rows);
+    wall_time_.lap(Activity::kWriting);
+    for (const CsvRow& row : rows) print_row(row);
+    advance(begun, flops_of(begun.group));
+  }
+
+  /// Visits beyond those asked for are not known of before, and not counted.
+  void advance(Begun& begun, double done) {
+    done_flops_ -= begun.done_flops;
+    begun.done_flops = std::min(done, flops_of(begun.group));
+    done_flops_ += begun.done_flops;
+  }
+
+  MeasureHooks hooks_for(const CaseGroup& group) {
+    return {.on_step =
+                [&](const std::string& what) {
+                  progress_.update(done_flops_, group.label + ": " + what);
+                },
+            .on_sample =
+                [this](const TakenSample& taken) {
+                  wall_time_.lap(Activity::kElse);
+                  tables_.add_sample(sample_row(taken, context_.run_id));
+                  wall_time_.lap(Activity::kWriting);
+                },
+            .on_lap = [this](Activity activity) { wall_time_.lap(activity); },
+            .others = sweep_.others};
+  }
+
+  const Sweep& sweep_;
+  const std::vector<const CaseGroup*>& missing_;
+  SweepTables& tables_;
+  WallTime& wall_time_;
+  RowContext context_;
+  Progress progress_;
+  double done_flops_ = 0;
+  bool any_failed_ = false;
+};
+
 }  // namespace
 
 std::map<int, MachineLimits> probe_thread_counts(const std::vector<CaseGroup>& groups) {
@@ -75,55 +191,24 @@ void add_sweep_options(CommandLine& line, const std::string& default_lengths) {
 }
 
 int run_sweep(const Sweep& sweep) {
-  const std::vector<CaseGroup>& groups = sweep.groups;
-  const MeasureOptions& options = sweep.options;
   RunDirectory& directory = sweep.directory;
   WallTime wall_time;
   directory.refuse_other_options(sweep.command, sweep.line, kSweepCommands);
   SweepTables tables(directory);
-  const std::map<int, MachineLimits> limits = probe_thread_counts(groups);
+  const std::map<int, MachineLimits> limits = probe_thread_counts(sweep.groups);
   nlohmann::ordered_json probes = nlohmann::ordered_json::array();
   for (const auto& [threads, probed] : limits) probes.push_back(to_json(probed));
   directory.record_measured(probe_machine());
   wall_time.lap(Activity::kProbes);
   directory.record_command(sweep.command, sweep.line, probes);
 
-  const RowContext context{
-      .run_id = directory.run_id(), .precision = options.precision, .limits = limits};
-  double total = 0, done = 0;
-  for (const CaseGroup& group : groups) {
-    if (!tables.holds_finished(group)) total += flops_of(group);
+  std::vector<const CaseGroup*> missing;
+  for (const CaseGroup& group : sweep.groups) {
+    if (!tables.holds_finished(group)) missing.push_back(&group);
   }
-  Progress progress(total, !sweep.line.flag_given("no-progress"));
   print_header();
-  bool any_failed = false;
-  for (const CaseGroup& group : groups) {
-    if (tables.holds_finished(group)) continue;
-    tables.begin(group);
-    const MeasureHooks hooks{
-        .on_step =
-            [&](const std::string& what) { progress.update(done, group.label + ": " + what); },
-        .on_sample =
-            [&](const TakenSample& taken) {
-              wall_time.lap(Activity::kElse);
-              tables.add_sample(sample_row(taken, directory.run_id()));
-              wall_time.lap(Activity::kWriting);
-            },
-        .on_lap = [&](Activity activity) { wall_time.lap(activity); },
-        .others = sweep.others};
-    const std::vector<Measurement> measurements = measure_group(group, options, hooks);
-    progress.clear();
-    std::vector<CsvRow> rows;
-    for (const Measurement& measurement : measurements) {
-      rows.push_back(throughput_row(measurement, context));
-      any_failed = any_failed || measurement.status == "failed";
-    }
-    wall_time.lap(Activity::kElse);
-    tables.finish(rows);
-    wall_time.lap(Activity::kWriting);
-    for (const CsvRow& row : rows) print_row(row);
-    done += flops_of(group);
-  }
+  SweepRun run(sweep, missing, tables, limits, wall_time);
+  const bool any_failed = run.measure_all();
   wall_time.lap(Activity::kElse);
   directory.record_wall_time(wall_time.as_json());
   std::printf("\n%s\n", wall_time.sentence().c_str());

@@ -32,7 +32,8 @@ struct Sweep {
 };
 
 /// Measures every group, writing each sample as it is taken and its rows as it finishes, and
-/// printing these as a table; groups that a resumed directory holds, none of their cases failed,
+/// printing these as a table. With other processes, the groups of some minutes are visited in turn
+/// and finish together. Groups that a resumed directory holds, none of their cases failed,
 /// are passed over. Returns 1 when a case failed, else 0. Throws UsageError when the directory was
 /// begun with other options.
 int run_sweep(const Sweep& sweep);

@@ -1,6 +1,7 @@
 #include "harness/timing/sweep_tables.h"
 
 #include <algorithm>
+#include <set>
 
 #include "harness/timing/throughput_rows.h"
 
@@ -12,7 +13,7 @@ SweepTables::SweepTables(const RunDirectory& directory)
   for (const CsvTable::value_type& row : throughput_.rows()) {
     status_[row.at("case_id")] = row.at("status");
   }
-  drop_samples_without_row();
+  samples_.drop([&](const auto& row) { return !status_.contains(row.at("case_id")); });
 }
 
 bool SweepTables::holds_finished(const CaseGroup& group) const {
@@ -23,12 +24,15 @@ bool SweepTables::holds_finished(const CaseGroup& group) const {
 }
 
 void SweepTables::begin(const CaseGroup& group) {
-  const std::size_t rows_before = status_.size();
-  for (const Case& one : group.cases) status_.erase(one.id());
-  if (status_.size() == rows_before) return;
+  std::set<std::string> dropped;
+  for (const Case& one : group.cases) {
+    if (status_.erase(one.id()) > 0) dropped.insert(one.id());
+  }
+  if (dropped.empty()) return;
+  const auto is_dropped = [&](const auto& row) { return dropped.contains(row.at("case_id")); };
   // Rows first: samples without a row are dropped when the program is stopped between the two.
-  throughput_.drop([&](const auto& row) { return !status_.contains(row.at("case_id")); });
-  drop_samples_without_row();
+  throughput_.drop(is_dropped);
+  samples_.drop(is_dropped);
 }
 
 void SweepTables::add_sample(const CsvRow& sample) { samples_.append({sample}); }
@@ -36,10 +40,6 @@ void SweepTables::add_sample(const CsvRow& sample) { samples_.append({sample}); 
 void SweepTables::finish(const std::vector<CsvRow>& rows) {
   throughput_.append(rows);
   for (const CsvRow& row : rows) status_[row.at("case_id").text()] = row.at("status").text();
-}
-
-void SweepTables::drop_samples_without_row() {
-  samples_.drop([&](const auto& row) { return !status_.contains(row.at("case_id")); });
 }
 
 }  // namespace seqbench

@@ -29,13 +29,11 @@ class SweepTables {
   void begin(const CaseGroup& group);
   /// Returns when the sample is on the disk. Throws FileError.
   void add_sample(const CsvRow& sample);
-  /// Adds the rows of the group begun last, after all its samples. Returns when they are on the
+  /// Adds the rows of a group that was begun, after all its samples. Returns when they are on the
   /// disk. Throws FileError.
   void finish(const std::vector<CsvRow>& rows);
 
  private:
-  void drop_samples_without_row();
-
   ResumedTable throughput_, samples_;
   std::map<std::string, std::string> status_;  // of each row, by case_id
 };

@@ -80,10 +80,12 @@ class Kills(CrashTest):
         while kills < KILLS:
             out = self.folder / f"run{sweeps}"
             sweeps += 1
+            # Groups finish one by one in one process, and together in two.
+            command = [*sweep, "--processes", 1 + sweeps % 2, "--out", out, "--resume"]
             finished = []
             while True:
                 process = subprocess.Popen(
-                    [PROGRAM, *map(str, sweep), "--out", out, "--resume"],
+                    [PROGRAM, *map(str, command)],
                     stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
                 try:
                     _, errors = process.communicate(timeout=draw.uniform(0, 1.1 * whole_seconds))

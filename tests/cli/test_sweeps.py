@@ -241,7 +241,8 @@ class Throughput(ProgramTest):
                 out = self.folder / f"run{code}"
                 process = subprocess.Popen(
                     [PROGRAM, "throughput", "--model", "elman,lstm", "--length", "8,16,32,64",
-                     "--width", "64", "--repetitions", "20", "--min-time", "0.02", "--out", out],
+                     "--width", "64", "--repetitions", "20", "--min-time", "0.02",
+                     "--processes", "1", "--out", out],
                     stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
                 table = out / "throughput.csv"
                 deadline = time.time() + 60
@@ -295,11 +296,21 @@ class Processes(ProgramTest):
         for row in rows:
             own = [one for one in samples if one["case_id"] == row["case_id"]]
             self.assertEqual([one["repetition"] for one in own], [*"01234"])
-            self.assertEqual([one["process"] for one in own], [*"01010"])
+            self.assertEqual([one["process"] for one in own], [*"00011"])
             self.assertEqual((row["repetitions"], row["processes"]), ("5", "2"))
             medians = [statistics.median(float(one["seconds"]) for one in own
                                          if one["process"] == number) for number in "01"]
             self.assertTrue(math.isclose(float(row["seconds"]), statistics.geometric_mean(medians)))
+
+    def test_take_their_repetitions_of_all_groups_one_after_the_other(self):
+        out = self.folder / "run"
+        run("throughput", *SMALL[:4], "--model", "gru", "--length", "8,16", "--pass", "forward",
+            "--threads", "1", "--repetitions", "3", "--processes", "2", "--min-time", "0.0005",
+            "--out", out)
+        samples = read_csv(out / "samples.csv")
+        length = {row["case_id"]: row["seq_len"] for row in read_csv(out / "throughput.csv")}
+        self.assertEqual([(length[one["case_id"]], one["process"]) for one in samples],
+                         [("8", "0")] * 2 + [("16", "0")] * 2 + [("8", "1"), ("16", "1")])
 
     def test_are_no_more_than_the_repetitions_and_one_is_this_process_alone(self):
         for options, expected in [(["--repetitions", "2"], "2"), (["--repetitions", "1"], "1"),

@@ -73,15 +73,6 @@ TEST_F(WorkerPoolTest, EachProcessPreparesACaseOnceAndRepeatsIt) {
   EXPECT_EQ(requests().size(), 10u);  // released twice, prepared, repeated
 }
 
-TEST_F(WorkerPoolTest, ACaseThatAProcessRepeatsOnceIsNotHeld) {
-  MeasureOptions options = options_;
-  options.repetitions = 2;
-  WorkerPool workers = pool(kReady, kTaken, options);
-  for (const Index process : {0, 1}) take(workers, kGru, process);
-  EXPECT_EQ(requests(), (std::vector<std::string>{"0 prepare", "0 repeat", "0 release", "1 prepare",
-                                                  "1 repeat", "1 release"}));
-}
-
 TEST_F(WorkerPoolTest, ARepetitionInASlowPeriodIsTakenAnewAndTheFastestMomentStays) {
   // Peaks 10 until the seventh repetition, then 6, 5, 7 and 10 again.
   WorkerPool workers = pool(kReady,

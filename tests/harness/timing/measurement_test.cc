@@ -6,6 +6,8 @@
 #include <chrono>
 #include <map>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "harness/base/errors.h"
 #include "harness/base/statistics.h"
@@ -103,7 +105,7 @@ TEST(Measurement, AddsRepetitionsOnlyForALimitedTimeAndOnlyWhenAsked) {
   }
 }
 
-TEST(Measurement, RoundsAreOfOtherProcessesInTurnWhereThereAreAny) {
+TEST(Measurement, VisitsAreOfOneProcessAfterTheOtherWhereThereAreAny) {
   std::vector<Index> processes;
   std::map<std::string, std::vector<Index>> passes;
   int releases = 0;
@@ -117,16 +119,44 @@ TEST(Measurement, RoundsAreOfOtherProcessesInTurnWhereThereAreAny) {
   const auto measured = measure_group(
       small_group(Pass::kForward),
       {.repetitions = 3, .processes = 2, .min_seconds = 100, .memory_limit_bytes = 1e9}, hooks);
-  EXPECT_EQ(processes, (std::vector<Index>{0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0}));
-  EXPECT_EQ(releases, 1);
+  EXPECT_EQ(processes, (std::vector<Index>{0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1}));
+  EXPECT_EQ(releases, 3);  // before the check, and after each visit
   for (const Measurement& one : measured) {
     EXPECT_EQ(passes.at(one.the_case.id()), (std::vector<Index>{0, 5, 5}));
     ASSERT_EQ(one.samples.size(), 3u);
     for (std::size_t i = 0; i < 3; ++i) {
-      EXPECT_EQ(one.samples[i].process, Index(i) % 2);
+      EXPECT_EQ(one.samples[i].process, i < 2 ? 0 : 1);
       EXPECT_EQ(one.samples[i].seconds, 0.25);
       EXPECT_EQ(one.samples[i].peak_gflops, 3);
     }
+  }
+}
+
+TEST(Measurement, VisitsOfTwoGroupsMayBeTakenInTurn) {
+  std::vector<std::pair<Index, Index>> visited;  // length and process
+  const MeasureHooks hooks{.others = {.repeat = [&](const RemoteRequest& request) {
+                             visited.emplace_back(request.the_case.shape.steps, request.process);
+                             return RemoteRepetition{.sample = {.seconds = 1, .peak_gflops = 1},
+                                                     .passes = 1};
+                           }}};
+  CaseGroup first_group = small_group(Pass::kForward);
+  first_group.cases.resize(1);
+  CaseGroup second_group = first_group;
+  second_group.cases[0].shape.steps = 10;
+  const MeasureOptions options{.repetitions = 3, .processes = 2, .memory_limit_bytes = 1e9};
+  GroupMeasurement first(first_group, options, hooks), second(second_group, options, hooks);
+  for (GroupMeasurement* one : {&first, &second}) one->check();
+  for (int visit = 0; visit < 2; ++visit) {
+    for (GroupMeasurement* one : {&first, &second}) {
+      EXPECT_FALSE(one->is_finished());
+      one->visit();
+    }
+  }
+  EXPECT_EQ(visited, (std::vector<std::pair<Index, Index>>{
+                         {9, 0}, {9, 0}, {10, 0}, {10, 0}, {9, 1}, {10, 1}}));
+  for (GroupMeasurement* one : {&first, &second}) {
+    EXPECT_TRUE(one->is_finished());
+    EXPECT_EQ(one->result()[0].samples.size(), 3u);
   }
 }
 

@@ -125,6 +125,16 @@ TEST_F(SweepTablesTest, TakeAGroupWithAFailedCaseAnew) {
                                     short_.cases[0].id() + " 3", short_.cases[1].id() + " 3"}));
 }
 
+TEST_F(SweepTablesTest, KeepTheSamplesOfAGroupUnderWayWhenAnotherIsTakenAnew) {
+  finish(long_, "failed");
+  reopen();
+  tables_->begin(short_);
+  add_samples(short_, 1);
+  tables_->begin(long_);
+  EXPECT_EQ(rows(), 0u);
+  EXPECT_EQ(samples().size(), 2u);
+}
+
 TEST_F(SweepTablesTest, KeepTheRowsOfOtherPrograms) {
   tables_->finish({{{"case_id", "gru:pytorch"}, {"status", "ok"}}});
   tables_->add_sample({{"case_id", "gru:pytorch"}, {"seconds", 1}});
