@@ -15,9 +15,10 @@ from pathlib import Path
 
 RECURRENT = {"elman", "lstm", "gru", "mingru"}
 # What stays the same along a curve over lengths.
-CURVE = ("model", "kernel", "pass", "batch", "width", "heads", "threads", "causal")
+SCOPE = ("block", "layers", "match")
+CURVE = ("model", "kernel", "pass", "batch", "width", "heads", "threads", "causal", *SCOPE)
 CROSSING = ("pass", "kernel", "baseline_model", "baseline_kernel", "batch", "width", "heads", "causal",
-            "threads")
+            "threads", *SCOPE)
 
 
 class Refused(Exception):

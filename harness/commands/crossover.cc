@@ -26,6 +26,7 @@
 #include "harness/timing/measure_options.h"
 #include "harness/timing/preparation.h"
 #include "harness/timing/scaling_analysis.h"
+#include "harness/timing/throughput_rows.h"
 
 namespace seqbench {
 namespace {
@@ -36,9 +37,9 @@ constexpr int kLengthsPerOctave = 8;  // neighbours 9 % apart
 constexpr Index kMostPairs = 64;      // as many processes hold both cases
 
 const std::vector<std::string> kRatioColumns = {
-    "run_id",  "pass",    "kernel",      "baseline_model", "baseline_kernel",
-    "batch",   "seq_len", "width",       "heads",          "causal",
-    "threads", "speedup", "speedup_low", "speedup_high",   "pairs"};
+    "run_id",      "pass",         "kernel", "baseline_model", "baseline_kernel", "batch",
+    "seq_len",     "width",        "heads",  "causal",         "threads",         "speedup",
+    "speedup_low", "speedup_high", "pairs",  "block",          "layers",          "match"};
 
 /// One crossing to be found: attention and a recurrent layer on the same shapes, at any length.
 struct Cell {
@@ -46,21 +47,27 @@ struct Cell {
   std::vector<Index> lengths;
 
   CsvRow row(const std::string& run_id) const {
-    return {{"run_id", run_id},
-            {"pass", pass_name(attention.pass)},
-            {"kernel", attention.layer.kernel},
-            {"baseline_model", baseline.layer.model},
-            {"baseline_kernel", baseline.layer.kernel},
-            {"batch", attention.shape.batch},
-            {"width", attention.layer.width},
-            {"heads", attention.layer.heads},
-            {"causal", attention.layer.causal},
-            {"threads", attention.threads}};
+    CsvRow row = scope_cells(attention);
+    row.merge(CsvRow{{"run_id", run_id},
+                     {"pass", pass_name(attention.pass)},
+                     {"kernel", attention.layer.kernel},
+                     {"baseline_model", baseline.layer.model},
+                     {"baseline_kernel", baseline.layer.kernel},
+                     {"batch", attention.shape.batch},
+                     {"width", attention.layer.width},
+                     {"heads", attention.layer.heads},
+                     {"causal", attention.layer.causal},
+                     {"threads", attention.threads}});
+    return row;
   }
   std::string label() const {
     return std::string(pass_name(attention.pass)) + " B=" + std::to_string(attention.shape.batch) +
            " D=" + std::to_string(attention.layer.width) + " t" +
-           std::to_string(attention.threads) + " " + baseline.layer.model;
+           std::to_string(attention.threads) + " " + baseline.layer.model +
+           (attention.scope == Scope::kLayer
+                ? ""
+                : std::string(" ") + kScopeNames[std::size_t(attention.scope)]) +
+           (attention.matched_width > 0 ? " of equal parameters" : "");
   }
 };
 
@@ -179,8 +186,8 @@ class CrossoverTables {
 
  private:
   static inline const std::vector<std::string> kKey = {
-      "pass",  "kernel", "baseline_model", "baseline_kernel", "batch",
-      "width", "heads",  "causal",         "threads"};
+      "pass",  "kernel", "baseline_model", "baseline_kernel", "batch",  "width",
+      "heads", "causal", "threads",        "block",           "layers", "match"};
 
   static std::vector<std::string> key_of(const CsvTable::value_type& row) {
     std::vector<std::string> key;

@@ -95,6 +95,7 @@ class Block {
   /// Meanings are SequenceLayer's.
   void prefill(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y);
   void decode(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y);
+  void rewind(Index steps) { layer_->rewind(steps); }
 
   /// Whether forward_rows is the way to an output at the answers alone: in residual blocks that
   /// were made for it.

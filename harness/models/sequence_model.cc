@@ -291,6 +291,12 @@ void SequenceModel<T>::decode(const ThreadTeam& team, std::span<const Token> tok
 }
 
 template <typename T>
+void SequenceModel<T>::rewind(Index steps) {
+  context_ = steps;
+  for (auto& block : blocks_) block->rewind(steps);
+}
+
+template <typename T>
 void SequenceModel<T>::read_out(const ThreadTeam& team, MatrixView<const T> rows,
                                 MatrixView<T> logits) {
   if (!spec_.has_final_norm()) return readout_.forward(team, rows, logits);

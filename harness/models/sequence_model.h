@@ -67,6 +67,9 @@ class SequenceModel {
   /// Appends a token to each: tokens [B]; assigns what follows, as logits [B, V].
   void decode(const ThreadTeam& team, std::span<const Token> tokens, MatrixView<T> logits);
 
+  /// As SequenceLayer's.
+  void rewind(Index steps);
+
   /// From now on forward drops what the specification says, drawn from there; null, as at first:
   /// nothing. Not between a forward and its backward.
   void drop_with(Random* random) { dropout_.random = random; }

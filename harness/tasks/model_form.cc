@@ -6,6 +6,17 @@
 
 namespace seqbench {
 
+ModelForm gpt2_form(Index width, Index layers, Index heads) {
+  return {.width = width,
+          .layers = layers,
+          .heads = heads,
+          .residual = true,
+          .mlp_expansion = 4,
+          .mlp = MlpKind::kGelu,
+          .as_gpt2 = true,
+          .biases = false};
+}
+
 void check_heads(const CommandLine& line, const ModelForm& form) {
   if (form.width % form.heads == 0) return;
   if (line.given("heads")) {

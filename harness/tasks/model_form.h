@@ -54,6 +54,10 @@ void visit_fields(Form& form, const Visit& visit) {
   visit("direct_input", form.direct_input);
 }
 
+/// Pre-norm blocks with an MLP of four times the width and GELU, no biases, the readout tied to the
+/// embedding: GPT-2's.
+ModelForm gpt2_form(Index width, Index layers, Index heads);
+
 /// Throws UsageError, as of --heads where that is given and else of --width, unless the heads
 /// divide the width.
 void check_heads(const CommandLine& line, const ModelForm& form);

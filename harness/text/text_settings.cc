@@ -1,13 +1,12 @@
 #include "harness/text/text_settings.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 
 #include "harness/base/errors.h"
 #include "harness/models/registry.h"
+#include "harness/models/width_matching.h"
 #include "harness/text/parallel_pass.h"
-#include "harness/training/parameter_matching.h"
 
 namespace seqbench {
 namespace {
@@ -32,27 +31,7 @@ Index count_at(TextSettings settings, Index width) {
   return parameter_count(settings);
 }
 
-/// The width, a multiple of `step`, with the number of parameters closest to `target`, which is at
-/// least that of the width the settings have.
-Index closest_width(const TextSettings& settings, Index target, Index step) {
-  Index low = settings.form.width;
-  while (count_at(settings, low + step) <= target) low += step;
-  const auto error = [&](Index width) { return std::abs(count_at(settings, width) - target); };
-  return error(low) <= error(low + step) ? low : low + step;
-}
-
 }  // namespace
-
-ModelForm gpt2_form(Index width, Index layers, Index heads) {
-  return {.width = width,
-          .layers = layers,
-          .heads = heads,
-          .residual = true,
-          .mlp_expansion = 4,
-          .mlp = MlpKind::kGelu,
-          .as_gpt2 = true,
-          .biases = false};
-}
 
 const TextPreset& text_preset(const std::string& name) { return presets().at(name); }
 
@@ -105,9 +84,10 @@ void match_parameters(std::vector<TextSettings>& trainings) {
   for (TextSettings& settings : trainings) {
     const Index step = model_info(settings.model).has_heads() ? settings.form.heads : 1;
     settings.match = "parameters";
-    settings.form.width = closest_width(settings, target, step);
+    settings.form.width =
+        closest_width([&](Index width) { return count_at(settings, width); }, target, step);
     const Index count = parameter_count(settings);
-    if (std::abs(double(count - target)) <= kMatchTolerance * double(target)) continue;
+    if (is_matched(count, target)) continue;
     throw UsageError("--match: " + label(settings) + " has " + std::to_string(count) +
                      " parameters at width " + std::to_string(settings.form.width) +
                      ", the closest; expected within 10 % of " + std::to_string(target) +

@@ -50,10 +50,6 @@ struct TextPreset {
   std::string sha256;             // of the text of its published figure
 };
 
-/// Pre-norm blocks with an MLP of four times the width and GELU, no biases, the readout tied to the
-/// embedding: GPT-2's.
-ModelForm gpt2_form(Index width, Index layers, Index heads);
-
 /// By its name.
 const TextPreset& text_preset(const std::string& name);
 std::vector<std::string> text_preset_names();

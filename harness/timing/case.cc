@@ -20,7 +20,10 @@ std::string Case::id() const {
          std::to_string(layer.width) + ":H" +
          (model().has_heads() ? std::to_string(layer.heads) + (layer.causal ? ":causal" : "")
                               : "-") +
-         ":t" + std::to_string(threads) + (start.empty() ? "" : ":" + start);
+         ":t" + std::to_string(threads) + (start.empty() ? "" : ":" + start) +
+         (scope == Scope::kLayer ? "" : std::string(":") + kScopeNames[std::size_t(scope)]) +
+         (scope == Scope::kModel ? std::to_string(layers) : "") +
+         (matched_width == 0 ? "" : ":parameters" + std::to_string(matched_width));
 }
 
 double Case::tokens() const {
@@ -29,6 +32,9 @@ double Case::tokens() const {
 
 double Case::predicted_bytes() const {
   const LayerCost declared = cost();
+  if (scope != Scope::kLayer) {
+    return declared.workspace_bytes + double(sizeof(float)) * declared.parameters;
+  }
   const double sequence = double(shape.batch) * double(shape.steps) * double(layer.width);
   const double one_token = double(shape.batch) * double(layer.width);
   double scalars = declared.parameters + 2 * sequence;  // x, y

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "harness/models/registry.h"
+#include "harness/timing/scope.h"
 
 namespace seqbench {
 
@@ -15,14 +16,19 @@ struct Case {
   int threads = 1;
   std::string start = "";  // of start_names(), which decides how many sweeps a kernel needs; "":
                            // the model's own
+  Scope scope = Scope::kLayer;
+  Index layers = 2;         // blocks of a model
+  Index matched_width = 0;  // of the attention whose number of parameters it has; 0: of none
 
   /// Readable and unique in a run: "lstm:hoisted:train:B1:T512:D256:H-:t2", with another start
-  /// "…:t2:chrono".
+  /// "…:t2:chrono", a block or a model of two "…:t2:block" and "…:t2:model2", with as many
+  /// parameters as attention of width 256 "…:t2:parameters256".
   std::string id() const;
   const ModelInfo& model() const { return model_info(layer.model); }
   /// Tokens that one pass turns out: B·T, in decode B.
   double tokens() const;
-  LayerCost cost() const { return declared_cost(layer, shape, pass, threads); }
+  ScopedSpec scoped() const { return {layer, start, scope, layers}; }
+  LayerCost cost() const { return declared_cost(scoped(), shape, pass, threads); }
   /// Resident memory of the layer with its parameters, workspace, input, output and gradients; of a
   /// decode case with the output of its context.
   double predicted_bytes() const;

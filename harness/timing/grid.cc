@@ -1,6 +1,7 @@
 #include "harness/timing/grid.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "harness/base/errors.h"
 #include "harness/machine/placement.h"
@@ -66,6 +67,15 @@ void add_grid_options(CommandLine& line, const std::string& default_lengths) {
   line.option("threads", "", "threads, comma list (default: 1 and all CPUs)");
   line.flag("causal", "attention sees earlier tokens only");
   line.option("max-tokens", "", "leave out combinations with more than this batch × length");
+  line.option(
+      "block", "layer",
+      "what of a model is timed, comma list: layer (bare), block (with norms, residuals and an "
+      "MLP of four times the width), model (--layers of them with embedding, readout and loss)");
+  line.option("layers", "2", "blocks of --block model");
+  line.option(
+      "match", "width",
+      "comma list: width, or parameters, at which recurrent widths are such that each model "
+      "has as many parameters as attention at --width");
 }
 
 Grid parse_grid(const CommandLine& line) {
@@ -86,6 +96,19 @@ Grid parse_grid(const CommandLine& line) {
       line.given("threads") ? line.integers("threads", 1, kMostThreads) : default_thread_counts();
   grid.causal = line.flag_given("causal");
   if (line.given("max-tokens")) grid.max_tokens = line.integer("max-tokens");
+  grid.scopes.clear();
+  const std::vector<std::string> scopes(std::begin(kScopeNames), std::end(kScopeNames));
+  for (const std::string& name : line.names("block", scopes)) {
+    grid.scopes.push_back(Scope(std::ranges::find(scopes, name) - scopes.begin()));
+  }
+  grid.layers = line.integer("layers", 1, 1000);
+  if (line.given("layers") && std::ranges::find(grid.scopes, Scope::kModel) == grid.scopes.end()) {
+    refuse_option("layers", line.text("layers"), "nothing without --block model");
+  }
+  grid.matched.clear();
+  for (const std::string& name : line.names("match", {"width", "parameters"})) {
+    grid.matched.push_back(name == "parameters");
+  }
   return grid;
 }
 
@@ -110,6 +133,14 @@ std::vector<std::string> grid_words(const Grid& grid) {
   if (!grid.starts.empty()) words.push_back("--variant=" + join(grid.starts, ","));
   if (grid.causal) words.emplace_back("--causal");
   if (grid.max_tokens > 0) words.push_back("--max-tokens=" + std::to_string(grid.max_tokens));
+  std::vector<std::string> scopes, matches;
+  for (const Scope scope : grid.scopes) scopes.emplace_back(kScopeNames[std::size_t(scope)]);
+  for (const bool matched : grid.matched) matches.emplace_back(matched ? "parameters" : "width");
+  words.push_back("--block=" + join(scopes, ","));
+  if (std::ranges::find(grid.scopes, Scope::kModel) != grid.scopes.end()) {
+    words.push_back("--layers=" + std::to_string(grid.layers));
+  }
+  words.push_back("--match=" + join(matches, ","));
   return words;
 }
 
@@ -127,28 +158,35 @@ void check_heads(const Grid& grid) {
   }
 }
 
-/// All cases of one pass and shape.
-CaseGroup comparable_cases(const Grid& grid, Pass pass, SequenceShape shape, Index width) {
+/// All cases of one pass, shape, width, scope and rule of matching.
+CaseGroup comparable_cases(const Grid& grid, const Case& common, bool matched) {
   CaseGroup group;
-  group.label = std::string(pass_name(pass)) + " B=" + std::to_string(shape.batch) +
-                " T=" + std::to_string(shape.steps) + " D=" + std::to_string(width);
+  const Index width = common.layer.width;
+  group.label = std::string(pass_name(common.pass)) + " B=" + std::to_string(common.shape.batch) +
+                " T=" + std::to_string(common.shape.steps) + " D=" + std::to_string(width);
+  if (common.scope != Scope::kLayer) {
+    group.label += std::string(" ") + kScopeNames[std::size_t(common.scope)];
+  }
+  if (matched) group.label += " of equal parameters";
   for (const std::string& name : grid.models) {
     const ModelInfo& model = model_info(name);
     const std::vector<Index> heads = model.has_heads() ? grid.heads : std::vector<Index>{1};
     for (const std::string& kernel : kernels_of(model, grid.kernels)) {
       for (const Index h : heads) {
         for (const std::string& start : starts_of(model, grid.starts)) {
+          Case one = common;
+          one.layer = {.model = name,
+                       .kernel = kernel,
+                       .width = width,
+                       .heads = h,
+                       .causal = grid.causal && model.has_heads()};
+          one.start = start;
+          if (matched) {
+            one.matched_width = width;
+            if (!model.has_heads()) one.layer.width = width_of_equal_parameters(one.scoped());
+          }
           for (const Index threads : grid.threads) {
-            Case one;
-            one.layer = {.model = name,
-                         .kernel = kernel,
-                         .width = width,
-                         .heads = h,
-                         .causal = grid.causal && model.has_heads()};
-            one.pass = pass;
-            one.shape = shape;
             one.threads = static_cast<int>(threads);
-            one.start = start;
             group.cases.push_back(one);
           }
         }
@@ -163,14 +201,23 @@ CaseGroup comparable_cases(const Grid& grid, Pass pass, SequenceShape shape, Ind
 std::vector<CaseGroup> expand(const Grid& grid) {
   check_heads(grid);
   std::vector<CaseGroup> groups;
-  for (const Pass pass : grid.passes) {
-    for (const Index width : grid.widths) {
-      for (const Index batch : grid.batches) {
-        for (const Index length : grid.lengths) {
-          if (grid.max_tokens > 0 && double(batch) * double(length) > double(grid.max_tokens)) {
-            continue;
+  Case common;
+  common.layers = grid.layers;
+  for (const Scope scope : grid.scopes) {
+    common.scope = scope;
+    for (const bool matched : grid.matched) {
+      for (const Pass pass : grid.passes) {
+        common.pass = pass;
+        for (const Index width : grid.widths) {
+          common.layer.width = width;
+          for (const Index batch : grid.batches) {
+            for (const Index length : grid.lengths) {
+              const double tokens = double(batch) * double(length);
+              if (grid.max_tokens > 0 && tokens > double(grid.max_tokens)) continue;
+              common.shape = {.batch = batch, .steps = length};
+              groups.push_back(comparable_cases(grid, common, matched));
+            }
           }
-          groups.push_back(comparable_cases(grid, pass, {.batch = batch, .steps = length}, width));
         }
       }
     }

@@ -10,7 +10,7 @@
 namespace seqbench {
 
 /// Declares --model, --kernel, --variant, --pass, --batch, --length, --width, --heads, --threads,
-/// --causal and --max-tokens.
+/// --causal, --max-tokens, --block, --layers and --match.
 void add_grid_options(CommandLine& line, const std::string& default_lengths);
 
 /// The values of those options.
@@ -22,13 +22,17 @@ struct Grid {
   std::vector<Index> batches, lengths, widths, heads, threads;
   bool causal = false;
   Index max_tokens = 0;  // largest batch × length; 0: no bound
+  std::vector<Scope> scopes = {Scope::kLayer};
+  Index layers = 2;  // blocks of a model
+  std::vector<bool> matched = {
+      false};  // whether recurrent widths are such that parameters are equal
 };
 
 /// Throws UsageError.
 Grid parse_grid(const CommandLine& line);
 
-/// Adds what a comparison of both kinds of models needs: attention, and a recurrent baseline (lstm),
-/// where there is none.
+/// Adds what a comparison of both kinds of models needs: attention, and a recurrent baseline
+/// (lstm), where there is none.
 void add_missing_models(Grid& grid);
 
 /// The options that parse to this grid, for another process of this program.
@@ -36,7 +40,8 @@ std::vector<std::string> grid_words(const Grid& grid);
 
 /// All combinations, grouped, in the order of the options. A kernel applies to the models that
 /// have it, and so does a start; a model without heads ignores heads and causal. Throws UsageError
-/// when a number of heads does not divide a width, or when --max-tokens leaves nothing.
+/// when a number of heads does not divide a width, when --max-tokens leaves nothing, or when no
+/// width comes near enough to the parameters that are to be matched.
 std::vector<CaseGroup> expand(const Grid& grid);
 
 /// The cases of all groups, one after the other.

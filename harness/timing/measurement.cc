@@ -107,7 +107,7 @@ Index check_case(Measurement& measurement, const MeasureOptions& options, const 
   measurement.status = prepared.status;
   measurement.reason = prepared.reason;
   if (prepared.workload != nullptr) {
-    measurement.sweeps = prepared.workload->layer().sweep_counts();
+    measurement.sweeps = prepared.workload->sweep_counts();
     // What other processes repeat is not held here.
     if (!hooks.others.repeat) workloads.adopt(std::move(prepared.workload));
   }

@@ -75,6 +75,37 @@ Matrix parameter_of(Workload& workload, const std::string& name) {
   return {};
 }
 
+/// Parameters of several blocks have the same names.
+std::string gradient_name(std::size_t i, const std::string& parameter) {
+  return "d." + std::to_string(i) + "." + parameter;
+}
+
+/// Elements of what a block or a model gave, in one row.
+RowMajorMatrix<double> actual_of_whole(const std::string& name, Whole<float>& whole) {
+  for (const auto& [result, values] : whole.results()) {
+    if (result == name) return Eigen::Map<const Matrix>(values.data(), 1, Index(values.size()));
+  }
+  const std::vector<Parameter<float>*> parameters = whole.parameters();
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    if (gradient_name(i, parameters[i]->name) != name) continue;
+    const Tensor<float>& gradient = parameters[i]->gradient;
+    return Eigen::Map<const RowMajorMatrix<float>>(gradient.data(), 1, gradient.size())
+        .cast<double>();
+  }
+  return {};
+}
+
+/// Of an element of y: a layer's, and of each block two norms' and an MLP's besides, its hidden
+/// layer four times as wide.
+double chain_of_roundings(const Case& one) {
+  const double D = double(one.layer.width);
+  const double of_layer = 4 * D + double(one.shape.steps);
+  if (one.scope == Scope::kLayer) return of_layer;
+  const double of_block = of_layer + 2 * 2 * D + D + 4 * D;
+  if (one.scope == Scope::kBlock) return of_block;
+  return double(one.layers) * of_block + 2 * D + D + double(kTimedVocabulary);
+}
+
 Tensor<double> as_tensor(const Matrix& matrix) {
   Tensor<double> tensor({matrix.rows(), matrix.cols()});
   as_eigen(tensor.matrix()) = matrix;
@@ -218,7 +249,13 @@ class AttentionRows {
 Reference::Reference(Workload& workload)
     : sequences_(sampled_sequences(workload.the_case().shape.batch)),
       steps_(sampled_steps(workload.the_case())) {
-  has_own_formula(workload.the_case()) ? compute_attention(workload) : compute_recurrent(workload);
+  if (workload.the_case().scope != Scope::kLayer) {
+    compute_whole(workload);
+  } else if (has_own_formula(workload.the_case())) {
+    compute_attention(workload);
+  } else {
+    compute_recurrent(workload);
+  }
 }
 
 void Reference::compute_attention(Workload& workload) {
@@ -301,6 +338,32 @@ void Reference::compute_recurrent(Workload& workload) {
   if (one.model().bends && !spec.linear_candidate) leave_undecided(x, layer->parameters());
 }
 
+void Reference::compute_whole(Workload& workload) {
+  Case one = workload.the_case();
+  if (const std::string kernel = kernel_for(one); !kernel.empty()) one.layer.kernel = kernel;
+  const ThreadTeam team = make_team(static_cast<int>(usable_cpus().size()));
+  one.threads = team.size();
+  const auto whole = make_whole<double>(one, workload.seed());
+  const std::vector<Parameter<float>*> from = workload.whole().parameters();
+  const std::vector<Parameter<double>*> to = whole->parameters();
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    std::copy_n(from[i]->value.data(), from[i]->value.size(), to[i]->value.data());
+  }
+  whole->run(team);
+  for (const auto& [name, values] : whole->results()) {
+    Tensor<double> value({Index(values.size())});
+    std::ranges::copy(values, value.data());
+    expected_.push_back({name, std::move(value)});
+  }
+  if (one.pass != Pass::kTrain) return;
+  if (one.model().bends)
+    std::erase_if(expected_, [](const auto& each) { return each.name == "dx"; });
+  if (one.model().bends) return;
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    expected_.push_back({gradient_name(i, to[i]->name), std::move(to[i]->gradient)});
+  }
+}
+
 /// Of `x` [S, T, D]. An element v of a sum over D products is taken for 0 below 2·ε·√D·rms(v): some
 /// ten standard deviations of its rounding in float.
 void Reference::leave_undecided(const Tensor<double>& x,
@@ -333,7 +396,7 @@ void Reference::leave_undecided(const Tensor<double>& x,
 
 void Reference::keep_sampled_gradient(Workload& workload) {
   const Case& one = workload.the_case();
-  if (one.pass != Pass::kTrain) return;
+  if (one.pass != Pass::kTrain || one.scope != Scope::kLayer) return;
   const std::vector<Index> sequences = sampled_sequences(one.shape.batch);
   const std::vector<Index> steps = sampled_steps(one);
   const SequenceView<float> dy = workload.dy();
@@ -361,11 +424,10 @@ std::string Reference::kernel_for(const Case& one) {
   return "";
 }
 
-std::string Reference::compare(const Expected& expected, Workload& workload) const {
+RowMajorMatrix<double> Reference::actual_of(const Expected& expected, Workload& workload) const {
   const Case& one = workload.the_case();
   const Index S = Index(sequences_.size()), T = one.shape.steps, D = one.layer.width;
   const bool decode = one.pass == Pass::kDecode;
-
   Matrix actual;
   if (expected.name == "y") {
     const Index R = Index(steps_.size());
@@ -390,13 +452,22 @@ std::string Reference::compare(const Expected& expected, Workload& workload) con
       }
     }
   }
+  return actual;
+}
+
+std::string Reference::compare(const Expected& expected, Workload& workload) const {
+  const Case& one = workload.the_case();
+  const bool is_layer = one.scope == Scope::kLayer;
+  Matrix actual =
+      is_layer ? actual_of(expected, workload) : actual_of_whole(expected.name, workload.whole());
 
   // An element is a chain of n roundings: products of depth D, a carry or a sum over T and, in a
   // parameter's gradient, over all tokens. Random signs grow the error as √n; 8 standard deviations
   // make a false alarm unlikely in any sweep (Higham & Mary 2019, theorem 2.4).
   const bool is_parameter = expected.name.starts_with("d.");
+  const double T = double(one.shape.steps);
   const double roundings =
-      4.0 * double(D) + double(T) + (is_parameter ? double(one.shape.batch) * double(T) : 0.0);
+      chain_of_roundings(one) + (is_parameter ? double(one.shape.batch) * T : 0.0);
   const Eigen::Map<const Matrix> value(expected.value.data(), actual.rows(), actual.cols());
   for (const Index i : expected.undecided) {
     if (actual.rows() == 1) {
@@ -421,6 +492,8 @@ std::string Reference::compare(const Expected& expected, Workload& workload) con
 }
 
 double Reference::predicted_bytes(const Case& one) {
+  // The same in double precision, and its results once more.
+  if (one.scope != Scope::kLayer) return 3 * one.predicted_bytes();
   const Index sequences = static_cast<Index>(sampled_sequences(one.shape.batch).size());
   const SequenceShape shape{.batch = sequences, .steps = one.shape.steps + 1};
   const double S = double(sequences), T = double(shape.steps), D = double(one.layer.width);

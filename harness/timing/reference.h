@@ -8,6 +8,10 @@
 //
 // minGRU's candidate bends at 0, where rounding alone decides between two gradients. Those that
 // such an element reaches, one token's dx and one row of the parameters', are not compared.
+//
+// A block or a model is compared with the same in double precision, its layers by another kernel
+// where a recurrent one has it: all of y, dx, losses or logits, and of all gradients. What bends
+// would reach everywhere there: of minGRU's training y and losses alone are compared.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "core/eigen_view.h"
 #include "harness/timing/case.h"
 #include "harness/timing/workload.h"
 
@@ -51,7 +56,9 @@ class Reference {
 
   void compute_attention(Workload& workload);
   void compute_recurrent(Workload& workload);
+  void compute_whole(Workload& workload);
   void leave_undecided(const Tensor<double>& x, std::span<const Parameter<double>> parameters);
+  RowMajorMatrix<double> actual_of(const Expected& expected, Workload& workload) const;
   std::string compare(const Expected& expected, Workload& workload) const;
 
   std::vector<Index> sequences_;  // sampled b

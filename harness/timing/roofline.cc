@@ -15,14 +15,21 @@ double seconds_of(double flops, double bytes, const MachineLimits& limits) {
   return std::max(compute, slice / limits.bytes_per_second(slice));
 }
 
-}  // namespace
-
-double limit_seconds(const Case& one, const MachineLimits& limits) {
+double limit_of_layer(const Case& one, const MachineLimits& limits) {
   const RooflineTerms terms = roofline_terms(one.layer, one.shape, one.pass);
   const double bulk = seconds_of(terms.bulk_flops, terms.bulk_bytes, limits);
   if (terms.steps == 0) return bulk;
   const double step = seconds_of(terms.step_flops, terms.step_bytes, limits);
   return bulk + terms.steps * (step + limits.barrier_seconds);
+}
+
+}  // namespace
+
+double limit_seconds(const Case& one, const MachineLimits& limits) {
+  const ScopedSpec spec = one.scoped();
+  const double bytes = one.pass == Pass::kDecode ? parameter_bytes_beside_layers(spec) : 0;
+  const double rest = flops_beside_layers(spec, one.shape, one.pass);
+  return double(spec.blocks()) * limit_of_layer(one, limits) + seconds_of(rest, bytes, limits);
 }
 
 double limit_seconds_at(const Case& one, MachineLimits limits, double peak_gflops) {

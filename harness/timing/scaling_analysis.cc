@@ -13,19 +13,35 @@
 namespace seqbench {
 
 const std::vector<std::string> kScalingColumns = {
-    "run_id",   "model",        "kernel",        "pass",     "batch",  "width",
-    "heads",    "causal",       "threads",       "variable", "from",   "to",
-    "exponent", "exponent_low", "exponent_high", "r2",       "seq_len"};
+    "run_id",        "model",   "kernel",   "pass",  "batch",  "width",    "heads",
+    "causal",        "threads", "variable", "from",  "to",     "exponent", "exponent_low",
+    "exponent_high", "r2",      "seq_len",  "block", "layers", "match"};
 
 const std::vector<std::string> kSpeedupColumns = {
     "run_id",      "pass",         "kernel",     "baseline_model",   "baseline_kernel", "batch",
     "seq_len",     "width",        "heads",      "causal",           "threads",         "speedup",
-    "speedup_low", "speedup_high", "work_ratio", "efficiency_ratio", "parallel_ratio",  "status"};
+    "speedup_low", "speedup_high", "work_ratio", "efficiency_ratio", "parallel_ratio",  "status",
+    "block",       "layers",       "match"};
 
-const std::vector<std::string> kCrossoverColumns = {
-    "run_id",        "pass",           "kernel",    "baseline_model", "baseline_kernel",   "batch",
-    "width",         "heads",          "causal",    "threads",        "crossover_seq_len", "status",
-    "crossover_low", "crossover_high", "predicted", "reason"};
+const std::vector<std::string> kCrossoverColumns = {"run_id",
+                                                    "pass",
+                                                    "kernel",
+                                                    "baseline_model",
+                                                    "baseline_kernel",
+                                                    "batch",
+                                                    "width",
+                                                    "heads",
+                                                    "causal",
+                                                    "threads",
+                                                    "crossover_seq_len",
+                                                    "status",
+                                                    "crossover_low",
+                                                    "crossover_high",
+                                                    "predicted",
+                                                    "reason",
+                                                    "block",
+                                                    "layers",
+                                                    "match"};
 
 namespace {
 
@@ -51,6 +67,20 @@ std::vector<std::string> key_of(const TextRow& row, const std::vector<std::strin
   return key;
 }
 
+/// What of a model the row is of.
+const std::vector<std::string> kScopeColumns = {"block", "layers", "match"};
+
+std::vector<std::string> with_scope(std::vector<std::string> columns) {
+  columns.insert(columns.end(), kScopeColumns.begin(), kScopeColumns.end());
+  return columns;
+}
+
+/// The width that rows of equal parameters are asked for by, attention's; else the row's own.
+std::string asked_width(const TextRow& row) {
+  const std::string& matched = row.at("match_width");
+  return matched.empty() ? row.at("width") : matched;
+}
+
 void copy_columns(const TextRow& from, const std::vector<std::string>& columns, CsvRow& to) {
   for (const std::string& column : columns) to[column] = from.at(column);
 }
@@ -60,8 +90,8 @@ CsvRow fitted_row(const TextRow& sample, const std::string& variable, std::span<
   const PowerFit fit = fit_power(x, y);
   CsvRow row;
   copy_columns(sample,
-               {"run_id", "model", "kernel", "pass", "batch", "seq_len", "width", "heads", "causal",
-                "threads"},
+               with_scope({"run_id", "model", "kernel", "pass", "batch", "seq_len", "width",
+                           "heads", "causal", "threads"}),
                row);
   row[variable] = CsvCell();  // from and to tell it
   row["variable"] = variable;
@@ -93,12 +123,17 @@ Timing timing_of(const TextRow& row) {
   return timing;
 }
 
-const std::vector<std::string> kShapeColumns = {"pass", "batch", "seq_len", "width", "threads"};
+/// What the two of a speedup share.
+std::vector<std::string> shape_of(const TextRow& row) {
+  std::vector<std::string> key = key_of(row, with_scope({"pass", "batch", "seq_len", "threads"}));
+  key.push_back(asked_width(row));
+  return key;
+}
 
 /// The same layer and shape on one thread.
 const TextRow* on_one_thread(const CsvTable& table, const TextRow& row) {
-  static const std::vector<std::string> kSame = {"model",   "kernel", "pass",  "batch",
-                                                 "seq_len", "width",  "heads", "causal"};
+  static const std::vector<std::string> kSame =
+      with_scope({"model", "kernel", "pass", "batch", "seq_len", "width", "heads", "causal"});
   for (const TextRow& other : table) {
     if (other.at("threads") == "1" && is_measured(other) &&
         key_of(other, kSame) == key_of(row, kSame)) {
@@ -110,9 +145,10 @@ const TextRow* on_one_thread(const CsvTable& table, const TextRow& row) {
 
 CsvRow speedup_row(const CsvTable& table, const TextRow& attention, const TextRow& baseline) {
   CsvRow row;
-  copy_columns(
-      attention,
-      {"run_id", "pass", "kernel", "batch", "seq_len", "width", "heads", "causal", "threads"}, row);
+  copy_columns(attention,
+               with_scope({"run_id", "pass", "kernel", "batch", "seq_len", "width", "heads",
+                           "causal", "threads"}),
+               row);
   row["baseline_model"] = baseline.at("model");
   row["baseline_kernel"] = baseline.at("kernel");
   if (!is_measured(attention) || !is_measured(baseline)) {
@@ -177,8 +213,8 @@ std::vector<CsvRow> fit_scaling(const CsvTable& throughput) {
   std::vector<CsvRow> rows;
   for (const std::string& variable :
        {std::string("seq_len"), std::string("width"), std::string("threads")}) {
-    std::vector<std::string> held = {"model", "kernel", "pass",   "batch",  "seq_len",
-                                     "width", "heads",  "causal", "threads"};
+    std::vector<std::string> held = with_scope(
+        {"model", "kernel", "pass", "batch", "seq_len", "width", "heads", "causal", "threads"});
     std::erase(held, variable);
     std::map<std::vector<std::string>, std::vector<const TextRow*>> curves;
     for (const TextRow& row : throughput) {
@@ -209,10 +245,7 @@ std::vector<CsvRow> compute_speedups(const CsvTable& throughput) {
   for (const TextRow& attention : throughput) {
     if (!is_attention(attention)) continue;
     for (const TextRow& baseline : throughput) {
-      if (is_attention(baseline) ||
-          key_of(baseline, kShapeColumns) != key_of(attention, kShapeColumns)) {
-        continue;
-      }
+      if (is_attention(baseline) || shape_of(baseline) != shape_of(attention)) continue;
       rows.push_back(speedup_row(throughput, attention, baseline));
     }
   }
@@ -220,9 +253,9 @@ std::vector<CsvRow> compute_speedups(const CsvTable& throughput) {
 }
 
 std::vector<CsvRow> find_crossovers(const std::vector<CsvRow>& speedups) {
-  static const std::vector<std::string> kHeld = {
-      "run_id", "pass",  "kernel", "baseline_model", "baseline_kernel",
-      "batch",  "width", "heads",  "causal",         "threads"};
+  static const std::vector<std::string> kHeld =
+      with_scope({"run_id", "pass", "kernel", "baseline_model", "baseline_kernel", "batch", "width",
+                  "heads", "causal", "threads"});
   std::map<std::vector<std::string>, std::vector<SpeedupAt>> curves;
   for (const CsvRow& row : speedups) {
     if (!row.contains("speedup")) continue;

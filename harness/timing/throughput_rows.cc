@@ -45,7 +45,11 @@ const std::vector<std::string> kThroughputColumns = {"run_id",
                                                      "processes",
                                                      "variant",
                                                      "sweeps",
-                                                     "fallback_share"};
+                                                     "fallback_share",
+                                                     "block",
+                                                     "layers",
+                                                     "match",
+                                                     "match_width"};
 
 const std::vector<std::string> kSamplesColumns = {
     "run_id",      "case_id",        "repetition",    "seconds",
@@ -65,9 +69,17 @@ CsvCell cell_of(const std::optional<Index>& count) { return count ? CsvCell(*cou
 
 }  // namespace
 
+CsvRow scope_cells(const Case& one) {
+  CsvRow row;
+  row["block"] = kScopeNames[std::size_t(one.scope)];
+  if (one.scope == Scope::kModel) row["layers"] = one.layers;
+  row["match"] = one.matched_width > 0 ? "parameters" : "width";
+  return row;
+}
+
 CsvRow static_cells(const Case& one) {
   const LayerCost cost = one.cost();
-  CsvRow row;
+  CsvRow row = scope_cells(one);
   row["model"] = one.layer.model;
   row["kernel"] = one.layer.kernel;
   row["pass"] = pass_name(one.pass);
@@ -82,6 +94,7 @@ CsvRow static_cells(const Case& one) {
     row["variant"] = one.start.empty() ? one.model().variants.front() : one.start;
   }
   row["threads"] = one.threads;
+  if (one.matched_width > 0) row["match_width"] = one.matched_width;
   row["dtype"] = "float32";
   row["parameters"] = cost.parameters;
   row["flops"] = cost.flops;

@@ -23,6 +23,9 @@ constexpr const char* kSamplesFile = "samples.csv";
 extern const std::vector<std::string> kThroughputColumns;
 extern const std::vector<std::string> kSamplesColumns;
 
+/// The cells that tell what of a model is timed: block, layers of a model, match.
+CsvRow scope_cells(const Case& one);
+
 /// The cells of throughput.csv that are known without a measurement: model to state_bytes,
 /// predicted_bytes, variant of a recurrent model, and form where the kernel has a choice.
 CsvRow static_cells(const Case& one);

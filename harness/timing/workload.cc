@@ -1,51 +1,22 @@
 #include "harness/timing/workload.h"
 
 #include <algorithm>
-#include <boost/math/distributions/normal.hpp>
-#include <span>
-#include <vector>
 
-#include "harness/models/variants.h"
+#include "harness/timing/drawing.h"
 
 namespace seqbench {
 
-namespace {
-
-/// Quantiles (i + ½) ÷ 2¹⁶ of the standard normal distribution. A look-up takes a fifth of the time
-/// of Random::normal(), with which drawing took a tenth of a sweep.
-const std::vector<float>& normal_quantiles() {
-  static const std::vector<float> quantiles = [] {
-    constexpr std::size_t kCount = 1 << 16;
-    const boost::math::normal normal;
-    std::vector<float> values(kCount);
-    for (std::size_t i = 0; i < kCount; ++i) {
-      values[i] = static_cast<float>(boost::math::quantile(normal, (double(i) + 0.5) / kCount));
-    }
-    return values;
-  }();
-  return quantiles;
-}
-
-void draw_normal(Random& random, std::span<float> values) {
-  const std::vector<float>& quantiles = normal_quantiles();
-  const double count = double(quantiles.size());
-  for (float& value : values) {
-    value = quantiles[static_cast<std::size_t>(count * random.uniform())];
-  }
-}
-
-}  // namespace
-
 Workload::Workload(const Case& one, std::uint64_t seed, const LayerFactory& make)
-    : case_(one), seed_(seed), layer_(make(one.layer)) {
+    : case_(one), seed_(seed) {
   const Index B = one.shape.batch, T = one.shape.steps, D = one.layer.width;
   Random parameters(seed, kParameterStream);
-  if (one.start.empty()) {
-    layer_->initialise(parameters);
-  } else {
-    initialise(parameters, *layer_, find_variant(one.layer.model, one.start)->initialisation,
-               std::max<Index>(2, T));
+  if (one.scope != Scope::kLayer) {
+    whole_ = make_whole<float>(one, seed);
+    whole_->initialise(parameters);
+    return;
   }
+  layer_ = make(one.layer);
+  initialise_as(one, parameters, *layer_);
   layer_->reserve(one.shape, one.pass, one.threads);
 
   Random inputs(seed, kInputStream);
@@ -66,11 +37,23 @@ Workload::Workload(const Case& one, std::uint64_t seed, const LayerFactory& make
 }
 
 void Workload::draw_upstream_gradient() {
+  if (whole_) return;  // it has its own, and nobody changes that
   Random gradient(seed_, kGradientStream);
   draw_normal(gradient, dy_.values());
 }
 
+SweepCounts Workload::sweep_counts() const {
+  if (layer_) return layer_->sweep_counts();
+  SweepCounts all;
+  for (const SequenceLayer<float>* layer : whole_->layers()) {
+    const SweepCounts counts = layer->sweep_counts();
+    if (counts.windows > 0) all.add(counts);
+  }
+  return all;
+}
+
 void Workload::run(const ThreadTeam& team) {
+  if (whole_) return whole_->run(team);
   switch (case_.pass) {
     case Pass::kForward:
       layer_->forward(team, x_.sequence(), y_.sequence(), Keep::kNothing);

@@ -1,4 +1,5 @@
-// One case ready to run: the layer with its parameters and tensors. What is timed is run().
+// One case ready to run: the layer, block or model with its parameters and tensors. What is timed
+// is run().
 #pragma once
 
 #include <cstdint>
@@ -6,6 +7,7 @@
 #include <memory>
 
 #include "harness/timing/case.h"
+#include "harness/timing/whole.h"
 
 namespace seqbench {
 
@@ -14,10 +16,9 @@ using LayerFactory = std::function<std::unique_ptr<SequenceLayer<float>>(const L
 
 class Workload {
  public:
-  /// Draws parameters (as PyTorch does, or as the case's start says, for dependencies over all of
-  /// its steps), x and dy (standard normal, of 65,536 equally likely
-  /// values) from `seed`, the same for every kernel and number of threads; allocates all that run()
-  /// needs, but for the first run of a decode case. Throws std::bad_alloc.
+  /// Draws parameters (initialise_as()), x and dy (draw_normal()) from `seed`, the same for every
+  /// kernel and number of threads; allocates all that run() needs, but for the first run of a
+  /// decode case. Throws std::bad_alloc.
   Workload(const Case& one, std::uint64_t seed, const LayerFactory& make = make_layer<float>);
 
   /// The case's pass, once. Allocates nothing, but for the first run of a decode case: that one
@@ -29,7 +30,12 @@ class Workload {
   void draw_upstream_gradient();
 
   const Case& the_case() const { return case_; }
+  std::uint64_t seed() const { return seed_; }
+  /// The bare layer, with the tensors below. Of a block or a model there is whole() instead.
   SequenceLayer<float>& layer() { return *layer_; }
+  Whole<float>& whole() { return *whole_; }
+  /// Of all layers, of the last pass.
+  SweepCounts sweep_counts() const;
   /// Context of a decode case, input of the others: [B, T, D].
   SequenceView<const float> x() const { return x_.sequence(); }
   /// Output of the last run: [B, T, D]; of a decode case [B, 1, D], the one token.
@@ -45,15 +51,11 @@ class Workload {
 
   Case case_;
   std::uint64_t seed_;
-  std::unique_ptr<SequenceLayer<float>> layer_;
+  std::unique_ptr<SequenceLayer<float>> layer_;  // null: whole_ is there
+  std::unique_ptr<Whole<float>> whole_;
   Tensor<float> x_, y_, dy_, dx_;
   Tensor<float> next_token_;
   bool context_is_read_ = false;
 };
-
-/// The random streams of a workload, so that a reference can draw the same parameters.
-constexpr std::uint64_t kParameterStream = 1;
-constexpr std::uint64_t kInputStream = 2;
-constexpr std::uint64_t kGradientStream = 3;
 
 }  // namespace seqbench

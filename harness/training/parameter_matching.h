@@ -7,9 +7,6 @@
 
 namespace seqbench {
 
-/// How far matched models may be apart.
-constexpr double kMatchTolerance = 0.1;
-
 /// The trainable numbers of the model that these settings describe. Throws std::invalid_argument
 /// when it refuses them, std::bad_alloc.
 Index parameter_count(const TrainingSettings& settings);

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from plotting import ablations, attention, frontier, sweeps
 from plotting.derived import (
+    bare_layers,
     champion_speedups,
     in_other_blocks,
     is_start,
@@ -12,6 +13,7 @@ from plotting.derived import (
     main_lines,
     outcomes,
     over_seeds,
+    speedups_by_block,
     thread_gains,
     timed,
     times_to_solve,
@@ -153,7 +155,40 @@ def training_speedup(run):
         lead = lead_lost(run, setting, group.iloc[0])
         case = f"÷ {model_name(model)}, batch {batch:g}, {plural(threads, 'thread')}"
         figures.append((rank(MODELS, model), batch, threads, f"{case}: {ratios}{lead}"))
-    return (*(text for *_, text in sorted(figures)), f"({setting.label}, by length{noise(rows)})")
+    return (
+        *(text for *_, text in sorted(figures)),
+        f"({setting.label}, by length{noise(rows)})",
+        *by_block(run),
+    )
+
+
+def by_block(run):
+    """The same speedup of layers, blocks and models, at the shortest and the longest length, and
+    what it is the product of."""
+    rows = speedups_by_block(run)
+    if rows.empty:
+        return ()
+    rows, setting = main_setting(rows)
+    figures = []
+    for (model, batch, length), group in rows.groupby(["baseline_model", "batch", "seq_len"]):
+        ends = rows[(rows["baseline_model"] == model) & (rows["batch"] == batch)]["seq_len"]
+        if length not in (ends.min(), ends.max()):
+            continue
+        for match, matched in group.groupby("match"):
+            parts = [
+                f"{row.block} ×{row.speedup:.2f} = {row.work_ratio:.2f} less work"
+                f" × {row.efficiency_ratio * row.parallel_ratio:.2f} rate"
+                for row in matched.itertuples()
+            ]
+            case = f"÷ {model_name(model)} of equal {match}, batch {batch:g}, at {length:g}"
+            place = (rank(MODELS, model), batch, length, match != "width")
+            figures.append((*place, f"{case}: {', '.join(parts)}"))
+    threads = plural(rows["threads"].iloc[0], "thread")
+    return (
+        *(text for *_, text in sorted(figures)),
+        f"({setting.label}, {threads}, training; a block has norms, residuals and an MLP, a model"
+        " embedding, readout and loss besides)",
+    )
 
 
 def noise(rows):
@@ -164,7 +199,7 @@ def noise(rows):
 
 def lead_lost(run, setting, speedup_row):
     """What crossover.csv says about the case of one row of speedups, as the end of a sentence."""
-    rows = setting.select(run.table("crossover"))
+    rows = setting.select(bare_layers(run.table("crossover")))
     for key in ("pass", "kernel", "baseline_model", "baseline_kernel", "batch", "threads"):
         rows = rows[rows[key] == speedup_row[key]]
     if rows.empty:

@@ -22,9 +22,15 @@ IN_BLOCKS = ("mqar", "mqar_8k", "associative_recall", "induction")
 CASE = ["pass", "batch", "seq_len", "width", "threads"]
 
 
+def bare_layers(rows):
+    """Of the rows of the race those of bare layers of equal width."""
+    return rows[(rows["block"] == "layer") & (rows["match"] == "width")]
+
+
 def timed(rows):
-    """The rows that have a time and each model's own start, with the interval of their tokens per
-    second."""
+    """The rows of bare layers that have a time and each model's own start, with the interval of
+    their tokens per second."""
+    rows = bare_layers(rows)
     rows = rows[rows["status"].isin(["ok", "noisy"]) & rows["seconds"].notna()]
     rows = rows[rows["variant"].isin(["", "default"])]
     tokens = rows["tokens_per_second"] * rows["seconds"]
@@ -37,7 +43,7 @@ def speedups(run):
     """Tokens/s of attention ÷ tokens/s of each baseline: speedup.csv, or, in a run without it,
     the ratios of throughput.csv with the widest interval that both intervals allow."""
     if "speedup" in run.tables:
-        rows = run.tables["speedup"]
+        rows = bare_layers(run.tables["speedup"])
         return rows[rows["speedup"].notna()]
     rows = champions(timed(run.table("throughput")))
     attention = rows[rows["model"] == "attention"]
@@ -60,8 +66,19 @@ def champion_speedups(run):
 
 def champion_crossings(run):
     """Of crossover.csv the rows of the fastest kernels, attention's and each baseline's."""
-    rows = run.table("crossover")
+    rows = bare_layers(run.table("crossover"))
     return rows if rows.empty else between_champions(rows)
+
+
+def speedups_by_block(run):
+    """Attention's speedups in training, of the fastest kernels on the most threads, of bare layers,
+    blocks and models, of equal width and of equal parameters; empty where a run has bare layers
+    alone."""
+    rows = run.table("speedup")
+    rows = rows[rows["speedup"].notna() & (rows["pass"] == "train")]
+    if rows["block"].nunique() < 2 and rows["match"].nunique() < 2:
+        return rows.iloc[:0]
+    return between_champions(rows[rows["threads"] == rows["threads"].max()])
 
 
 def between_champions(rows):

@@ -62,6 +62,17 @@ PLOTS = (
         draw=race.speedup_vs_length,
     ),
     Plot(
+        "speedup-by-block",
+        "Attention's speedup, of layers, blocks and models",
+        "A layer of attention has 4·D² weights and an LSTM 8·D²; a block with its MLP 12·D² and 16·D²."
+        " So the ratio of bare layers is the largest: what stands around them is the same for both."
+        " At equal parameters the recurrent model is narrower or wider instead.",
+        files=("speedup.csv",),
+        draw=race.speedup_by_block,
+        by_setting=False,
+        optional=True,
+    ),
+    Plot(
         "speedup-vs-threads",
         "Gain from threads",
         "How much faster a model becomes with more threads, at one length. A model whose steps"

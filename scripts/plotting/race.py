@@ -6,7 +6,13 @@ hold nothing to draw.
 
 import altair as alt
 
-from plotting.derived import champion_crossings, champion_speedups, thread_gains, timed
+from plotting.derived import (
+    champion_crossings,
+    champion_speedups,
+    speedups_by_block,
+    thread_gains,
+    timed,
+)
 from plotting.layout import (
     gather,
     in_grid,
@@ -61,6 +67,45 @@ def speedup_vs_length(runs, setting):
         "Attention's speedup over each recurrent model",
         f"{setting.label}; above the dashed line attention is ahead, below it the recurrent model",
     )
+
+
+BLOCKS = ("layer", "block", "model")
+
+
+def speedup_by_block(runs):
+    """The same for bare layers, blocks and models; a panel for each recurrent model down, batch and
+    what is equal across."""
+    rows = gather(runs, speedups_by_block)
+    if rows.empty:
+        return None
+    order = {model: place for place, model in enumerate(MODELS)}
+    rows = rows.assign(
+        baseline=rows["baseline_model"].map(model_name),
+        panel=rows["batch"].map("batch {:g}, ".format) + "equal " + rows["match"],
+        place=rows["baseline_model"].map(order),
+    )
+    base = alt.Chart().encode(
+        x=length_axis(rows["seq_len"]),
+        color=alt.Color("block:N", sort=BLOCKS, title="of attention and recurrent model"),
+        tooltip=["baseline_model", "block", "layers", "match", "batch", "seq_len", "threads",
+                 "speedup", "speedup_low", "speedup_high", "work_ratio", "status"],
+    )  # fmt: skip
+    y = ratio_axis("speedup", "attention ÷ recurrent, tokens/s (×)", rows, low="speedup_low",
+                   high="speedup_high")  # fmt: skip
+    one = alt.Chart().mark_rule(strokeDash=[4, 4]).encode(y=alt.datum(1))
+    chart = alt.layer(
+        base.mark_line().encode(y=y),
+        base.mark_point(filled=True).encode(y=y),
+        base.mark_rule().encode(y=alt.Y("speedup_low:Q"), y2="speedup_high:Q"),
+        one,
+        data=rows,
+    ).properties(width=220, height=140)
+    downwards = [model_name(model) for model in order]
+    chart = chart.facet(row=alt.Row("baseline:N", sort=downwards, title=None),
+                        column=alt.Column("panel:N", title=None))  # fmt: skip
+    threads = plural(int(rows["threads"].iloc[0]), "thread")
+    return titled(chart, "Attention's speedup, of layers, blocks and models",
+                  f"training, {threads}; above the dashed line attention is ahead")  # fmt: skip
 
 
 def speedup_vs_threads(runs, setting):

@@ -66,17 +66,22 @@ COLUMNS = {
     ).split(),
 }
 
+# What of a model a row of the race is of; files of earlier versions have bare layers alone.
+SCOPE = {"block": "layer", "layers": float("nan"), "match": "width"}
 TRAINED_AS = dict.fromkeys(("learning_rate", "weight_decay", "mlp_expansion"), float("nan"))
 # Columns that files of earlier versions lack, and what their rows would have there.
 ADDED_LATER = {
-    "throughput": {"variant": "", "fraction_of_peak": float("nan"), "state_bytes": float("nan")},
+    "throughput": {"variant": "", "fraction_of_peak": float("nan"), "state_bytes": float("nan"), **SCOPE},
+    "speedup": {
+        "work_ratio": float("nan"), "efficiency_ratio": float("nan"), "parallel_ratio": float("nan"), **SCOPE,
+    },
     "recall": {
         "preset": "", "seconds_to_solve": float("nan"), "solved": "", "parameters": float("nan"),
         "outcome": "", "block": "", "learning_rate": float("nan"), "schedule_steps": float("nan"),
         "batch": float("nan"),
     },
     "crossover": {
-        "crossover_low": float("nan"), "crossover_high": float("nan"), "predicted": float("nan"),
+        "crossover_low": float("nan"), "crossover_high": float("nan"), "predicted": float("nan"), **SCOPE,
     },
     "learning": {"preset": "", "layers": 1, "block": ""},
     "gradient": {

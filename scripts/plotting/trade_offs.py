@@ -6,7 +6,7 @@ Runs in, Altair chart out; None where the runs hold nothing to draw.
 import altair as alt
 import pandas as pd
 
-from plotting.derived import main_lines, timed
+from plotting.derived import bare_layers, main_lines, timed
 from plotting.frontier import measured
 from plotting.layout import titled
 from plotting.naming import MODELS, champions, model_name, percent
@@ -77,7 +77,7 @@ def state(run):
 def memory(run):
     """By how much the bytes carried from token to token grow from the shortest to the longest length
     that was timed."""
-    rows = run.table("throughput")
+    rows = bare_layers(run.table("throughput"))
     rows = rows[rows["state_bytes"].notna() & (rows["state_bytes"] > 0)]
     told = {}
     for model, group in rows.groupby("model"):

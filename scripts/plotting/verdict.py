@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from plotting import attention
 from plotting.claims import main_setting
 from plotting.derived import (
+    bare_layers,
     champion_crossings,
     champion_speedups,
     in_other_blocks,
@@ -441,7 +442,7 @@ def weights(run):
 
 def formula(run):
     """Is the fast kernel the formula?"""
-    rows = run.table("throughput")
+    rows = bare_layers(run.table("throughput"))
     rows = champions(rows[(rows["status"] != "skipped") & (rows["model"] == "attention")])
     if rows.empty:
         return None

@@ -27,7 +27,7 @@ WRONG = {
 }
 GRID = {"model": "names", "kernel": "names", "variant": "names", "pass": "names", "batch": "integers",
         "length": "integers", "width": "integers", "heads": "integers", "threads": "integers",
-        "max-tokens": "integers", "min-time": "number", "seed": "integers from 0",
+        "max-tokens": "integers", "block": "names", "layers": "integers", "match": "names", "min-time": "number", "seed": "integers from 0",
         "memory-limit": "bytes"}
 SWEEP = GRID | {"repetitions": "integers", "processes": "integers", "precision": "share", "precision-time": "number",
                 "config": "file to read", "out": "file to write"}

@@ -192,6 +192,23 @@ class Claims(RunFolder):
             self.figures(2),
         )
 
+    def test_blocks_and_models_are_lines_and_a_plot_of_their_own(self):
+        # run, pass, kernels, batch, length, width, heads, causal, threads, then the speedup
+        case, behind = "r,train,fused,lstm,hoisted,1", "8,2,false,2"
+        self.write(
+            "speedup.csv",
+            SPEEDUP_HEADER + ",work_ratio,efficiency_ratio,parallel_ratio,block,layers,match",
+            f"{case},64,{behind},3,2.9,3.1,ok,2,1.2,1.25,layer,,width",
+            f"{case},64,{behind},2,1.9,2.1,ok,1.25,1.28,1.25,block,,width",
+            f"{case},64,{behind},1.5,1.4,1.6,ok,1,1.2,1.25,block,,parameters",
+        )
+        told = " ".join(self.figures(2).split())
+        self.assertIn("÷ LSTM, batch 1, 2 threads: ×3.00 (2.90 to 3.10) at 64", told)
+        self.assertIn("÷ LSTM of equal width, batch 1, at 64: layer ×3.00 = 2.00 less work × 1.50 rate,"
+                      " block ×2.00 = 1.25 less work × 1.60 rate", told)  # fmt: skip
+        self.assertIn("÷ LSTM of equal parameters, batch 1, at 64: block ×1.50 = 1.00 less work", told)
+        self.assertIn("layers, blocks and models", race.speedup_by_block([read_run(self.folder)]).to_json())
+
     def test_noisy_cases_are_counted(self):
         rows = [throughput_row("attention", "fused", 64, 1, milliseconds=10, status="noisy"),
                 *RACE[1:-2]]  # fmt: skip
@@ -833,6 +850,14 @@ class CommandLine(RunFolder):
         self.assertIn("over 9 steps, median (least to most): before training 3 (3 to 4 in 3 trainings);"
                       " trained models that solve first_token 6 (5 to 7 in 2 trainings); those that do"
                       " not solve their task 20 (20 to 20 in 1 training)", text)  # fmt: skip
+
+    def test_a_block_stands_for_no_bare_layer(self):
+        rows = [row + ",layer,width" for row in RACE]
+        rows += [RACE[4].replace("T64", "T64:block").replace(",0.04,", ",0.0001,") + ",block,width",
+                 RACE[4].replace("T64", "T64:p").replace(",0.04,", ",0.0002,") + ",layer,parameters"]  # fmt: skip
+        self.write("throughput.csv", THROUGHPUT_HEADER + ",block,match", *rows)
+        lstm = derived.timed(read_run(self.folder).table("throughput")).query("kernel == 'hoisted'")
+        self.assertEqual(sorted(lstm["seconds"].unique()), [0.04, 0.16])
 
     def test_another_start_stands_for_no_model(self):
         rows = [row + "," for row in RACE]

@@ -45,6 +45,33 @@ class Throughput(ProgramTest):
         self.assertEqual(len(samples), 3 * len(rows))
         self.assertEqual({sample["case_id"] for sample in samples}, {row["case_id"] for row in rows})
 
+    def test_blocks_and_models_of_equal_parameters_have_rows_and_speedups(self):
+        out = self.folder / "run"
+        process = run("scaling", "--width", "64", "--repetitions", "2", "--min-time", "0.0005",
+                      "--model", "lstm", "--length", "8,16", "--pass", "train", "--threads", "1",
+                      "--block", "layer,block,model", "--layers", "3", "--match", "width,parameters",
+                      "--no-progress", "--out", out)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        rows = read_csv(out / "throughput.csv")
+        told = {(row["model"], row["block"], row["layers"], row["match"]): row for row in rows}
+        self.assertEqual(len(rows), 2 * 2 * 3 * 2)  # and attention
+        for block, layers, weights in [("layer", "", (4, 8)), ("block", "", (12, 16)),
+                                       ("model", "3", (36, 48))]:
+            for model, count in zip(("attention", "lstm"), weights):
+                wide = told[model, block, layers, "width"]
+                self.assertEqual((wide["width"], wide["match_width"]), ("64", ""))
+                # Beside the weights biases, norms and the table.
+                self.assertAlmostEqual(float(wide["parameters"]) / 64**2, count, delta=0.09 * count)
+            attention, lstm = (told[model, block, layers, "parameters"] for model in ("attention", "lstm"))
+            self.assertEqual(lstm["match_width"], "64")
+            self.assertLess(int(lstm["width"]), 64)
+            self.assertAlmostEqual(float(lstm["parameters"]) / float(attention["parameters"]), 1, delta=0.03)
+        speedups = read_csv(out / "speedup.csv")
+        self.assertEqual(len(speedups), 2 * 3 * 2)
+        self.assertEqual({row["width"] for row in speedups}, {"64"})
+        process = run("throughput", "--layers", "3", "--out", self.folder / "no")
+        self.assert_refused(process, 2, "--layers", "3", "--block model")
+
     def test_newton_tells_its_sweeps_by_start(self):
         out = self.folder / "run"
         process = run("throughput", *SMALL, "--model", "elman,gru,attention", "--kernel",

@@ -19,6 +19,13 @@ TEST(CaseId, IsReadable) {
   Case started = lstm;
   started.start = "chrono";
   EXPECT_EQ(started.id(), lstm.id() + ":chrono");
+  started.scope = Scope::kBlock;
+  EXPECT_EQ(started.id(), lstm.id() + ":chrono:block");
+  Case model = lstm;
+  model.scope = Scope::kModel;
+  model.layers = 3;
+  model.matched_width = 128;
+  EXPECT_EQ(model.id(), lstm.id() + ":model3:parameters128");
 }
 
 TEST(Case, CountsTokensByThePass) {

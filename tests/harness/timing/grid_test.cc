@@ -42,10 +42,27 @@ TEST(Grid, IsTheSameAgainFromItsOwnWords) {
         {"--model",  "gru,attention", "--kernel", "hoisted,naive", "--variant", "chrono,default",
          "--pass",   "decode,train",  "--batch",  "1,3",           "--length",  "64..256",
          "--width",  "16,32",         "--heads",  "2,4",           "--threads", "1,2",
-         "--causal", "--max-tokens",  "300"}}) {
+         "--causal", "--max-tokens",  "300"},
+        {"--block", "model,layer", "--layers", "3", "--match", "parameters,width"}}) {
     const Grid grid = grid_of(arguments);
     EXPECT_EQ(ids_of(expand(grid_of(grid_words(grid)))), ids_of(expand(grid)));
   }
+}
+
+TEST(Grid, TakesBlocksAndModelsAndWidthsOfEqualParameters) {
+  const auto ids = ids_of(
+      expand(grid_of({"--model", "gru,attention", "--pass", "forward", "--threads", "1", "--width",
+                      "128", "--block", "layer,model", "--match", "width,parameters"})));
+  // A GRU's layer has 6 · D² weights where attention's has 4 · D², its block 14 to 12.
+  EXPECT_EQ(ids, (std::vector<std::string>{
+                     "gru:persistent:forward:B1:T512:D128:H-:t1",
+                     "attention:fused:forward:B1:T512:D128:H4:t1",
+                     "gru:persistent:forward:B1:T512:D104:H-:t1:parameters128",
+                     "attention:fused:forward:B1:T512:D128:H4:t1:parameters128",
+                     "gru:persistent:forward:B1:T512:D128:H-:t1:model2",
+                     "attention:fused:forward:B1:T512:D128:H4:t1:model2",
+                     "gru:persistent:forward:B1:T512:D118:H-:t1:model2:parameters128",
+                     "attention:fused:forward:B1:T512:D128:H4:t1:model2:parameters128"}));
 }
 
 TEST(Grid, AppliesAKernelToTheModelsThatHaveIt) {

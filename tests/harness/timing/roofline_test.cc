@@ -27,6 +27,28 @@ TEST(LimitSeconds, FollowsTheFormula) {
   EXPECT_NEAR(limit_seconds(one, limits), 1e-9 * one.cost().flops, 1e-15);
 }
 
+TEST(LimitSeconds, OfAModelAddsWhatStandsBesideItsLayers) {
+  MachineLimits limits;
+  limits.peak_gflops = 1;
+  limits.bandwidth = {{1, 1e9}, {2, 1e9}};
+  Case one{.layer = {.model = "lstm", .kernel = "hoisted", .width = 8},
+           .shape = {.batch = 1, .steps = 10}};
+  const double layer = limit_seconds(one, limits);
+  one.scope = Scope::kBlock;
+  EXPECT_NEAR(limit_seconds(one, limits), layer + 10 * 16 * 64 * 1e-9, 1e-15);
+  one.scope = Scope::kModel;
+  one.layers = 3;
+  EXPECT_NEAR(limit_seconds(one, limits),
+              3 * (layer + 10 * 16 * 64 * 1e-9) + 10 * 2 * 8 * 65 * 1e-9, 1e-15);
+  // A token reads the MLPs' and norms' weights and the table: (2·(8·64 + 16) + 8 + 65·8)·4 bytes.
+  one.pass = Pass::kDecode;
+  one.layers = 2;
+  Case bare = one;
+  bare.scope = Scope::kLayer;
+  EXPECT_NEAR(limit_seconds(one, limits),
+              2 * limit_seconds(bare, limits) + 1e-9 * 4 * (2 * (512 + 16) + 8 + 520), 1e-12);
+}
+
 TEST(LimitSeconds, OfThreadsReadASliceOfTheWeightsEach) {
   MachineLimits limits;
   limits.threads = 2;

@@ -31,11 +31,36 @@ std::map<std::string, std::string> measured(const std::string& model, Index seq_
   row["seconds_high"] = CsvCell(1.1 * seconds).text();
   row["tokens_per_second"] = CsvCell(double(seq_len) / seconds).text();
   row["status"] = "ok";
+  row["block"] = "layer";
+  row["match"] = "width";
   return row;
 }
 
 double value(const CsvRow& row, const std::string& column) {
   return std::strtod(row.at(column).text().c_str(), nullptr);
+}
+
+TEST(Speedup, IsOfTheSameScopeAndOfEqualParametersByAttentionsWidth) {
+  CsvTable table = {measured("attention", 128, 1, 100, 2.0), measured("lstm", 128, 1, 300, 9.0)};
+  for (std::size_t i = 0; i < 2; ++i) {
+    auto row = table[i];
+    row["block"] = "model";
+    row["layers"] = "2";
+    row["match"] = "parameters";
+    row["match_width"] = "256";
+    if (row["model"] == "lstm") row["width"] = "222";
+    row["tokens_per_second"] = i == 0 ? "30" : "10";
+    table.push_back(row);
+  }
+  const std::vector<CsvRow> rows = compute_speedups(table);
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_DOUBLE_EQ(value(rows[0], "speedup"), 4.5);
+  EXPECT_EQ(rows[0].at("block").text(), "layer");
+  EXPECT_DOUBLE_EQ(value(rows[1], "speedup"), 3);
+  EXPECT_EQ(rows[1].at("block").text(), "model");
+  EXPECT_EQ(rows[1].at("width").text(), "256");
+  EXPECT_EQ(rows[1].at("match").text(), "parameters");
+  EXPECT_EQ(rows[1].at("layers").text(), "2");
 }
 
 TEST(Speedup, IsTheProductOfItsThreeRatios) {
