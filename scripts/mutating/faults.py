@@ -155,4 +155,12 @@ FAULTS = [
           suites="LimitSeconds*"),
     Fault("speedup's work ratio upside down", "harness/timing/scaling_analysis.cc",
           "b.flops / a.flops", "a.flops / b.flops", suites="Speedup*"),
+    Fault("recurrent rows of equal parameters paired by their own width", "harness/timing/scaling_analysis.cc",
+          'matched.empty() ? row.at("width") : matched', 'row.at("width")', suites="Speedup*"),
+    Fault("a timed block's MLP with one of its two products", "harness/timing/scope.cc",
+          "* 2 * 2 * D * E", "* 2 * D * E", suites="Scope*"),
+    Fault("a timed block's backward overwrites its upstream gradient", "harness/timing/whole.cc",
+          "overwritten_dy_.sequence(),", "dy_.sequence(),", suites="Whole*"),
+    Fault("repetitions that do not divide among the processes are left out", "harness/timing/measurement.cc",
+          "(visit < repetitions % visits ? 1 : 0)", "0", suites="Measurement*"),
 ]
