@@ -15,6 +15,8 @@
 #include <immintrin.h>
 #endif
 
+#include "core/task_recorder.h"
+
 namespace seqbench {
 
 /// Tells the CPU that the calling thread spins.
@@ -28,13 +30,19 @@ inline void relax_cpu() noexcept {
 
 class SpinBarrier {
  public:
-  explicit SpinBarrier(int workers) : workers_(static_cast<std::uint64_t>(workers)) {
+  /// Where there is a `recorder`, nobody waits, and it is told of every call.
+  explicit SpinBarrier(int workers, TaskRecorder* recorder = nullptr)
+      : workers_(recorder != nullptr ? 1 : static_cast<std::uint64_t>(workers)),
+        recorder_(recorder) {
     assert(workers >= 1);
   }
 
   /// Returns when every worker has called it as often as the calling one.
   void wait() noexcept {
-    if (workers_ == 1) return;
+    if (workers_ == 1) {
+      if (recorder_ != nullptr) recorder_->meet();
+      return;
+    }
     const std::uint64_t arrived = arrived_.fetch_add(1, std::memory_order_acq_rel) + 1;
     const std::uint64_t last = (arrived + workers_ - 1) / workers_ * workers_;  // of this round
     for (int looks = 0; arrived_.load(std::memory_order_acquire) < last; ++looks) {
@@ -52,6 +60,7 @@ class SpinBarrier {
   static constexpr int kSpins = 2000;
 
   const std::uint64_t workers_;
+  TaskRecorder* const recorder_;
   // Alone on its cache lines: prefetchers fetch them in pairs.
   alignas(128) std::atomic<std::uint64_t> arrived_ = 0;
 };

@@ -55,6 +55,11 @@ ThreadTeam::ThreadTeam(int size, std::vector<int> cpus) : size_(size), cpus_(std
   }
 }
 
+ThreadTeam::ThreadTeam(int size, std::vector<int> cpus, TaskRecorder& recorder)
+    : size_(size), cpus_(std::move(cpus)), concurrency_(size), recorder_(&recorder) {
+  assert(size >= 1 && !omp_in_parallel());
+}
+
 void ThreadTeam::prepare_caller() const noexcept {
   if (omp_in_parallel()) {
     flush_subnormals_unless_set();

@@ -10,6 +10,7 @@
 #include <cassert>
 #include <vector>
 
+#include "core/task_recorder.h"
 #include "core/tensor.h"
 
 namespace seqbench {
@@ -22,12 +23,28 @@ class ThreadTeam {
   /// parallel region is for that place alone, where it runs on the calling thread.
   explicit ThreadTeam(int size = 1, std::vector<int> cpus = {});
 
+  /// A recorded team: shares work out as `size` ≥ 1 workers would with a CPU each, runs all of it
+  /// on the calling thread, which it pins to cpus[0] unless `cpus` is empty, and tells `recorder`,
+  /// which must outlive it. Not for use inside a parallel region.
+  ThreadTeam(int size, std::vector<int> cpus, TaskRecorder& recorder);
+
   int size() const { return size_; }
   const std::vector<int>& cpus() const { return cpus_; }
   /// Workers that can run at the same time, for those that wait for each other: size(), but not
   /// more than there are CPUs (entries of cpus(), or all that are online), and 1 inside another
   /// parallel region.
   int concurrency() const { return omp_in_parallel() ? 1 : concurrency_; }
+  /// Null but for a recorded team.
+  TaskRecorder* recorder() const { return recorder_; }
+  /// Tells the recorder, where there is one, of steps of a loop over time that come one after the
+  /// other; those that end at a SpinBarrier are known without.
+  void note_steps(Index steps) const {
+    if (recorder_ != nullptr) recorder_->note_steps(steps);
+  }
+  /// Tells it what the workers of the next region hand over to each other at each meeting.
+  void note_handover(double bytes) const {
+    if (recorder_ != nullptr) recorder_->note_handover(bytes);
+  }
 
   /// Calls body(task, worker) once for each task in [0, count), 0 ≤ worker < size(). Tasks are
   /// handed out as workers become free. `body` must not throw. Inside another parallel region, or
@@ -35,6 +52,7 @@ class ThreadTeam {
   /// that thread keeps the CPU that it has from there.
   template <typename Body>
   void for_each_task(Index count, const Body& body) const {
+    if (recorder_ != nullptr && count > 1) return record_tasks(count, body);
     if (size_ == 1 || count <= 1 || omp_in_parallel()) {
       prepare_caller();
       for (Index task = 0; task < count; ++task) body(task, 0);
@@ -53,6 +71,7 @@ class ThreadTeam {
   /// only a team of one can.
   template <typename Body>
   void on_every_worker(const Body& body) const {
+    if (recorder_ != nullptr) return record_workers(body);
     if (size_ == 1) {
       prepare_caller();
       body(0);
@@ -75,9 +94,34 @@ class ThreadTeam {
   /// parallel region, where it is one of that region's workers.
   void prepare_caller() const noexcept;
 
+  /// Worker after worker, each taking its tasks as one of equally fast ones would.
+  template <typename Body>
+  void record_tasks(Index count, const Body& body) const {
+    prepare_caller();
+    recorder_->begin_tasks(count);
+    for (int worker = 0; worker < size_; ++worker) {
+      for (Index task = worker; task < count; task += size_) {
+        body(task, worker);
+        recorder_->end_task(task);
+      }
+    }
+    recorder_->end_region();
+  }
+  template <typename Body>
+  void record_workers(const Body& body) const {
+    prepare_caller();
+    recorder_->begin_workers();
+    for (int worker = 0; worker < size_; ++worker) {
+      body(worker);
+      recorder_->end_worker();
+    }
+    recorder_->end_region();
+  }
+
   int size_;
   std::vector<int> cpus_;
   int concurrency_;
+  TaskRecorder* recorder_ = nullptr;
 };
 
 /// Sets flush-to-zero and denormals-are-zero on the calling thread: a vanishing gradient must not

@@ -218,6 +218,7 @@ class MinGruLayer final : public SequenceLayer<T> {
   };
 
   void step(const ThreadTeam& team, const Step& step) {
+    team.note_steps(1);
     const Index D = width();
     gemm(team, step.x, weight(step.x.cols), step.gates, {.transpose_b = true}, bias());
     with_candidate(options_.candidate, [&](auto candidate) {
@@ -263,6 +264,7 @@ class MinGruLayer final : public SequenceLayer<T> {
     set_zero(dh_of(B));
     set_zero(sums_of(B));
     for (Index t = loop.y.steps - 1; t >= 0; --t) {
+      team.note_steps(1);
       const MatrixView<T> da = loop.gates.step(t);
       with_candidate(options_.candidate, [&](auto candidate) {
         for_each_sequence(team, B, G * width(),

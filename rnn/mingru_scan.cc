@@ -170,6 +170,7 @@ void scan_forward(const ThreadTeam& team, const ScanForward<T>& pass) {
   const double flops = 2.0 * double(G * D) * double(pass.x.width) * double(B) * double(T_);
   const ScanPlan plan = plan_scan<T>({B, T_}, D, flops, team.concurrency());
   const UnitCut<T> cut{D, plan.unit_shares, kScanBlockVectors};
+  team.note_steps(T_);
   pack(team, pass, cut);
   with_candidate(pass.candidate, [&](auto candidate) {
     for_each_scan_task(team, plan, B, cut, [&](const ScanTask<T>& task) {
@@ -183,6 +184,7 @@ void scan_forward(const ThreadTeam& team, const ScanSharedForward<T>& pass) {
   const Index T_ = pass.y.steps, D = pass.y.width;
   const ScanPlan plan = plan_steps(pass.y, team.concurrency());
   const UnitCut<T> cut = whole_shares<T>(D, plan);
+  team.note_steps(T_);
   for_each_scan_task(team, plan, pass.y.batch, cut, [&](const ScanTask<T>& task) {
     const UnitBlock units = task.units.all();
     const Index first = task.sequences.first * T_;
@@ -202,6 +204,7 @@ template <typename T>
 void scan_backward(const ThreadTeam& team, const ScanBackward<T>& pass) {
   const ScanPlan plan = plan_steps(pass.y, team.concurrency());
   const UnitCut<T> cut = whole_shares<T>(pass.y.width, plan);
+  team.note_steps(pass.y.steps);
   with_candidate(pass.candidate, [&](auto candidate) {
     for_each_scan_task(team, plan, pass.y.batch, cut, [&](const ScanTask<T>& task) {
       run_backward<decltype(candidate)::value>(pass, task);

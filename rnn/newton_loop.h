@@ -208,6 +208,7 @@ class NewtonLoop {
                                         const Sweeping& window, SweepJudge& judge, const Run& run) {
     auto verdict = SweepJudge::Verdict::kGoesOn;
     for (Index k = 1; verdict == SweepJudge::Verdict::kGoesOn; ++k) {
+      team.note_steps(1);
       const double rows = k == 1 ? window.first_rows : double(window.steps - k + 1);
       for_each_task(team, tasks.count(), window.flops_of_a_row * rows, [&](Index task) {
         const auto of_sweep = [&](Index b, const UnitBlock& block, const UnitBlock& ahead) {

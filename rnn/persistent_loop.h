@@ -134,6 +134,7 @@ class PersistentLoop {
       copy(loop.y.step(steps.first - 1), h_before);
     }
     const auto pack = [&](const UnitBlock& block) { pack_forward(loop, block); };
+    team.note_handover(double(B * D) * sizeof(T));  // h
     run(team, plan, B, cut, steps.packs, pack,
         [&](const LoopShare<T>& share, SpinBarrier& barrier) {
           for (Index t = steps.first; t < steps.end(); ++t) {
@@ -158,6 +159,7 @@ class PersistentLoop {
     const LoopPlan plan = plan_loop<T>(B, D, team.concurrency());
     const UnitCut<T> cut{D, plan.unit_shares, backward_block_vectors(plan.rows)};
     const auto pack = [&](const UnitBlock& block) { pack_backward(loop, block); };
+    team.note_handover(double(B * G * D) * sizeof(T));  // du
     run(team, plan, B, cut, steps.packs, pack,
         [&](const LoopShare<T>& share, SpinBarrier& barrier) {
           for (Index t = steps.end() - 1; t >= steps.first; --t) {
@@ -182,7 +184,7 @@ class PersistentLoop {
   template <typename Pack, typename Body>
   static void run(const ThreadTeam& team, const LoopPlan& plan, Index batch, const UnitCut<T>& cut,
                   bool packs, const Pack& pack, const Body& body) {
-    SpinBarrier barrier(static_cast<int>(plan.unit_shares));
+    SpinBarrier barrier(static_cast<int>(plan.unit_shares), team.recorder());
     if (plan.shares_units()) {
       team.on_every_worker([&](int worker) {
         if (worker >= plan.unit_shares) return;

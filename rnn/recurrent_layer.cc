@@ -277,6 +277,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
   ///   kept_t         [B, K·D] assigned
   void advance(const ThreadTeam& team, MatrixView<T> gates_t, MatrixView<const T> kept_previous,
                MatrixView<T> kept_t, MatrixView<T> y_t) {
+    team.note_steps(1);
     const MatrixView<T> h = matrix_over(buffers_.h, y_t.rows, 1);
     const MatrixView<T> u = matrix_over(buffers_.u, y_t.rows, G);
     gemm(team, h, weight_hh(), u, {.transpose_b = true}, bias_hh());
@@ -320,6 +321,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
     const MatrixView<T> du = matrix_over(buffers_.u, loop.y.batch, G);
     const MatrixView<T> dh = matrix_over(buffers_.dh, loop.y.batch, 1);
     for (Index t = loop.y.steps - 1; t >= 0; --t) {
+      team.note_steps(1);
       retreat(team, t, loop);
       after_step(t);
       if (t > 0) gemm(team, du, weight_hh(), dh, {.accumulate = true});
