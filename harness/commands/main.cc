@@ -26,6 +26,7 @@
 #include "harness/commands/repeat.h"
 #include "harness/commands/sample.h"
 #include "harness/commands/scaling.h"
+#include "harness/commands/span.h"
 #include "harness/commands/throughput.h"
 #include "harness/commands/train.h"
 #include "harness/machine/build_info.h"
@@ -47,6 +48,8 @@ constexpr Command kCommands[] = {
      "sweep length, width and threads; fit exponents; speedups, crossovers"},
     {"crossover", seqbench::crossover_command,
      "the length at which attention loses its lead, by bisection on pairs of repetitions"},
+    {"span", seqbench::span_command,
+     "work, span and parallelism of each kernel, and the time they project for P processors"},
     {"recall", seqbench::recall_command,
      "train on long-range tasks; accuracy and gradient norm against distance"},
     {"train", seqbench::train_command,

@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 
+#include "core/parts.h"
 #include "core/simd.h"
 #include "core/spin_barrier.h"
 #include "harness/base/interrupt.h"
@@ -123,8 +124,13 @@ double probe_read_bandwidth(const ThreadTeam& team, std::size_t working_set_byte
   return *std::min_element(rates.begin(), rates.end());
 }
 
-double probe_barrier_seconds(const ThreadTeam& team, double seconds) {
-  if (team.size() == 1) return 0;
+namespace {
+
+/// Seconds of a meeting of the whole team at a SpinBarrier, before and behind which every worker
+/// calls before(worker, i) and behind(worker, i); mean of many, of the worker that waits least.
+template <typename Before, typename Behind>
+double mean_meeting_seconds(const ThreadTeam& team, double seconds, const Before& before,
+                            const Behind& behind) {
   constexpr int kMeetings = 200;
   SpinBarrier barrier(team.size());
   std::vector<double> means(static_cast<std::size_t>(team.size()));
@@ -134,7 +140,11 @@ double probe_barrier_seconds(const ThreadTeam& team, double seconds) {
     const Clock::time_point start = Clock::now();
     double meetings = 0;
     do {
-      for (int i = 0; i < kMeetings; ++i) barrier.wait();
+      for (int i = 0; i < kMeetings; ++i) {
+        before(worker, i);
+        barrier.wait();
+        behind(worker, i);
+      }
       meetings += kMeetings;
       if (worker == 0) done = seconds_since(start) >= seconds;
       barrier.wait();
@@ -142,6 +152,57 @@ double probe_barrier_seconds(const ThreadTeam& team, double seconds) {
     means[static_cast<std::size_t>(worker)] = seconds_since(start) / meetings;
   });
   return *std::min_element(means.begin(), means.end());
+}
+
+/// Of a meeting before which each worker writes its share of a buffer, and reads all of it behind:
+/// of one buffer for all, or of one for each.
+double written_meeting_seconds(const ThreadTeam& team, double seconds, Index floats, bool shared) {
+  // In turns, as the states of a loop over time.
+  Tensor<float> buffers({2, shared ? 1 : Index(team.size()), floats});
+  const auto buffer = [&](int worker, int i) {
+    const Index of_worker = shared ? 0 : worker;
+    return buffers.data() + (i % 2 * buffers.shape()[1] + of_worker) * floats;
+  };
+  const EvenParts shares = EvenParts::into(floats, team.size());
+  return mean_meeting_seconds(
+      team, seconds,
+      [&](int worker, int i) {
+        std::fill_n(buffer(worker, i) + shares[worker].first, shares[worker].count, float(i));
+      },
+      [&](int worker, int i) { read_once(buffer(worker, i), static_cast<std::size_t>(floats)); });
+}
+
+}  // namespace
+
+double probe_barrier_seconds(const ThreadTeam& team, double seconds) {
+  if (team.size() == 1) return 0;
+  const auto nothing = [](int, int) {};
+  return mean_meeting_seconds(team, seconds, nothing, nothing);
+}
+
+double probe_handover_seconds_per_byte(const ThreadTeam& team, double seconds) {
+  if (team.size() == 1) return 0;
+  constexpr Index kFloats = 1024;  // what a state and its gates of some hundred units have
+  const double shared = written_meeting_seconds(team, seconds / 2, kFloats, true);
+  const double alone = written_meeting_seconds(team, seconds / 2, kFloats, false);
+  return std::max(0.0, shared - alone) / double(kFloats * Index(sizeof(float)));
+}
+
+double probe_region_seconds(const ThreadTeam& team, double seconds) {
+  if (team.size() == 1) return 0;
+  constexpr int kRegions = 100;
+  const auto enter_some = [&] {
+    for (int i = 0; i < kRegions; ++i) team.for_each_task(team.size(), [](Index, int) {});
+  };
+  enter_some();  // wakes the threads
+  const Clock::time_point start = Clock::now();
+  double regions = 0, elapsed = 0;
+  do {
+    enter_some();
+    regions += kRegions;
+    elapsed = seconds_since(start);
+  } while (elapsed < seconds);
+  return elapsed / regions;
 }
 
 TimerProbe probe_timer() {

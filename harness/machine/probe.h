@@ -23,6 +23,15 @@ double probe_read_bandwidth(const ThreadTeam& team, std::size_t working_set_byte
 /// team of one.
 double probe_barrier_seconds(const ThreadTeam& team, double seconds);
 
+/// Seconds of a byte that the team hands over at a meeting: each worker writes its share of some
+/// KiB before it and reads all of them behind it; what that takes beyond the meeting alone. 0 for a
+/// team of one.
+double probe_handover_seconds_per_byte(const ThreadTeam& team, double seconds);
+
+/// Seconds to enter and leave a parallel region that has an empty task for each worker, the mean of
+/// many in a row; 0 for a team of one.
+double probe_region_seconds(const ThreadTeam& team, double seconds);
+
 struct TimerProbe {
   double resolution_seconds = 0;  // least time between two readings that differ
   double call_seconds = 0;        // of one reading, the mean of many in a row

@@ -45,7 +45,8 @@ Preparation prepare(const Case& one, const PrepareOptions& options) {
     const ThreadTeam team = make_team(one.threads);
     options.make_room(needed + Reference::predicted_bytes(one));
     const MemoryGrowth growth;
-    result.workload = std::make_unique<Workload>(one, options.seed, options.make_layer);
+    result.workload =
+        std::make_unique<Workload>(one, options.seed, options.make_layer, options.workers);
     Reference::keep_sampled_gradient(*result.workload);
     options.on_lap(Activity::kSetUp);
     // The first run warms up, is what is checked, and touches every page before the reference adds

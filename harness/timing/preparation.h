@@ -19,6 +19,7 @@ struct PrepareOptions {
   std::uint64_t seed = 1;
   double memory_limit_bytes = 0;
   LayerFactory make_layer = seqbench::make_layer<float>;
+  int workers = 0;  // of teams that will run it, where some are larger than the case's threads
   /// Told how many bytes are allocated next, workload and reference together.
   std::function<void(double)> make_room = [](double) {};
   /// Told what went on since the last call.

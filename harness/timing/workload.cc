@@ -6,18 +6,20 @@
 
 namespace seqbench {
 
-Workload::Workload(const Case& one, std::uint64_t seed, const LayerFactory& make)
+Workload::Workload(const Case& one, std::uint64_t seed, const LayerFactory& make, int workers)
     : case_(one), seed_(seed) {
   const Index B = one.shape.batch, T = one.shape.steps, D = one.layer.width;
   Random parameters(seed, kParameterStream);
   if (one.scope != Scope::kLayer) {
-    whole_ = make_whole<float>(one, seed);
+    Case reserved = one;
+    reserved.threads = std::max(one.threads, workers);
+    whole_ = make_whole<float>(reserved, seed);
     whole_->initialise(parameters);
     return;
   }
   layer_ = make(one.layer);
   initialise_as(one, parameters, *layer_);
-  layer_->reserve(one.shape, one.pass, one.threads);
+  layer_->reserve(one.shape, one.pass, std::max(one.threads, workers));
 
   Random inputs(seed, kInputStream);
   x_ = Tensor<float>({B, T, D});

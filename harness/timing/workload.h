@@ -18,8 +18,10 @@ class Workload {
  public:
   /// Draws parameters (initialise_as()), x and dy (draw_normal()) from `seed`, the same for every
   /// kernel and number of threads; allocates all that run() needs, but for the first run of a
-  /// decode case. Throws std::bad_alloc.
-  Workload(const Case& one, std::uint64_t seed, const LayerFactory& make = make_layer<float>);
+  /// decode case, with teams of as many as the case's threads, or `workers` where those are more.
+  /// Throws std::bad_alloc.
+  Workload(const Case& one, std::uint64_t seed, const LayerFactory& make = make_layer<float>,
+           int workers = 0);
 
   /// The case's pass, once. Allocates nothing, but for the first run of a decode case: that one
   /// reads the context first, into an output that it allocates and drops, and can throw

@@ -19,6 +19,9 @@ class Fault(NamedTuple):
 
 FAULTS = [
     # core
+    Fault("a task that was recorded has the time of those before too", "core/task_recorder.cc",
+          "std::exchange(meetings_, 0));\n  start_ = Clock::now();", "std::exchange(meetings_, 0));",
+          suites="TaskRecorder*"),
     Fault("softmax without its maximum", "core/softmax.cc",
           "hn::LoadU(d, x.data() + j), hn::Set(d, m)", "hn::LoadU(d, x.data() + j), hn::Zero(d)"),
     Fault("softmax backward with the wrong sign", "core/softmax.cc",
@@ -153,6 +156,12 @@ FAULTS = [
     Fault("a recurrent train pass as cheap as two forward passes", "harness/models/registry.cc",
           ".bulk_flops = 4 * T * product", ".bulk_flops = 2 * T * product",
           suites="LimitSeconds*"),
+    Fault("the shortest task of a stage as its span", "harness/timing/work_span.cc",
+          "std::ranges::max(stage.seconds)", "std::ranges::min(stage.seconds)", suites="WorkSpan*"),
+    Fault("a free worker is one that is free last", "harness/timing/work_span.cc",
+          "free_at.back() += seconds", "free_at.front() += seconds", suites="WorkSpan*"),
+    Fault("meetings beyond the measured ones cost no more", "harness/timing/meeting_costs.cc",
+          "factor * known.barrier_seconds", "known.barrier_seconds", suites="MeetingCosts*"),
     Fault("speedup's work ratio upside down", "harness/timing/scaling_analysis.cc",
           "b.flops / a.flops", "a.flops / b.flops", suites="Speedup*"),
     Fault("recurrent rows of equal parameters paired by their own width", "harness/timing/scaling_analysis.cc",

@@ -3,7 +3,7 @@
 import textwrap
 from dataclasses import dataclass
 
-from plotting import ablations, attention, frontier, sweeps
+from plotting import ablations, attention, frontier, projection, sweeps
 from plotting.derived import (
     bare_layers,
     champion_speedups,
@@ -69,7 +69,7 @@ def claims_of(run):
         Claim(
             "RNNs are sequential, which hinders parallelization",
             "gain from threads in training, median over lengths (least to most)",
-            told(parallel_gain(run), sweeps.figures(run)),
+            told(parallel_gain(run), (*projection.figures(run), *sweeps.figures(run))),
         ),
         Claim(
             "Self-attention's matrix products run in parallel, so training is significantly faster",

@@ -8,6 +8,7 @@ from plotting import (
     ablations,
     attention,
     frontier,
+    projection,
     race,
     recall,
     sweeps,
@@ -89,6 +90,19 @@ PLOTS = (
         " too little work to share.",
         files=("throughput.csv",),
         draw=race.thread_gain_vs_length,
+    ),
+    Plot(
+        "speedup-vs-processors",
+        "Speed-up projected for more processors",
+        "What the tasks of one pass, timed on one thread, would give on more processors than there are:"
+        " dashed, between what no scheduling can exceed and what handing tasks to whoever is free cannot"
+        " miss. It takes for granted that every processor has the caches and the memory of the measured"
+        " one, and that a meeting costs in proportion to their number beyond the measured ones. Points"
+        " with solid lines were measured; where they leave the band, the projection is wrong.",
+        files=("projection.csv",),
+        draw=projection.speedup_vs_processors,
+        by_setting=False,
+        optional=True,
     ),
     Plot(
         "crossover-map",

@@ -27,6 +27,11 @@ COLUMNS = {
         "model kernel pass batch width heads causal threads variable from to exponent "
         "exponent_low exponent_high r2"
     ).split(),
+    "projection": (
+        "model kernel pass batch seq_len width heads processors seconds_low seconds_high assumption "
+        "predicted_seconds measured_seconds measured_low measured_high measured_status causal "
+        "variant"
+    ).split(),
     "recall": (
         "task setup regime model variant layers train_distance distance seed accuracy chance status "
         "reason"
@@ -96,7 +101,7 @@ ADDED_LATER = {
 TEXT_COLUMNS = (
     "run_id case_id model kernel pass causal status reason baseline_model baseline_kernel variable "
     "task setup regime variant stage preset mixture sentence query_token key_token answer hidden hidden_from solved outcome "
-    "block match dtype ablation"
+    "block match dtype ablation assumption measured_status measured_reason"
 ).split()
 
 

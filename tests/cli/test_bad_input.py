@@ -37,6 +37,8 @@ OPTIONS = {
     "scaling": SWEEP,
     "list": SWEEP,
     "crossover": GRID | {"processes": "integers", "config": "file to read", "out": "file to write"},
+    "span": GRID | {"processors": "integers", "repetitions": "integers", "config": "file to read",
+                    "out": "file to write"},
     "repeat": GRID | {"task": "names", "text": "file to read"},
     "recall": {"task": "names", "group": "names", "setup": "names", "model": "names", "variant": "names",
                "distance": "integers", "test-distance": "integers", "regime": "names", "match": "names", "preset": "names",
@@ -101,6 +103,8 @@ class BadOptions(ProgramTest):
             ("throughput", "model", "lstm,", "gru"),
             ("throughput", "kernel", "quick", "hoisted"),
             ("throughput", "pass", "backward", "train"),
+            ("span", "processors", "0", "1 to"),
+            ("span", "kernel", "quick", "persistent"),
             ("recall", "task", "chess", "mqar"),
             ("recall", "model", "mamba", "gru"),
             ("recall", "variant", "huge", "chrono"),
@@ -265,6 +269,7 @@ class FailedStarts(ProgramTest):
 
     COMMANDS = {
         "throughput": NoUtf8.CASE,
+        "span": ["span", *NoUtf8.CASE[1:], "--processors", "1,2"],
         "recall": ["recall", "--task", "parity", "--model", "elman", "--distance", "8", "--seeds",
                    "1", "--steps", "2", "--batch", "2", "--no-progress"],
         "attend": ["attend", "--steps", "2", "--test-sentences", "2", "--layers", "1",

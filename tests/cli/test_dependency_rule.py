@@ -59,6 +59,7 @@ TESTED_IN = {
     "harness/commands/repeat": "cli/test_repeat.py",
     "harness/commands/sample": "cli/test_train.py",
     "harness/commands/scaling": "cli/test_sweeps.py",
+    "harness/commands/span": "cli/test_span.py",
     "harness/commands/throughput": "cli/test_sweeps.py",
     "harness/commands/train": "cli/test_train.py",
     "harness/server/step_server": "cli/test_repeat.py",

@@ -83,6 +83,11 @@ NEWTON_HEADER = (
     "sweeps,decay_decades_per_step,gate_mean"
 )
 
+PROJECTION_HEADER = (
+    "run_id,model,kernel,pass,batch,seq_len,width,heads,processors,seconds_low,seconds_high,assumption,"
+    "predicted_seconds,measured_seconds,measured_low,measured_high,measured_status,causal,variant"
+)
+
 FRONTIER_HEADER = (
     "run_id,task,model,variant,width,layers,pairs,seq_len,seed,state_bytes,decode_tokens_per_second,"
     "accuracy,chance,outcome,status,reason"
@@ -858,6 +863,34 @@ class CommandLine(RunFolder):
         self.write("throughput.csv", THROUGHPUT_HEADER + ",block,match", *rows)
         lstm = derived.timed(read_run(self.folder).table("throughput")).query("kernel == 'hoisted'")
         self.assertEqual(sorted(lstm["seconds"].unique()), [0.04, 0.16])
+
+    def test_projections_are_dashed_and_measurements_solid(self):
+        def rows(model, kernel, heads, causal, predicted):
+            shape = f"r,{model},{kernel},train,1,64,8,{heads}"
+            return [f"{shape},1,8,8,,8,8,7,9,ok,{causal},", f"{shape},2,3.9,5,,{predicted},4,4,4,ok,{causal},",
+                    f"{shape},16,0.5,2,dearer meetings,1,,,,,{causal},"]  # fmt: skip
+
+        self.write("projection.csv", PROJECTION_HEADER,
+                   *rows("lstm", "persistent", "", "", 4.5), *rows("attention", "fused", 2, "false", 4.3))  # fmt: skip
+        code, out, _ = self.plot(self.folder)
+        self.assertEqual(code, 0)
+        self.assertIn("speedup-vs-processors.png", out)
+        svg = (self.folder / "speedup-vs-processors.svg").read_text(encoding="utf-8")
+        self.assertIn("train, batch 1, length 64, width 8", svg)
+        lines = re.findall(r'<path aria-label="([^"]*)" role="graphics-symbol"[^>]*? d="([^"]*)"([^>]*)>', svg)
+        lines = [(label, path, style) for label, path, style in lines if 'fill="none"' in style or "stroke-width" in style]
+        dashed = [path for _, path, style in lines if 'stroke-dasharray="5,4"' in style]
+        self.assertEqual(len(dashed), 2)
+        for path in dashed:  # one line through all numbers of processors
+            self.assertEqual(path.count("L"), 2)
+        solid = [path for _, path, style in lines
+                 if path.count("L") == 1 and "dasharray" not in style and 'stroke-width="2"' in style]  # fmt: skip
+        self.assertEqual(len(solid), 2)  # through one thread and two
+        text = " ".join((self.folder / "claims-details.txt").read_text(encoding="utf-8").split())
+        self.assertIn("projected for 16 processors from the tasks of one thread: attention × 8 to 8, LSTM"
+                      " × 8 to 8", text)  # fmt: skip
+        # 4.3 and 4.5 seconds against 4.
+        self.assertIn("of 2 times on several threads 1 were predicted within 10 %", text)
 
     def test_another_start_stands_for_no_model(self):
         rows = [row + "," for row in RACE]

@@ -432,7 +432,7 @@ class Scaling(ProgramTest):
 
 class Others(ProgramTest):
     def test_every_command_has_help_with_examples(self):
-        for command in ["throughput", "scaling", "crossover", "recall", "attend", "compare", "conform", "machine", "list"]:
+        for command in ["throughput", "scaling", "crossover", "span", "recall", "attend", "compare", "conform", "machine", "list"]:
             process = run(command, "--help")
             self.assertEqual(process.returncode, 0, process.stderr)
             self.assertIn("Examples:", process.stdout)

@@ -26,6 +26,18 @@ TEST(Probe, TimesTheBarrierOfATeam) {
   EXPECT_LT(seconds, 0.1);
 }
 
+TEST(Probe, TimesARegionOfATeamAndWhatItHandsOver) {
+  EXPECT_EQ(probe_region_seconds(ThreadTeam(1), 0.001), 0);
+  EXPECT_EQ(probe_handover_seconds_per_byte(ThreadTeam(1), 0.001), 0);
+  const double region = probe_region_seconds(ThreadTeam(2), 0.002);
+  EXPECT_GT(region, 1e-9);
+  EXPECT_LT(region, 0.1);
+  // A difference of two times, which a disturbed machine may turn round: then 0.
+  const double byte = probe_handover_seconds_per_byte(ThreadTeam(2), 0.004);
+  EXPECT_GE(byte, 0);
+  EXPECT_LT(byte, 1e-4);
+}
+
 TEST(MachineLimits, InterpolatesTheBandwidthOnALogarithmicAxis) {
   MachineLimits limits;
   limits.bandwidth = {{1024, 100}, {4096, 50}};
