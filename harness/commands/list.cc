@@ -52,7 +52,7 @@ int list_command(const std::vector<std::string>& arguments) {
                    "  seqbench list --kernel naive --length 1024..131072\n");
   add_sweep_options(line, "512");
   if (!line.parse(arguments)) return 0;
-  const std::vector<CaseGroup> groups = expand(parse_grid(line));
+  const std::vector<CaseGroup> groups = groups_of(parse_shard(line), expand(parse_grid(line)));
   const MeasureOptions options = parse_measure_options(line);
 
   print_inventory();

@@ -105,7 +105,8 @@ int scaling_command(const std::vector<std::string>& arguments) {
   }
   complete(grid);
   const MeasureOptions options = parse_measure_options(line);
-  const std::vector<CaseGroup> groups = expand(grid);
+  const Shard shard = parse_shard(line);
+  const std::vector<CaseGroup> groups = groups_of(shard, expand(grid));
   RunDirectory directory(
       line, {kThroughputFile, kSamplesFile, "scaling.csv", "speedup.csv", "crossover.csv"});
   WorkerPool pool(grid, options);
@@ -117,15 +118,22 @@ int scaling_command(const std::vector<std::string>& arguments) {
                               .others = other_processes(pool, options)});
 
   const CsvTable throughput = read_csv(directory.file(kThroughputFile));
-  const std::vector<CsvRow> fits = fit_scaling(throughput);
   const std::vector<CsvRow> speedups = compute_speedups(throughput);
-  const std::vector<CsvRow> crossovers = find_crossovers(speedups);
-  write_table(directory, "scaling.csv", kScalingColumns, fits);
   write_table(directory, "speedup.csv", kSpeedupColumns, speedups);
-  write_table(directory, "crossover.csv", kCrossoverColumns, crossovers);
-  print_scaling(fits);
-  print_speedups(speedups);
-  print_crossovers(crossovers);
+  if (shard.is_whole()) {
+    const std::vector<CsvRow> fits = fit_scaling(throughput);
+    const std::vector<CsvRow> crossovers = find_crossovers(speedups);
+    write_table(directory, "scaling.csv", kScalingColumns, fits);
+    write_table(directory, "crossover.csv", kCrossoverColumns, crossovers);
+    print_scaling(fits);
+    print_speedups(speedups);
+    print_crossovers(crossovers);
+  } else {
+    print_speedups(speedups);
+    std::printf(
+        "\nA share of the sweep: crossovers and exponents need every length. scripts/plot "
+        "merges the folders of all shares and finds the crossovers.\n");
+  }
   directory.record_end(code);
   std::printf("\n%s\n", directory.path().c_str());
   return code;

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <functional>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "harness/base/errors.h"
 #include "harness/base/progress.h"
@@ -185,9 +187,53 @@ std::map<int, MachineLimits> probe_thread_counts(const std::vector<CaseGroup>& g
 void add_sweep_options(CommandLine& line, const std::string& default_lengths) {
   add_grid_options(line, default_lengths);
   add_measure_options(line);
+  line.option("shard", "",
+              "I/N: share I of N of the groups of cases, from 1; scripts/plot merges the folders");
   line.option("config", "", "file of further options, one name=value a line");
   add_output_options(line);
   line.flag("no-progress", "no progress line on stderr");
+}
+
+Shard parse_shard(const CommandLine& line) {
+  if (!line.given("shard")) return {};
+  const std::string text = line.text("shard");
+  const std::vector<std::string> parts = split(text, '/');
+  if (parts.size() == 2) {
+    const auto count = integer_within(parts[1], 1, kLargestInteger);
+    const auto index = integer_within(parts[0], 1, count.value_or(0));
+    if (index && count) return {.index = *index, .count = *count};
+  }
+  refuse_option("shard", text, "I/N with 1 ≤ I ≤ N, such as 2/4");
+}
+
+std::vector<CaseGroup> groups_of(const Shard& shard, const std::vector<CaseGroup>& groups) {
+  // A case takes some time however little it computes: repetitions of 20 ms at 100 GFLOP/s.
+  constexpr double kLeastFlops = 2e9;
+  std::vector<double> costs;
+  for (const CaseGroup& group : groups) {
+    costs.push_back(flops_of(group) + kLeastFlops * double(group.cases.size()));
+  }
+  std::vector<std::size_t> order(groups.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, std::ranges::greater(), [&](std::size_t i) { return costs[i]; });
+
+  // No share beyond the groups has any.
+  std::vector<double> dealt(std::min(std::size_t(shard.count), groups.size()));
+  std::vector<std::size_t> own;
+  for (const std::size_t i : order) {
+    const auto least = std::ranges::min_element(dealt);
+    *least += costs[i];
+    if (least - dealt.begin() == shard.index - 1) own.push_back(i);
+  }
+  if (own.empty()) {
+    refuse_option(
+        "shard", std::to_string(shard.index) + "/" + std::to_string(shard.count),
+        "a share of the sweep's groups, of which there are " + std::to_string(groups.size()));
+  }
+  std::ranges::sort(own);
+  std::vector<CaseGroup> share;
+  for (const std::size_t i : own) share.push_back(groups[i]);
+  return share;
 }
 
 int run_sweep(const Sweep& sweep) {

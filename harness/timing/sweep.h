@@ -15,8 +15,23 @@
 
 namespace seqbench {
 
-/// Declares the grid's options, the measuring options and those of the output.
+/// Declares the grid's options, the measuring options, --shard and those of the output.
 void add_sweep_options(CommandLine& line, const std::string& default_lengths);
+
+/// A share of a sweep whose groups are run in several folders, on one machine or on many.
+struct Shard {
+  Index index = 1, count = 1;  // 1 ≤ index ≤ count
+
+  bool is_whole() const { return count == 1; }
+};
+
+/// What --shard says, the whole where it says nothing. Throws UsageError.
+Shard parse_shard(const CommandLine& line);
+
+/// The groups of a share, in their order. The costliest groups are dealt out first, each to the
+/// share that has least so far, by FLOPs, which the options alone decide. Throws UsageError when
+/// that leaves none.
+std::vector<CaseGroup> groups_of(const Shard& shard, const std::vector<CaseGroup>& groups);
 
 /// Probes of every number of threads among the cases.
 std::map<int, MachineLimits> probe_thread_counts(const std::vector<CaseGroup>& groups);

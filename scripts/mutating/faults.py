@@ -162,6 +162,8 @@ FAULTS = [
           "free_at.back() += seconds", "free_at.front() += seconds", suites="WorkSpan*"),
     Fault("meetings beyond the measured ones cost no more", "harness/timing/meeting_costs.cc",
           "factor * known.barrier_seconds", "known.barrier_seconds", suites="MeetingCosts*"),
+    Fault("the costliest group goes to whoever has most", "harness/timing/sweep.cc",
+          "std::ranges::min_element(dealt)", "std::ranges::max_element(dealt)", suites="Shard*"),
     Fault("speedup's work ratio upside down", "harness/timing/scaling_analysis.cc",
           "b.flops / a.flops", "a.flops / b.flops", suites="Speedup*"),
     Fault("recurrent rows of equal parameters paired by their own width", "harness/timing/scaling_analysis.cc",

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from plotting import agreement, claims, figures, report, verdict
+from plotting import agreement, claims, figures, report, shards, verdict
 from plotting.reading import RunError, read_run
 from utf8 import shown
 
@@ -16,7 +16,9 @@ SVG plots and an offline report.html from them.
 
 One run directory: the files go into it. Several, of one machine or of many: they are shown side by
 side, the conclusions that agree are printed and end claims-details.txt, and the files go into the
-folder `comparison` beside the first of them. --out names another folder."""
+folder `comparison` beside the first of them. Shares of one sweep (seqbench scaling --shard I/N) are
+one run, whose files go into the folder `merged` beside the first; a folder of another sweep is
+refused. --out names another folder."""
 
 EXAMPLES = """\
 examples:
@@ -38,6 +40,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     try:
         runs = with_names_of_their_own([read_run(folder) for folder in options.runs])
+        runs = shards.joined(runs)
         if options.out:
             folder = Path(options.out)
         elif len(runs) == 1:

@@ -18,6 +18,8 @@ WRONG = {
     "number from 0": ["-1", "1e9", "18446744073709551616", "7x", "", "nan", "inf"],
     "number": ["0", "-1", "1e9", "18446744073709551616", "7x", "", "nan", "inf"],
     "number from 0": ["-1", "1e9", "18446744073709551616", "7x", "", "nan", "inf"],
+    "share of groups": ["0", "-1", "1e9", "7x", "", "nan", "1", "0/2", "3/2", "1/0", "1/", "/2", "1/2/3", "1/x", "1 /2", "-1/2",
+                        "1/99999999999"],
     "share": ["-1", "2", "1e9", "18446744073709551616", "7x", "", "nan", "101%"],
     "bytes": ["0", "-1", "1e9", "18446744073709551616", "7x", "", "nan", "lots", "2GB"],
     "names": ["0", "mamba", "", "mamba,", ",", "nan", "LSTM"],
@@ -29,7 +31,7 @@ GRID = {"model": "names", "kernel": "names", "variant": "names", "pass": "names"
         "length": "integers", "width": "integers", "heads": "integers", "threads": "integers",
         "max-tokens": "integers", "block": "names", "layers": "integers", "match": "names", "min-time": "number", "seed": "integers from 0",
         "memory-limit": "bytes"}
-SWEEP = GRID | {"repetitions": "integers", "processes": "integers", "precision": "share", "precision-time": "number",
+SWEEP = GRID | {"repetitions": "integers", "processes": "integers", "precision": "share", "precision-time": "number", "shard": "share of groups",
                 "config": "file to read", "out": "file to write"}
 # Every option with a value, of every command.
 OPTIONS = {

@@ -66,7 +66,6 @@ TESTED_IN = {
     "harness/server/text_step_server": "cli/test_train.py",
     "harness/server/training_steps": "cli/test_repeat.py",
     "harness/text/text_tables": "cli/test_train.py",
-    "harness/timing/sweep": "cli/test_sweeps.py",
     # Training: tested with the whole training, or with the command that runs it.
     "harness/training/gradient_probe": "harness/training/training_test.cc",
     "harness/training/model_file": "cli/test_attend.py",
