@@ -64,7 +64,9 @@ def speedup_vs_processors(runs):
 
 def layers_of(lines, panel):
     x = length_axis(panel["processors"], "processors", "processors")
-    y = ratio_axis("gain", "speed-up over one (×)", panel, "gain_low", "gain_high")
+    ends = panel.assign(low=panel[["gain_low", "measured_gain_low"]].min(axis=1),
+                        high=panel[["gain_high", "measured_gain_high"]].max(axis=1))  # fmt: skip
+    y = ratio_axis("gain", "speed-up over one (×)", ends, "low", "high")
     colour = colour_of(lines).legend(symbolOpacity=1)
     base = alt.Chart().encode(x=x, color=colour, detail="line_variety:N")
     ideal = alt.Chart().mark_line(strokeDash=[1, 3], color="#777777", strokeWidth=1.2, clip=True)
