@@ -316,6 +316,10 @@ bool CommandLine::given(const std::string& name) const {
   return options_->values.count(name) != 0 && !options_->values[name].defaulted();
 }
 
+bool CommandLine::declares(const std::string& name) const {
+  return std::ranges::find(order_, name) != order_.end();
+}
+
 bool CommandLine::flag_given(const std::string& name) const {
   return options_->values[name].as<bool>();
 }

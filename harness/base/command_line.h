@@ -85,6 +85,8 @@ class CommandLine {
 
   /// True when the value came from the command line or the config file, not from the default.
   bool given(const std::string& name) const;
+  /// Whether there is such an option.
+  bool declares(const std::string& name) const;
   bool flag_given(const std::string& name) const;
   /// The text of an option; "" when it was not given and has no default.
   std::string text(const std::string& name) const;

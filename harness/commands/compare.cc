@@ -284,6 +284,7 @@ int compare_binaries(const CommandLine& line, const CompareOptions& options) {
                     "The cases that both builds are compared on.",
                     "  seqbench compare --binaries old/seqbench new/seqbench -- --length 512\n");
   add_grid_options(sweep, "512");
+  add_scope_options(sweep);
   add_timing_options(sweep);
   sweep.option("repetitions", kDefaultRepetitions, "repetitions of each build");
   sweep.option("config", "", "file of further options, one name=value a line");

@@ -276,6 +276,7 @@ int crossover_command(const std::vector<std::string>& arguments) {
       "  seqbench crossover --model lstm,gru --batch 1,16 --max-tokens 16384\n"
       "  seqbench crossover --config scripts/sweeps/crossover.cfg --out results/crossovers\n");
   add_grid_options(line, "64..16384");
+  add_scope_options(line);
   add_timing_options(line);
   line.option("processes", "6", "pairs of repetitions at each length, each of its own process");
   line.option("config", "", "file of further options, one name=value a line");

@@ -26,6 +26,7 @@ int repeat_command(const std::vector<std::string>& arguments) {
       "    '{\"do\":\"repeat\",\"case\":\"gru:hoisted:forward:B1:T64:D256:H-:t1\"}' |\n"
       "    seqbench repeat --model gru --kernel hoisted --length 64\n");
   add_grid_options(line, "512");
+  add_scope_options(line);
   add_timing_options(line);
   add_step_options(line);
   add_text_step_options(line);

@@ -67,6 +67,9 @@ void add_grid_options(CommandLine& line, const std::string& default_lengths) {
   line.option("threads", "", "threads, comma list (default: 1 and all CPUs)");
   line.flag("causal", "attention sees earlier tokens only");
   line.option("max-tokens", "", "leave out combinations with more than this batch × length");
+}
+
+void add_scope_options(CommandLine& line) {
   line.option(
       "block", "layer",
       "what of a model is timed, comma list: layer (bare), block (with norms, residuals and an "
@@ -77,6 +80,26 @@ void add_grid_options(CommandLine& line, const std::string& default_lengths) {
       "comma list: width, or parameters, at which recurrent widths are such that each model "
       "has as many parameters as attention at --width");
 }
+
+namespace {
+
+void parse_scopes(const CommandLine& line, Grid& grid) {
+  grid.scopes.clear();
+  const std::vector<std::string> scopes(std::begin(kScopeNames), std::end(kScopeNames));
+  for (const std::string& name : line.names("block", scopes)) {
+    grid.scopes.push_back(Scope(std::ranges::find(scopes, name) - scopes.begin()));
+  }
+  grid.layers = line.integer("layers", 1, 1000);
+  if (line.given("layers") && std::ranges::find(grid.scopes, Scope::kModel) == grid.scopes.end()) {
+    refuse_option("layers", line.text("layers"), "nothing without --block model");
+  }
+  grid.matched.clear();
+  for (const std::string& name : line.names("match", {"width", "parameters"})) {
+    grid.matched.push_back(name == "parameters");
+  }
+}
+
+}  // namespace
 
 Grid parse_grid(const CommandLine& line) {
   Grid grid;
@@ -96,19 +119,7 @@ Grid parse_grid(const CommandLine& line) {
       line.given("threads") ? line.integers("threads", 1, kMostThreads) : default_thread_counts();
   grid.causal = line.flag_given("causal");
   if (line.given("max-tokens")) grid.max_tokens = line.integer("max-tokens");
-  grid.scopes.clear();
-  const std::vector<std::string> scopes(std::begin(kScopeNames), std::end(kScopeNames));
-  for (const std::string& name : line.names("block", scopes)) {
-    grid.scopes.push_back(Scope(std::ranges::find(scopes, name) - scopes.begin()));
-  }
-  grid.layers = line.integer("layers", 1, 1000);
-  if (line.given("layers") && std::ranges::find(grid.scopes, Scope::kModel) == grid.scopes.end()) {
-    refuse_option("layers", line.text("layers"), "nothing without --block model");
-  }
-  grid.matched.clear();
-  for (const std::string& name : line.names("match", {"width", "parameters"})) {
-    grid.matched.push_back(name == "parameters");
-  }
+  if (line.declares("block")) parse_scopes(line, grid);
   return grid;
 }
 
@@ -136,11 +147,12 @@ std::vector<std::string> grid_words(const Grid& grid) {
   std::vector<std::string> scopes, matches;
   for (const Scope scope : grid.scopes) scopes.emplace_back(kScopeNames[std::size_t(scope)]);
   for (const bool matched : grid.matched) matches.emplace_back(matched ? "parameters" : "width");
-  words.push_back("--block=" + join(scopes, ","));
+  // Of the defaults nothing is said, so that a command of bare layers alone understands.
+  if (grid.scopes != Grid().scopes) words.push_back("--block=" + join(scopes, ","));
   if (std::ranges::find(grid.scopes, Scope::kModel) != grid.scopes.end()) {
     words.push_back("--layers=" + std::to_string(grid.layers));
   }
-  words.push_back("--match=" + join(matches, ","));
+  if (grid.matched != Grid().matched) words.push_back("--match=" + join(matches, ","));
   return words;
 }
 

@@ -10,8 +10,11 @@
 namespace seqbench {
 
 /// Declares --model, --kernel, --variant, --pass, --batch, --length, --width, --heads, --threads,
-/// --causal, --max-tokens, --block, --layers and --match.
+/// --causal, --max-tokens.
 void add_grid_options(CommandLine& line, const std::string& default_lengths);
+
+/// Declares --block, --layers and --match, where a command takes more than bare layers.
+void add_scope_options(CommandLine& line);
 
 /// The values of those options.
 struct Grid {
@@ -28,7 +31,7 @@ struct Grid {
       false};  // whether recurrent widths are such that parameters are equal
 };
 
-/// Throws UsageError.
+/// Of bare layers where the second were not declared. Throws UsageError.
 Grid parse_grid(const CommandLine& line);
 
 /// Adds what a comparison of both kinds of models needs: attention, and a recurrent baseline

@@ -186,6 +186,7 @@ std::map<int, MachineLimits> probe_thread_counts(const std::vector<CaseGroup>& g
 
 void add_sweep_options(CommandLine& line, const std::string& default_lengths) {
   add_grid_options(line, default_lengths);
+  add_scope_options(line);
   add_measure_options(line);
   line.option("shard", "",
               "I/N: share I of N of the groups of cases, from 1; scripts/plot merges the folders");

@@ -29,19 +29,20 @@ WRONG = {
 }
 GRID = {"model": "names", "kernel": "names", "variant": "names", "pass": "names", "batch": "integers",
         "length": "integers", "width": "integers", "heads": "integers", "threads": "integers",
-        "max-tokens": "integers", "block": "names", "layers": "integers", "match": "names", "min-time": "number", "seed": "integers from 0",
+        "max-tokens": "integers", "min-time": "number", "seed": "integers from 0",
         "memory-limit": "bytes"}
-SWEEP = GRID | {"repetitions": "integers", "processes": "integers", "precision": "share", "precision-time": "number", "shard": "share of groups",
+SCOPED = GRID | {"block": "names", "layers": "integers", "match": "names"}
+SWEEP = SCOPED | {"repetitions": "integers", "processes": "integers", "precision": "share", "precision-time": "number", "shard": "share of groups",
                 "config": "file to read", "out": "file to write"}
 # Every option with a value, of every command.
 OPTIONS = {
     "throughput": SWEEP,
     "scaling": SWEEP,
     "list": SWEEP,
-    "crossover": GRID | {"processes": "integers", "config": "file to read", "out": "file to write"},
+    "crossover": SCOPED | {"processes": "integers", "config": "file to read", "out": "file to write"},
     "span": GRID | {"processors": "integers", "repetitions": "integers", "config": "file to read",
                     "out": "file to write"},
-    "repeat": GRID | {"task": "names", "text": "file to read"},
+    "repeat": SCOPED | {"task": "names", "text": "file to read"},
     "recall": {"task": "names", "group": "names", "setup": "names", "model": "names", "variant": "names",
                "distance": "integers", "test-distance": "integers", "regime": "names", "match": "names", "preset": "names",
                "gradient-steps": "integers", "pairs": "integers", "seeds": "integers", "seed": "integers from 0",

@@ -13,6 +13,7 @@ namespace {
 Grid grid_of(const std::vector<std::string>& arguments) {
   CommandLine line("sample", "", "", "");
   add_grid_options(line, "512");
+  add_scope_options(line);
   line.parse(arguments);
   return parse_grid(line);
 }
