@@ -10,6 +10,10 @@
 // accumulator is a chain of dependent additions and it takes eight to keep the units busy, and a
 // single row into blocks four times as wide, which read B fastest.
 //
+// The factors are float or double, as their sums are, or pairs of bfloat16 (core/bfloat16.h), whose
+// step is two neighbours of the depth: by one instruction where the CPU has it, else both widened
+// to float, k + 1 before k, and added one after the other as that instruction does.
+//
 // Cost: 2·M·N·K FLOPs; per step of a block of 6 × 4 vectors 4 vector loads and 6 broadcasts for 24
 // multiply-adds. B is read once for each block of rows, A once for each
 // block of columns: both want to be in the L1 or L2 cache. The sum over K runs in the order of k,
@@ -18,6 +22,7 @@
 
 #include <hwy/highway.h>
 
+#include "core/bfloat16.h"
 #include "core/simd.h"
 #include "core/tensor.h"
 
@@ -111,11 +116,16 @@ struct Ahead {
   Index count = 0;
 };
 
-/// C [M, N] = start + A [M, K]·B [K, N], on the calling thread; M, N, K ≥ 0. C must not overlap A
-/// or B. Nothing is read or written beyond the N columns.
-template <typename T>
-void multiply_blocks(const LeftFactor<T>& a, MatrixView<const std::type_identity_t<T>> b,
-                     MatrixView<std::type_identity_t<T>> c, BlockStart<T> start,
-                     Ahead<T> ahead = {});
+/// C [M, N] = start + A [M, K]·B [K, N], on the calling thread; M, N, K ≥ 0, K in elements of P:
+/// float, double, Bfloat16Pair. C must not overlap A or B. Nothing is read or written beyond the N
+/// columns.
+template <typename P>
+void multiply_blocks(const LeftFactor<P>& a, MatrixView<const std::type_identity_t<P>> b,
+                     MatrixView<SumOf<P>> c, BlockStart<SumOf<P>> start, Ahead<P> ahead = {});
+
+/// The same of pairs on CPUs without has_bfloat16_unit(): what multiply_blocks() does there, here
+/// to be compared with the instruction.
+void multiply_widened_blocks(const LeftFactor<Bfloat16Pair>& a, MatrixView<const Bfloat16Pair> b,
+                             MatrixView<float> c, BlockStart<float> start);
 
 }  // namespace seqbench

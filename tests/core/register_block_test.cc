@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <cmath>
+
 #include "core/eigen_view.h"
+#include "core/thread_team.h"
 #include "tests/test_data.h"
 
 namespace seqbench {
@@ -102,6 +106,118 @@ TYPED_TEST(RegisterBlock, DepthZeroLeavesTheStart) {
   for (const T value : c.values()) EXPECT_EQ(value, T(2));
   multiply_blocks<T>({nullptr, 0, 1}, none, c.matrix(), assign<T>());
   for (const T value : c.values()) EXPECT_EQ(value, T(0));
+}
+
+/// Rounded factors of a product A [rows, depth]·B [depth, cols] and its start.
+struct PairProduct {
+  Tensor<Bfloat16Pair> a, b;  // [rows, ⌈depth/2⌉], [⌈depth/2⌉, cols]
+  Tensor<float> start;        // [rows, cols]
+  Index depth;
+
+  PairProduct(Random& random, Index rows, Index cols, Index depth_)
+      : a({rows, elements_of_depth<Bfloat16Pair>(depth_)}),
+        b({a.shape()[1], cols}),
+        start(normal_tensor<float>(random, {rows, cols})),
+        depth(depth_) {
+    round_along_rows(normal_tensor<float>(random, {rows, depth}).matrix(), a.matrix());
+    round_along_columns(normal_tensor<float>(random, {depth, cols}).matrix(), b.matrix());
+  }
+  double element(Index i, Index j) const {
+    double sum = double(start.matrix()(i, j));
+    for (Index k = 0; k < b.matrix().rows; ++k) {
+      const Bfloat16Pair x = a.matrix()(i, k), y = b.matrix()(k, j);
+      sum += double(x.first()) * double(y.first()) + double(x.second()) * double(y.second());
+    }
+    return sum;
+  }
+};
+
+template <typename Body>
+void for_each_pair_product(const Body& body) {
+  flush_subnormals_to_zero();
+  Random random(3);
+  const Index lanes = block_columns<float>() / kBlockVectors;
+  for (const Index depth : {1, 2, 11, 40}) {
+    for (Index rows = 1; rows <= block_rows(1) + 1; ++rows) {
+      for (Index cols = 1; cols <= 4 * block_columns<float>() + 1;
+           cols += cols % lanes == 1 ? lanes - 2 : 1) {
+        body(PairProduct(random, rows, cols, depth));
+      }
+    }
+  }
+}
+
+TEST(PairRegisterBlock, MatchesProductsOfRoundedFactorsInDouble) {
+  for_each_pair_product([](PairProduct product) {
+    // Two roundings a pair, of sums of depth products of normal numbers below 4, and of the start.
+    const double bound = std::numeric_limits<float>::epsilon() * double(product.depth + 1) *
+                         (double(product.depth) * 16 + 4);
+    Tensor<float> c(product.start.shape());
+    std::ranges::copy(product.start.values(), c.data());
+    multiply_blocks<Bfloat16Pair>(std::as_const(product.a).matrix(), product.b.matrix(), c.matrix(),
+                                  add_to<float>());
+    for (Index i = 0; i < c.matrix().rows; ++i) {
+      for (Index j = 0; j < c.matrix().cols; ++j) {
+        ASSERT_NEAR(c.matrix()(i, j), product.element(i, j), bound);
+      }
+    }
+  });
+}
+
+TEST(PairRegisterBlock, IsBitEqualWithAndWithoutTheInstruction) {
+  if (!has_bfloat16_unit()) GTEST_SKIP() << "this CPU or build has one form alone";
+  for_each_pair_product([](PairProduct product) {
+    Tensor<float> by_unit(product.start.shape()), widened(product.start.shape());
+    std::ranges::copy(product.start.values(), by_unit.data());
+    std::ranges::copy(product.start.values(), widened.data());
+    const MatrixView<const Bfloat16Pair> a = product.a.matrix(), b = product.b.matrix();
+    multiply_blocks<Bfloat16Pair>(a, b, by_unit.matrix(), add_to<float>());
+    multiply_widened_blocks(a, b, widened.matrix(), add_to<float>());
+    ASSERT_TRUE(bit_equal(by_unit, widened));
+  });
+}
+
+// Of any bits: infinities, products beyond float and below its normal numbers. NaNs are equal.
+TEST(PairRegisterBlock, TreatsEveryNumberAsTheInstructionDoes) {
+  if (!has_bfloat16_unit()) GTEST_SKIP() << "this CPU or build has one form alone";
+  flush_subnormals_to_zero();
+  Random random(4);
+  const Index rows = 64, cols = 64;
+  Tensor<Bfloat16Pair> a({rows, 1}), b({1, cols});
+  Tensor<float> by_unit({rows, cols}), widened({rows, cols});
+  for (int round = 0; round < 200; ++round) {
+    const auto any = [&] { return std::uint32_t(random.below(Index(1) << 32)); };
+    for (Bfloat16Pair& pair : a.values()) pair.bits = any();
+    for (Bfloat16Pair& pair : b.values()) pair.bits = any();
+    for (Index i = 0; i < widened.size(); ++i) {
+      by_unit[i] = widened[i] = std::bit_cast<float>(any());
+    }
+    multiply_blocks<Bfloat16Pair>(std::as_const(a).matrix(), b.matrix(), by_unit.matrix(),
+                                  add_to<float>());
+    multiply_widened_blocks(std::as_const(a).matrix(), b.matrix(), widened.matrix(),
+                            add_to<float>());
+    for (Index i = 0; i < widened.size(); ++i) {
+      if (std::isnan(by_unit[i]) && std::isnan(widened[i])) continue;
+      ASSERT_EQ(std::bit_cast<std::uint32_t>(by_unit[i]), std::bit_cast<std::uint32_t>(widened[i]))
+          << i;
+    }
+  }
+}
+
+TEST(PairRegisterBlock, SumsFromTheEndWhenReversed) {
+  const float tiny = std::numeric_limits<float>::epsilon() / 4;  // lost when added to 1
+  Tensor<float> factors({1, 6}), ones({6, 5}), c({1, 5});
+  std::ranges::fill(ones.values(), 1.0f);
+  factors[0] = tiny, factors[2] = 1.0f, factors[4] = -1.0f;
+  Tensor<Bfloat16Pair> a({1, 3}), b({3, 5});
+  round_along_rows(factors.matrix(), a.matrix());
+  round_along_columns(ones.matrix(), b.matrix());
+  const LeftFactor<Bfloat16Pair> left(std::as_const(a).matrix());
+  multiply_blocks<Bfloat16Pair>(left, b.matrix(), c.matrix(), assign<float>());
+  EXPECT_EQ(c[4], 0.0f);
+  multiply_blocks<Bfloat16Pair>(left.reversed(3), std::as_const(b).matrix().upside_down(),
+                                c.matrix(), assign<float>());
+  EXPECT_EQ(c[4], tiny);
 }
 
 }  // namespace

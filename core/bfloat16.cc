@@ -1,0 +1,47 @@
+#include "core/bfloat16.h"
+
+#include <algorithm>
+
+#include "core/parts.h"
+
+namespace seqbench {
+
+bool has_bfloat16_unit() {
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+  static const bool has = __builtin_cpu_supports("avx512bf16");
+  return has;
+#else
+  return false;
+#endif
+}
+
+void round_along_rows(MatrixView<const float> from, MatrixView<Bfloat16Pair> to) {
+  assert(to.rows == from.rows && to.cols == elements_of_depth<Bfloat16Pair>(from.cols));
+  const Index whole = from.cols / 2;
+  for (Index i = 0; i < from.rows; ++i) {
+    const float* const row = from.row(i);
+    Bfloat16Pair* const pairs = to.row(i);
+    for_each_vector<float>(whole, [&](auto d, Index j) {
+      hn::Vec<decltype(d)> first, second;
+      hn::LoadInterleaved2(d, row + 2 * j, first, second);
+      store_pairs(d, first, second, pairs + j);
+    });
+    if (whole == to.cols) continue;
+    const hn::CappedTag<float, 1> d;
+    store_pairs(d, hn::Set(d, row[2 * whole]), hn::Zero(d), pairs + whole);
+  }
+}
+
+void round_along_columns(MatrixView<const float> from, MatrixView<Bfloat16Pair> to) {
+  assert(to.cols == from.cols && to.rows == elements_of_depth<Bfloat16Pair>(from.rows));
+  for (Index k = 0; k < to.rows; ++k) {
+    const float* const first = from.row(2 * k);
+    const float* const second = 2 * k + 1 < from.rows ? from.row(2 * k + 1) : nullptr;
+    for_each_vector<float>(to.cols, [&](auto d, Index j) {
+      store_pairs(d, hn::LoadU(d, first + j),
+                  second == nullptr ? hn::Zero(d) : hn::LoadU(d, second + j), to.row(k) + j);
+    });
+  }
+}
+
+}  // namespace seqbench
