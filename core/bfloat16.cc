@@ -5,6 +5,14 @@
 #include "core/parts.h"
 
 namespace seqbench {
+namespace {
+
+template <class V>
+HWY_INLINE void round_pairs(V first, V second, Bfloat16Pair* to) {
+  store_pairs(round_any(first), round_any(second), to);
+}
+
+}  // namespace
 
 bool has_bfloat16_unit() {
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
@@ -13,6 +21,15 @@ bool has_bfloat16_unit() {
 #else
   return false;
 #endif
+}
+
+const char* bfloat16_form() { return has_bfloat16_unit() ? "vdpbf16ps" : "widened"; }
+
+float nearest_bfloat16(float x) {
+  const hn::CappedTag<float, 1> d;
+  Bfloat16Pair pair;
+  round_pairs(hn::Set(d, x), hn::Zero(d), &pair);
+  return pair.first();
 }
 
 void round_along_rows(MatrixView<const float> from, MatrixView<Bfloat16Pair> to) {
@@ -24,11 +41,11 @@ void round_along_rows(MatrixView<const float> from, MatrixView<Bfloat16Pair> to)
     for_each_vector<float>(whole, [&](auto d, Index j) {
       hn::Vec<decltype(d)> first, second;
       hn::LoadInterleaved2(d, row + 2 * j, first, second);
-      store_pairs(d, first, second, pairs + j);
+      round_pairs(first, second, pairs + j);
     });
     if (whole == to.cols) continue;
     const hn::CappedTag<float, 1> d;
-    store_pairs(d, hn::Set(d, row[2 * whole]), hn::Zero(d), pairs + whole);
+    round_pairs(hn::Set(d, row[2 * whole]), hn::Zero(d), pairs + whole);
   }
 }
 
@@ -38,7 +55,7 @@ void round_along_columns(MatrixView<const float> from, MatrixView<Bfloat16Pair> 
     const float* const first = from.row(2 * k);
     const float* const second = 2 * k + 1 < from.rows ? from.row(2 * k + 1) : nullptr;
     for_each_vector<float>(to.cols, [&](auto d, Index j) {
-      store_pairs(d, hn::LoadU(d, first + j),
+      round_pairs(hn::LoadU(d, first + j),
                   second == nullptr ? hn::Zero(d) : hn::LoadU(d, second + j), to.row(k) + j);
     });
   }

@@ -51,31 +51,51 @@ constexpr Index elements_of_depth(Index depth) {
   return (depth + n - 1) / n;
 }
 
+/// Memory of sums that shall hold elements of P, which are as large.
+template <typename P>
+P* elements_over(SumOf<P>* memory) {
+  static_assert(sizeof(P) == sizeof(SumOf<P>));
+  return reinterpret_cast<P*>(memory);
+}
+
+/// The nearest bfloat16, of two equally near ones the even one; subnormals become 0.
+float nearest_bfloat16(float x);
+
 /// Whether the CPU multiplies pairs by one instruction and the build uses vectors that it takes.
 bool has_bfloat16_unit();
 
-/// The lanes' bits, rounded to bfloat16 in their upper half; the lower half is undefined. As
-/// vcvtneps2bf16: subnormals become 0, and NaNs quiet.
-template <class D>
-HWY_INLINE auto rounded_to_bfloat16(D d, hn::Vec<D> x) {
-  const hn::RebindToUnsigned<D> du;
+/// How pairs are multiplied here: "vdpbf16ps", or "widened" where has_bfloat16_unit() is false.
+const char* bfloat16_form();
+
+/// The lanes' bits, rounded to bfloat16 in their upper half, of numbers that are 0, normal or
+/// infinite, or NaNs whose lower half is 0; the result's lower half is undefined.
+template <class V>
+HWY_INLINE auto round_plain(V x) {
+  const hn::RebindToUnsigned<hn::DFromV<V>> du;
   const auto bits = hn::BitCast(du, x);
   const auto lowest_kept = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
-  const auto rounded = hn::Add(hn::Add(bits, hn::Set(du, 0x7fff)), lowest_kept);
-  const auto is_normal = hn::Ge(hn::Abs(x), hn::Set(d, 0x1p-126f));  // or infinite
-  const auto sign = hn::And(bits, hn::Set(du, 0x80000000u));
-  const auto nonzero = hn::IfThenElse(hn::RebindMask(du, is_normal), rounded, sign);
-  const auto is_nan = hn::RebindMask(du, hn::IsNaN(x));
-  return hn::IfThenElse(is_nan, hn::Or(bits, hn::Set(du, 0x00400000u)), nonzero);
+  return hn::Add(hn::Add(bits, hn::Set(du, 0x7fff)), lowest_kept);
 }
 
-/// Pairs of one lane of each.
-template <class D>
-HWY_INLINE void store_pairs(D d, hn::Vec<D> first, hn::Vec<D> second, Bfloat16Pair* to) {
-  const hn::RebindToUnsigned<D> du;
-  const auto upper = hn::And(rounded_to_bfloat16(d, second), hn::Set(du, 0xffff0000u));
-  const auto lower = hn::ShiftRight<16>(rounded_to_bfloat16(d, first));
-  hn::StoreU(hn::Or(upper, lower), du, &to->bits);
+/// The same of all numbers, as vcvtneps2bf16: subnormals become 0, and NaNs quiet.
+template <class V>
+HWY_INLINE auto round_any(V x) {
+  const hn::DFromV<V> d;
+  const hn::RebindToUnsigned<decltype(d)> du;
+  const auto bits = hn::BitCast(du, x);
+  const auto is_normal = hn::Ge(hn::Abs(x), hn::Set(d, 0x1p-126f));  // or infinite
+  const auto sign = hn::And(bits, hn::Set(du, 0x80000000u));
+  const auto number = hn::IfThenElse(hn::RebindMask(du, is_normal), round_plain(x), sign);
+  const auto quiet = hn::Or(bits, hn::Set(du, 0x00400000u));
+  return hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(x)), quiet, number);
+}
+
+/// Pairs of one lane of each, rounded in their upper halves.
+template <class V>
+HWY_INLINE void store_pairs(V first, V second, Bfloat16Pair* to) {
+  const hn::DFromV<V> du;
+  const V upper = hn::And(second, hn::Set(du, 0xffff0000u));
+  hn::StoreU(hn::Or(upper, hn::ShiftRight<16>(first)), du, &to->bits);
 }
 
 /// to [M, ⌈K/2⌉] = from [M, K] in pairs of neighbours of a row: a left factor, or what its

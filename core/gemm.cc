@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/bfloat16.h"
 #include "core/bias.h"
 #include "core/eigen_view.h"
 #include "core/matrix_vector.h"
@@ -66,6 +67,30 @@ void check_shapes(Index m, Index n, Index k, Index a_rows, Index a_cols, Index b
   (void)m, (void)n, (void)k, (void)a_rows, (void)a_cols, (void)b_rows, (void)b_cols;
 }
 
+/// What the factors of a product in double become when they are rounded to bfloat16.
+Tensor<double> rounded(MatrixView<const double> factors) {
+  Tensor<double> copy({factors.rows, factors.cols});
+  for (Index i = 0; i < factors.rows; ++i) {
+    std::transform(factors.row(i), factors.row(i) + factors.cols, copy.matrix().row(i),
+                   [](double x) { return double(nearest_bfloat16(float(x))); });
+  }
+  return copy;
+}
+
+/// gemm() with rounded factors, whatever the shape. In double it serves references alone: it
+/// allocates.
+template <typename T>
+void rounded_gemm(const ThreadTeam& team, MatrixView<const T> a, MatrixView<const T> b,
+                  BlockedMatrixView<T> c, GemmOptions options, const T* bias) {
+  if constexpr (std::is_same_v<T, float>) {
+    packed_gemm<T>(team, a, b, c, options, bias);
+  } else {
+    const Tensor<T> rounded_a = rounded(a), rounded_b = rounded(b);
+    options.factors = Factors::kAsTheyAre;
+    gemm<T>(team, rounded_a.matrix(), rounded_b.matrix(), c, options, bias);
+  }
+}
+
 template <typename Destination, typename Product>
 void store(Destination&& c, const Product& product, bool accumulate) {
   if (accumulate) {
@@ -81,6 +106,7 @@ template <typename T>
 void gemm_serial(MatrixView<const std::type_identity_t<T>> a,
                  MatrixView<const std::type_identity_t<T>> b, MatrixView<T> c,
                  GemmOptions options) {
+  assert(options.factors == Factors::kAsTheyAre);
   const auto A = as_eigen(a);
   const auto B = as_eigen(b);
   auto C = as_eigen(c);
@@ -102,6 +128,9 @@ template <typename T>
 void gemm(const ThreadTeam& team, MatrixView<const std::type_identity_t<T>> a,
           MatrixView<const std::type_identity_t<T>> b, MatrixView<T> c, GemmOptions options,
           const std::type_identity_t<T>* bias) {
+  if (options.factors == Factors::kBfloat16) {
+    return rounded_gemm<T>(team, a, b, as_one_block(c), options, bias);
+  }
   const Index depth = options.transpose_a ? a.rows : a.cols;
   if (worth_packing(c.rows, c.cols, depth)) {
     return packed_gemm<T>(team, a, b, as_one_block(c), options, bias);
@@ -133,6 +162,9 @@ template <typename T>
 void gemm(const ThreadTeam& team, MatrixView<const std::type_identity_t<T>> a,
           MatrixView<const std::type_identity_t<T>> b, BlockedMatrixView<T> c, GemmOptions options,
           const std::type_identity_t<T>* bias) {
+  if (options.factors == Factors::kBfloat16) {
+    return rounded_gemm<T>(team, a, b, c, options, bias);
+  }
   const Index depth = options.transpose_a ? a.rows : a.cols;
   if (worth_packing(c.rows, c.cols(), depth)) {
     return packed_gemm<T>(team, a, b, c, options, bias);

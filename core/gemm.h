@@ -5,7 +5,9 @@
 // Large products are packed (core/packed_gemm.h); small ones go through Eigen over a serial BLAS
 // (or Eigen alone, -DSEQBENCH_BLAS=none), split over the thread team here. Choice and split follow
 // from the shape and never from the number of threads, and no sum is split, so that the result is
-// bit-equal for any team. Cost: 2·M·N·K FLOPs for C [M, N] and depth K.
+// bit-equal for any team. Products of factors that are rounded to bfloat16 are packed, whatever
+// their size; in double, for references, their copies are. Cost: 2·M·N·K FLOPs for C [M, N] and
+// depth K.
 #pragma once
 
 #include <string>
@@ -17,7 +19,8 @@
 
 namespace seqbench {
 
-/// C [M, N] = op(A) [M, K] · op(B) [K, N] on the calling thread. C must not overlap A or B.
+/// C [M, N] = op(A) [M, K] · op(B) [K, N] on the calling thread, of factors as they are. C must not
+/// overlap A or B.
 template <typename T>
 void gemm_serial(MatrixView<const std::type_identity_t<T>> a,
                  MatrixView<const std::type_identity_t<T>> b, MatrixView<T> c,

@@ -9,9 +9,10 @@ namespace seqbench {
 
 template <typename T>
 void linear_forward(const ThreadTeam& team, const LinearForward<T>& arguments) {
-  const auto& [x, weight, bias, y] = arguments;
+  const auto& [x, weight, bias, y, factors] = arguments;
   assert(bias.empty() || Index(bias.size()) == y.cols());
-  gemm(team, x, weight, y, {.transpose_b = true}, bias.empty() ? nullptr : bias.data());
+  gemm(team, x, weight, y, {.transpose_b = true, .factors = factors},
+       bias.empty() ? nullptr : bias.data());
 }
 
 template <typename T>

@@ -9,6 +9,7 @@
 
 #include <span>
 
+#include "core/gemm_options.h"
 #include "core/tensor.h"
 #include "core/thread_team.h"
 
@@ -20,6 +21,7 @@ struct LinearForward {
   MatrixView<const T> weight;  // W [O, I]
   std::span<const T> bias;     // b [O], or empty: none
   BlockedMatrixView<T> y;      // [N, O], assigned; must not overlap x
+  Factors factors = Factors::kAsTheyAre;
 };
 
 template <typename T>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/bfloat16.h"
 #include "core/eigen_view.h"
 #include "core/parts.h"
 #include "core/register_block.h"
@@ -10,8 +11,8 @@
 namespace seqbench {
 namespace {
 
-// A group of panels: 2 MiB of floats at most with AVX-512, half of a large L2 cache, and read from
-// there.
+// A group of panels: 2 MiB of floats, or pairs, at most with AVX-512, half of a large L2 cache, and
+// read from there.
 constexpr Index kGroupDepth = 512;
 constexpr Index kGroupPanels = 16;
 
@@ -49,19 +50,28 @@ struct Panels {
   }
 };
 
-/// Some packed panels of op(B), of some of its depth.
-template <typename T>
+/// Some packed panels of op(B), of some of its depth, in elements of P.
+template <typename P>
 struct PanelGroup {
+  using T = SumOf<P>;
+
   Panels<T> cut;
   Part panels;
   Part depth;
-  T* data;
+  P* data;
 
-  MatrixView<T> packed(Index panel) const {
+  MatrixView<P> packed(Index panel) const {
     const Index offset = (panel - panels.first) * block_columns<T>() * depth.count;
     return {data + offset, depth.count, cut.within_block(panel).count};
   }
 };
+
+/// The factors in elements [part.first, part.first + part.count) of P of a depth of so many.
+template <typename P>
+Part factors_in(Part part, Index depth) {
+  constexpr Index n = FactorTraits<P>::kDepth;
+  return {n * part.first, std::min(n * part.count, depth - n * part.first)};
+}
 
 /// Rows of a task: whole register blocks, and all tasks but the last of the same size.
 Index task_rows_for(Index rows) {
@@ -80,52 +90,114 @@ T* panel_buffer() {
 
 /// The part of `b` (op(B) or its transpose) for these depths and columns, into a panel.
 template <typename T>
-void pack_panel(MatrixView<const T> b, bool transpose_b, Part depth, Part columns,
-                MatrixView<T> panel) {
+void pack_panel(MatrixView<const T> b, bool transpose_b, MatrixView<T> panel) {
   if (transpose_b) {
-    transpose<T>(b.row_block(columns.first, columns.count).column_block(depth.first, depth.count),
-                 panel);
+    transpose<T>(b, panel);
   } else {
-    as_eigen(panel) =
-        as_eigen(b.row_block(depth.first, depth.count).column_block(columns.first, columns.count));
+    as_eigen(panel) = as_eigen(b);
   }
+}
+void pack_panel(MatrixView<const float> b, bool transpose_b, MatrixView<Bfloat16Pair> panel) {
+  if (!transpose_b) return round_along_columns(b, panel);
+  transpose(b, panel);
 }
 
 /// Some rows of C against all panels of a group.
-template <typename T>
+template <typename P>
 struct RowTask {
+  using T = SumOf<P>;
+
   MatrixView<const T> a;  // rows of A [rows, depth], or columns [depth, rows] of Aᵀ
   bool transpose_a;
-  const PanelGroup<T>& b;
+  const PanelGroup<P>& b;
   BlockedMatrixView<T> c;  // the rows
   BlockStart<T> start;     // of the first pass
 };
 
 /// The part of op(A) for one pass, as the register block wants it.
 template <typename T>
-LeftFactor<T> left_factor(const RowTask<T>& task, Part depth, T* copy) {
-  if (!task.transpose_a) return task.a.column_block(depth.first, depth.count);
+LeftFactor<T> left_factor(MatrixView<const T> a, bool transpose_a, T* copy) {
+  if (!transpose_a) return a;
   // A step of the product reads a few neighbours of a row of Aᵀ; rows that lie far apart would each
   // be fetched again for every few of their elements.
-  const MatrixView<T> columns(copy, depth.count, task.a.cols);
-  as_eigen(columns) = as_eigen(task.a.row_block(depth.first, depth.count));
+  const MatrixView<T> columns(copy, a.rows, a.cols);
+  as_eigen(columns) = as_eigen(a);
   return transposed(MatrixView<const T>(columns));
 }
+LeftFactor<Bfloat16Pair> left_factor(MatrixView<const float> a, bool transpose_a,
+                                     Bfloat16Pair* copy) {
+  using P = Bfloat16Pair;
+  const MatrixView<P> pairs = transpose_a
+                                  ? MatrixView<P>(copy, elements_of_depth<P>(a.rows), a.cols)
+                                  : MatrixView<P>(copy, a.rows, elements_of_depth<P>(a.cols));
+  if (transpose_a) {
+    round_along_columns(a, pairs);
+    return transposed(MatrixView<const P>(pairs));
+  }
+  round_along_rows(a, pairs);
+  return MatrixView<const P>(pairs);
+}
 
-template <typename T>
-void multiply_rows(const RowTask<T>& task) {
-  alignas(64) T copy[kTaskRows * kPassDepth];
-  const PanelGroup<T>& b = task.b;
+template <typename P>
+void multiply_rows(const RowTask<P>& task) {
+  using T = SumOf<P>;
+  alignas(64) P copy[kTaskRows * kPassDepth];
+  const PanelGroup<P>& b = task.b;
   const EvenParts passes = EvenParts::of_at_most(b.depth.count, kPassDepth);
   for (Index pass = 0; pass < passes.count(); ++pass) {
     const Part ks = passes[pass];
-    const LeftFactor<T> a = left_factor(task, ks, copy);
+    const auto [k, steps] = factors_in<P>(ks, task.transpose_a ? task.a.rows : task.a.cols);
+    const LeftFactor<P> a =
+        left_factor(task.transpose_a ? task.a.row_block(k, steps) : task.a.column_block(k, steps),
+                    task.transpose_a, copy);
     for (Index panel = b.panels.first; panel < b.panels.first + b.panels.count; ++panel) {
       const BlockStart<T> start =
           pass == 0 ? task.start.columns_from(b.cut.columns(panel).first) : add_to<T>();
-      multiply_blocks<T>(a, b.packed(panel).row_block(ks.first, ks.count), b.cut.of(task.c, panel),
+      multiply_blocks<P>(a, b.packed(panel).row_block(ks.first, ks.count), b.cut.of(task.c, panel),
                          start);
     }
+  }
+}
+
+/// packed_gemm() with factors that lie in elements of P.
+template <typename P, typename T = SumOf<P>>
+void multiply_packed(const ThreadTeam& team, MatrixView<const T> a, MatrixView<const T> b,
+                     BlockedMatrixView<T> c, GemmOptions options, const T* bias) {
+  const Index depth = options.transpose_a ? a.rows : a.cols;
+  const Panels<T> cut{c.block_cols, c.blocks};
+  const EvenParts depth_groups = EvenParts::of_at_most(elements_of_depth<P>(depth), kGroupDepth);
+  const EvenParts panel_groups = EvenParts::of_at_most(cut.count(), kGroupPanels);
+  const Index task_rows = task_rows_for(c.rows);
+  P* const buffer = elements_over<P>(panel_buffer<T>());
+
+  for (Index group = 0; group < panel_groups.count() * depth_groups.count(); ++group) {
+    const Index depth_group = group % depth_groups.count();
+    const PanelGroup<P> panels{.cut = cut,
+                               .panels = panel_groups[group / depth_groups.count()],
+                               .depth = depth_groups[depth_group],
+                               .data = buffer};
+    const Part ks = factors_in<P>(panels.depth, depth);
+    team.for_each_task(panels.panels.count, [&](Index i, int) {
+      const Index panel = panels.panels.first + i;
+      const auto [first, count] = cut.columns(panel);
+      pack_panel(options.transpose_b ? b.row_block(first, count).column_block(ks.first, ks.count)
+                                     : b.row_block(ks.first, ks.count).column_block(first, count),
+                 options.transpose_b, panels.packed(panel));
+    });
+    const bool adds = depth_group > 0 || options.accumulate;
+    const BlockStart<T> start = adds              ? add_to<T>()
+                                : bias == nullptr ? assign<T>()
+                                                  : assign_plus(bias);
+    team.for_each_task(parts_in(c.rows, task_rows), [&](Index task, int) {
+      const Index row = task * task_rows, rows = std::min(task_rows, c.rows - row);
+      multiply_rows<P>({.a = options.transpose_a
+                                 ? a.row_block(ks.first, ks.count).column_block(row, rows)
+                                 : a.row_block(row, rows).column_block(ks.first, ks.count),
+                        .transpose_a = options.transpose_a,
+                        .b = panels,
+                        .c = c.row_range(row, rows),
+                        .start = start});
+    });
   }
 }
 
@@ -145,38 +217,13 @@ void packed_gemm(const ThreadTeam& team, MatrixView<const std::type_identity_t<T
                  MatrixView<const std::type_identity_t<T>> b, BlockedMatrixView<T> c,
                  GemmOptions options, const std::type_identity_t<T>* bias) {
   assert(bias == nullptr || !options.accumulate);
-  const Index depth = options.transpose_a ? a.rows : a.cols;
-  const Panels<T> cut{c.block_cols, c.blocks};
-  const EvenParts depth_groups = EvenParts::of_at_most(depth, kGroupDepth);
-  const EvenParts panel_groups = EvenParts::of_at_most(cut.count(), kGroupPanels);
-  const Index task_rows = task_rows_for(c.rows);
-  T* const buffer = panel_buffer<T>();
-
-  for (Index group = 0; group < panel_groups.count() * depth_groups.count(); ++group) {
-    const Index depth_group = group % depth_groups.count();
-    const PanelGroup<T> panels{.cut = cut,
-                               .panels = panel_groups[group / depth_groups.count()],
-                               .depth = depth_groups[depth_group],
-                               .data = buffer};
-    team.for_each_task(panels.panels.count, [&](Index i, int) {
-      const Index panel = panels.panels.first + i;
-      pack_panel<T>(b, options.transpose_b, panels.depth, cut.columns(panel), panels.packed(panel));
-    });
-    const bool adds = depth_group > 0 || options.accumulate;
-    const BlockStart<T> start = adds              ? add_to<T>()
-                                : bias == nullptr ? assign<T>()
-                                                  : assign_plus(bias);
-    team.for_each_task(parts_in(c.rows, task_rows), [&](Index task, int) {
-      const Index row = task * task_rows, rows = std::min(task_rows, c.rows - row);
-      const auto [k, steps] = panels.depth;
-      multiply_rows<T>({.a = options.transpose_a ? a.row_block(k, steps).column_block(row, rows)
-                                                 : a.row_block(row, rows).column_block(k, steps),
-                        .transpose_a = options.transpose_a,
-                        .b = panels,
-                        .c = c.row_range(row, rows),
-                        .start = start});
-    });
+  if constexpr (std::is_same_v<T, float>) {
+    if (options.factors == Factors::kBfloat16) {
+      return multiply_packed<Bfloat16Pair>(team, a, b, c, options, bias);
+    }
   }
+  assert(options.factors == Factors::kAsTheyAre);
+  multiply_packed<T>(team, a, b, c, options, bias);
 }
 
 #define SEQBENCH_INSTANTIATE(T)                                                             \

@@ -8,6 +8,9 @@
 // block of C's rows is then one task: all panels, one after the other. Packing costs one read and
 // one write of op(B) for 2·M FLOPs an element.
 //
+// Factors that are rounded to bfloat16 are rounded on this way: those of op(B) while they are
+// packed, those of op(A) for each task and pass. Depths count pairs of them then.
+//
 // Blocks follow from the shape alone and every element of C is summed in the order of k, so that
 // the result is bit-equal for any team.
 #pragma once
@@ -29,7 +32,7 @@ template <typename T>
 void reserve_panels();
 
 /// C = op(A)·op(B), plus `bias` [N] on every row unless it is null, plus C where
-/// options.accumulate; not both.
+/// options.accumulate; not both. Factors in bfloat16 need float.
 template <typename T>
 void packed_gemm(const ThreadTeam& team, MatrixView<const std::type_identity_t<T>> a,
                  MatrixView<const std::type_identity_t<T>> b, BlockedMatrixView<T> c,

@@ -30,6 +30,12 @@ HWY_INLINE void transpose_square(const double* from, Index from_stride, double* 
   hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, to + to_stride);
 }
 
+HWY_INLINE void transpose_square(const Bfloat16Pair* from, Index from_stride, Bfloat16Pair* to,
+                                 Index to_stride) {
+  transpose_square(reinterpret_cast<const float*>(from), from_stride, reinterpret_cast<float*>(to),
+                   to_stride);
+}
+
 /// A band of whole squares' height, then the columns that are left.
 template <typename T>
 void transpose_band(MatrixView<const T> from, MatrixView<T> to) {
@@ -71,7 +77,23 @@ void transpose(MatrixView<const std::type_identity_t<T>> from, MatrixView<T> to)
   }
 }
 
+void transpose(MatrixView<const float> from, MatrixView<Bfloat16Pair> to) {
+  constexpr Index kRows = 16, kPairs = 64;  // of a part that is rounded as it lies
+  alignas(64) Bfloat16Pair part[kRows * kPairs];
+  for (Index i = 0; i < from.rows; i += kRows) {
+    const Index rows = std::min(kRows, from.rows - i);
+    for (Index k = 0; k < to.rows; k += kPairs) {
+      const Index pairs = std::min(kPairs, to.rows - k);
+      const Index columns = std::min(2 * pairs, from.cols - 2 * k);
+      const MatrixView<Bfloat16Pair> rounded(part, rows, pairs);
+      round_along_rows(from.row_block(i, rows).column_block(2 * k, columns), rounded);
+      transpose<Bfloat16Pair>(rounded, to.row_block(k, pairs).column_block(i, rows));
+    }
+  }
+}
+
 template void transpose<float>(MatrixView<const float>, MatrixView<float>);
 template void transpose<double>(MatrixView<const double>, MatrixView<double>);
+template void transpose<Bfloat16Pair>(MatrixView<const Bfloat16Pair>, MatrixView<Bfloat16Pair>);
 
 }  // namespace seqbench

@@ -6,6 +6,7 @@
 
 #include <type_traits>
 
+#include "core/bfloat16.h"
 #include "core/tensor.h"
 
 namespace seqbench {
@@ -13,5 +14,8 @@ namespace seqbench {
 /// Assigns to [C, R] from from [R, C]; they must not overlap.
 template <typename T>
 void transpose(MatrixView<const std::type_identity_t<T>> from, MatrixView<T> to);
+
+/// Assigns to [⌈C/2⌉, R] from from [R, C], rounded: pairs of neighbours of a row of `from`.
+void transpose(MatrixView<const float> from, MatrixView<Bfloat16Pair> to);
 
 }  // namespace seqbench

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/bfloat16.h"
 #include "core/eigen_view.h"
 #include "tests/test_data.h"
 
@@ -65,6 +66,47 @@ TYPED_TEST(Gemm, MatchesTheNaiveLoopForAllTransposesAndOddShapes) {
           ASSERT_NEAR(c.matrix()(i, j), expected, bound)
               << m << "x" << n << "x" << k << " options " << bits << " at " << i << "," << j;
           ASSERT_NEAR(serial.matrix()(i, j), expected, bound);
+        }
+      }
+    }
+  }
+}
+
+template <typename T>
+Tensor<T> rounded_to_bfloat16(const Tensor<T>& factors) {
+  Tensor<T> rounded(factors.shape());
+  std::ranges::transform(factors.values(), rounded.data(),
+                         [](T x) { return T(nearest_bfloat16(float(x))); });
+  return rounded;
+}
+
+TYPED_TEST(Gemm, InBfloat16MultipliesRoundedFactors) {
+  using T = TypeParam;
+  Random random(7);
+  for (const auto& [m, n, k] : kShapes) {
+    for (int bits = 0; bits < 8; ++bits) {
+      const GemmOptions options{bool(bits & 1), bool(bits & 2), bool(bits & 4), Factors::kBfloat16};
+      const auto a =
+          options.transpose_a ? normal_tensor<T>(random, {k, m}) : normal_tensor<T>(random, {m, k});
+      const auto b =
+          options.transpose_b ? normal_tensor<T>(random, {n, k}) : normal_tensor<T>(random, {k, n});
+      const Tensor<T> near_a = rounded_to_bfloat16(a), near_b = rounded_to_bfloat16(b);
+      Tensor<T> c({m, n}), team_of_one({m, n});
+      std::ranges::fill(c.values(), T(3));
+      std::ranges::fill(team_of_one.values(), T(3));
+      gemm(ThreadTeam(2), a.matrix(), b.matrix(), c.matrix(), options);
+      gemm(ThreadTeam(1), a.matrix(), b.matrix(), team_of_one.matrix(), options);
+      ASSERT_TRUE(bit_equal(c, team_of_one));
+      // A sum of k products in any order, and the addition to C.
+      const double bound = std::numeric_limits<T>::epsilon() * double(k + 1) *
+                           (double(k) * max_abs(near_a.values()) * max_abs(near_b.values()) + 3);
+      for (Index i = 0; i < m; ++i) {
+        for (Index j = 0; j < n; ++j) {
+          const double expected =
+              (options.accumulate ? 3 : 0) +
+              double(naive_product<T>(near_a.matrix(), near_b.matrix(), options, i, j));
+          ASSERT_NEAR(c.matrix()(i, j), expected, bound)
+              << m << "x" << n << "x" << k << " options " << bits << " at " << i << "," << j;
         }
       }
     }

@@ -76,6 +76,32 @@ TYPED_TEST(PackedGemm, IsTheSumWrittenOutForEveryOptionShapeAndTeam) {
   }
 }
 
+// Factors that bfloat16 holds are the same rounded; what is rounded is compared in gemm_test.cc.
+TEST(PackedGemm, OfFactorsThatBfloat16HoldsIsTheFloatProductUpToTheOrderOfSums) {
+  Random random(3);
+  for (const auto& [m, block_cols, blocks, k] : products<float>()) {
+    const Index n = blocks * block_cols;
+    for (int bits = 0; bits < 8; ++bits) {
+      GemmOptions options{bool(bits & 1), bool(bits & 2), bool(bits & 4)};
+      auto a = options.transpose_a ? Tensor<float>({k, m}) : Tensor<float>({m, k});
+      auto b = options.transpose_b ? Tensor<float>({n, k}) : Tensor<float>({k, n});
+      // Sums of so many whole numbers are exact.
+      for (float& x : a.values()) x = float(random.below(17)) - 8;
+      for (float& x : b.values()) x = float(random.below(17)) - 8;
+      Tensor<float> expected({blocks, m, block_cols}), c({blocks, m, block_cols});
+      std::ranges::fill(expected.values(), 3.0f);
+      std::ranges::fill(c.values(), 3.0f);
+      const auto in = [&](Tensor<float>& t) {
+        return blocks_over(t.data(), m, block_cols, blocks);
+      };
+      packed_gemm<float>(ThreadTeam(1), a.matrix(), b.matrix(), in(expected), options, nullptr);
+      options.factors = Factors::kBfloat16;
+      packed_gemm<float>(ThreadTeam(3), a.matrix(), b.matrix(), in(c), options, nullptr);
+      ASSERT_TRUE(bit_equal(c, expected)) << m << "x" << n << "x" << k << " options " << bits;
+    }
+  }
+}
+
 TYPED_TEST(PackedGemm, WritesNothingBesideItsBlocks) {
   using T = TypeParam;
   Random random(2);

@@ -36,5 +36,23 @@ TYPED_TEST(Transpose, SwapsRowsAndColumnsOfAnyWindow) {
   }
 }
 
+TEST(Transpose, IntoPairsIsThatOfTheRoundedRows) {
+  Random random(2);
+  for (const Index rows : {1, 15, 16, 37}) {
+    for (const Index cols : {1, 2, 33, 127, 128, 129, 257}) {
+      const auto from = normal_tensor<float>(random, {rows, cols});
+      const Index pairs = elements_of_depth<Bfloat16Pair>(cols);
+      Tensor<Bfloat16Pair> rounded({rows, pairs}), to({pairs, rows});
+      round_along_rows(from.matrix(), rounded.matrix());
+      transpose(from.matrix(), to.matrix());
+      for (Index i = 0; i < rows; ++i) {
+        for (Index k = 0; k < pairs; ++k) {
+          ASSERT_EQ(to.matrix()(k, i).bits, rounded.matrix()(i, k).bits) << rows << "x" << cols;
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace seqbench
