@@ -24,7 +24,7 @@ struct HeadTask {
 
 template <typename T>
 HeadTask<T> head_task(const FewQueries<T>& problem, Index b, Index h) {
-  const auto& [B, steps, H, d_k, causal] = problem.shape;
+  const auto& [B, steps, H, d_k, causal, factors] = problem.shape;
   const auto place = [&](Index token) {
     return std::ranges::lower_bound(problem.rows, token) - problem.rows.begin();
   };

@@ -8,81 +8,95 @@
 namespace seqbench {
 namespace {
 
+/// A head's tensors as factors: q, k [T, d_k] with d_k, v with T in elements of P.
+template <typename P>
+struct HeadFactors {
+  MatrixView<const P> q, k, v;
+};
+
 /// One task: `queries` of one head against every key that they see.
-template <typename T>
+template <typename P>
 struct ForwardTask {
-  MatrixView<const T> q, k, v;  // [T, d_k]
-  MatrixView<T> output;         // [T, d_k]
-  T* row_max;                   // [T, padded to whole query tiles]
-  T* row_sum;                   // likewise
-  RowRange queries;             // from the start of a query tile on
+  using T = SumOf<P>;
+
+  HeadFactors<P> head;
+  MatrixView<T> output;  // [T, d_k]
+  T* row_max;            // [T, padded to whole query tiles]
+  T* row_sum;            // likewise
+  RowRange queries;      // from the start of a query tile on
   bool causal;
 
+  Index head_width() const { return output.cols; }
   /// The first key that none of the queries sees.
-  Index keys_end() const { return causal ? queries.end() : k.rows; }
+  Index keys_end() const { return causal ? queries.end() : output.rows; }
   /// The keys of the tile that starts at `key`, as far as any of the queries sees them.
   RowRange key_tile(Index key) const {
     return {key, std::clamp<Index>(keys_end() - key, 0, kKeyTile)};
+  }
+  MatrixView<const P> keys(RowRange range) const { return rows_of(head.k, range); }
+  MatrixView<const P> values(RowRange range) const {
+    return rows_of(head.v, depth_range<P>(range));
   }
 };
 
 /// What a task fetches while it works on one tile of keys, a part with each of its query tiles: the
 /// next keys, or, with the last ones, what the next task starts with.
-template <typename T>
+template <typename P>
 struct FetchedAhead {
-  const ForwardTask<T>& from;
+  const ForwardTask<P>& from;
   RowRange keys;
   bool first_keys;
 
-  Ahead<T> with_scores(Index tile, Index tiles) const {
-    return first_keys ? part_of(rows_of(from.q, from.queries), tile, tiles)
-                      : part_of(rows_of(from.k, keys), tile, tiles);
+  Ahead<P> with_scores(Index tile, Index tiles) const {
+    return first_keys ? part_of(rows_of(from.head.q, from.queries), tile, tiles)
+                      : part_of(from.keys(keys), tile, tiles);
   }
-  Ahead<T> with_output(Index tile, Index tiles) const {
-    if (!first_keys) return part_of(rows_of(from.v, keys), tile, tiles);
-    const auto& rows = tile % 2 == 0 ? from.k : from.v;
-    return part_of(rows_of(rows, keys), tile / 2, parts_in(tiles, 2));
+  Ahead<P> with_output(Index tile, Index tiles) const {
+    if (!first_keys) return part_of(from.values(keys), tile, tiles);
+    return part_of(tile % 2 == 0 ? from.keys(keys) : from.values(keys), tile / 2,
+                   parts_in(tiles, 2));
   }
 };
 
 /// The queries go through the keys side by side, so that a tile of keys is fetched once for all of
 /// them: at one query tile a time a long sequence's keys would come from the last cache level for
 /// each.
-template <typename T>
-void attend_queries(const ForwardTask<T>& task, const ForwardTask<T>& next,
+template <typename P, typename T = SumOf<P>>
+void attend_queries(const ForwardTask<P>& task, const ForwardTask<P>& next,
                     const ForwardScratch<T>& scratch) {
   const RowRange queries = task.queries;
-  const Index tiles = parts_in(queries.count, kQueryTile<T>);
+  const Index d_k = task.head_width(), tiles = parts_in(queries.count, kQueryTile<T>);
   const auto tile_rows = [&](Index tile) -> RowRange {
     const Index first = queries.first + tile * kQueryTile<T>;
     return {first, std::min(kQueryTile<T>, queries.end() - first)};
   };
-  const auto tile_state = [&](Index tile) -> ForwardTile<T> {
+  const auto tile_state = [&](Index tile) -> ForwardTile<P> {
     const Index first = tile_rows(tile).first;
-    return {.q_t = scratch.query_tile(tile, task.q.cols),
-            .output_t = scratch.output_tile(tile, task.q.cols),
+    return {.q_t = scratch.template query_tile<P>(tile, d_k),
+            .output_t = scratch.output_tile(tile, d_k),
             .softmax = {.max = task.row_max + first,
                         .sum = task.row_sum + first,
-                        .factor = exponent_factor<T>(task.q.cols)}};
+                        .factor = exponent_factor<T>(d_k)}};
   };
 
   for (Index tile = 0; tile < tiles; ++tile) {
-    transpose_queries<T>(rows_of(task.q, tile_rows(tile)), scratch.query_tile(tile, task.q.cols));
+    transpose_queries<P>(rows_of(task.head.q, tile_rows(tile)),
+                         scratch.template query_tile<P>(tile, d_k));
     begin_tile(tile_state(tile));
   }
   const Index keys_end = task.keys_end();
   for (Index key = 0; key < keys_end; key += kKeyTile) {
     const bool last = key + kKeyTile >= keys_end;
-    const ForwardTask<T>& then = last ? next : task;
-    const FetchedAhead<T> ahead{then, then.key_tile(last ? 0 : key + kKeyTile), last};
+    const ForwardTask<P>& then = last ? next : task;
+    const FetchedAhead<P> ahead{then, then.key_tile(last ? 0 : key + kKeyTile), last};
     for (Index tile = 0; tile < tiles; ++tile) {
       const RowRange rows = tile_rows(tile);
       if (task.causal && rows.end() <= key) continue;  // sees none of these keys
-      AheadOfTile<T> fetched{ahead.with_scores(tile, tiles), ahead.with_output(tile, tiles)};
+      AheadOfTile<P> fetched{ahead.with_scores(tile, tiles), ahead.with_output(tile, tiles)};
       for (const auto& [query, keys] : shares_of<T>(rows, task.key_tile(key), task.causal)) {
         if (keys.count == 0) continue;
-        const ForwardTile<T> share = tile_state(tile).from(query);
-        attend_tile<T>(share, {.k = rows_of(task.k, keys), .v = rows_of(task.v, keys)},
+        const ForwardTile<P> share = tile_state(tile).from(query);
+        attend_tile<P>(share, {.k = task.keys(keys), .v = task.values(keys)},
                        {.causal = task.causal, .query = rows.first + query, .key = keys.first},
                        scratch.scores(keys.count, share.q_t.cols), std::exchange(fetched, {}));
       }
@@ -93,11 +107,23 @@ void attend_queries(const ForwardTask<T>& task, const ForwardTask<T>& next,
   }
 }
 
-}  // namespace
+/// The pairs that the workspace has room for.
+HeadFactors<Bfloat16Pair> rounded_head(const AttentionShape& shape,
+                                       AttentionWorkspace<Tensor<float>>& workspace, Index head) {
+  using P = Bfloat16Pair;
+  const Index T = shape.steps, d_k = shape.head_width;
+  const auto view = [&](Tensor<float>& buffer, Index rows, Index cols) {
+    return MatrixView<const P>(elements_over<P>(buffer.data()) + head * rows * cols, rows, cols);
+  };
+  return {.q = view(workspace.rounded_queries, T, elements_of_depth<P>(d_k)),
+          .k = view(workspace.rounded_keys, T, elements_of_depth<P>(d_k)),
+          .v = view(workspace.rounded_values, elements_of_depth<P>(T), d_k)};
+}
 
-template <typename T>
-void fused_forward(const ThreadTeam& team, const AttentionProblem<T>& problem,
-                   AttentionWorkspace<Tensor<T>>& workspace) {
+/// Calls attend_queries() for every head and group of queries; factors_of(b, h) has the factors.
+template <typename P, typename T, typename FactorsOf>
+void attend_heads(const ThreadTeam& team, const AttentionProblem<T>& problem,
+                  AttentionWorkspace<Tensor<T>>& workspace, const FactorsOf& factors_of) {
   const auto& shape = problem.shape;
   const Index heads = shape.batch * shape.heads;
   const Index task_queries = forward_task_tiles<T>(shape) * kQueryTile<T>;
@@ -105,12 +131,10 @@ void fused_forward(const ThreadTeam& team, const AttentionProblem<T>& problem,
   const Index padded_steps = padded_to_tiles<T>(shape.steps);
   // Head after head, so that the tasks of a head find its keys in cache. The last queries of a
   // causal head see the most keys: they go first, so that the run ends with short tasks.
-  const auto task_of = [&](Index task) -> ForwardTask<T> {
+  const auto task_of = [&](Index task) -> ForwardTask<P> {
     const Index head = task / tasks, b = head / shape.heads, h = head % shape.heads;
     const Index first = (tasks - 1 - task % tasks) * task_queries;
-    return {.q = head_of(problem.q, shape, b, h),
-            .k = head_of(problem.k, shape, b, h),
-            .v = head_of(problem.v, shape, b, h),
+    return {.head = factors_of(b, h),
             .output = head_of(problem.output, shape, b, h),
             .row_max = workspace.row_max.data() + head * padded_steps,
             .row_sum = workspace.row_sum.data() + head * padded_steps,
@@ -121,6 +145,48 @@ void fused_forward(const ThreadTeam& team, const AttentionProblem<T>& problem,
     // The worker's next one, if all workers are equally fast.
     const Index next = std::min(task + team.size(), heads * tasks - 1);
     attend_queries(task_of(task), task_of(next), forward_scratch(workspace, worker));
+  });
+}
+
+/// fused_forward() with factors in bfloat16.
+void rounded_forward(const ThreadTeam& team, const AttentionProblem<float>& problem,
+                     AttentionWorkspace<Tensor<float>>& workspace) {
+  using P = Bfloat16Pair;
+  const auto& shape = problem.shape;
+  constexpr Index kRows = 256;  // of a task; even, so that pairs of keys stay together
+  const Index tasks = parts_in(shape.steps, kRows);
+  const auto writable = [](MatrixView<const P> factors, RowRange rows) {
+    return MatrixView<P>(const_cast<P*>(factors.row(rows.first)), rows.count, factors.cols);
+  };
+  team.for_each_task(shape.batch * shape.heads * tasks, [&](Index task, int) {
+    const Index head = task / tasks, b = head / shape.heads, h = head % shape.heads;
+    const Index first = task % tasks * kRows;
+    const RowRange rows{first, std::min(kRows, shape.steps - first)};
+    const HeadFactors<P> to = rounded_head(shape, workspace, head);
+    round_along_rows(rows_of(head_of(problem.q, shape, b, h), rows), writable(to.q, rows));
+    round_along_rows(rows_of(head_of(problem.k, shape, b, h), rows), writable(to.k, rows));
+    round_along_columns(rows_of(head_of(problem.v, shape, b, h), rows),
+                        writable(to.v, depth_range<P>(rows)));
+  });
+  attend_heads<P>(team, problem, workspace, [&](Index b, Index h) {
+    return rounded_head(shape, workspace, b * shape.heads + h);
+  });
+}
+
+}  // namespace
+
+template <typename T>
+void fused_forward(const ThreadTeam& team, const AttentionProblem<T>& problem,
+                   AttentionWorkspace<Tensor<T>>& workspace) {
+  const auto& shape = problem.shape;
+  if constexpr (std::is_same_v<T, float>) {
+    if (shape.factors == Factors::kBfloat16) return rounded_forward(team, problem, workspace);
+  }
+  assert(shape.factors == Factors::kAsTheyAre);
+  attend_heads<T>(team, problem, workspace, [&](Index b, Index h) -> HeadFactors<T> {
+    return {.q = head_of(problem.q, shape, b, h),
+            .k = head_of(problem.k, shape, b, h),
+            .v = head_of(problem.v, shape, b, h)};
   });
 }
 

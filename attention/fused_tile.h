@@ -7,6 +7,9 @@
 //   Sᵀ = K·Qᵀ     Oᵀ += Vᵀ·Pᵀ                                                      forward
 //   dPᵀ = V·dOᵀ   dV += Pᵀ·dO   dK += dSᵀ·Q   dQᵀ += Kᵀ·dSᵀ                         backward
 //
+// The factors of forward's are T, or pairs of bfloat16 P (core/bfloat16.h): Q and K in pairs of
+// neighbours of d_k, Pᵀ and V in pairs of neighbouring keys.
+//
 // Which tile is computed by whom is the business of fused_attention.cc and
 // fused_attention_backward.cc.
 #pragma once
@@ -16,6 +19,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/bfloat16.h"
 #include "core/elementwise.h"
 #include "core/parts.h"
 #include "core/register_block.h"
@@ -89,9 +93,16 @@ std::array<TileShare, 2> shares_of(RowRange queries, RowRange keys, bool causal)
   return {{{0, keys.between(0, later)}, {kHalf, keys.between(later, queries.end())}}};
 }
 
+/// The elements of P that hold some keys as a depth; they start with an even one.
+template <typename P>
+RowRange depth_range(RowRange keys) {
+  assert(keys.first % FactorTraits<P>::kDepth == 0);
+  return {keys.first / FactorTraits<P>::kDepth, elements_of_depth<P>(keys.count)};
+}
+
 /// to [d_k, kQueryTile] = rowsᵀ, of at most kQueryTile rows; the columns that are left become 0.
-template <typename T>
-void transpose_queries(MatrixView<const T> rows, MatrixView<T> to) {
+template <typename P>
+void transpose_queries(MatrixView<const P> rows, MatrixView<P> to) {
   set_zero(to.column_block(rows.rows, to.cols - rows.rows));
   transpose(rows, to.column_block(0, rows.rows));
 }
@@ -128,11 +139,13 @@ T exponent_factor(Index head_width) {
 }
 
 /// One tile in [keys, queries], kVectors of them: logits become e^((s − m)/√d_k), and m and l take
-/// the keys in. Where an m has moved, Oᵀ [d_k, queries] is rescaled.
+/// the keys in. Where an m has moved, Oᵀ [d_k, queries] is rescaled. Returns the tile as the right
+/// factor of Vᵀ·Pᵀ, over its own memory; l sums what is not rounded for that.
 ///
 /// The difference s − m comes first: it is exact near the maximum, however large the logits are.
-template <int kVectors, typename T>
-void exponentiate_tile(MatrixView<T> tile, const OnlineSoftmax<T>& rows, MatrixView<T> output) {
+template <int kVectors, typename P, typename T = SumOf<P>>
+MatrixView<const P> exponentiate_tile(MatrixView<T> tile, const OnlineSoftmax<T>& rows,
+                                      MatrixView<T> output) {
   using D = hn::ScalableTag<T>;
   using V = hn::Vec<D>;
   const D d;
@@ -161,23 +174,37 @@ void exponentiate_tile(MatrixView<T> tile, const OnlineSoftmax<T>& rows, MatrixV
       hn::StoreU(hn::Mul(hn::LoadU(d, o), shrink), d, o);
     }
   }
-  for (Index j = 0; j < tile.rows; ++j) {
+  const MatrixView<P> factors(elements_over<P>(tile.data), elements_of_depth<P>(tile.rows),
+                              tile.cols, tile.stride);
+  const auto exponentiate = [&](Index j, int v) {
+    const auto s = hn::LoadU(d, tile.row(j) + v * lanes);
+    const auto p = exp2_of_nonpositive(d, hn::Mul(hn::Sub(s, m[v]), factor));
+    l[v] = hn::Add(l[v], p);
+    return p;
+  };
+  for (Index j = 0; j < factors.rows; ++j) {
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
-      T* const s = tile.row(j) + v * lanes;
-      const auto p = exp2_of_nonpositive(d, hn::Mul(hn::Sub(hn::LoadU(d, s), m[v]), factor));
-      hn::StoreU(p, d, s);
-      l[v] = hn::Add(l[v], p);
+      if constexpr (std::is_same_v<P, T>) {
+        hn::StoreU(exponentiate(j, v), d, factors.row(j) + v * lanes);
+      } else {
+        const auto first = exponentiate(2 * j, v);
+        const auto second = 2 * j + 1 < tile.rows ? exponentiate(2 * j + 1, v) : hn::Zero(d);
+        store_pairs(round_plain(first), round_plain(second), factors.row(j) + v * lanes);
+      }
     }
   }
 #pragma GCC unroll 4
   for (int v = 0; v < kVectors; ++v) hn::StoreU(l[v], d, rows.sum + v * lanes);
+  return factors;
 }
 
 /// Some queries on their way through the keys: a tile of them, or the later half of one.
-template <typename T>
+template <typename P>
 struct ForwardTile {
-  MatrixView<const T> q_t;  // Qᵀ [d_k, queries]
+  using T = SumOf<P>;
+
+  MatrixView<const P> q_t;  // Qᵀ [d_k, queries], d_k in elements of P
   MatrixView<T> output_t;   // Oᵀ [d_k, queries] = Σ e^((s − m)/√d_k)·v over the keys so far
   OnlineSoftmax<T> softmax;
 
@@ -188,50 +215,49 @@ struct ForwardTile {
   }
 };
 
-template <typename T>
-void begin_tile(const ForwardTile<T>& tile) {
+template <typename P, typename T = SumOf<P>>
+void begin_tile(const ForwardTile<P>& tile) {
   set_zero(tile.output_t);
   std::fill_n(tile.softmax.max, kQueryTile<T>, -std::numeric_limits<T>::infinity());
   std::fill_n(tile.softmax.sum, kQueryTile<T>, T{0});
 }
 
-/// Some keys and their values, [keys, d_k] each.
-template <typename T>
+/// Some keys and their values, [keys, d_k] each: d_k of k and keys of v in elements of P.
+template <typename P>
 struct KeyRows {
-  MatrixView<const T> k, v;
+  MatrixView<const P> k, v;
 };
 
 /// What to fetch while a tile's two products run.
-template <typename T>
+template <typename P>
 struct AheadOfTile {
-  Ahead<T> with_scores, with_output;
+  Ahead<P> with_scores, with_output;
 };
 
 /// Part `part` of `parts` of some rows that lie in one piece; nothing of others.
-template <typename T>
-Ahead<T> part_of(MatrixView<const T> rows, Index part, Index parts) {
+template <typename P>
+Ahead<P> part_of(MatrixView<const P> rows, Index part, Index parts) {
   if (rows.stride != rows.cols) return {};
   const auto [first, count] = EvenParts::into(rows.rows * rows.cols, parts)[part];
   return {rows.data + first, count};
 }
 
 /// Forward, one tile. `scores` [keys, queries] is scratch.
-template <typename T>
-void attend_tile(const ForwardTile<T>& queries, const KeyRows<T>& keys, TilePosition at,
-                 MatrixView<T> scores, const AheadOfTile<T>& ahead) {
-  multiply_blocks<T>(keys.k, queries.q_t, scores, assign<T>(), ahead.with_scores);
+template <typename P, typename T = SumOf<P>>
+void attend_tile(const ForwardTile<P>& queries, const KeyRows<P>& keys, TilePosition at,
+                 MatrixView<T> scores, const AheadOfTile<P>& ahead) {
+  multiply_blocks<P>(keys.k, queries.q_t, scores, assign<T>(), ahead.with_scores);
   if (at.hides_some_of(keys.k.rows)) hide_later_keys(scores, at);
-  if (scores.cols == kQueryTile<T>) {
-    exponentiate_tile<kBlockVectors>(scores, queries.softmax, queries.output_t);
-  } else {
-    exponentiate_tile<kBlockVectors / 2>(scores, queries.softmax, queries.output_t);
-  }
-  multiply_blocks<T>(transposed(keys.v), scores, queries.output_t, add_to<T>(), ahead.with_output);
+  const MatrixView<const P> p_t =
+      scores.cols == kQueryTile<T>
+          ? exponentiate_tile<kBlockVectors, P>(scores, queries.softmax, queries.output_t)
+          : exponentiate_tile<kBlockVectors / 2, P>(scores, queries.softmax, queries.output_t);
+  multiply_blocks<P>(transposed(keys.v), p_t, queries.output_t, add_to<T>(), ahead.with_output);
 }
 
 /// After the last key: output [queries, d_k] = Oᵀᵀ/l. Spoils Oᵀ.
-template <typename T>
-void finish_tile(const ForwardTile<T>& tile, MatrixView<T> output) {
+template <typename P, typename T = SumOf<P>>
+void finish_tile(const ForwardTile<P>& tile, MatrixView<T> output) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<Index>(hn::Lanes(d));
   for (Index i = 0; i < kQueryTile<T>; i += lanes) {

@@ -1,5 +1,7 @@
 #include "attention/fused_workspace.h"
 
+#include "core/bfloat16.h"
+
 namespace seqbench {
 
 template <typename T>
@@ -10,6 +12,12 @@ AttentionWorkspace<BufferShape> fused_workspace(const AttentionShape& shape, Pas
   AttentionWorkspace<BufferShape> workspace;
   workspace.row_max = workspace.row_sum = {heads, padded_to_tiles<T>(shape.steps)};
   workspace.tile_scratch = {workers, ForwardScratch<T>::elements(d_k)};
+  if (shape.factors == Factors::kBfloat16) {
+    const Index T_ = shape.steps;
+    workspace.rounded_queries = {heads, T_, elements_of_depth<Bfloat16Pair>(d_k)};
+    workspace.rounded_keys = workspace.rounded_queries;
+    workspace.rounded_values = {heads, elements_of_depth<Bfloat16Pair>(T_), d_k};
+  }
   if (pass != Pass::kTrain) return workspace;
   workspace.tile_scratch[1] =
       std::max(workspace.tile_scratch[1], BackwardScratch<T>::elements(d_k));

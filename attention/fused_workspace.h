@@ -36,13 +36,19 @@ struct ForwardScratch {
     return kKeyTile * kQueryTile<T> + 2 * kForwardTaskTiles * head_width * kQueryTile<T>;
   }
   MatrixView<T> scores(Index keys, Index queries) const { return {data, keys, queries}; }
-  MatrixView<T> query_tile(Index tile, Index head_width) const {
-    return {data + kKeyTile * kQueryTile<T> + 2 * tile * head_width * kQueryTile<T>, head_width,
+  /// Qᵀ in elements of P.
+  template <typename P>
+  MatrixView<P> query_tile(Index tile, Index head_width) const {
+    return {elements_over<P>(rows(2 * tile, head_width)), elements_of_depth<P>(head_width),
             kQueryTile<T>};
   }
   MatrixView<T> output_tile(Index tile, Index head_width) const {
-    const MatrixView<T> q_t = query_tile(tile, head_width);
-    return {q_t.row(head_width), head_width, kQueryTile<T>};
+    return {rows(2 * tile + 1, head_width), head_width, kQueryTile<T>};
+  }
+
+ private:
+  T* rows(Index i, Index head_width) const {
+    return data + (kKeyTile + i * head_width) * kQueryTile<T>;
   }
 };
 

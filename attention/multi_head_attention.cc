@@ -31,6 +31,8 @@ void check(const AttentionOptions& options) {
   assert((options.watch == nullptr && options.dropout == nullptr && options.window == 0 &&
           options.ablation != Ablation::kNoSoftmax) ||
          options.kernel == AttentionKernel::kNaive);
+  assert(options.factors == Factors::kAsTheyAre ||
+         (options.kernel == AttentionKernel::kFused && options.ablation == Ablation::kNone));
 }
 
 Index heads_of(const AttentionOptions& options) {
@@ -62,7 +64,8 @@ AttentionShape attention_shape(const AttentionOptions& options, SequenceShape sh
           .steps = shape.steps,
           .heads = heads_of(options),
           .head_width = options.width / heads_of(options),
-          .causal = options.causal};
+          .causal = options.causal,
+          .factors = options.factors};
 }
 
 /// All memory of a layer but parameters and their gradients; `Buffer` as core/buffers.h
@@ -151,6 +154,9 @@ class MultiHeadAttention final : public SequenceLayer<T> {
   }
 
   void reserve(SequenceShape shape, Pass pass, int workers) override {
+    if (options_.factors == Factors::kBfloat16 && pass != Pass::kForward) {
+      throw std::invalid_argument("attention in bfloat16 has a forward pass alone");
+    }
     for (auto& parameter : parameters_) parameter.gradient = {};
     reserved_ = {};
     cached_tokens_ = 0;
@@ -391,7 +397,8 @@ class MultiHeadAttention final : public SequenceLayer<T> {
     linear_forward<T>(team, {.x = x,
                              .weight = value(kInWeight).row_block(first, count),
                              .bias = of_bias(bias, first, count),
-                             .y = qkv.block_range(first / head_width(), count / head_width())});
+                             .y = qkv.block_range(first / head_width(), count / head_width()),
+                             .factors = options_.factors});
     switch (options_.ablation) {
       case Ablation::kFrozenQueriesAndKeys:
         gemm<T>(team, x, std::as_const(frozen_weight_).matrix(), queries_and_keys(x.rows),
@@ -455,7 +462,8 @@ class MultiHeadAttention final : public SequenceLayer<T> {
     linear_forward<T>(team, {.x = context(y.rows),
                              .weight = value(kOutWeight),
                              .bias = parameters_[kOutBias].value.values(),
-                             .y = as_one_block(y)});
+                             .y = as_one_block(y),
+                             .factors = options_.factors});
   }
 
   /// The layer's buffers as B sequences of T_steps tokens.
@@ -538,7 +546,7 @@ double attention_row_scratch(const AttentionOptions& options, SequenceShape shap
   constexpr Index kTokensPerQuery = 4;
   const bool few = rows.wanted * kTokensPerQuery <= shape.batch * shape.steps;
   const bool fits = options.kernel == AttentionKernel::kFused && !options.rotary &&
-                    options.ablation == Ablation::kNone;
+                    options.ablation == Ablation::kNone && options.factors == Factors::kAsTheyAre;
   if (rows.shared > 0 || rows.wanted == 0 || !few || !fits) return 0;
   return few_queries_scratch(attention_shape(options, shape), rows.wanted) +
          2.0 * double(rows.wanted) * double(options.width);

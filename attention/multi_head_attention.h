@@ -26,6 +26,7 @@
 #include "attention/ablation.h"
 #include "attention/attention_map.h"
 #include "core/dropout.h"
+#include "core/gemm_options.h"
 #include "core/sequence_layer.h"
 
 namespace seqbench {
@@ -49,11 +50,14 @@ struct AttentionOptions {
   AttentionWatch* watch = nullptr;
   const Dropout* dropout = nullptr;  // of the weights
   bool biases = true;                // b_in and b_out
+  // Of all products; kBfloat16 with kFused, without ablation, in a forward pass alone.
+  Factors factors = Factors::kAsTheyAre;
 };
 
 /// A layer with zero parameters. Throws std::invalid_argument when width or heads is below 1 or
-/// heads does not divide width. The layer's decode throws std::length_error beyond one token more
-/// than the context that was reserved.
+/// heads does not divide width. Of factors in bfloat16, reserve() throws it for another pass. The
+/// layer's decode throws std::length_error beyond one token more than the context that was
+/// reserved.
 template <typename T>
 std::unique_ptr<SequenceLayer<T>> make_attention(const AttentionOptions& options);
 

@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "core/buffers.h"
+#include "core/gemm_options.h"
 #include "core/sequence_layer.h"
 #include "core/tensor.h"
 #include "core/thread_team.h"
@@ -41,6 +42,7 @@ struct AttentionShape {
   Index heads = 1;       // H
   Index head_width = 1;  // d_k
   bool causal = false;
+  Factors factors = Factors::kAsTheyAre;  // of the products; kBfloat16 in fused_forward alone
 };
 
 /// Keys that are taken from the queries' sight, to ask what they are worth. A query must keep a key
@@ -123,10 +125,14 @@ struct AttentionWorkspace {
   Buffer tile_scratch;     // tiles of S, dP, Q, O, dO, dQ [workers, elements]
   Buffer query_gradients;  // train: dQᵀ of each of several chunks of keys
                            // [B·H, chunks, T'/Q, d_k, Q]
-  Index chunk_keys = 0;    // train: keys whose dK and dV belong to one task of backward
+  Buffer rounded_queries;  // in bfloat16: pairs of Q [B·H, T, ⌈d_k/2⌉], of K likewise and of V
+  Buffer rounded_keys;     // [B·H, ⌈T/2⌉, d_k] (core/bfloat16.h)
+  Buffer rounded_values;
+  Index chunk_keys = 0;  // train: keys whose dK and dV belong to one task of backward
 
-  std::array<Buffer*, 6> buffers() {
-    return {&probabilities, &score_gradients, &row_max, &row_sum, &tile_scratch, &query_gradients};
+  std::array<Buffer*, 9> buffers() {
+    return {&probabilities,   &score_gradients, &row_max,      &row_sum,       &tile_scratch,
+            &query_gradients, &rounded_queries, &rounded_keys, &rounded_values};
   }
 };
 
@@ -151,7 +157,8 @@ void naive_backward(const ThreadTeam& team, const AttentionProblem<T>& problem,
                     const AttentionGradients<T>& gradients,
                     AttentionWorkspace<Tensor<T>>& workspace);
 
-/// As naive_forward. Parallel over B × H × groups of query tiles.
+/// As naive_forward, with factors in bfloat16 too: Q, K and V are rounded first, P tile by tile; m,
+/// l and O are sums in float of what is not. Parallel over B × H × groups of query tiles.
 template <typename T>
 void fused_forward(const ThreadTeam& team, const AttentionProblem<T>& problem,
                    AttentionWorkspace<Tensor<T>>& workspace);

@@ -117,7 +117,7 @@ AttentionResult<T> run_kernel(Kernel kernel, const AttentionData<T>& data,
 
 /// The formula in plain loops, with softmax's whole Jacobian ∂p_j/∂s_k = p_j·(δ_jk − p_k).
 inline AttentionResult<double> reference_attention(const AttentionData<double>& data) {
-  const auto& [B, T, H, d_k, causal] = data.shape;
+  const auto& [B, T, H, d_k, causal, factors] = data.shape;
   const std::vector<Index> shape{B * T, H * d_k};
   AttentionResult<double> result{Tensor<double>(shape), Tensor<double>(shape),
                                  Tensor<double>(shape), Tensor<double>(shape)};
@@ -175,7 +175,7 @@ struct AttentionBounds {
 ///   dS  off by P∘(4·r·a): dP and rowsum(P∘dP), each |·| ≤ a, each with the error of P and O in it
 template <typename T>
 AttentionBounds attention_bounds(const AttentionData<T>& data) {
-  const auto& [B, steps, H, d_k, causal] = data.shape;
+  const auto& [B, steps, H, d_k, causal, factors] = data.shape;
   const double eps = std::numeric_limits<T>::epsilon(), scale = 1 / std::sqrt(double(d_k));
   double s = 0, a = 0, w = 0, largest[3] = {0, 0, 0}, largest_do = max_abs(data.d_output.values());
   for (Index part = 0; part < 3; ++part) {

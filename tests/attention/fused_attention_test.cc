@@ -2,6 +2,7 @@
 
 #include "attention/fused_tile.h"
 #include "attention/fused_workspace.h"
+#include "core/bfloat16.h"
 #include "core/eigen_view.h"
 #include "tests/attention/attention_data.h"
 
@@ -30,6 +31,58 @@ TEST(FusedAttention, MatchesNaiveAroundTheTileSizes) {
                               (kForwardTaskTiles + 1) * Q + 3}) {
       expect_kernels_agree(
           {.batch = 2, .steps = steps, .heads = 2, .head_width = 16, .causal = causal});
+    }
+  }
+}
+
+/// O of the fused kernel in bfloat16 against naive in double, on rounded Q, K and V. Every e^(s −
+/// m) is rounded by 2⁻⁹ of itself at most before it meets V, and so is O by that of the largest
+/// |v|.
+void expect_rounded_kernel_agrees(const AttentionShape& shape) {
+  SCOPED_TRACE(testing::Message() << "T=" << shape.steps << " d_k=" << shape.head_width
+                                  << " causal=" << shape.causal);
+  AttentionShape rounds = shape;
+  rounds.factors = Factors::kBfloat16;
+  const auto data = random_attention<float>(rounds, 4);
+  const auto forward = [&]<typename T>(const AttentionData<T>& of, const ThreadTeam& team) {
+    const Index d_k = shape.head_width;
+    Tensor<T> o({shape.batch * shape.steps, of.width()});
+    const AttentionProblem<T> problem{.shape = of.shape,
+                                      .q = in_blocks(of.part(0), d_k),
+                                      .k = in_blocks(of.part(1), d_k),
+                                      .v = in_blocks(of.part(2), d_k),
+                                      .output = in_blocks(o.matrix(), d_k)};
+    if constexpr (std::is_same_v<T, float>) {
+      auto workspace = allocate<T>(fused_workspace<T>(of.shape, Pass::kForward, team.size()));
+      fused_forward(team, problem, workspace);
+    } else {
+      auto workspace = allocate<T>(naive_workspace(of.shape, Pass::kForward, team.size()));
+      naive_forward(team, problem, workspace);
+    }
+    return o;
+  };
+  const Tensor<float> o = forward(data, ThreadTeam(1));
+  EXPECT_TRUE(bit_equal(forward(data, ThreadTeam(3)), o));
+
+  auto rounded = convert<double>(data);
+  for (double& factor : rounded.projection.values()) factor = nearest_bfloat16(float(factor));
+  const Tensor<double> exact = forward(rounded, ThreadTeam(1));
+  const double bound =
+      0x1p-9 * as_eigen(rounded.part(2)).cwiseAbs().maxCoeff() + attention_bounds(data).o;
+  for (Index i = 0; i < o.size(); ++i) ASSERT_NEAR(o[i], exact[i], bound) << i;
+}
+
+TEST(FusedAttention, InBfloat16MatchesNaiveOnRoundedFactors) {
+  constexpr Index Q = kQueryTile<float>, K = kKeyTile;
+  for (const bool causal : {false, true}) {
+    for (const Index steps : {Index{1}, Index{2}, Q - 1, Q, Q + 1, K - 1, K, K + 1, 2 * K + 1,
+                              (kForwardTaskTiles + 1) * Q + 3}) {
+      expect_rounded_kernel_agrees(
+          {.batch = 2, .steps = steps, .heads = 2, .head_width = 16, .causal = causal});
+    }
+    for (const Index head_width : {1, 3, 17, 64}) {
+      expect_rounded_kernel_agrees(
+          {.batch = 1, .steps = K + 3, .heads = 3, .head_width = head_width, .causal = causal});
     }
   }
 }

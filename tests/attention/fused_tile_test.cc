@@ -107,10 +107,10 @@ TEST(ExponentiateTile, KeepsTheSoftmaxOnline) {
   const OnlineSoftmax<float> rows{max.data(), sum.data(), exponent_factor<float>(1)};
   Tensor<float> p({kKeys, kQueries}), p_second({kKeys, kQueries});
   std::ranges::copy(first.values(), p.data());
-  exponentiate_tile<kBlockVectors>(p.matrix(), rows, output.matrix());
+  exponentiate_tile<kBlockVectors, float>(p.matrix(), rows, output.matrix());
   std::ranges::fill(output.values(), 1.0f);  // Σ p·v of the first tile
   std::ranges::copy(second.values(), p_second.data());
-  exponentiate_tile<kBlockVectors>(p_second.matrix(), rows, output.matrix());
+  exponentiate_tile<kBlockVectors, float>(p_second.matrix(), rows, output.matrix());
 
   for (Index i = 0; i < kQueries; ++i) {
     const double m_first = as_eigen(first.matrix()).col(i).maxCoeff();

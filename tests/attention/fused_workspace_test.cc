@@ -71,7 +71,8 @@ TEST(FusedWorkspace, PartsOfAWorkersScratchFollowEachOther) {
   Index end = place(start, forward.scores(kKeyTile, kQueries)).second;
   EXPECT_EQ(forward.scores(kKeyTile, kQueries).data, start);
   for (Index tile = 0; tile < kForwardTaskTiles; ++tile) {
-    for (const auto& part : {forward.query_tile(tile, kWidth), forward.output_tile(tile, kWidth)}) {
+    for (const auto& part :
+         {forward.query_tile<float>(tile, kWidth), forward.output_tile(tile, kWidth)}) {
       EXPECT_EQ(place(start, part).first, end);
       end = place(start, part).second;
     }
