@@ -12,6 +12,9 @@
 // not fit a cache would otherwise be evicted just before it is needed again. Weights beyond L2 are
 // fetched while the piece before them is at work.
 //
+// The factors of forward's product are T, or pairs of bfloat16 P (core/bfloat16.h): the weights are
+// rounded while they are packed, each state when it is there. Gates and states stay T.
+//
 // Cost of a step of n units: 2·G·B·n·D FLOPs; G·n·D elements of weights, once for every
 // core's block of rows (6 to 12), and the rows that rnn/cell.h counts.
 #pragma once
@@ -65,9 +68,11 @@ struct PersistentForward {
   SequenceView<T> y;            // [B, T, D] assigned
   bool keeps;                   // for backward
   const T* zeros;               // [B, D]
-  T* packed_weights;            // [D, G·columns] scratch; columns = D in whole vectors
+  T* packed_weights;            // [D, G·columns] scratch, D in elements of P; columns = D in whole
+                                // vectors
   T* packed_bias;               // [G·columns] scratch
   T* h;                         // [2, B, state_stride(D)] scratch
+  T* rounded_h;                 // [2, B, state_stride(⌈D/2⌉)] scratch, where P is not T
   T* u;                         // [unit shares, B, forward_block_columns()] scratch
 };
 
@@ -108,9 +113,11 @@ struct LoopShare {
   }
 };
 
-template <typename C>
+/// Of a cell, with factors P in forward.
+template <typename C, typename P = typename C::Scalar>
 class PersistentLoop {
   using T = typename C::Scalar;
+  static constexpr bool kRounds = !std::is_same_v<P, T>;
   static constexpr Index G = C::kGates;
   static constexpr Index K = C::kKept;
   static constexpr Index kLines = 64 / Index(sizeof(T));  // elements of a cache line
@@ -133,12 +140,13 @@ class PersistentLoop {
     } else {
       copy(loop.y.step(steps.first - 1), h_before);
     }
+    if constexpr (kRounds) round_along_rows(h_before, factors(loop, steps.first + 1));
     const auto pack = [&](const UnitBlock& block) { pack_forward(loop, block); };
     team.note_handover(double(B * D) * sizeof(T));  // h
     run(team, plan, B, cut, steps.packs, pack,
         [&](const LoopShare<T>& share, SpinBarrier& barrier) {
           for (Index t = steps.first; t < steps.end(); ++t) {
-            if (plan.shares_units()) prefetch_state(state(loop.h, t + 1, loop.y));
+            if (plan.shares_units()) prefetch_state<P>(factors(loop, t + 1));
             for_each_block(share, t, [&](const UnitBlock& block, const UnitBlock& next) {
               advance(loop, share, block, next, t);
             });
@@ -163,7 +171,7 @@ class PersistentLoop {
     run(team, plan, B, cut, steps.packs, pack,
         [&](const LoopShare<T>& share, SpinBarrier& barrier) {
           for (Index t = steps.end() - 1; t >= steps.first; --t) {
-            if (plan.shares_units()) prefetch_state(state(loop.du, t + 1, loop.y, G));
+            if (plan.shares_units()) prefetch_state<T>(state(loop.du, t + 1, loop.y, G));
             for_each_block(share, t, [&](const UnitBlock& block, const UnitBlock& next) {
               retreat(loop, share, block, next, t, steps.end());
             });
@@ -218,9 +226,10 @@ class PersistentLoop {
 
   /// The packed weights of a block in the pieces in which step t takes them. A piece stays in L2
   /// until all rows have met it.
+  template <typename F>
   class Pieces {
    public:
-    Pieces(MatrixView<const T> weights, Index t)
+    Pieces(MatrixView<const F> weights, Index t)
         : weights_(weights),
           up_(goes_up(t)),
           depth_(std::min(weights.rows, kPiece / std::max<Index>(1, weights.stride))),
@@ -229,35 +238,37 @@ class PersistentLoop {
     Index count() const { return count_; }
     /// Where piece i starts in the depth of the product.
     Index first(Index i) const { return depth_ * (up_ ? i : count_ - 1 - i); }
-    MatrixView<const T> operator[](Index i) const {
+    MatrixView<const F> operator[](Index i) const {
       return weights_.row_block(first(i), std::min(depth_, weights_.rows - first(i)));
     }
-    Ahead<T> ahead(Index i) const { return {(*this)[i].data, (*this)[i].rows * weights_.stride}; }
+    Ahead<F> ahead(Index i) const { return {(*this)[i].data, (*this)[i].rows * weights_.stride}; }
 
    private:
-    static constexpr Index kPiece = (128 << 10) / Index(sizeof(T));
+    static constexpr Index kPiece = (128 << 10) / Index(sizeof(F));
 
-    MatrixView<const T> weights_;
+    MatrixView<const F> weights_;
     bool up_;
     Index depth_, count_;
   };
 
   /// One block's product of step t. While one piece of the weights is at work, the one after it is
   /// fetched, at last the first of the next block's.
-  static void multiply_ahead(Index t, MatrixView<const T> rows, MatrixView<const T> weights,
-                             MatrixView<const T> next_weights, MatrixView<T> result,
+  template <typename F>
+  static void multiply_ahead(Index t, MatrixView<const F> rows, MatrixView<const F> weights,
+                             MatrixView<const F> next_weights, MatrixView<T> result,
                              BlockStart<T> start) {
-    const Pieces pieces(weights, t);
+    const Pieces<F> pieces(weights, t);
     for (Index i = 0; i < pieces.count(); ++i) {
-      const LeftFactor<T> left = LeftFactor<T>(rows).depth_from(pieces.first(i));
+      const LeftFactor<F> left = LeftFactor<F>(rows).depth_from(pieces.first(i));
       const bool last = i + 1 == pieces.count();
-      const Ahead<T> ahead = last ? Pieces(next_weights, t).ahead(0) : pieces.ahead(i + 1);
+      const Ahead<F> ahead = last ? Pieces<F>(next_weights, t).ahead(0) : pieces.ahead(i + 1);
       multiply(t, left, pieces[i], result, i == 0 ? start : add_to<T>(), ahead);
     }
   }
   /// The product whose sums run through the depth in turns up and down.
-  static void multiply(Index t, const LeftFactor<T>& left, MatrixView<const T> weights,
-                       MatrixView<T> result, BlockStart<T> start, Ahead<T> ahead = {}) {
+  template <typename F>
+  static void multiply(Index t, const LeftFactor<F>& left, MatrixView<const F> weights,
+                       MatrixView<T> result, BlockStart<T> start, Ahead<F> ahead = {}) {
     if (goes_up(t)) {
       multiply_blocks(left, weights, result, start, ahead);
     } else {
@@ -273,21 +284,32 @@ class PersistentLoop {
     return {states + t % 2 * like.batch * stride, like.batch, vectors * like.width, stride};
   }
 
+  /// The state of step t as the left factor of the step behind it.
+  static MatrixView<P> factors(const PersistentForward<T>& loop, Index t) {
+    if constexpr (kRounds) {
+      const Index B = loop.y.batch, D = elements_of_depth<P>(loop.y.width);
+      const Index stride = state_stride<T>(D);
+      return {elements_over<P>(loop.rounded_h) + t % 2 * B * stride, B, D, stride};
+    } else {
+      return state(loop.h, t, loop.y);
+    }
+  }
+
   /// W_hhᵀ of a block's units: [D, G·columns], gate k of unit j in column k·columns + j.
-  static MatrixView<T> packed_forward(const PersistentForward<T>& loop, const UnitBlock& block) {
-    const Index D = loop.y.width;
-    return {loop.packed_weights + block.first * G * D, D, G * block.columns};
+  static MatrixView<P> packed_forward(const PersistentForward<T>& loop, const UnitBlock& block) {
+    const Index D = elements_of_depth<P>(loop.y.width);
+    return {elements_over<P>(loop.packed_weights) + block.first * G * D, D, G * block.columns};
   }
   static T* packed_bias(const PersistentForward<T>& loop, const UnitBlock& block) {
     return loop.packed_bias + block.first * G;
   }
   static void pack_forward(const PersistentForward<T>& loop, const UnitBlock& block) {
-    pack_gates<T>({.gates = G,
-                   .from = loop.weight_hh,
-                   .bias_from = loop.bias_hh,
-                   .to = packed_forward(loop, block),
-                   .bias = packed_bias(loop, block)},
-                  block);
+    pack_gates<T, P>({.gates = G,
+                      .from = loop.weight_hh,
+                      .bias_from = loop.bias_hh,
+                      .to = packed_forward(loop, block),
+                      .bias = packed_bias(loop, block)},
+                     block);
   }
 
   /// W_hh's columns of a block's units: [G·D, count].
@@ -310,11 +332,11 @@ class PersistentLoop {
                           share.rows, G * block.columns);
     for (Index r = 0; r < share.rows; ++r) prefetch_to_write(h.row(r) + block.first, n);
     const BlockStart<T> bias = assign_plus<T>(packed_bias(loop, block));
-    if (share.fetches_ahead(G * D)) {
-      multiply_ahead(t, h_previous, packed_forward(loop, block), packed_forward(loop, next), u,
-                     bias);
+    const MatrixView<const P> left = factors(loop, t + 1).row_block(share.first_row, share.rows);
+    if (share.fetches_ahead(G * left.cols)) {
+      multiply_ahead<P>(t, left, packed_forward(loop, block), packed_forward(loop, next), u, bias);
     } else {
-      multiply(t, MatrixView<const T>(h_previous), packed_forward(loop, block), u, bias);
+      multiply<P>(t, left, packed_forward(loop, block), u, bias);
     }
 
     const Index kept_t = std::min(t, loop.kept.steps - 1);
@@ -338,6 +360,12 @@ class PersistentLoop {
                .kept = kept});
       std::copy_n(h.row(r) + block.first, n, loop.y.sequence(b).row(t) + block.first);
     }
+    if constexpr (kRounds) {
+      const MatrixView<P> rounded = factors(loop, t).row_block(share.first_row, share.rows);
+      round_along_rows(
+          h.column_block(block.first, n),
+          rounded.column_block(elements_of_depth<P>(block.first), elements_of_depth<P>(n)));
+    }
   }
 
   /// Step t backward of some sequences and units, of those before `end`.
@@ -354,10 +382,10 @@ class PersistentLoop {
       const MatrixView<const T> du_next =
           state(loop.du, t + 1, loop.y, G).row_block(share.first_row, share.rows);
       if (share.fetches_ahead(G * D)) {
-        multiply_ahead(t, du_next, packed_backward(loop, block), packed_backward(loop, next), dh,
-                       add_to<T>());
+        multiply_ahead<T>(t, du_next, packed_backward(loop, block), packed_backward(loop, next), dh,
+                          add_to<T>());
       } else {
-        multiply(t, du_next, packed_backward(loop, block), dh, add_to<T>());
+        multiply<T>(t, du_next, packed_backward(loop, block), dh, add_to<T>());
       }
     }
     for (Index r = 0; r < share.rows; ++r) {
@@ -389,7 +417,8 @@ class PersistentLoop {
   }
 
   /// Asks for all that other workers have just written; the product would fetch it line by line.
-  static void prefetch_state(MatrixView<const T> state) {
+  template <typename F>
+  static void prefetch_state(MatrixView<const F> state) {
     for (Index b = 0; b < state.rows; ++b) {
       for (Index j = 0; j < state.cols; j += kLines) __builtin_prefetch(state.row(b) + j);
     }

@@ -29,7 +29,8 @@ struct RecurrentBuffers {
                           // next in rnn/persistent_loop.h;
   Buffer packed_bias;     // h, u and du have the shapes that it says
   Buffer du;
-  Buffer panels;  // newton alone, as this and the following in rnn/newton_loop.h
+  Buffer rounded_h;  // persistent in bfloat16
+  Buffer panels;     // newton alone, as this and the following in rnn/newton_loop.h
   Buffer panel_bias;
   Buffer diagonal;
   Buffer window_states;
@@ -40,11 +41,13 @@ struct RecurrentBuffers {
   Buffer marks;
   Buffer given_up;
 
-  std::array<Buffer*, 20> buffers() {
-    return {&h,        &zeros,          &gates,        &u,           &kept,      &dh,
-            &dkept,    &packed_weights, &packed_bias,  &du,          &panels,    &panel_bias,
-            &diagonal, &window_states,  &window_gates, &window_kept, &window_du, &carries,
-            &marks,    &given_up};
+  std::array<Buffer*, 21> buffers() {
+    return {&h,           &zeros,     &gates,         &u,
+            &kept,        &dh,        &dkept,         &packed_weights,
+            &packed_bias, &du,        &rounded_h,     &panels,
+            &panel_bias,  &diagonal,  &window_states, &window_gates,
+            &window_kept, &window_du, &carries,       &marks,
+            &given_up};
   }
 };
 
@@ -71,6 +74,11 @@ RecurrentBuffers<BufferShape> recurrent_workspace(const RecurrentOptions& option
   workspace.packed_weights = {C::kGates * D, columns};
   workspace.packed_bias = {C::kGates * columns};
   workspace.h = {2, B, state_stride<T>(D)};
+  if (options.factors == Factors::kBfloat16) {
+    const Index pairs = elements_of_depth<Bfloat16Pair>(D);
+    workspace.packed_weights = {C::kGates * pairs, columns};
+    workspace.rounded_h = {2, B, state_stride<T>(pairs)};
+  }
   workspace.u = {plan.unit_shares, B, forward_block_columns<C>()};
   if (train) workspace.du = {2, B, state_stride<T>(C::kGates * D)};
   if (!sweeps) return workspace;
@@ -95,6 +103,7 @@ RecurrentBuffers<BufferShape> recurrent_workspace(const RecurrentOptions& option
 template <typename C>
 double recurrent_row_scratch(const RecurrentOptions& options, RowCounts rows) {
   if (options.kernel != RecurrentKernel::kPersistent || rows.wanted > 0) return 0;
+  if (options.factors == Factors::kBfloat16) return 0;
   return double(rows.shared) * double(C::kGates) * double(options.width);
 }
 

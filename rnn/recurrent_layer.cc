@@ -45,6 +45,9 @@ class RecurrentLayer final : public SequenceLayer<T> {
   }
 
   void reserve(SequenceShape shape, Pass pass, int workers) override {
+    if (options_.factors == Factors::kBfloat16 && pass != Pass::kForward) {
+      throw std::invalid_argument("a recurrent layer in bfloat16 has a forward pass alone");
+    }
     for (auto& parameter : parameters_) parameter.gradient = {};
     allocate_buffers(recurrent_workspace<Cell<T>>(options_, shape, pass, workers), buffers_);
     keeps_steps_ = pass == Pass::kTrain;
@@ -69,8 +72,15 @@ class RecurrentLayer final : public SequenceLayer<T> {
         break;
     }
     const SequenceView<T> a = sequence_over(buffers_.gates, {x.batch, x.steps}, G);
-    gemm(team, x.tokens(), weight_ih(x.width), a.tokens(), {.transpose_b = true}, bias_ih());
+    gemm(team, x.tokens(), weight_ih(x.width), a.tokens(), transposed_weight(), bias_ih());
     if (options_.kernel == RecurrentKernel::kPersistent) {
+      if constexpr (std::is_same_v<T, float>) {
+        if (options_.factors == Factors::kBfloat16) {
+          PersistentLoop<Cell<T>, Bfloat16Pair>::forward(team, persistent_forward({}, y));
+          return;
+        }
+      }
+      assert(options_.factors == Factors::kAsTheyAre);
       PersistentLoop<Cell<T>>::forward(team, persistent_forward({}, y));
     } else {
       counts_ = NewtonLoop<Cell<T>>::forward(team, {.sequential = persistent_forward({}, y),
@@ -197,6 +207,11 @@ class RecurrentLayer final : public SequenceLayer<T> {
   }
   MatrixView<const T> weight_hh() const { return parameters_[kWeightHh].value.matrix(); }
 
+  /// What forward's products do: rows·weightᵀ.
+  GemmOptions transposed_weight() const {
+    return {.transpose_b = true, .factors = options_.factors};
+  }
+
   const T* bias_ih() const { return parameters_[kBiasIh].value.data(); }
   const T* bias_hh() const { return parameters_[kBiasHh].value.data(); }
 
@@ -235,6 +250,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
             .packed_weights = buffers_.packed_weights.data(),
             .packed_bias = buffers_.packed_bias.data(),
             .h = buffers_.h.data(),
+            .rounded_h = buffers_.rounded_h.data(),
             .u = buffers_.u.data()};
   }
 
@@ -259,12 +275,12 @@ class RecurrentLayer final : public SequenceLayer<T> {
     MatrixView<T> kept_previous = matrix_over(buffers_.zeros, x.batch, K);
 
     if (hoists)
-      gemm(team, x.tokens(), weight_ih(x.width), gates.tokens(), {.transpose_b = true}, bias_ih());
+      gemm(team, x.tokens(), weight_ih(x.width), gates.tokens(), transposed_weight(), bias_ih());
     for (Index t = 0; t < x.steps; ++t) {
       const MatrixView<T> gates_t = gates.step(std::min(t, gate_steps - 1));
       const MatrixView<T> kept_t = kept.step(std::min(t, kept_steps - 1));
       if (!hoists) {
-        gemm(team, x.step(t), weight_ih(x.width), gates_t, {.transpose_b = true}, bias_ih());
+        gemm(team, x.step(t), weight_ih(x.width), gates_t, transposed_weight(), bias_ih());
       }
       advance(team, gates_t, kept_previous, kept_t, y.step(t));
       kept_previous = kept_t;
@@ -280,7 +296,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
     team.note_steps(1);
     const MatrixView<T> h = matrix_over(buffers_.h, y_t.rows, 1);
     const MatrixView<T> u = matrix_over(buffers_.u, y_t.rows, G);
-    gemm(team, h, weight_hh(), u, {.transpose_b = true}, bias_hh());
+    gemm(team, h, weight_hh(), u, transposed_weight(), bias_hh());
     for_each_sequence(team, y_t.rows, G * width(), [&](Index b) {
       Cell<T>::step({.units = width(),
                      .a = {gates_t.row(b), width()},

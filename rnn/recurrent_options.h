@@ -1,6 +1,7 @@
 // What a recurrent layer is made of: its width, and the kernel that runs its time loop.
 #pragma once
 
+#include "core/gemm_options.h"
 #include "core/tensor.h"
 #include "rnn/newton_rules.h"
 
@@ -21,6 +22,8 @@ struct RecurrentOptions {
   Index width = 1;  // D ≥ 1
   RecurrentKernel kernel = RecurrentKernel::kPersistent;
   NewtonRules newton = {};  // of the kernel of that name
+  // Of all products of a forward pass; kBfloat16 not in kNewton, and in no other pass.
+  Factors factors = Factors::kAsTheyAre;
 };
 
 }  // namespace seqbench

@@ -65,6 +65,59 @@ TEST(PersistentLoop, IsBitEqualHoweverTheWorkIsShared) {
   }
 }
 
+/// y of a forward pass in bfloat16; the result does not depend on the layer's scalar but for
+/// rounding.
+template <typename T>
+Tensor<T> rounded_forward(const RecurrentModel& model, RecurrentKernel kernel, SequenceShape shape,
+                          Index width, int workers) {
+  Tensor<T> y({shape.batch, shape.steps, width});
+  std::thread([&] {
+    const ThreadTeam team(workers, std::vector<int>(std::size_t(workers), sched_getcpu()));
+    const auto layer =
+        model.make<T>({.width = width, .kernel = kernel, .factors = Factors::kBfloat16});
+    // Drawn as float for both.
+    const auto source = model.make<float>({.width = width});
+    Random random(7);
+    randomise_parameters(random, *source);
+    copy_parameters(*source, *layer);
+    const auto drawn = normal_tensor<float>(random, {shape.batch, shape.steps, width});
+    Tensor<T> x({shape.batch, shape.steps, width});
+    std::ranges::copy(drawn.values(), x.data());
+    layer->reserve(shape, Pass::kForward, workers);
+    layer->forward(team, std::as_const(x).sequence(), y.sequence(), Keep::kNothing);
+  }).join();
+  return y;
+}
+
+// A state that lies near the middle of two bfloat16 may be rounded to either, by 2⁻⁸ of itself
+// apart: few do, and a sum takes 1/√D of each.
+TEST(PersistentLoop, InBfloat16MatchesRoundedProductsInDouble) {
+  for (const RecurrentModel& model : {kElman, kLstm, kGru}) {
+    for (const auto& [shape, D] : kCases) {
+      const auto y = rounded_forward<float>(model, RecurrentKernel::kPersistent, shape, D, 2);
+      const auto exact = rounded_forward<double>(model, RecurrentKernel::kHoisted, shape, D, 1);
+      const double largest = max_abs(exact.values());
+      const double bound = rounding_bound<float>(shape, D, largest) + 0x1p-8 * largest;
+      for (Index i = 0; i < y.size(); ++i) {
+        ASSERT_NEAR(y[i], exact[i], bound) << model.name << " D=" << D << " at " << i;
+      }
+    }
+  }
+}
+
+TEST(PersistentLoop, InBfloat16IsBitEqualHoweverTheWorkIsShared) {
+  for (const RecurrentModel& model : {kElman, kLstm, kGru}) {
+    for (const auto& [shape, D] : kCases) {
+      const auto alone = rounded_forward<float>(model, RecurrentKernel::kPersistent, shape, D, 1);
+      for (const int workers : {2, 3, 5}) {
+        const auto y =
+            rounded_forward<float>(model, RecurrentKernel::kPersistent, shape, D, workers);
+        EXPECT_TRUE(bit_equal(y, alone)) << model.name << " D=" << D << ", " << workers;
+      }
+    }
+  }
+}
+
 TEST(PersistentLoop, AdvancesWithFarMoreWorkersThanCpus) {
   const SequenceShape shape{.batch = 1, .steps = 10};
   const Index D = 12 * unit_lanes<float>();  // a vector of units for each worker
