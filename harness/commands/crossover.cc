@@ -285,6 +285,7 @@ int crossover_command(const std::vector<std::string>& arguments) {
   if (!line.parse(arguments)) return 0;
   line.refuse_passed_on();
   Grid grid = parse_grid(line);
+  refuse_other_dtypes(line, grid);
   add_missing_models(grid);
   MeasureOptions options = parse_timing_options(line);
   options.processes = static_cast<int>(line.integer("processes", 3, kMostPairs));

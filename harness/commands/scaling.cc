@@ -100,6 +100,7 @@ int scaling_command(const std::vector<std::string>& arguments) {
   add_sweep_options(line, "64..4096");
   if (!line.parse(arguments)) return 0;
   Grid grid = parse_grid(line);
+  refuse_other_dtypes(line, grid);
   if (grid.starts != std::vector<std::string>{"default"}) {
     refuse_option("variant", line.text("variant"), "default, since models are compared here");
   }

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "core/bfloat16.h"
 #include "core/gemm.h"
 #include "core/simd.h"
 #include "harness/base/command_line.h"
@@ -150,6 +151,7 @@ nlohmann::ordered_json to_json(const MachineLimits& limits) {
   }
   return {{"threads", limits.threads},
           {"peak_gflops", limits.peak_gflops},
+          {"bfloat16_peak_gflops", limits.bfloat16_peak_gflops},
           {"barrier_seconds", limits.barrier_seconds},
           {"bandwidth_per_thread", bandwidth}};
 }
@@ -160,6 +162,7 @@ nlohmann::ordered_json probe_machine() {
   Json measured = {{"timer_resolution_seconds", timer.resolution_seconds},
                    {"timer_call_seconds", timer.call_seconds},
                    {"peak_gflops_of_1_2_threads", peaks},
+                   {"bfloat16_form", bfloat16_form()},
                    {"cpus_on_core_of_first", probe_cpus_on_first_core(usable_cpus())}};
   return measured;
 }

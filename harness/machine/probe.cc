@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "core/parts.h"
+#include "core/register_block.h"
 #include "core/simd.h"
 #include "core/spin_barrier.h"
 #include "harness/base/interrupt.h"
@@ -63,6 +64,19 @@ HWY_NOINLINE void multiply_add_rounds(Index rounds) {
   consume(hn::GetLane(hn::SumOfLanes(d, even + odd)));
 }
 
+/// The same of pairs of bfloat16: FLOPs of `rounds` products of tiles in L1, six rows by the widest
+/// block, which cost some percent more than registers alone and are the form that kernels run by.
+double multiply_pair_rounds(Index rounds) {
+  constexpr Index kDepth = 96;  // pairs: 24 KiB of the right factor with AVX-512
+  const Index rows = block_rows(kBlockVectors), columns = block_columns<float>();
+  static const Tensor<Bfloat16Pair> a({rows, kDepth}), b({kDepth, columns});
+  thread_local Tensor<float> c({rows, columns});
+  for (Index round = 0; round < rounds; ++round) {
+    multiply_blocks<Bfloat16Pair>(a.matrix(), b.matrix(), c.matrix(), assign<float>());
+  }
+  return 4.0 * double(rows) * double(columns) * double(kDepth) * double(rounds);
+}
+
 HWY_NOINLINE void read_once(const float* data, std::size_t count) {
   const FloatTag d;
   const std::size_t lanes = hn::Lanes(d);
@@ -82,22 +96,26 @@ HWY_NOINLINE void read_once(const float* data, std::size_t count) {
 
 }  // namespace
 
-double probe_peak_gflops(const ThreadTeam& team, double seconds) {
-  constexpr Index kRounds = 2000;  // some 10 µs between looks at the clock
-  const double flops_of_call = 2.0 * kChains * double(hn::Lanes(FloatTag())) * double(kRounds);
+double probe_peak_gflops(const ThreadTeam& team, double seconds, Factors factors) {
+  // Some 10 µs between looks at the clock.
+  const auto call = [factors]() -> double {
+    if (factors == Factors::kBfloat16) return multiply_pair_rounds(16);
+    constexpr Index kRounds = 2000;
+    multiply_add_rounds(kRounds);
+    return 2.0 * kChains * double(hn::Lanes(FloatTag())) * double(kRounds);
+  };
   // One worker on each CPU: others would find it taken, or take turns and each see the whole of it.
   const int workers = team.concurrency();
   std::vector<double> gflops(static_cast<std::size_t>(workers));
   team.on_every_worker([&](int worker) {
     if (worker >= workers) return;
     const Clock::time_point start = Clock::now();
-    double calls = 0, elapsed = 0;
+    double flops = 0, elapsed = 0;
     do {
-      multiply_add_rounds(kRounds);
-      ++calls;
+      flops += call();
       elapsed = seconds_since(start);
     } while (elapsed < seconds);
-    gflops[static_cast<std::size_t>(worker)] = 1e-9 * calls * flops_of_call / elapsed;
+    gflops[static_cast<std::size_t>(worker)] = 1e-9 * flops / elapsed;
   });
   return double(workers) * *std::min_element(gflops.begin(), gflops.end());
 }
@@ -294,6 +312,7 @@ MachineLimits probe_limits(const ThreadTeam& team) {
   limits.threads = team.size();
   probe_peak_gflops(team, kSecondsPerPoint);  // wakes the threads and the clock
   limits.peak_gflops = probe_peak_gflops(team, 5 * kSecondsPerPoint);
+  limits.bfloat16_peak_gflops = probe_peak_gflops(team, 5 * kSecondsPerPoint, Factors::kBfloat16);
   limits.barrier_seconds = probe_barrier_seconds(team, kSecondsPerPoint);
   for (const double kib : {16., 64., 256., 512., 1024., 2048., 8192., 32768., 131072.}) {
     const double bytes = 1024 * kib;

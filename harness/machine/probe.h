@@ -7,13 +7,16 @@
 #include <cstddef>
 #include <vector>
 
+#include "core/gemm_options.h"
 #include "core/thread_team.h"
 
 namespace seqbench {
 
 /// Float32 fused multiply-adds that the whole team retires from registers, as 10⁹ FLOP/s (an FMA is
-/// two). Takes about `seconds`. The team starts together and the slowest member counts.
-double probe_peak_gflops(const ThreadTeam& team, double seconds);
+/// two); of factors in bfloat16, what multiply_blocks() does with pairs. Takes about `seconds`. The
+/// team starts together and the slowest member counts.
+double probe_peak_gflops(const ThreadTeam& team, double seconds,
+                         Factors factors = Factors::kAsTheyAre);
 
 /// Bytes per second that each member of the team reads from a private working set of
 /// `working_set_bytes` while all of them do, lowest member. Allocates the working sets.
@@ -59,6 +62,7 @@ struct BandwidthSample {
 struct MachineLimits {
   int threads = 1;
   double peak_gflops = 0;                  // of all threads together
+  double bfloat16_peak_gflops = 0;         // the same of factors in bfloat16
   std::vector<BandwidthSample> bandwidth;  // rising working set
   double barrier_seconds = 0;              // of one meeting of all threads
 

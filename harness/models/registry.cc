@@ -30,7 +30,8 @@ std::size_t position_of(const std::string& kernel, const ModelInfo& model) {
 RecurrentOptions recurrent_options(const LayerSpec& spec) {
   return {.width = spec.width,
           .kernel = RecurrentKernel(position_of(spec.kernel, model_info(spec.model))),
-          .newton = spec.newton};
+          .newton = spec.newton,
+          .factors = spec.factors};
 }
 
 MinGruOptions mingru_options(const LayerSpec& spec) {
@@ -51,14 +52,16 @@ AttentionOptions attention_options(const LayerSpec& spec) {
           .frozen_seed = spec.frozen_seed,
           .watch = spec.watch,
           .dropout = spec.dropout,
-          .biases = spec.biases};
+          .biases = spec.biases,
+          .factors = spec.factors};
 }
 
 RooflineTerms recurrent_roofline(double gates, const LayerSpec& spec, SequenceShape shape,
                                  Pass pass) {
   const double B = double(shape.batch), T = double(shape.steps), D = double(spec.width);
   const double product = 2 * gates * B * D * D;  // FLOPs of one product for one step
-  const double weights = sizeof(float) * gates * D * D;
+  const double bytes = spec.factors == Factors::kBfloat16 ? sizeof(float) / 2 : sizeof(float);
+  const double weights = bytes * gates * D * D;
   // One sweep over all steps at once would do.
   if (spec.kernel == "newton" && pass != Pass::kDecode) {
     return {.bulk_flops = (pass == Pass::kTrain ? 3 : 1) * 2 * T * product};
@@ -111,6 +114,7 @@ Entry recurrent_entry(const std::string& name, std::vector<std::string> variants
                .default_kernel = "persistent",
                .watched_kernel = "",
                .reference_kernels = {"hoisted", "stepwise"},
+               .rounded_kernel = "persistent",
                .variants = std::move(variants),
                .layer_variants = {},
                .bends = false,
@@ -142,6 +146,7 @@ Entry mingru_entry() {
                    .default_kernel = "scan",
                    .watched_kernel = "",
                    .reference_kernels = {"scan", "stepwise"},
+                   .rounded_kernel = "",
                    .variants = {"default", "linear", "chrono", "noanswer"},
                    .layer_variants = {"default", "linear"},
                    .bends = true,
@@ -167,6 +172,7 @@ Entry attention_entry() {
                .default_kernel = "fused",
                .watched_kernel = "naive",
                .reference_kernels = {},
+               .rounded_kernel = "fused",
                .variants = {"learned", "sinusoidal", "rotary", "nopos", "meanpool", "window8",
                             "noanswer"},
                .layer_variants = {},

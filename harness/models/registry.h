@@ -10,6 +10,7 @@
 #include "attention/ablation.h"
 #include "attention/attention_map.h"
 #include "core/dropout.h"
+#include "core/gemm_options.h"
 #include "core/sequence_layer.h"
 #include "rnn/newton_rules.h"
 
@@ -32,9 +33,10 @@ struct ModelInfo {
   std::vector<std::string> reference_kernels;  // of those, quickest in double precision first: one
                                                // that is not a case's own says what is right;
                                                // empty: the formula in timing/reference.cc does
-  std::vector<std::string> variants;           // by their names (variants.h), the plain form first
-  std::vector<std::string> layer_variants;     // of those: what a layer itself can be, the plain
-                                               // form first; empty: it is the same in all
+  std::string rounded_kernel;  // of those: the one with a forward pass in bfloat16; empty: none
+  std::vector<std::string> variants;        // by their names (variants.h), the plain form first
+  std::vector<std::string> layer_variants;  // of those: what a layer itself can be, the plain
+                                            // form first; empty: it is the same in all
 
   bool bends = false;  // the gradient jumps where the second half of x·weight_ihᵀ + bias_ih is 0
 
@@ -62,6 +64,7 @@ struct LayerSpec {
   AttentionWatch* watch = nullptr;      // either needs the watched kernel
   const Dropout* dropout = nullptr;
   bool biases = true;
+  Factors factors = Factors::kAsTheyAre;  // kBfloat16: the rounded kernel, and those of references
 };
 
 const std::vector<ModelInfo>& all_models();

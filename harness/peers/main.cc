@@ -62,7 +62,9 @@ int serve_onednn(const std::vector<std::string>& arguments) {
   add_timing_options(line);
   if (!line.parse(arguments)) return 0;
   line.refuse_passed_on();
-  OnednnServer server(expand_cases(parse_grid(line)), parse_timing_options(line));
+  const Grid grid = parse_grid(line);
+  refuse_other_dtypes(line, grid);
+  OnednnServer server(expand_cases(grid), parse_timing_options(line));
   for (std::string request; std::getline(std::cin, request);) {
     std::cout << server.answer(request).dump(-1, ' ', false, Json::error_handler_t::replace)
               << std::endl;

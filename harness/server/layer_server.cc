@@ -33,8 +33,9 @@ Json LayerServer::prepare_case(const Case& one, const Json& request) {
 Json LayerServer::repeat(const Case& one, Preparation& prepared, Index passes) {
   Workload& workload = *prepared.workload;
   const ThreadTeam team = make_team(one.threads);
-  Json reply = repeat_passes(team, {.least_seconds = options_.min_seconds, .passes = passes},
-                             [&] { workload.run(team); });
+  Json reply = repeat_passes(
+      team, {.least_seconds = options_.min_seconds, .passes = passes, .factors = one.layer.factors},
+      [&] { workload.run(team); });
   reply["limit_seconds"] = limit_seconds(one, reply["peak_gflops"]);
   return reply;
 }

@@ -233,7 +233,7 @@ Sample parse_sample(const Json& told, const std::string& name) {
 
 Json repeat_passes(const ThreadTeam& team, const RepetitionLength& length,
                    const std::function<void()>& pass) {
-  const RepetitionBracket bracket(team);
+  const RepetitionBracket bracket(team, length.factors);
   if (length.passes != 1) pass();
   const TimedPasses timed = time_passes(length, pass);
   const Sample sample = bracket.close(timed.seconds_per_pass);

@@ -84,8 +84,9 @@ nlohmann::ordered_json probe_answer(const nlohmann::ordered_json& request);
 
 /// How many passes a repetition has.
 struct RepetitionLength {
-  double least_seconds = 0;  // of all, where their number is not given
-  Index passes = 0;          // their number; 0: not given
+  double least_seconds = 0;               // of all, where their number is not given
+  Index passes = 0;                       // their number; 0: not given
+  Factors factors = Factors::kAsTheyAre;  // whose peak is probed
 };
 
 /// The answer to a request to repeat: passes between two probes, with an untimed one before them

@@ -68,7 +68,7 @@ RemoteRepetition WorkerPool::take_from(Worker& worker, const RemoteRequest& requ
   request.on_lap(Activity::kElse);
   RemoteRepetition best = repeat(worker, request);
   for (Index taken = 1; taken <= kMostRetaken; ++taken) {
-    if (!is_slow_period(one.threads, best.sample.peak_gflops)) break;
+    if (!is_slow_period(one, best.sample.peak_gflops)) break;
     const RemoteRepetition next = repeat(worker, request);
     if (next.sample.peak_gflops > best.sample.peak_gflops) best = next;
     best.sample.retaken = taken;
@@ -88,8 +88,8 @@ RemoteRepetition WorkerPool::repeat(Worker& worker, const RemoteRequest& request
   }
 }
 
-bool WorkerPool::is_slow_period(int threads, double peak_gflops) {
-  std::deque<double>& peaks = peaks_[threads];
+bool WorkerPool::is_slow_period(const Case& one, double peak_gflops) {
+  std::deque<double>& peaks = peaks_[{one.threads, one.layer.factors}];
   peaks.push_back(peak_gflops);
   if (peaks.size() > kRememberedPeaks) peaks.pop_front();
   return peaks.size() >= kLeastForInterval &&

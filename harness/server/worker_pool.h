@@ -54,8 +54,8 @@ class WorkerPool {
   RemoteRepetition take_from(Worker& worker, const RemoteRequest& request);
   /// One repetition of a case that is prepared.
   RemoteRepetition repeat(Worker& worker, const RemoteRequest& request);
-  /// Whether so many threads were slower in that moment than they mostly are.
-  bool is_slow_period(int threads, double peak_gflops);
+  /// Whether the case's threads were slower in that moment than they mostly are with its factors.
+  bool is_slow_period(const Case& one, double peak_gflops);
   /// Has the case prepared there. Returns why it could not be, "" when it is.
   std::string prepare(Worker& worker, const Case& one);
   void make_room_for(double bytes);
@@ -67,10 +67,10 @@ class WorkerPool {
   std::string program_;
   double memory_limit_bytes_;
   std::vector<Worker> workers_;
-  std::map<int, std::deque<double>> peaks_;  // the latest ones by number of threads
-  std::list<Held> held_;                     // most recently used first
-  Worker* last_ = nullptr;                   // that took a repetition
-  bool last_was_a_team_ = true;              // so did this process's check
+  std::map<std::pair<int, Factors>, std::deque<double>> peaks_;  // the latest ones by threads
+  std::list<Held> held_;                                         // most recently used first
+  Worker* last_ = nullptr;                                       // that took a repetition
+  bool last_was_a_team_ = true;                                  // so did this process's check
 };
 
 /// The pool as a sweep sees it: nothing where the options leave all repetitions to this process.

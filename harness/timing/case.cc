@@ -14,6 +14,10 @@ const char* pass_name(Pass pass) {
   return "";
 }
 
+const char* dtype_name(Factors factors) {
+  return factors == Factors::kBfloat16 ? "bfloat16" : "float32";
+}
+
 std::string Case::id() const {
   return layer.model + ":" + layer.kernel + ":" + pass_name(pass) + ":B" +
          std::to_string(shape.batch) + ":T" + std::to_string(shape.steps) + ":D" +
@@ -23,7 +27,8 @@ std::string Case::id() const {
          ":t" + std::to_string(threads) + (start.empty() ? "" : ":" + start) +
          (scope == Scope::kLayer ? "" : std::string(":") + kScopeNames[std::size_t(scope)]) +
          (scope == Scope::kModel ? std::to_string(layers) : "") +
-         (matched_width == 0 ? "" : ":parameters" + std::to_string(matched_width));
+         (matched_width == 0 ? "" : ":parameters" + std::to_string(matched_width)) +
+         (layer.factors == Factors::kAsTheyAre ? "" : std::string(":") + dtype_name(layer.factors));
 }
 
 double Case::tokens() const {

@@ -22,7 +22,8 @@ struct Case {
 
   /// Readable and unique in a run: "lstm:hoisted:train:B1:T512:D256:H-:t2", with another start
   /// "…:t2:chrono", a block or a model of two "…:t2:block" and "…:t2:model2", with as many
-  /// parameters as attention of width 256 "…:t2:parameters256".
+  /// parameters as attention of width 256 "…:t2:parameters256",
+  /// with factors in bfloat16 "…:bfloat16" behind it all.
   std::string id() const;
   const ModelInfo& model() const { return model_info(layer.model); }
   /// Tokens that one pass turns out: B·T, in decode B.
@@ -41,5 +42,9 @@ struct CaseGroup {
 };
 
 const char* pass_name(Pass pass);
+
+/// What a user calls the number format of a case, that of its products' factors: "float32",
+/// "bfloat16".
+const char* dtype_name(Factors factors);
 
 }  // namespace seqbench

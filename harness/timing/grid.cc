@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 
 #include "harness/base/errors.h"
 #include "harness/machine/placement.h"
@@ -12,6 +13,14 @@ namespace seqbench {
 namespace {
 
 constexpr Pass kPasses[] = {Pass::kForward, Pass::kTrain, Pass::kDecode};
+
+constexpr Factors kDtypes[] = {Factors::kAsTheyAre, Factors::kBfloat16};
+
+std::vector<std::string> dtype_names(std::span<const Factors> dtypes) {
+  std::vector<std::string> names;
+  for (const Factors factors : dtypes) names.emplace_back(dtype_name(factors));
+  return names;
+}
 
 std::vector<std::string> pass_names() {
   std::vector<std::string> names;
@@ -65,6 +74,9 @@ void add_grid_options(CommandLine& line, const std::string& default_lengths) {
   line.option("width", "256", "width of input and output, comma list or doubling range");
   line.option("heads", "4", "attention heads, comma list; each must divide every width");
   line.option("threads", "", "threads, comma list (default: 1 and all CPUs)");
+  line.option("dtype", "float32",
+              "what factors of products are rounded to, comma list of float32, bfloat16 (forward "
+              "passes of the kernels persistent and fused)");
   line.flag("causal", "attention sees earlier tokens only");
   line.option("max-tokens", "", "leave out combinations with more than this batch × length");
 }
@@ -117,10 +129,21 @@ Grid parse_grid(const CommandLine& line) {
   grid.heads = line.integers("heads");
   grid.threads =
       line.given("threads") ? line.integers("threads", 1, kMostThreads) : default_thread_counts();
+  grid.dtypes.clear();
+  for (const std::string& name : line.names("dtype", dtype_names(kDtypes))) {
+    for (const Factors factors : kDtypes) {
+      if (name == dtype_name(factors)) grid.dtypes.push_back(factors);
+    }
+  }
   grid.causal = line.flag_given("causal");
   if (line.given("max-tokens")) grid.max_tokens = line.integer("max-tokens");
   if (line.declares("block")) parse_scopes(line, grid);
   return grid;
+}
+
+void refuse_other_dtypes(const CommandLine& line, const Grid& grid) {
+  if (std::ranges::all_of(grid.dtypes, [](Factors f) { return f == Factors::kAsTheyAre; })) return;
+  refuse_option("dtype", line.text("dtype"), "float32, in which this command compares models");
 }
 
 void add_missing_models(Grid& grid) {
@@ -142,6 +165,9 @@ std::vector<std::string> grid_words(const Grid& grid) {
       "--threads=" + joined_numbers(grid.threads)};
   if (!grid.kernels.empty()) words.push_back("--kernel=" + join(grid.kernels, ","));
   if (!grid.starts.empty()) words.push_back("--variant=" + join(grid.starts, ","));
+  if (grid.dtypes != std::vector<Factors>{Factors::kAsTheyAre}) {
+    words.push_back("--dtype=" + join(dtype_names(grid.dtypes), ","));
+  }
   if (grid.causal) words.emplace_back("--causal");
   if (grid.max_tokens > 0) words.push_back("--max-tokens=" + std::to_string(grid.max_tokens));
   std::vector<std::string> scopes, matches;
@@ -168,6 +194,12 @@ void check_heads(const Grid& grid) {
                     "a divisor of --width " + joined_numbers(grid.widths));
     }
   }
+}
+
+bool has_dtype(const Case& one) {
+  if (one.layer.factors == Factors::kAsTheyAre) return true;
+  return one.scope == Scope::kLayer && one.layer.kernel == one.model().rounded_kernel &&
+         one.pass == Pass::kForward;
 }
 
 /// All cases of one pass, shape, width, scope and rule of matching.
@@ -199,7 +231,10 @@ CaseGroup comparable_cases(const Grid& grid, const Case& common, bool matched) {
           }
           for (const Index threads : grid.threads) {
             one.threads = static_cast<int>(threads);
-            group.cases.push_back(one);
+            for (const Factors factors : grid.dtypes) {
+              one.layer.factors = factors;
+              if (has_dtype(one)) group.cases.push_back(one);
+            }
           }
         }
       }
@@ -213,6 +248,7 @@ CaseGroup comparable_cases(const Grid& grid, const Case& common, bool matched) {
 std::vector<CaseGroup> expand(const Grid& grid) {
   check_heads(grid);
   std::vector<CaseGroup> groups;
+  bool fits_any = false;
   Case common;
   common.layers = grid.layers;
   for (const Scope scope : grid.scopes) {
@@ -227,12 +263,19 @@ std::vector<CaseGroup> expand(const Grid& grid) {
               const double tokens = double(batch) * double(length);
               if (grid.max_tokens > 0 && tokens > double(grid.max_tokens)) continue;
               common.shape = {.batch = batch, .steps = length};
-              groups.push_back(comparable_cases(grid, common, matched));
+              fits_any = true;
+              CaseGroup group = comparable_cases(grid, common, matched);
+              if (!group.cases.empty()) groups.push_back(std::move(group));
             }
           }
         }
       }
     }
+  }
+  if (fits_any && groups.empty()) {
+    throw UsageError("--dtype: '" + join(dtype_names(grid.dtypes), ",") +
+                     "' leaves no case: bfloat16 has forward passes of the kernels persistent and "
+                     "fused, --pass forward");
   }
   if (groups.empty()) {
     throw UsageError("--max-tokens: '" + std::to_string(grid.max_tokens) +

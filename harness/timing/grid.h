@@ -10,7 +10,7 @@
 namespace seqbench {
 
 /// Declares --model, --kernel, --variant, --pass, --batch, --length, --width, --heads, --threads,
-/// --causal, --max-tokens.
+/// --dtype, --causal and --max-tokens.
 void add_grid_options(CommandLine& line, const std::string& default_lengths);
 
 /// Declares --block, --layers and --match, where a command takes more than bare layers.
@@ -23,6 +23,7 @@ struct Grid {
   std::vector<std::string> starts;   // of start_names(); empty: each model's own
   std::vector<Pass> passes;
   std::vector<Index> batches, lengths, widths, heads, threads;
+  std::vector<Factors> dtypes = {Factors::kAsTheyAre};
   bool causal = false;
   Index max_tokens = 0;  // largest batch × length; 0: no bound
   std::vector<Scope> scopes = {Scope::kLayer};
@@ -38,13 +39,18 @@ Grid parse_grid(const CommandLine& line);
 /// (lstm), where there is none.
 void add_missing_models(Grid& grid);
 
+/// Refuses --dtype with another value than float32, for commands that compare models in that alone.
+/// Throws UsageError.
+void refuse_other_dtypes(const CommandLine& line, const Grid& grid);
+
 /// The options that parse to this grid, for another process of this program.
 std::vector<std::string> grid_words(const Grid& grid);
 
 /// All combinations, grouped, in the order of the options. A kernel applies to the models that
-/// have it, and so does a start; a model without heads ignores heads and causal. Throws UsageError
-/// when a number of heads does not divide a width, when --max-tokens leaves nothing, or when no
-/// width comes near enough to the parameters that are to be matched.
+/// have it, and so does a start; bfloat16 applies to the forward pass of the bare layers whose
+/// kernels have it; a model without heads ignores heads and causal. Throws UsageError when a number
+/// of heads does not divide a width, when --max-tokens or --dtype leaves nothing, or when no width
+/// comes near enough to the parameters that are to be matched.
 std::vector<CaseGroup> expand(const Grid& grid);
 
 /// The cases of all groups, one after the other.

@@ -80,14 +80,15 @@ class ReferencePool {
     if (one.layer.model != model_) entries_.clear();
     model_ = one.layer.model;
     std::unique_ptr<Reference>& entry =
-        entries_[{one.layer.heads, Reference::kernel_for(one), one.start}];
+        entries_[{one.layer.heads, Reference::kernel_for(one), one.start, one.layer.factors}];
     if (entry == nullptr) entry = std::make_unique<Reference>(workload);
     return *entry;
   }
 
  private:
   std::string model_;
-  std::map<std::tuple<Index, std::string, std::string>, std::unique_ptr<Reference>> entries_;
+  std::map<std::tuple<Index, std::string, std::string, Factors>, std::unique_ptr<Reference>>
+      entries_;
 };
 
 /// Allocates, runs and checks one case; fills in status and reason when it may not be timed.
@@ -172,7 +173,7 @@ void take_repetition(benchmark::State& state, TimedCase& timed, WorkloadPool& wo
   }
   hooks.on_lap(Activity::kSetUp);
 
-  const RepetitionBracket bracket(team);
+  const RepetitionBracket bracket(team, one.layer.factors);
   hooks.on_lap(Activity::kProbes);
   for (auto _ : state) workload->run(team);
   hooks.on_lap(Activity::kPasses);

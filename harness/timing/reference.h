@@ -6,6 +6,8 @@
 // alone. Those of all parameters are compared in full, dx in the sampled sequences: elsewhere it is
 // zero, and not looked at.
 //
+// Of a case in bfloat16 the factors of products are rounded here too, its sums are double.
+//
 // minGRU's candidate bends at 0, where rounding alone decides between two gradients. Those that
 // such an element reaches, one token's dx and one row of the parameters', are not compared.
 //
@@ -30,7 +32,7 @@ class Reference {
   /// Computes what a pass of `workload` must give for its parameters, its input and the sampled
   /// rows of its upstream gradient: a recurrent layer's on all usable CPUs, attention's on the
   /// calling thread. Serves all thread counts and all kernels with the same kernel_for() of the
-  /// same model, heads, causal flag, start, pass, shape and seed.
+  /// same model, heads, causal flag, start, factors, pass, shape and seed.
   explicit Reference(Workload& workload);
 
   /// Zeroes the upstream gradient of a train case outside the sampled rows.

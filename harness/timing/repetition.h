@@ -1,9 +1,10 @@
-// What surrounds the timed passes of one repetition: the probes of the FMA peak before and after,
+// What surrounds the timed passes of one repetition: the probes of the peak before and after,
 // and what disturbed it meanwhile.
 #pragma once
 
 #include <vector>
 
+#include "core/gemm_options.h"
 #include "harness/machine/disturbance.h"
 
 namespace seqbench {
@@ -25,19 +26,20 @@ inline double fraction_of_peak(double flops, double seconds, double peak_gflops)
 /// The same of each repetition of a pass of so many FLOPs.
 std::vector<double> fractions_of_peak(double flops, const std::vector<Sample>& samples);
 
-/// The FMA peak of the team, measured as beside every repetition.
-double probe_beside_repetition(const ThreadTeam& team);
+/// The peak of the team with such factors, measured as beside every repetition.
+double probe_beside_repetition(const ThreadTeam& team, Factors factors = Factors::kAsTheyAre);
 
 /// Open from its construction until close(), with the timed passes between the two.
 class RepetitionBracket {
  public:
   /// `team` must outlive the bracket.
-  explicit RepetitionBracket(const ThreadTeam& team);
+  explicit RepetitionBracket(const ThreadTeam& team, Factors factors = Factors::kAsTheyAre);
   /// The sample around passes that took `seconds_per_pass` each.
   Sample close(double seconds_per_pass) const;
 
  private:
   const ThreadTeam& team_;
+  Factors factors_;
   DisturbanceClock clock_;
   double peak_before_;
 };

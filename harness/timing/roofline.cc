@@ -23,18 +23,24 @@ double limit_of_layer(const Case& one, const MachineLimits& limits) {
   return bulk + terms.steps * (step + limits.barrier_seconds);
 }
 
-}  // namespace
-
-double limit_seconds(const Case& one, const MachineLimits& limits) {
+/// With the blocks' and the model's rest, where there is any.
+double limit_seconds_by(const Case& one, const MachineLimits& limits) {
   const ScopedSpec spec = one.scoped();
   const double bytes = one.pass == Pass::kDecode ? parameter_bytes_beside_layers(spec) : 0;
   const double rest = flops_beside_layers(spec, one.shape, one.pass);
   return double(spec.blocks()) * limit_of_layer(one, limits) + seconds_of(rest, bytes, limits);
 }
 
+}  // namespace
+
+double limit_seconds(const Case& one, const MachineLimits& limits) {
+  const bool rounds = one.layer.factors == Factors::kBfloat16;
+  return limit_seconds_at(one, limits, rounds ? limits.bfloat16_peak_gflops : limits.peak_gflops);
+}
+
 double limit_seconds_at(const Case& one, MachineLimits limits, double peak_gflops) {
   limits.peak_gflops = peak_gflops;
-  return limit_seconds(one, limits);
+  return limit_seconds_by(one, limits);
 }
 
 }  // namespace seqbench

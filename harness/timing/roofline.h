@@ -16,7 +16,7 @@ namespace seqbench {
 /// bytes at the bandwidth of a working set of that size.
 double limit_seconds(const Case& one, const MachineLimits& limits);
 
-/// The same while the FMA peak is `peak_gflops`; bandwidths are as probed.
+/// The same while the peak of the case's own factors is `peak_gflops`; bandwidths are as probed.
 double limit_seconds_at(const Case& one, MachineLimits limits, double peak_gflops);
 
 }  // namespace seqbench

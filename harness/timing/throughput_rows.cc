@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "core/bfloat16.h"
 #include "harness/base/command_line.h"
 #include "harness/base/statistics.h"
 #include "harness/machine/placement.h"
@@ -95,13 +96,15 @@ CsvRow static_cells(const Case& one) {
   }
   row["threads"] = one.threads;
   if (one.matched_width > 0) row["match_width"] = one.matched_width;
-  row["dtype"] = "float32";
+  row["dtype"] = dtype_name(one.layer.factors);
   row["parameters"] = cost.parameters;
   row["flops"] = cost.flops;
   row["state_bytes"] = cost.state_bytes;
   row["predicted_bytes"] = one.predicted_bytes();
-  const std::string form =
-      kernel_form(one.layer, one.shape, one.pass, running_workers(one.threads));
+  std::string form = kernel_form(one.layer, one.shape, one.pass, running_workers(one.threads));
+  if (one.layer.factors == Factors::kBfloat16) {
+    form += std::string(form.empty() ? "" : " ") + bfloat16_form();
+  }
   if (!form.empty()) row["form"] = form;
   return row;
 }

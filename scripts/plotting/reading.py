@@ -159,7 +159,8 @@ def read_run(folder):
 
 def read_table(path, columns):
     """One CSV file as a table whose text columns are strings ("" for empty cells). A last line
-    without its line break is torn (its writer was killed) and left out, as seqbench does."""
+    without its line break is torn (its writer was killed) and left out, as seqbench does. Of
+    throughput.csv the rows in float32, in which plots and claims compare models."""
     try:
         text = path.read_text(encoding="utf-8")
         whole_lines = text[: text.rfind("\n") + 1]
@@ -178,6 +179,8 @@ def read_table(path, columns):
             table[name] = table[name].fillna("").astype(object)
         elif name in columns and not pd.api.types.is_numeric_dtype(table[name]):
             raise RunError(f"{path}: column {name} holds text; expected numbers")
+    if path.stem == "throughput" and "dtype" in table.columns:
+        table = table[table["dtype"] == "float32"].reset_index(drop=True)
     return table
 
 

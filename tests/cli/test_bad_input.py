@@ -29,7 +29,7 @@ WRONG = {
 }
 GRID = {"model": "names", "kernel": "names", "variant": "names", "pass": "names", "batch": "integers",
         "length": "integers", "width": "integers", "heads": "integers", "threads": "integers",
-        "max-tokens": "integers", "min-time": "number", "seed": "integers from 0",
+        "max-tokens": "integers", "dtype": "names", "min-time": "number", "seed": "integers from 0",
         "memory-limit": "bytes"}
 SCOPED = GRID | {"block": "names", "layers": "integers", "match": "names"}
 SWEEP = SCOPED | {"repetitions": "integers", "processes": "integers", "precision": "share", "precision-time": "number", "shard": "share of groups",
@@ -108,6 +108,9 @@ class BadOptions(ProgramTest):
             ("throughput", "pass", "backward", "train"),
             ("span", "processors", "0", "1 to"),
             ("span", "kernel", "quick", "persistent"),
+            ("throughput", "dtype", "float16", "bfloat16"),
+            ("scaling", "dtype", "bfloat16", "float32"),
+            ("crossover", "dtype", "float32,bfloat16", "float32"),
             ("recall", "task", "chess", "mqar"),
             ("recall", "model", "mamba", "gru"),
             ("recall", "variant", "huge", "chrono"),
@@ -149,6 +152,10 @@ class BadOptions(ProgramTest):
                 process = run("recall", *options, cwd=self.folder)
                 self.assert_refused(process, 2, *parts)
                 self.assertEqual(os.listdir(self.folder), [])
+
+    def test_a_number_format_that_the_passes_lack(self):
+        process = run("throughput", "--dtype", "bfloat16", "--pass", "train", cwd=self.folder)
+        self.assert_refused(process, 2, "--dtype", "'bfloat16'", "forward")
 
     def test_heads_that_do_not_divide_the_width(self):
         process = run("throughput", "--width", "256", "--heads", "3")

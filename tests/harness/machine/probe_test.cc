@@ -14,6 +14,16 @@ TEST(Probe, FindsAPeakThatFusedMultiplyAddsCanHave) {
   EXPECT_LT(peak, 800);
 }
 
+// Half of it where the machine is slow for a moment; no more than twice it by vdpbf16ps, but for a
+// moment again.
+TEST(Probe, FindsAPeakOfBfloat16BesideThatOfFloat32) {
+  const ThreadTeam team(1);
+  const double peak = probe_peak_gflops(team, 0.02);
+  const double rounded = probe_peak_gflops(team, 0.02, Factors::kBfloat16);
+  EXPECT_GT(rounded, 0.25 * peak);
+  EXPECT_LT(rounded, 4 * peak);
+}
+
 TEST(Probe, ReadsSmallWorkingSetsNoSlowerThanLargeOnes) {
   const MachineLimits limits = probe_limits(ThreadTeam(1));
   EXPECT_GT(limits.bytes_per_second(32 * 1024), limits.bytes_per_second(128e6));

@@ -26,6 +26,8 @@ TEST(CaseId, IsReadable) {
   model.layers = 3;
   model.matched_width = 128;
   EXPECT_EQ(model.id(), lstm.id() + ":model3:parameters128");
+  started.layer.factors = Factors::kBfloat16;
+  EXPECT_EQ(started.id(), lstm.id() + ":chrono:block:bfloat16");
 }
 
 TEST(Case, CountsTokensByThePass) {

@@ -44,7 +44,9 @@ TEST(Grid, IsTheSameAgainFromItsOwnWords) {
          "--pass",   "decode,train",  "--batch",  "1,3",           "--length",  "64..256",
          "--width",  "16,32",         "--heads",  "2,4",           "--threads", "1,2",
          "--causal", "--max-tokens",  "300"},
-        {"--block", "model,layer", "--layers", "3", "--match", "parameters,width"}}) {
+        {"--block", "model,layer", "--layers", "3", "--match", "parameters,width"},
+
+        {"--dtype", "bfloat16,float32", "--pass", "forward"}}) {
     const Grid grid = grid_of(arguments);
     EXPECT_EQ(ids_of(expand(grid_of(grid_words(grid)))), ids_of(expand(grid)));
   }
@@ -84,6 +86,21 @@ TEST(Grid, AppliesAStartToTheModelsThatHaveIt) {
                                            "gru:persistent:forward:B1:T512:D256:H-:t1:chrono",
                                            "attention:fused:forward:B1:T512:D256:H4:t1"}));
   EXPECT_THROW(grid_of({"--variant", "learned"}), UsageError);
+}
+
+TEST(Grid, AppliesBfloat16ToTheForwardPassesThatHaveIt) {
+  const auto ids = [](const std::vector<std::string>& arguments) {
+    std::vector<std::string> words = {"--threads", "1", "--model", "lstm,mingru,attention"};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    return ids_of(expand(grid_of(words)));
+  };
+  EXPECT_EQ(ids({"--dtype", "bfloat16"}),
+            (std::vector<std::string>{"lstm:persistent:forward:B1:T512:D256:H-:t1:bfloat16",
+                                      "attention:fused:forward:B1:T512:D256:H4:t1:bfloat16"}));
+  EXPECT_EQ(ids({"--dtype", "float32,bfloat16"}).size(), 3u + 3 + 2);
+  EXPECT_EQ(ids({"--dtype", "float32,bfloat16", "--kernel", "hoisted"}).size(), 3u + 3 + 1);
+  EXPECT_THROW(ids({"--dtype", "bfloat16", "--pass", "train,decode"}), UsageError);
+  EXPECT_THROW(ids({"--dtype", "float16"}), UsageError);
 }
 
 TEST(Grid, DoesNotRepeatRecurrentModelsForHeads) {

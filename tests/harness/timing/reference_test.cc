@@ -52,6 +52,49 @@ TEST(Reference, AcceptsEveryKernel) {
   }
 }
 
+/// The forward passes in bfloat16, long enough that states and probabilities are rounded often.
+std::vector<Case> rounded_cases() {
+  std::vector<Case> cases;
+  for (const ModelInfo& model : all_models()) {
+    if (model.rounded_kernel.empty()) continue;
+    for (const SequenceShape shape :
+         {SequenceShape{.batch = 1, .steps = 1}, SequenceShape{.batch = 3, .steps = 300}}) {
+      for (const Index width : {24, 129}) {
+        cases.push_back({.layer = {.model = model.name,
+                                   .kernel = model.rounded_kernel,
+                                   .width = width,
+                                   .heads = 3,
+                                   .causal = model.has_heads() && width == 24,
+                                   .factors = Factors::kBfloat16},
+                         .shape = shape});
+      }
+    }
+  }
+  return cases;
+}
+
+TEST(Reference, AcceptsEveryKernelInBfloat16) {
+  const ThreadTeam team(2);
+  for (Case one : rounded_cases()) {
+    one.threads = 2;
+    Workload workload(one, 7);
+    EXPECT_EQ(difference_after_a_run(Reference(workload), workload, team), "") << one.id();
+  }
+}
+
+// One weight of a product by an eighth of the largest: far beyond what rounding does.
+TEST(Reference, CatchesAWrongWeightInBfloat16) {
+  const ThreadTeam team(1);
+  for (const Case& one : rounded_cases()) {
+    if (one.shape.steps == 1) continue;
+    Workload workload(one, 7);
+    const Reference reference(workload);
+    const MatrixView<float> weight = workload.layer().parameters()[0].value.matrix();
+    for (Index j = 0; j < weight.cols; ++j) weight(weight.rows - 1, j) += 0.125f;
+    EXPECT_NE(difference_after_a_run(reference, workload, team), "") << one.id();
+  }
+}
+
 TEST(Reference, IsSharedByTheKernelsOfAModel) {
   const ThreadTeam team(1);
   const Case naive{.layer = {.model = "attention", .kernel = "naive", .width = 16, .heads = 2},

@@ -49,6 +49,19 @@ TEST(LimitSeconds, OfAModelAddsWhatStandsBesideItsLayers) {
               2 * limit_seconds(bare, limits) + 1e-9 * 4 * (2 * (512 + 16) + 8 + 520), 1e-12);
 }
 
+TEST(LimitSeconds, InBfloat16IsOfItsOwnPeakAndHalfTheBytes) {
+  MachineLimits limits;
+  limits.peak_gflops = 1;
+  limits.bfloat16_peak_gflops = 2;
+  limits.bandwidth = {{1, 1e9}, {2, 1e9}};
+  const Case one{
+      .layer = {.model = "lstm", .kernel = "persistent", .width = 8, .factors = Factors::kBfloat16},
+      .shape = {.batch = 1, .steps = 10}};
+  // 512 FLOPs of a step = 256 ns, its weights 2·4·8·8 = 512 bytes = 512 ns.
+  EXPECT_NEAR(limit_seconds(one, limits), 10 * (256e-9 + 512e-9), 1e-15);
+  EXPECT_NEAR(limit_seconds_at(one, limits, 4), 10 * (128e-9 + 512e-9), 1e-15);
+}
+
 TEST(LimitSeconds, OfThreadsReadASliceOfTheWeightsEach) {
   MachineLimits limits;
   limits.threads = 2;

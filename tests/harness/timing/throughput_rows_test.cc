@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/bfloat16.h"
 #include "harness/machine/placement.h"
 
 namespace seqbench {
@@ -59,6 +60,16 @@ TEST(ThroughputRows, TellTheCase) {
   Case started = kGru;
   started.start = "chrono";
   EXPECT_EQ(static_cells(started).at("variant").text(), "chrono");
+}
+
+TEST(ThroughputRows, TellHowFactorsInBfloat16AreMultiplied) {
+  Case one{.layer = {.model = "lstm", .kernel = "persistent", .factors = Factors::kBfloat16},
+           .shape = {.batch = 1, .steps = 8}};
+  EXPECT_EQ(static_cells(one).at("dtype").text(), "bfloat16");
+  EXPECT_EQ(static_cells(one).at("form").text(),
+            std::string("matrix-vector sequences/1 ") + bfloat16_form());
+  one.layer = {.model = "attention", .kernel = "fused", .factors = Factors::kBfloat16};
+  EXPECT_EQ(static_cells(one).at("form").text(), bfloat16_form());
 }
 
 TEST(ThroughputRows, TellTheSweepsOfAKernelThatTakesThem) {
