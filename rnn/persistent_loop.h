@@ -12,8 +12,9 @@
 // not fit a cache would otherwise be evicted just before it is needed again. Weights beyond L2 are
 // fetched while the piece before them is at work.
 //
-// The factors of forward's product are T, or pairs of bfloat16 P (core/bfloat16.h): the weights are
-// rounded while they are packed, each state when it is there. Gates and states stay T.
+// The factors of the products are T, or pairs of bfloat16 P (core/bfloat16.h): the weights are
+// rounded while they are packed, each h and du when it is there. Gates and states stay T. A pair
+// belongs to one gate: a gate's du takes D in elements of P.
 //
 // Cost of a step of n units: 2·G·B·n·D FLOPs; G·n·D elements of weights, once for every
 // core's block of rows (6 to 12), and the rows that rnn/cell.h counts.
@@ -84,8 +85,9 @@ struct PersistentBackward {
   SequenceView<T> gates;          // [B, T, G·D] in: activated gates; out: da
   SequenceView<T> kept;           // [B, T, K·D] as Cell::step_backward says
   const T* zeros;                 // [B, D]
-  T* packed_weights;              // [G·D, columns] scratch
+  T* packed_weights;              // [G·D, columns] scratch, D in elements of P
   T* du;                          // [2, B, state_stride(G·D)] scratch
+  T* rounded_du;                  // [2, B, state_stride(G·⌈D/2⌉)] scratch, where P is not T
   MatrixView<T> dh;               // [B, D] in: zero; out: gradient of h_{−1} but for du_0's part
   MatrixView<T> dkept;            // [B, D] in: zero; where C::kCarriesKept
 };
@@ -113,7 +115,7 @@ struct LoopShare {
   }
 };
 
-/// Of a cell, with factors P in forward.
+/// Of a cell, with factors P.
 template <typename C, typename P = typename C::Scalar>
 class PersistentLoop {
   using T = typename C::Scalar;
@@ -171,7 +173,7 @@ class PersistentLoop {
     run(team, plan, B, cut, steps.packs, pack,
         [&](const LoopShare<T>& share, SpinBarrier& barrier) {
           for (Index t = steps.end() - 1; t >= steps.first; --t) {
-            if (plan.shares_units()) prefetch_state<T>(state(loop.du, t + 1, loop.y, G));
+            if (plan.shares_units()) prefetch_state<P>(factors(loop, t + 1));
             for_each_block(share, t, [&](const UnitBlock& block, const UnitBlock& next) {
               retreat(loop, share, block, next, t, steps.end());
             });
@@ -284,15 +286,26 @@ class PersistentLoop {
     return {states + t % 2 * like.batch * stride, like.batch, vectors * like.width, stride};
   }
 
-  /// The state of step t as the left factor of the step behind it.
+  /// The state of step t as the left factor of the step behind it: [B, D].
   static MatrixView<P> factors(const PersistentForward<T>& loop, Index t) {
     if constexpr (kRounds) {
-      const Index B = loop.y.batch, D = elements_of_depth<P>(loop.y.width);
-      const Index stride = state_stride<T>(D);
-      return {elements_over<P>(loop.rounded_h) + t % 2 * B * stride, B, D, stride};
+      return rounded_state(loop.rounded_h, t, loop.y.batch, elements_of_depth<P>(loop.y.width));
     } else {
       return state(loop.h, t, loop.y);
     }
+  }
+  /// The same of du_t, for the step before it: [B, G·D].
+  static MatrixView<P> factors(const PersistentBackward<T>& loop, Index t) {
+    if constexpr (kRounds) {
+      const Index width = G * elements_of_depth<P>(loop.y.width);
+      return rounded_state(loop.rounded_du, t, loop.y.batch, width);
+    } else {
+      return state(loop.du, t, loop.y, G);
+    }
+  }
+  static MatrixView<P> rounded_state(T* states, Index t, Index batch, Index elements) {
+    const Index stride = state_stride<T>(elements);
+    return {elements_over<P>(states) + t % 2 * batch * stride, batch, elements, stride};
   }
 
   /// W_hhᵀ of a block's units: [D, G·columns], gate k of unit j in column k·columns + j.
@@ -313,12 +326,22 @@ class PersistentLoop {
   }
 
   /// W_hh's columns of a block's units: [G·D, count].
-  static MatrixView<T> packed_backward(const PersistentBackward<T>& loop, const UnitBlock& block) {
-    const Index GD = G * loop.y.width;
-    return {loop.packed_weights + block.first * GD, GD, block.count, block.columns};
+  static MatrixView<P> packed_backward(const PersistentBackward<T>& loop, const UnitBlock& block) {
+    const Index GD = G * elements_of_depth<P>(loop.y.width);
+    return {elements_over<P>(loop.packed_weights) + block.first * GD, GD, block.count,
+            block.columns};
   }
   static void pack_backward(const PersistentBackward<T>& loop, const UnitBlock& block) {
-    copy(loop.weight_hh.column_block(block.first, block.count), packed_backward(loop, block));
+    const MatrixView<const T> from = loop.weight_hh.column_block(block.first, block.count);
+    const MatrixView<P> to = packed_backward(loop, block);
+    if constexpr (kRounds) {
+      const Index rows = loop.y.width, pairs = elements_of_depth<P>(rows);
+      for (Index k = 0; k < G; ++k) {
+        round_along_columns(from.row_block(k * rows, rows), to.row_block(k * pairs, pairs));
+      }
+    } else {
+      copy(from, to);
+    }
   }
 
   /// Step t of some sequences and units.
@@ -379,13 +402,13 @@ class PersistentLoop {
       for (Index k = 0; k < G; ++k) prefetch_to_write(du.row(r) + k * D + block.first, n);
     }
     if (t + 1 < end) {
-      const MatrixView<const T> du_next =
-          state(loop.du, t + 1, loop.y, G).row_block(share.first_row, share.rows);
-      if (share.fetches_ahead(G * D)) {
-        multiply_ahead<T>(t, du_next, packed_backward(loop, block), packed_backward(loop, next), dh,
+      const MatrixView<const P> du_next =
+          factors(loop, t + 1).row_block(share.first_row, share.rows);
+      if (share.fetches_ahead(du_next.cols)) {
+        multiply_ahead<P>(t, du_next, packed_backward(loop, block), packed_backward(loop, next), dh,
                           add_to<T>());
       } else {
-        multiply<T>(t, du_next, packed_backward(loop, block), dh, add_to<T>());
+        multiply<P>(t, du_next, packed_backward(loop, block), dh, add_to<T>());
       }
     }
     for (Index r = 0; r < share.rows; ++r) {
@@ -413,6 +436,15 @@ class PersistentLoop {
                         .kept_previous = t > 0 && K > 0 ? kept - D : before,
                         .dh = dh.row(r),
                         .dkept = C::kCarriesKept ? loop.dkept.row(b) + block.first : nullptr});
+    }
+    if constexpr (kRounds) {
+      const MatrixView<P> rounded = factors(loop, t).row_block(share.first_row, share.rows);
+      const Index pairs = elements_of_depth<P>(D);
+      for (Index k = 0; k < G; ++k) {
+        round_along_rows(du.column_block(k * D + block.first, n),
+                         rounded.column_block(k * pairs + elements_of_depth<P>(block.first),
+                                              elements_of_depth<P>(n)));
+      }
     }
   }
 

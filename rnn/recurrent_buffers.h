@@ -29,8 +29,9 @@ struct RecurrentBuffers {
                           // next in rnn/persistent_loop.h;
   Buffer packed_bias;     // h, u and du have the shapes that it says
   Buffer du;
-  Buffer rounded_h;  // persistent in bfloat16
-  Buffer panels;     // newton alone, as this and the following in rnn/newton_loop.h
+  Buffer rounded_h;  // persistent in bfloat16, as this and the next there
+  Buffer rounded_du;
+  Buffer panels;  // newton alone, as this and the following in rnn/newton_loop.h
   Buffer panel_bias;
   Buffer diagonal;
   Buffer window_states;
@@ -41,12 +42,28 @@ struct RecurrentBuffers {
   Buffer marks;
   Buffer given_up;
 
-  std::array<Buffer*, 21> buffers() {
-    return {&h,           &zeros,     &gates,         &u,
-            &kept,        &dh,        &dkept,         &packed_weights,
-            &packed_bias, &du,        &rounded_h,     &panels,
-            &panel_bias,  &diagonal,  &window_states, &window_gates,
-            &window_kept, &window_du, &carries,       &marks,
+  std::array<Buffer*, 22> buffers() {
+    return {&h,
+            &zeros,
+            &gates,
+            &u,
+            &kept,
+            &dh,
+            &dkept,
+            &packed_weights,
+            &packed_bias,
+            &du,
+            &rounded_h,
+            &rounded_du,
+            &panels,
+            &panel_bias,
+            &diagonal,
+            &window_states,
+            &window_gates,
+            &window_kept,
+            &window_du,
+            &carries,
+            &marks,
             &given_up};
   }
 };
@@ -78,6 +95,7 @@ RecurrentBuffers<BufferShape> recurrent_workspace(const RecurrentOptions& option
     const Index pairs = elements_of_depth<Bfloat16Pair>(D);
     workspace.packed_weights = {C::kGates * pairs, columns};
     workspace.rounded_h = {2, B, state_stride<T>(pairs)};
+    if (train) workspace.rounded_du = {2, B, state_stride<T>(C::kGates * pairs)};
   }
   workspace.u = {plan.unit_shares, B, forward_block_columns<C>()};
   if (train) workspace.du = {2, B, state_stride<T>(C::kGates * D)};

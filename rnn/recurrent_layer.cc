@@ -45,8 +45,8 @@ class RecurrentLayer final : public SequenceLayer<T> {
   }
 
   void reserve(SequenceShape shape, Pass pass, int workers) override {
-    if (options_.factors == Factors::kBfloat16 && pass != Pass::kForward) {
-      throw std::invalid_argument("a recurrent layer in bfloat16 has a forward pass alone");
+    if (options_.factors == Factors::kBfloat16 && pass == Pass::kDecode) {
+      throw std::invalid_argument("a recurrent layer in bfloat16 does not decode");
     }
     for (auto& parameter : parameters_) parameter.gradient = {};
     allocate_buffers(recurrent_workspace<Cell<T>>(options_, shape, pass, workers), buffers_);
@@ -74,14 +74,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
     const SequenceView<T> a = sequence_over(buffers_.gates, {x.batch, x.steps}, G);
     gemm(team, x.tokens(), weight_ih(x.width), a.tokens(), transposed_weight(), bias_ih());
     if (options_.kernel == RecurrentKernel::kPersistent) {
-      if constexpr (std::is_same_v<T, float>) {
-        if (options_.factors == Factors::kBfloat16) {
-          PersistentLoop<Cell<T>, Bfloat16Pair>::forward(team, persistent_forward({}, y));
-          return;
-        }
-      }
-      assert(options_.factors == Factors::kAsTheyAre);
-      PersistentLoop<Cell<T>>::forward(team, persistent_forward({}, y));
+      with_persistent_loop([&](auto loop) { loop.forward(team, persistent_forward({}, y)); });
     } else {
       counts_ = NewtonLoop<Cell<T>>::forward(team, {.sequential = persistent_forward({}, y),
                                                     .scratch = newton_scratch(),
@@ -124,8 +117,10 @@ class RecurrentLayer final : public SequenceLayer<T> {
         retreat_all(team, {.y = y, .dy = dy, .gates = gates, .kept = kept}, [](Index) {});
         break;
       case RecurrentKernel::kPersistent:
-        PersistentLoop<Cell<T>>::backward(
-            team, persistent_backward({.y = y, .dy = dy, .gates = gates, .kept = kept}));
+        with_persistent_loop([&](auto loop) {
+          loop.backward(team,
+                        persistent_backward({.y = y, .dy = dy, .gates = gates, .kept = kept}));
+        });
         break;
       case RecurrentKernel::kNewton:
         counts_.add(NewtonLoop<Cell<T>>::backward(
@@ -211,6 +206,8 @@ class RecurrentLayer final : public SequenceLayer<T> {
   GemmOptions transposed_weight() const {
     return {.transpose_b = true, .factors = options_.factors};
   }
+  /// What those of a weight's gradient do: gradientᵀ·rows.
+  GemmOptions sum_over_tokens() const { return {.transpose_a = true, .factors = options_.factors}; }
 
   const T* bias_ih() const { return parameters_[kBiasIh].value.data(); }
   const T* bias_hh() const { return parameters_[kBiasHh].value.data(); }
@@ -327,8 +324,21 @@ class RecurrentLayer final : public SequenceLayer<T> {
             .zeros = buffers_.zeros.data(),
             .packed_weights = buffers_.packed_weights.data(),
             .du = buffers_.du.data(),
+            .rounded_du = buffers_.rounded_du.data(),
             .dh = matrix_over(buffers_.dh, loop.y.batch, 1),
             .dkept = dkept_over(loop.y.batch)};
+  }
+
+  /// Calls body(loop) with the loop in which the workers stay, for the layer's factors.
+  template <typename Body>
+  void with_persistent_loop(const Body& body) const {
+    if constexpr (std::is_same_v<T, float>) {
+      if (options_.factors == Factors::kBfloat16) {
+        return body(PersistentLoop<Cell<T>, Bfloat16Pair>());
+      }
+    }
+    assert(options_.factors == Factors::kAsTheyAre);
+    body(PersistentLoop<Cell<T>>());
   }
 
   /// The loop backward; after_step(t) may use da_t and du_t.
@@ -340,7 +350,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
       team.note_steps(1);
       retreat(team, t, loop);
       after_step(t);
-      if (t > 0) gemm(team, du, weight_hh(), dh, {.accumulate = true});
+      if (t > 0) gemm(team, du, weight_hh(), dh, {.accumulate = true, .factors = options_.factors});
     }
   }
 
@@ -381,8 +391,9 @@ class RecurrentLayer final : public SequenceLayer<T> {
   void add_step_gradients(const ThreadTeam& team, Index t, const StepGradients& step) {
     const MatrixView<const T> da = step.gates.step(t);
     const MatrixView<const T> du = matrix_over(buffers_.u, step.x.batch, G);
-    const GemmOptions sum_over_batch{.transpose_a = true, .accumulate = true};
-    gemm(team, da, weight_ih(step.x.width), step.dx.step(t));
+    const GemmOptions sum_over_batch{
+        .transpose_a = true, .accumulate = true, .factors = options_.factors};
+    gemm(team, da, weight_ih(step.x.width), step.dx.step(t), {.factors = options_.factors});
     gemm(team, da, step.x.step(t),
          parameters_[kWeightIh].gradient.matrix().column_block(0, step.x.width), sum_over_batch);
     if (t > 0) {  // h_{−1} = 0
@@ -403,8 +414,8 @@ class RecurrentLayer final : public SequenceLayer<T> {
     const Index C = tokens.x.cols;
     const MatrixView<T> dw_ih = parameters_[kWeightIh].gradient.matrix();
     T* const db_ih = parameters_[kBiasIh].gradient.data();
-    gemm(team, tokens.da, weight_ih(C), tokens.dx);
-    gemm(team, tokens.da, tokens.x, dw_ih.column_block(0, C), {.transpose_a = true});
+    gemm(team, tokens.da, weight_ih(C), tokens.dx, {.factors = options_.factors});
+    gemm(team, tokens.da, tokens.x, dw_ih.column_block(0, C), sum_over_tokens());
     set_zero(dw_ih.column_block(C, width() - C));  // of channels that x lacks
     std::fill_n(db_ih, parameters_[kBiasIh].gradient.size(), T{0});
     add_column_sums(team, tokens.da, db_ih);
@@ -433,11 +444,11 @@ class RecurrentLayer final : public SequenceLayer<T> {
     const MatrixView<const T> h_previous = loop.y.tokens().row_block(0, pairs);
     set_zero(loop.gates.step(0));
     gemm(team, da.column_block(0, shared).row_block(1, pairs), h_previous,
-         dw_hh.row_block(0, shared), {.transpose_a = true});
+         dw_hh.row_block(0, shared), sum_over_tokens());
     if constexpr (!kAllShared) {
       set_zero(loop.kept.step(0));
       gemm(team, loop.kept.tokens().row_block(1, pairs), h_previous,
-           dw_hh.row_block(shared, dw_hh.rows - shared), {.transpose_a = true});
+           dw_hh.row_block(shared, dw_hh.rows - shared), sum_over_tokens());
     }
   }
 

@@ -65,41 +65,56 @@ TEST(PersistentLoop, IsBitEqualHoweverTheWorkIsShared) {
   }
 }
 
-/// y of a forward pass in bfloat16; the result does not depend on the layer's scalar but for
-/// rounding.
+/// A training step in bfloat16, from parameters and data that are drawn as float for either scalar.
 template <typename T>
-Tensor<T> rounded_forward(const RecurrentModel& model, RecurrentKernel kernel, SequenceShape shape,
-                          Index width, int workers) {
-  Tensor<T> y({shape.batch, shape.steps, width});
+TrainingResult<T> train_rounded(const RecurrentModel& model, RecurrentKernel kernel,
+                                SequenceShape shape, Index width, int workers) {
+  TrainingResult<T> result;
   std::thread([&] {
     const ThreadTeam team(workers, std::vector<int>(std::size_t(workers), sched_getcpu()));
     const auto layer =
         model.make<T>({.width = width, .kernel = kernel, .factors = Factors::kBfloat16});
-    // Drawn as float for both.
     const auto source = model.make<float>({.width = width});
     Random random(7);
     randomise_parameters(random, *source);
     copy_parameters(*source, *layer);
-    const auto drawn = normal_tensor<float>(random, {shape.batch, shape.steps, width});
-    Tensor<T> x({shape.batch, shape.steps, width});
-    std::ranges::copy(drawn.values(), x.data());
-    layer->reserve(shape, Pass::kForward, workers);
-    layer->forward(team, std::as_const(x).sequence(), y.sequence(), Keep::kNothing);
+    const std::vector<Index> all{shape.batch, shape.steps, width};
+    const auto drawn = [&] {
+      const auto values = normal_tensor<float>(random, all);
+      Tensor<T> tensor(all);
+      std::ranges::copy(values.values(), tensor.data());
+      return tensor;
+    };
+    const Tensor<T> x = drawn(), dy = drawn();
+    result = {Tensor<T>(all), Tensor<T>(all), {}};
+    layer->reserve(shape, Pass::kTrain, workers);
+    layer->forward(team, x.sequence(), result.y.sequence(), Keep::kForBackward);
+    layer->backward(team, x.sequence(), result.y.sequence(), dy.sequence(), result.dx.sequence());
+    result.gradients = copied_gradients(*layer);
   }).join();
-  return y;
+  return result;
 }
 
-// A state that lies near the middle of two bfloat16 may be rounded to either, by 2⁻⁸ of itself
-// apart: few do, and a sum takes 1/√D of each.
+// A state or gradient that lies near the middle of two bfloat16 may be rounded to either, by 2⁻⁸ of
+// itself apart: few are, and a sum takes 1/√D of each.
 TEST(PersistentLoop, InBfloat16MatchesRoundedProductsInDouble) {
   for (const RecurrentModel& model : {kElman, kLstm, kGru}) {
     for (const auto& [shape, D] : kCases) {
-      const auto y = rounded_forward<float>(model, RecurrentKernel::kPersistent, shape, D, 2);
-      const auto exact = rounded_forward<double>(model, RecurrentKernel::kHoisted, shape, D, 1);
-      const double largest = max_abs(exact.values());
-      const double bound = rounding_bound<float>(shape, D, largest) + 0x1p-8 * largest;
-      for (Index i = 0; i < y.size(); ++i) {
-        ASSERT_NEAR(y[i], exact[i], bound) << model.name << " D=" << D << " at " << i;
+      const auto ours = train_rounded<float>(model, RecurrentKernel::kPersistent, shape, D, 2);
+      const auto exact = train_rounded<double>(model, RecurrentKernel::kHoisted, shape, D, 1);
+      const auto expect_close = [&](const Tensor<float>& actual, const Tensor<double>& expected,
+                                    const std::string& what) {
+        const double largest = max_abs(expected.values());
+        const double bound = rounding_bound<float>(shape, D, largest) + 0x1p-8 * largest;
+        for (Index i = 0; i < actual.size(); ++i) {
+          ASSERT_NEAR(actual[i], expected[i], bound)
+              << model.name << ' ' << what << " D=" << D << " at " << i;
+        }
+      };
+      expect_close(ours.y, exact.y, "y");
+      expect_close(ours.dx, exact.dx, "dx");
+      for (std::size_t p = 0; p < exact.gradients.size(); ++p) {
+        expect_close(ours.gradients[p], exact.gradients[p], "gradient " + std::to_string(p));
       }
     }
   }
@@ -108,11 +123,11 @@ TEST(PersistentLoop, InBfloat16MatchesRoundedProductsInDouble) {
 TEST(PersistentLoop, InBfloat16IsBitEqualHoweverTheWorkIsShared) {
   for (const RecurrentModel& model : {kElman, kLstm, kGru}) {
     for (const auto& [shape, D] : kCases) {
-      const auto alone = rounded_forward<float>(model, RecurrentKernel::kPersistent, shape, D, 1);
+      const auto alone = train_rounded<float>(model, RecurrentKernel::kPersistent, shape, D, 1);
       for (const int workers : {2, 3, 5}) {
-        const auto y =
-            rounded_forward<float>(model, RecurrentKernel::kPersistent, shape, D, workers);
-        EXPECT_TRUE(bit_equal(y, alone)) << model.name << " D=" << D << ", " << workers;
+        SCOPED_TRACE(model.name + " D=" + std::to_string(D) + ", " + std::to_string(workers));
+        expect_bit_equal(
+            train_rounded<float>(model, RecurrentKernel::kPersistent, shape, D, workers), alone);
       }
     }
   }
