@@ -107,19 +107,6 @@ void attend_queries(const ForwardTask<P>& task, const ForwardTask<P>& next,
   }
 }
 
-/// The pairs that the workspace has room for.
-HeadFactors<Bfloat16Pair> rounded_head(const AttentionShape& shape,
-                                       AttentionWorkspace<Tensor<float>>& workspace, Index head) {
-  using P = Bfloat16Pair;
-  const Index T = shape.steps, d_k = shape.head_width;
-  const auto view = [&](Tensor<float>& buffer, Index rows, Index cols) {
-    return MatrixView<const P>(elements_over<P>(buffer.data()) + head * rows * cols, rows, cols);
-  };
-  return {.q = view(workspace.rounded_queries, T, elements_of_depth<P>(d_k)),
-          .k = view(workspace.rounded_keys, T, elements_of_depth<P>(d_k)),
-          .v = view(workspace.rounded_values, elements_of_depth<P>(T), d_k)};
-}
-
 /// Calls attend_queries() for every head and group of queries; factors_of(b, h) has the factors.
 template <typename P, typename T, typename FactorsOf>
 void attend_heads(const ThreadTeam& team, const AttentionProblem<T>& problem,
@@ -151,26 +138,13 @@ void attend_heads(const ThreadTeam& team, const AttentionProblem<T>& problem,
 /// fused_forward() with factors in bfloat16.
 void rounded_forward(const ThreadTeam& team, const AttentionProblem<float>& problem,
                      AttentionWorkspace<Tensor<float>>& workspace) {
-  using P = Bfloat16Pair;
-  const auto& shape = problem.shape;
-  constexpr Index kRows = 256;  // of a task; even, so that pairs of keys stay together
-  const Index tasks = parts_in(shape.steps, kRows);
-  const auto writable = [](MatrixView<const P> factors, RowRange rows) {
-    return MatrixView<P>(const_cast<P*>(factors.row(rows.first)), rows.count, factors.cols);
-  };
-  team.for_each_task(shape.batch * shape.heads * tasks, [&](Index task, int) {
-    const Index head = task / tasks, b = head / shape.heads, h = head % shape.heads;
-    const Index first = task % tasks * kRows;
-    const RowRange rows{first, std::min(kRows, shape.steps - first)};
-    const HeadFactors<P> to = rounded_head(shape, workspace, head);
-    round_along_rows(rows_of(head_of(problem.q, shape, b, h), rows), writable(to.q, rows));
-    round_along_rows(rows_of(head_of(problem.k, shape, b, h), rows), writable(to.k, rows));
-    round_along_columns(rows_of(head_of(problem.v, shape, b, h), rows),
-                        writable(to.v, depth_range<P>(rows)));
-  });
-  attend_heads<P>(team, problem, workspace, [&](Index b, Index h) {
-    return rounded_head(shape, workspace, b * shape.heads + h);
-  });
+  const RoundedHeads heads(problem.shape, workspace);
+  heads.round(team, {.first = problem.q, .second = problem.k, .of_depth = problem.v});
+  attend_heads<Bfloat16Pair>(
+      team, problem, workspace, [&](Index b, Index h) -> HeadFactors<Bfloat16Pair> {
+        const Index head = b * problem.shape.heads + h;
+        return {.q = heads.first(head), .k = heads.second(head), .v = heads.of_depth(head)};
+      });
 }
 
 }  // namespace

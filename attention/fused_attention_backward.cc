@@ -11,49 +11,79 @@
 namespace seqbench {
 namespace {
 
-/// delta [kQueryTile] = rowsum(dO ∘ O), and 0 behind the last row.
-template <typename T>
-void row_deltas(MatrixView<const T> d_output, MatrixView<const T> output, T* delta) {
+/// delta [kQueryTile] = rowsum(dO ∘ O), and 0 behind the last row. d_output [queries, d_k], with
+/// queries in elements of P: rounded as dP has it, so that what cancels in dS does.
+template <typename P, typename T = SumOf<P>>
+void row_deltas(MatrixView<const P> d_output, MatrixView<const T> output, T* delta) {
   for (Index i = 0; i < output.rows; ++i) {
-    delta[i] = as_eigen(d_output).row(i).dot(as_eigen(output).row(i));
+    if constexpr (std::is_same_v<P, T>) {
+      delta[i] = as_eigen(d_output).row(i).dot(as_eigen(output).row(i));
+    } else {
+      const P* const pairs = d_output.row(i / 2);
+      T sum = 0;
+      for (Index c = 0; c < output.cols; ++c) {
+        sum += (i % 2 == 0 ? pairs[c].first() : pairs[c].second()) * output(i, c);
+      }
+      delta[i] = sum;
+    }
   }
   std::fill(delta + output.rows, delta + kQueryTile<T>, T{0});
 }
 
 /// What a task reads of its head.
-template <typename T>
+template <typename P>
 struct HeadTensors {
-  MatrixView<const T> q, k, v, output, d_output;  // [T, d_k]
-  const T *row_max, *row_sum;                     // [T, padded to whole query tiles]
+  using T = SumOf<P>;
+
+  MatrixView<const T> q, output, d_output;  // [T, d_k]
+  MatrixView<const P> k, v;                 // [T, d_k], d_k in elements of P
+  MatrixView<const P> k_of_keys;            // K [T, d_k], T in elements of P
+  const T *row_max, *row_sum;               // [T, padded to whole query tiles]
   bool causal;
 
   RowRange tile(Index first) const { return {first, std::min(kQueryTile<T>, q.rows - first)}; }
 
   /// Some queries before they have met any keys.
-  BackwardTile<T> begin_tile(RowRange queries, const BackwardScratch<T>& scratch,
+  BackwardTile<P> begin_tile(RowRange queries, const BackwardScratch<T>& scratch,
                              MatrixView<T> dq_t) const {
     const Index d_k = q.cols;
-    const BackwardTile<T> tile{.q = rows_of(q, queries),
-                               .d_output = rows_of(d_output, queries),
-                               .q_t = scratch.q_t(d_k),
-                               .d_output_t = scratch.d_output_t(d_k),
-                               .row_max = row_max + queries.first,
-                               .row_sum = row_sum + queries.first,
-                               .row_delta = scratch.row_delta(),
-                               .dq_t = dq_t,
-                               .first_keys = !causal};
+    BackwardTile<P> tile{.queries = queries.count,
+                         .q = {},
+                         .d_output = {},
+                         .q_t = scratch.template q_t<P>(d_k),
+                         .d_output_t = scratch.template d_output_t<P>(d_k),
+                         .row_max = row_max + queries.first,
+                         .row_sum = row_sum + queries.first,
+                         .row_delta = scratch.row_delta(),
+                         .dq_t = dq_t,
+                         .first_keys = !causal};
+    const MatrixView<const T> q_rows = rows_of(q, queries), do_rows = rows_of(d_output, queries);
+    if constexpr (std::is_same_v<P, T>) {
+      tile.q = q_rows;
+      tile.d_output = do_rows;
+    } else {
+      const Index pairs = elements_of_depth<P>(queries.count);
+      const MatrixView<P> q_pairs = scratch.q_pairs(d_k).row_block(0, pairs);
+      const MatrixView<P> do_pairs = scratch.d_output_pairs(d_k).row_block(0, pairs);
+      round_along_columns(q_rows, q_pairs);
+      round_along_columns(do_rows, do_pairs);
+      tile.q = q_pairs;
+      tile.d_output = do_pairs;
+    }
     if (causal) as_eigen(dq_t).setZero();  // the first keys may be seen by the later queries alone
-    transpose_queries<T>(tile.q, scratch.q_t(d_k));
-    transpose_queries<T>(tile.d_output, scratch.d_output_t(d_k));
-    row_deltas<T>(tile.d_output, rows_of(output, queries), scratch.row_delta());
+    transpose_queries<T>(q_rows, scratch.template q_t<P>(d_k));
+    transpose_queries<T>(do_rows, scratch.template d_output_t<P>(d_k));
+    row_deltas<P>(tile.d_output, rows_of(output, queries), scratch.row_delta());
     return tile;
   }
 };
 
 /// The keys of `chunk` against every query that sees them.
-template <typename T>
+template <typename P>
 struct ChunkTask {
-  HeadTensors<T> head;
+  using T = SumOf<P>;
+
+  HeadTensors<P> head;
   MatrixView<T> dk, dv;  // [T, d_k]
   MatrixView<T> dq;      // [T, d_k], where the chunk has all keys
   T* dq_t_share;         // else this chunk's share, a tile [d_k, kQueryTile] after the other
@@ -68,24 +98,31 @@ struct ChunkTask {
 
 /// What is fetched while a tile of queries meets the keys, a part with each tile of them: the next
 /// queries, or, with the last ones, what the next task starts with.
-template <typename T>
+template <typename P>
 struct FetchedAhead {
-  const HeadTensors<T>& head;
+  const HeadTensors<P>& head;
   RowRange queries;
   RowRange keys;  // none, but for the next task
 
-  AheadOfGradients<T> part(Index i, Index parts) const {
-    return {.with_scores = part_of(rows_of(head.q, queries), i, parts),
-            .with_probability_gradients = part_of(rows_of(head.d_output, queries), i, parts),
+  AheadOfGradients<P> part(Index i, Index parts) const {
+    return {.with_scores = queries_ahead(head.q, i, parts),
+            .with_probability_gradients = queries_ahead(head.d_output, i, parts),
             .with_dv = part_of(rows_of(head.k, keys), i, parts),
             .with_dk = part_of(rows_of(head.v, keys), i, parts)};
   }
+
+ private:
+  /// Elements that are only to be fetched may be seen as any of the same size.
+  Ahead<P> queries_ahead(MatrixView<const SumOf<P>> rows, Index i, Index parts) const {
+    const Ahead<SumOf<P>> part = part_of(rows_of(rows, queries), i, parts);
+    return {reinterpret_cast<const P*>(part.data), part.count};
+  }
 };
 
-template <typename T>
-void attend_chunk(const ChunkTask<T>& task, const ChunkTask<T>& next_task,
+template <typename P, typename T = SumOf<P>>
+void attend_chunk(const ChunkTask<P>& task, const ChunkTask<P>& next_task,
                   const BackwardScratch<T>& scratch) {
-  const HeadTensors<T>& head = task.head;
+  const HeadTensors<P>& head = task.head;
   const Index steps = head.q.rows, d_k = head.q.cols;
   if (head.causal) {  // the first queries that see some of a tile's keys do not see all
     as_eigen(rows_of(task.dk, task.chunk)).setZero();
@@ -95,12 +132,12 @@ void attend_chunk(const ChunkTask<T>& task, const ChunkTask<T>& next_task,
     const MatrixView<T> dq_t =
         task.has_all_keys() ? scratch.dq_t(d_k)
                             : MatrixView<T>(task.dq_t_share + query * d_k, d_k, kQueryTile<T>);
-    BackwardTile<T> queries = head.begin_tile(head.tile(query), scratch, dq_t);
+    BackwardTile<P> queries = head.begin_tile(head.tile(query), scratch, dq_t);
     const bool last = query + kQueryTile<T> >= steps;
-    const FetchedAhead<T> ahead =
-        last ? FetchedAhead<T>{next_task.head, next_task.head.tile(next_task.first_query()),
+    const FetchedAhead<P> ahead =
+        last ? FetchedAhead<P>{next_task.head, next_task.head.tile(next_task.first_query()),
                                next_task.chunk}
-             : FetchedAhead<T>{head, head.tile(query + kQueryTile<T>), {}};
+             : FetchedAhead<P>{head, head.tile(query + kQueryTile<T>), {}};
     const RowRange rows = head.tile(query);
     const Index keys_end = head.causal ? std::min(task.chunk.end(), rows.end()) : task.chunk.end();
     for (Index key = task.chunk.first; key < keys_end; key += kKeyTile) {
@@ -108,12 +145,13 @@ void attend_chunk(const ChunkTask<T>& task, const ChunkTask<T>& next_task,
       const Index part = (key - task.chunk.first) / kKeyTile;
       const Index parts = parts_in(keys_end - task.chunk.first, kKeyTile);
       prefetch_part(rows_of(ahead.head.output, ahead.queries), part, parts);
-      AheadOfGradients<T> fetched = ahead.part(part, parts);
+      AheadOfGradients<P> fetched = ahead.part(part, parts);
       for (const auto& [first, met] : shares_of<T>(rows, keys, head.causal)) {
         if (met.count == 0) continue;
-        attend_tile_backward<T>(queries.from(first),
+        attend_tile_backward<P>(queries.from(first),
                                 {.k = rows_of(head.k, met),
                                  .v = rows_of(head.v, met),
+                                 .k_of_keys = rows_of(head.k_of_keys, depth_range<P>(met)),
                                  .dk = rows_of(task.dk, met),
                                  .dv = rows_of(task.dv, met),
                                  .first_queries = !head.causal && query == 0},
@@ -151,12 +189,18 @@ void fold_query_gradients(const QueryGradientSum<T>& partial) {
   transpose<T>(partial.sum.column_block(0, partial.dq.rows), partial.dq);
 }
 
-}  // namespace
+/// As HeadTensors has them.
+template <typename P>
+struct KeyFactors {
+  MatrixView<const P> k, v, k_of_keys;
+};
 
-template <typename T>
-void fused_backward(const ThreadTeam& team, const AttentionProblem<T>& problem,
-                    const AttentionGradients<T>& gradients,
-                    AttentionWorkspace<Tensor<T>>& workspace) {
+/// fused_backward() with the factors that factors_of(head) has: k, v, and K with keys in elements
+/// of P.
+template <typename P, typename T, typename FactorsOf>
+void attend_backward(const ThreadTeam& team, const AttentionProblem<T>& problem,
+                     const AttentionGradients<T>& gradients,
+                     AttentionWorkspace<Tensor<T>>& workspace, const FactorsOf& factors_of) {
   const auto& shape = problem.shape;
   const Index heads = shape.batch * shape.heads, d_k = shape.head_width;
   const Index padded_steps = padded_to_tiles<T>(shape.steps);
@@ -168,13 +212,15 @@ void fused_backward(const ThreadTeam& team, const AttentionProblem<T>& problem,
 
   // Chunk by chunk over all heads: in a causal problem the first keys are seen by the most queries,
   // so that the run ends with short tasks.
-  const auto task_of = [&](Index task) -> ChunkTask<T> {
+  const auto task_of = [&](Index task) -> ChunkTask<P> {
     const Index head = task % heads, chunk = task / heads, first = chunk * chunk_keys;
+    const KeyFactors<P> keys = factors_of(head);
     return {.head = {.q = of_head(problem.q, head),
-                     .k = of_head(problem.k, head),
-                     .v = of_head(problem.v, head),
                      .output = of_head(BlockedMatrixView<const T>(problem.output), head),
                      .d_output = of_head(gradients.d_output, head),
+                     .k = keys.k,
+                     .v = keys.v,
+                     .k_of_keys = keys.k_of_keys,
                      .row_max = workspace.row_max.data() + head * padded_steps,
                      .row_sum = workspace.row_sum.data() + head * padded_steps,
                      .causal = shape.causal},
@@ -202,6 +248,39 @@ void fused_backward(const ThreadTeam& team, const AttentionProblem<T>& problem,
                              .chunks = seen,
                              .sum = backward_scratch(workspace, worker).dq_t(d_k),
                              .dq = rows_of(of_head(gradients.dq, head), queries)});
+  });
+}
+
+/// fused_backward() with factors in bfloat16.
+void rounded_backward(const ThreadTeam& team, const AttentionProblem<float>& problem,
+                      const AttentionGradients<float>& gradients,
+                      AttentionWorkspace<Tensor<float>>& workspace) {
+  using P = Bfloat16Pair;
+  const auto& shape = problem.shape;
+  const RoundedHeads heads(shape, workspace);
+  heads.round(team, {.first = problem.v, .second = problem.k, .of_depth = problem.k});
+  attend_backward<P>(team, problem, gradients, workspace, [&](Index head) -> KeyFactors<P> {
+    return {.k = heads.second(head), .v = heads.first(head), .k_of_keys = heads.of_depth(head)};
+  });
+}
+
+}  // namespace
+
+template <typename T>
+void fused_backward(const ThreadTeam& team, const AttentionProblem<T>& problem,
+                    const AttentionGradients<T>& gradients,
+                    AttentionWorkspace<Tensor<T>>& workspace) {
+  const auto& shape = problem.shape;
+  if constexpr (std::is_same_v<T, float>) {
+    if (shape.factors == Factors::kBfloat16) {
+      return rounded_backward(team, problem, gradients, workspace);
+    }
+  }
+  assert(shape.factors == Factors::kAsTheyAre);
+  attend_backward<T>(team, problem, gradients, workspace, [&](Index head) -> KeyFactors<T> {
+    const Index b = head / shape.heads, h = head % shape.heads;
+    const MatrixView<const T> k = head_of(problem.k, shape, b, h);
+    return {.k = k, .v = head_of(problem.v, shape, b, h), .k_of_keys = k};
   });
 }
 

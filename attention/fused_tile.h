@@ -7,8 +7,8 @@
 //   Sᵀ = K·Qᵀ     Oᵀ += Vᵀ·Pᵀ                                                      forward
 //   dPᵀ = V·dOᵀ   dV += Pᵀ·dO   dK += dSᵀ·Q   dQᵀ += Kᵀ·dSᵀ                         backward
 //
-// The factors of forward's are T, or pairs of bfloat16 P (core/bfloat16.h): Q and K in pairs of
-// neighbours of d_k, Pᵀ and V in pairs of neighbouring keys.
+// The factors are T, or pairs of bfloat16 P (core/bfloat16.h): of neighbours in the depth of each
+// product, which is d_k, keys, or queries.
 //
 // Which tile is computed by whom is the business of fused_attention.cc and
 // fused_attention_backward.cc.
@@ -100,9 +100,10 @@ RowRange depth_range(RowRange keys) {
   return {keys.first / FactorTraits<P>::kDepth, elements_of_depth<P>(keys.count)};
 }
 
-/// to [d_k, kQueryTile] = rowsᵀ, of at most kQueryTile rows; the columns that are left become 0.
-template <typename P>
-void transpose_queries(MatrixView<const P> rows, MatrixView<P> to) {
+/// to [d_k, kQueryTile] = rowsᵀ, of at most kQueryTile rows, with d_k in elements of P, rounded
+/// where F is not P; the columns that are left become 0.
+template <typename F, typename P>
+void transpose_queries(MatrixView<const F> rows, MatrixView<P> to) {
   set_zero(to.column_block(rows.rows, to.cols - rows.rows));
   transpose(rows, to.column_block(0, rows.rows));
 }
@@ -271,20 +272,26 @@ void finish_tile(const ForwardTile<P>& tile, MatrixView<T> output) {
 }
 
 /// What backward knows of a tile's queries, or of the later half of them.
-template <typename T>
+template <typename P>
 struct BackwardTile {
-  MatrixView<const T> q, d_output;      // Q, dO [queries, d_k]
-  MatrixView<const T> q_t, d_output_t;  // their transposes, padded with zeros to kQueryTile columns
+  using T = SumOf<P>;
+
+  Index queries;                        // columns behind them are padding
+  MatrixView<const P> q, d_output;      // Q, dO [queries, d_k], queries in elements of P
+  MatrixView<const P> q_t, d_output_t;  // their transposes, padded with zeros to kQueryTile
+                                        // columns, d_k in elements of P
   const T* row_max;                     // m, as forward left it
   const T* row_sum;                     // l
   const T* row_delta;                   // rowsum(dO ∘ O)
-  MatrixView<T> dq_t;                   // dQᵀ, as wide as q_t
+  MatrixView<T> dq_t;                   // dQᵀ [d_k, kQueryTile]
   bool first_keys;                      // dq_t is assigned, not added to
 
   BackwardTile from(Index query) const {
     const Index columns = q_t.cols - query;
-    return {.q = q.row_block(query, q.rows - query),
-            .d_output = d_output.row_block(query, q.rows - query),
+    const RowRange rows = depth_range<P>({query, queries - query});
+    return {.queries = queries - query,
+            .q = rows_of(q, rows),
+            .d_output = rows_of(d_output, rows),
             .q_t = q_t.column_block(query, columns),
             .d_output_t = d_output_t.column_block(query, columns),
             .row_max = row_max + query,
@@ -295,11 +302,14 @@ struct BackwardTile {
   }
 };
 
-template <typename T>
+/// Some keys: k and v [keys, d_k] with d_k in elements of P, and K with keys in them.
+template <typename P>
 struct KeyGradientRows {
-  MatrixView<const T> k, v;  // [keys, d_k]
-  MatrixView<T> dk, dv;      // [keys, d_k]
-  bool first_queries;        // dk and dv are assigned, not added to
+  using T = SumOf<P>;
+
+  MatrixView<const P> k, v, k_of_keys;
+  MatrixView<T> dk, dv;  // [keys, d_k]
+  bool first_queries;    // dk and dv are assigned, not added to
 };
 
 /// Scratch, [keys, queries] each.
@@ -314,8 +324,8 @@ struct GradientTiles {
 };
 
 /// P = e^((s − m)/√d_k)/l and dS/√d_k = P ∘ (dP − delta)/√d_k.
-template <typename T>
-void differentiate_softmax(const GradientTiles<T>& tiles, const BackwardTile<T>& rows) {
+template <typename P, typename T = SumOf<P>>
+void differentiate_softmax(const GradientTiles<T>& tiles, const BackwardTile<P>& rows) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<Index>(hn::Lanes(d));
   const Index head_width = rows.q.cols;
@@ -336,30 +346,56 @@ void differentiate_softmax(const GradientTiles<T>& tiles, const BackwardTile<T>&
 }
 
 /// What to fetch while four of the products run.
-template <typename T>
+template <typename P>
 struct AheadOfGradients {
-  Ahead<T> with_scores, with_probability_gradients, with_dv, with_dk;
+  Ahead<P> with_scores, with_probability_gradients, with_dv, with_dk;
 };
+
+/// A tile as the left factor of a product over its first `queries`, over its own memory.
+template <typename P, typename T = SumOf<P>>
+MatrixView<const P> left_factor_of(MatrixView<T> tile, Index queries) {
+  const MatrixView<T> met = tile.column_block(0, queries);
+  if constexpr (std::is_same_v<P, T>) {
+    return met;
+  } else {
+    const MatrixView<P> factors(elements_over<P>(met.data), met.rows, elements_of_depth<P>(queries),
+                                met.stride);
+    round_along_rows(met, factors);
+    return factors;
+  }
+}
+/// A tile as the right factor of a product over its keys, over `memory` where it is rounded.
+template <typename P, typename T = SumOf<P>>
+MatrixView<const P> right_factor_of(MatrixView<T> tile, MatrixView<T> memory) {
+  if constexpr (std::is_same_v<P, T>) {
+    return tile;
+  } else {
+    const MatrixView<P> factors(elements_over<P>(memory.data), elements_of_depth<P>(tile.rows),
+                                tile.cols, memory.stride);
+    round_along_columns(tile, factors);
+    return factors;
+  }
+}
 
 /// Backward, one tile, the five products of Dao et al. 2022, alg. 4. Adds to dk, dv and dq_t, but
 /// for the first that they meet.
-template <typename T>
-void attend_tile_backward(const BackwardTile<T>& queries, const KeyGradientRows<T>& keys,
+template <typename P, typename T = SumOf<P>>
+void attend_tile_backward(const BackwardTile<P>& queries, const KeyGradientRows<P>& keys,
                           TilePosition at, const GradientTiles<T>& tiles,
-                          const AheadOfGradients<T>& ahead) {
+                          const AheadOfGradients<P>& ahead) {
   const auto& [p_t, ds_t] = tiles;
-  multiply_blocks<T>(keys.k, queries.q_t, p_t, assign<T>(), ahead.with_scores);
-  multiply_blocks<T>(keys.v, queries.d_output_t, ds_t, assign<T>(),
+  multiply_blocks<P>(keys.k, queries.q_t, p_t, assign<T>(), ahead.with_scores);
+  multiply_blocks<P>(keys.v, queries.d_output_t, ds_t, assign<T>(),
                      ahead.with_probability_gradients);
   if (at.hides_some_of(keys.k.rows)) hide_later_keys(p_t, at);
   differentiate_softmax(tiles, queries);
-  const Index count = queries.q.rows;  // columns behind it are padding
   const BlockStart<T> start = keys.first_queries ? assign<T>() : add_to<T>();
-  multiply_blocks<T>(MatrixView<const T>(p_t).column_block(0, count), queries.d_output, keys.dv,
-                     start, ahead.with_dv);
-  multiply_blocks<T>(MatrixView<const T>(ds_t).column_block(0, count), queries.q, keys.dk, start,
+  multiply_blocks<P>(left_factor_of<P>(p_t, queries.queries), queries.d_output, keys.dv, start,
+                     ahead.with_dv);
+  const MatrixView<const P> ds_of_keys = right_factor_of<P>(ds_t, p_t);  // P has been used
+  multiply_blocks<P>(left_factor_of<P>(ds_t, queries.queries), queries.q, keys.dk, start,
                      ahead.with_dk);
-  multiply_blocks<T>(transposed(keys.k), ds_t, queries.dq_t,
+  multiply_blocks<P>(transposed(keys.k_of_keys), ds_of_keys, queries.dq_t,
                      queries.first_keys ? assign<T>() : add_to<T>());
 }
 

@@ -20,11 +20,28 @@ AttentionWorkspace<BufferShape> fused_workspace(const AttentionShape& shape, Pas
   }
   if (pass != Pass::kTrain) return workspace;
   workspace.tile_scratch[1] =
-      std::max(workspace.tile_scratch[1], BackwardScratch<T>::elements(d_k));
+      std::max(workspace.tile_scratch[1], BackwardScratch<T>::elements(d_k, shape.factors));
   workspace.chunk_keys = chunk_keys_for(shape);
   const Index chunks = parts_in(shape.steps, workspace.chunk_keys);
   if (chunks > 1) workspace.query_gradients = {heads, chunks, tiles, d_k, kQueryTile<T>};
   return workspace;
+}
+
+void RoundedHeads::round(const ThreadTeam& team, const Sources& from) const {
+  using P = Bfloat16Pair;
+  constexpr Index kRows = 256;  // of a task; even, so that pairs of steps stay together
+  const Index tasks = parts_in(shape_.steps, kRows);
+  team.for_each_task(shape_.batch * shape_.heads * tasks, [&](Index task, int) {
+    const Index head = task / tasks, b = head / shape_.heads, h = head % shape_.heads;
+    const Index start = task % tasks * kRows;
+    const RowRange rows{start, std::min(kRows, shape_.steps - start)};
+    const auto source = [&](const BlockedMatrixView<const float>& tensor) {
+      return rows_of(head_of(tensor, shape_, b, h), rows);
+    };
+    round_along_rows(source(from.first), rows_of(first(head), rows));
+    round_along_rows(source(from.second), rows_of(second(head), rows));
+    round_along_columns(source(from.of_depth), rows_of(of_depth(head), depth_range<P>(rows)));
+  });
 }
 
 template AttentionWorkspace<BufferShape> fused_workspace<float>(const AttentionShape&, Pass, int);

@@ -154,8 +154,8 @@ class MultiHeadAttention final : public SequenceLayer<T> {
   }
 
   void reserve(SequenceShape shape, Pass pass, int workers) override {
-    if (options_.factors == Factors::kBfloat16 && pass != Pass::kForward) {
-      throw std::invalid_argument("attention in bfloat16 has a forward pass alone");
+    if (options_.factors == Factors::kBfloat16 && pass == Pass::kDecode) {
+      throw std::invalid_argument("attention in bfloat16 does not decode");
     }
     for (auto& parameter : parameters_) parameter.gradient = {};
     reserved_ = {};
@@ -200,7 +200,8 @@ class MultiHeadAttention final : public SequenceLayer<T> {
                               .dy = dy.tokens(),
                               .dx = d_context,
                               .dweight = parameters_[kOutWeight].gradient.matrix(),
-                              .dbias = parameters_[kOutBias].gradient.values()});
+                              .dbias = parameters_[kOutBias].gradient.values(),
+                              .factors = options_.factors});
     const AttentionGradients<T> gradients{
         .d_output = d_context,
         .dq = in_blocks(d_projection.column_block(0, D), d_k),
@@ -438,7 +439,8 @@ class MultiHeadAttention final : public SequenceLayer<T> {
                               .dy = dqkv.column_block(first, count),
                               .dx = as_one_block(dx),
                               .dweight = d_weight.row_block(first, count),
-                              .dbias = of_bias(d_bias, first, count)});
+                              .dbias = of_bias(d_bias, first, count),
+                              .factors = options_.factors});
     if (options_.ablation == Ablation::kFrozenQueriesAndKeys) {
       gemm<T>(team, dqkv.column_block(0, 2 * D), std::as_const(frozen_weight_).matrix(), dx,
               {.accumulate = true});

@@ -50,12 +50,12 @@ struct AttentionOptions {
   AttentionWatch* watch = nullptr;
   const Dropout* dropout = nullptr;  // of the weights
   bool biases = true;                // b_in and b_out
-  // Of all products; kBfloat16 with kFused, without ablation, in a forward pass alone.
+  // Of all products; kBfloat16 with kFused, without ablation, for no pass that decodes.
   Factors factors = Factors::kAsTheyAre;
 };
 
 /// A layer with zero parameters. Throws std::invalid_argument when width or heads is below 1 or
-/// heads does not divide width. Of factors in bfloat16, reserve() throws it for another pass. The
+/// heads does not divide width. Of factors in bfloat16, reserve() throws it for Pass::kDecode. The
 /// layer's decode throws std::length_error beyond one token more than the context that was
 /// reserved.
 template <typename T>

@@ -42,7 +42,7 @@ struct AttentionShape {
   Index heads = 1;       // H
   Index head_width = 1;  // d_k
   bool causal = false;
-  Factors factors = Factors::kAsTheyAre;  // of the products; kBfloat16 in fused_forward alone
+  Factors factors = Factors::kAsTheyAre;  // of the products; kBfloat16 in the fused kernel alone
 };
 
 /// Keys that are taken from the queries' sight, to ask what they are worth. A query must keep a key
@@ -125,10 +125,11 @@ struct AttentionWorkspace {
   Buffer tile_scratch;     // tiles of S, dP, Q, O, dO, dQ [workers, elements]
   Buffer query_gradients;  // train: dQᵀ of each of several chunks of keys
                            // [B·H, chunks, T'/Q, d_k, Q]
-  Buffer rounded_queries;  // in bfloat16: pairs of Q [B·H, T, ⌈d_k/2⌉], of K likewise and of V
-  Buffer rounded_keys;     // [B·H, ⌈T/2⌉, d_k] (core/bfloat16.h)
-  Buffer rounded_values;
-  Index chunk_keys = 0;  // train: keys whose dK and dV belong to one task of backward
+  // in bfloat16, pairs (core/bfloat16.h)
+  Buffer rounded_queries;  // Q, in backward V [B·H, T, ⌈d_k/2⌉]
+  Buffer rounded_keys;     // K likewise
+  Buffer rounded_values;   // V, in backward K [B·H, ⌈T/2⌉, d_k]
+  Index chunk_keys = 0;    // train: keys whose dK and dV belong to one task of backward
 
   std::array<Buffer*, 9> buffers() {
     return {&probabilities,   &score_gradients, &row_max,      &row_sum,       &tile_scratch,
@@ -162,7 +163,8 @@ void naive_backward(const ThreadTeam& team, const AttentionProblem<T>& problem,
 template <typename T>
 void fused_forward(const ThreadTeam& team, const AttentionProblem<T>& problem,
                    AttentionWorkspace<Tensor<T>>& workspace);
-/// As naive_backward. Parallel over B × H × chunks of keys. The chunks follow from the shape that
+/// As naive_backward, with factors in bfloat16 too: dO, P and dS are rounded besides. Parallel over
+/// B × H × chunks of keys. The chunks follow from the shape that
 /// the workspace was made for, sums are folded in a fixed order: bit-equal for any team.
 template <typename T>
 void fused_backward(const ThreadTeam& team, const AttentionProblem<T>& problem,

@@ -17,12 +17,12 @@ void linear_forward(const ThreadTeam& team, const LinearForward<T>& arguments) {
 
 template <typename T>
 void linear_backward(const ThreadTeam& team, const LinearBackward<T>& arguments) {
-  const auto& [x, weight, dy, dx, dweight, dbias] = arguments;
+  const auto& [x, weight, dy, dx, dweight, dbias, factors] = arguments;
   assert(dbias.empty() || Index(dbias.size()) == dy.cols);
   std::ranges::fill(dbias, T{0});
   if (!dbias.empty()) add_column_sums(team, dy, dbias.data());
-  gemm(team, dy, x, dweight, {.transpose_a = true});
-  gemm(team, dy, weight, dx);  // last, since dx may be x
+  gemm(team, dy, x, dweight, {.transpose_a = true, .factors = factors});
+  gemm(team, dy, weight, dx, {.factors = factors});  // last, since dx may be x
 }
 
 #define SEQBENCH_INSTANTIATE(T)                                                \

@@ -32,6 +32,7 @@ struct LinearBackward {
   BlockedMatrixView<T> dx;     // [N, I], assigned; may be x, must not overlap dy
   MatrixView<T> dweight;       // dW [O, I], assigned
   std::span<T> dbias;          // db [O], assigned, or empty: none
+  Factors factors = Factors::kAsTheyAre;
 };
 
 template <typename T>

@@ -35,41 +35,47 @@ TEST(FusedAttention, MatchesNaiveAroundTheTileSizes) {
   }
 }
 
-/// O of the fused kernel in bfloat16 against naive in double, on rounded Q, K and V. Every e^(s −
-/// m) is rounded by 2⁻⁹ of itself at most before it meets V, and so is O by that of the largest
-/// |v|.
+/// The fused kernel in bfloat16 against naive in double, on rounded Q, K, V and dO. Every e^(s − m)
+/// is rounded by 2⁻⁹ of itself at most before it meets V, and so is O by that of the largest |v|.
+/// dS is a difference of dP and delta, each of which is off by that, rounded once more; the signs
+/// are random.
 void expect_rounded_kernel_agrees(const AttentionShape& shape) {
   SCOPED_TRACE(testing::Message() << "T=" << shape.steps << " d_k=" << shape.head_width
                                   << " causal=" << shape.causal);
   AttentionShape rounds = shape;
   rounds.factors = Factors::kBfloat16;
   const auto data = random_attention<float>(rounds, 4);
-  const auto forward = [&]<typename T>(const AttentionData<T>& of, const ThreadTeam& team) {
-    const Index d_k = shape.head_width;
-    Tensor<T> o({shape.batch * shape.steps, of.width()});
-    const AttentionProblem<T> problem{.shape = of.shape,
-                                      .q = in_blocks(of.part(0), d_k),
-                                      .k = in_blocks(of.part(1), d_k),
-                                      .v = in_blocks(of.part(2), d_k),
-                                      .output = in_blocks(o.matrix(), d_k)};
-    if constexpr (std::is_same_v<T, float>) {
-      auto workspace = allocate<T>(fused_workspace<T>(of.shape, Pass::kForward, team.size()));
-      fused_forward(team, problem, workspace);
-    } else {
-      auto workspace = allocate<T>(naive_workspace(of.shape, Pass::kForward, team.size()));
-      naive_forward(team, problem, workspace);
-    }
-    return o;
-  };
-  const Tensor<float> o = forward(data, ThreadTeam(1));
-  EXPECT_TRUE(bit_equal(forward(data, ThreadTeam(3)), o));
+  const auto ours = run_kernel(Kernel::kFused, data);
+  const auto of_team = run_kernel(Kernel::kFused, data, ThreadTeam(3));
+  EXPECT_TRUE(bit_equal(of_team.o, ours.o));
+  EXPECT_TRUE(bit_equal(of_team.dq, ours.dq));
+  EXPECT_TRUE(bit_equal(of_team.dk, ours.dk));
+  EXPECT_TRUE(bit_equal(of_team.dv, ours.dv));
 
   auto rounded = convert<double>(data);
+  rounded.shape.factors = Factors::kAsTheyAre;
   for (double& factor : rounded.projection.values()) factor = nearest_bfloat16(float(factor));
-  const Tensor<double> exact = forward(rounded, ThreadTeam(1));
-  const double bound =
-      0x1p-9 * as_eigen(rounded.part(2)).cwiseAbs().maxCoeff() + attention_bounds(data).o;
-  for (Index i = 0; i < o.size(); ++i) ASSERT_NEAR(o[i], exact[i], bound) << i;
+  for (double& factor : rounded.d_output.values()) factor = nearest_bfloat16(float(factor));
+  const auto exact = run_kernel(Kernel::kNaive, rounded);
+  const auto expect_close = [](const Tensor<float>& actual, const Tensor<double>& expected,
+                               double bound, const char* what) {
+    for (Index i = 0; i < actual.size(); ++i) {
+      ASSERT_NEAR(actual[i], expected[i], bound) << what << " at " << i;
+    }
+  };
+  constexpr double kUnit = 0x1p-9;
+  const auto bounds = attention_bounds(data);
+  const double largest = max_abs(std::as_const(rounded.projection).values());
+  const double largest_do = max_abs(std::as_const(rounded.d_output).values());
+  // Of a term of dS/√d_k, of which each query has some near one key.
+  const double term = largest_do * largest * std::sqrt(double(shape.head_width));
+  const auto of = [&](const Tensor<double>& expected, double float_bound) {
+    return 4 * kUnit * (max_abs(expected.values()) + term) + float_bound;
+  };
+  expect_close(ours.o, exact.o, kUnit * largest + bounds.o, "O");
+  expect_close(ours.dv, exact.dv, of(exact.dv, bounds.dv), "dV");
+  expect_close(ours.dq, exact.dq, of(exact.dq, bounds.dq), "dQ");
+  expect_close(ours.dk, exact.dk, of(exact.dk, bounds.dk), "dK");
 }
 
 TEST(FusedAttention, InBfloat16MatchesNaiveOnRoundedFactors) {

@@ -86,7 +86,7 @@ TEST(FusedWorkspace, PartsOfAWorkersScratchFollowEachOther) {
   EXPECT_EQ(backward.row_delta() - start, place(start, tiles.ds_t).second);
   end = backward.row_delta() - start + kQueries;
   for (const auto& part :
-       {backward.q_t(kWidth), backward.d_output_t(kWidth), backward.dq_t(kWidth)}) {
+       {backward.q_t<float>(kWidth), backward.d_output_t<float>(kWidth), backward.dq_t(kWidth)}) {
     EXPECT_EQ(place(start, part).first, end);
     end = place(start, part).second;
   }
