@@ -150,7 +150,7 @@ class AttentionRows {
         scale_(1 / std::sqrt(double(d_k_))),
         x_(std::move(input)),
         rows_(std::move(rows)) {
-    if (factors_ == Factors::kBfloat16) x_ = rounded(x_);
+    x_ = as_factor(x_);
     x_rows_ = x_(rows_, Eigen::all);
     q_ = project(x_rows_, 0);
   }
@@ -171,15 +171,16 @@ class AttentionRows {
         context_.middleCols(h * d_k_, d_k_) += p(h).middleCols(first, count) * head(v, h);
       }
     });
-    const Matrix& context = factors_ == Factors::kBfloat16 ? rounded(context_) : context_;
-    return (context * weights_.out.transpose()).rowwise() + RowVector(weights_.out_bias.row(0));
+    return (as_factor(context_) * weights_.out.transpose()).rowwise() +
+           RowVector(weights_.out_bias.row(0));
   }
 
   /// From dy [rows, D]: returns dx [T, D], adds to the parameters' gradients.
   Matrix backward(const Matrix& dy, Gradients& gradients) {
-    gradients.out += dy.transpose() * context_;
+    const Matrix factor = as_factor(dy);
+    gradients.out += factor.transpose() * as_factor(context_);
     gradients.out_bias += dy.colwise().sum();
-    const Matrix d_context = dy * weights_.out;
+    const Matrix d_context = as_factor(factor * weights_.out);
     const Matrix product = d_context.cwiseProduct(context_);
 
     Matrix dx = Matrix::Zero(x_.rows(), D_);
@@ -198,10 +199,10 @@ class AttentionRows {
       const auto x_block = x_.middleRows(first, count);
       add_projection_gradient(1, dk, x_block, gradients);
       add_projection_gradient(2, dv, x_block, gradients);
-      dx.middleRows(first, count) += dk * weight(1) + dv * weight(2);
+      dx.middleRows(first, count) += as_factor(dk) * weight(1) + as_factor(dv) * weight(2);
     });
     add_projection_gradient(0, dq, x_rows_, gradients);
-    const Matrix dx_rows = dq * weight(0);
+    const Matrix dx_rows = as_factor(dq) * weight(0);
     for (std::size_t i = 0; i < rows_.size(); ++i) dx.row(rows_[i]) += dx_rows.row(Index(i));
     return dx;
   }
@@ -209,17 +210,20 @@ class AttentionRows {
  private:
   static constexpr Index kBlock = 1024;
 
+  Matrix as_factor(const Matrix& matrix) const {
+    return factors_ == Factors::kBfloat16 ? rounded(matrix) : matrix;
+  }
   // Part 0, 1, 2 of the input projection: Q, K, V.
   Matrix weight(Index part) const { return weights_.in.middleRows(part * D_, D_); }
   Matrix project(const Matrix& x, Index part) const {
     const RowVector bias = weights_.in_bias.middleCols(part * D_, D_).row(0);
     const Matrix projected = (x * weight(part).transpose()).rowwise() + bias;
-    return factors_ == Factors::kBfloat16 ? rounded(projected) : projected;
+    return as_factor(projected);
   }
   template <typename Rows>
   void add_projection_gradient(Index part, const Matrix& d_part, const Rows& x,
                                Gradients& gradients) const {
-    gradients.in.middleRows(part * D_, D_) += d_part.transpose() * x;
+    gradients.in.middleRows(part * D_, D_) += as_factor(d_part).transpose() * x;
     gradients.in_bias.middleCols(part * D_, D_) += d_part.colwise().sum();
   }
   Matrix head(const Matrix& tensor, Index h) const { return tensor.middleCols(h * d_k_, d_k_); }

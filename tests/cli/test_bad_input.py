@@ -154,7 +154,7 @@ class BadOptions(ProgramTest):
                 self.assertEqual(os.listdir(self.folder), [])
 
     def test_a_number_format_that_the_passes_lack(self):
-        process = run("throughput", "--dtype", "bfloat16", "--pass", "train", cwd=self.folder)
+        process = run("throughput", "--dtype", "bfloat16", "--pass", "decode", cwd=self.folder)
         self.assert_refused(process, 2, "--dtype", "'bfloat16'", "forward")
 
     def test_heads_that_do_not_divide_the_width(self):

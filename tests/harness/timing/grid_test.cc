@@ -88,18 +88,18 @@ TEST(Grid, AppliesAStartToTheModelsThatHaveIt) {
   EXPECT_THROW(grid_of({"--variant", "learned"}), UsageError);
 }
 
-TEST(Grid, AppliesBfloat16ToTheForwardPassesThatHaveIt) {
+TEST(Grid, AppliesBfloat16ToTheKernelsAndPassesThatHaveIt) {
   const auto ids = [](const std::vector<std::string>& arguments) {
     std::vector<std::string> words = {"--threads", "1", "--model", "lstm,mingru,attention"};
     words.insert(words.end(), arguments.begin(), arguments.end());
     return ids_of(expand(grid_of(words)));
   };
-  EXPECT_EQ(ids({"--dtype", "bfloat16"}),
+  EXPECT_EQ(ids({"--dtype", "bfloat16", "--pass", "forward,decode"}),
             (std::vector<std::string>{"lstm:persistent:forward:B1:T512:D256:H-:t1:bfloat16",
                                       "attention:fused:forward:B1:T512:D256:H4:t1:bfloat16"}));
-  EXPECT_EQ(ids({"--dtype", "float32,bfloat16"}).size(), 3u + 3 + 2);
-  EXPECT_EQ(ids({"--dtype", "float32,bfloat16", "--kernel", "hoisted"}).size(), 3u + 3 + 1);
-  EXPECT_THROW(ids({"--dtype", "bfloat16", "--pass", "train,decode"}), UsageError);
+  EXPECT_EQ(ids({"--dtype", "float32,bfloat16"}).size(), 3u + 3 + 2 + 2);
+  EXPECT_EQ(ids({"--dtype", "float32,bfloat16", "--kernel", "hoisted"}).size(), 3u + 3 + 1 + 1);
+  EXPECT_THROW(ids({"--dtype", "bfloat16", "--pass", "decode"}), UsageError);
   EXPECT_THROW(ids({"--dtype", "float16"}), UsageError);
 }
 

@@ -52,7 +52,7 @@ TEST(Reference, AcceptsEveryKernel) {
   }
 }
 
-/// The forward passes in bfloat16, long enough that states and probabilities are rounded often.
+/// Forward and train in bfloat16, long enough that states and probabilities are rounded often.
 std::vector<Case> rounded_cases() {
   std::vector<Case> cases;
   for (const ModelInfo& model : all_models()) {
@@ -60,13 +60,16 @@ std::vector<Case> rounded_cases() {
     for (const SequenceShape shape :
          {SequenceShape{.batch = 1, .steps = 1}, SequenceShape{.batch = 3, .steps = 300}}) {
       for (const Index width : {24, 129}) {
-        cases.push_back({.layer = {.model = model.name,
-                                   .kernel = model.rounded_kernel,
-                                   .width = width,
-                                   .heads = 3,
-                                   .causal = model.has_heads() && width == 24,
-                                   .factors = Factors::kBfloat16},
-                         .shape = shape});
+        for (const Pass pass : {Pass::kForward, Pass::kTrain}) {
+          cases.push_back({.layer = {.model = model.name,
+                                     .kernel = model.rounded_kernel,
+                                     .width = width,
+                                     .heads = 3,
+                                     .causal = model.has_heads() && width == 24,
+                                     .factors = Factors::kBfloat16},
+                           .pass = pass,
+                           .shape = shape});
+        }
       }
     }
   }
