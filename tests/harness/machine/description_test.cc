@@ -73,10 +73,11 @@ TEST(Description, OfLimitsHasEveryProbe) {
                              .bfloat16_peak_gflops = 200.25,
                              .bandwidth = {{1024, 4e9}, {4096, 2e9}},
                              .barrier_seconds = 1e-6};
-  EXPECT_EQ(to_json(limits).dump(),
-            R"({"threads":2,"peak_gflops":100.5,"bfloat16_peak_gflops":200.25,"barrier_seconds":1e-06,"bandwidth_per_thread":)"
-            R"([{"working_set_bytes":1024.0,"bytes_per_second":4000000000.0},)"
-            R"({"working_set_bytes":4096.0,"bytes_per_second":2000000000.0}]})");
+  EXPECT_EQ(
+      to_json(limits).dump(),
+      R"({"threads":2,"peak_gflops":100.5,"bfloat16_peak_gflops":200.25,"barrier_seconds":1e-06,"bandwidth_per_thread":)"
+      R"([{"working_set_bytes":1024.0,"bytes_per_second":4000000000.0},)"
+      R"({"working_set_bytes":4096.0,"bytes_per_second":2000000000.0}]})");
 }
 
 }  // namespace
