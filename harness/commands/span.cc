@@ -284,6 +284,7 @@ int span_command(const std::vector<std::string>& arguments) {
   if (!line.parse(arguments)) return 0;
   line.refuse_passed_on();
   Grid grid = parse_grid(line);
+  refuse_other_dtypes(line, grid);
   check_threads(line, grid.threads);
   const MeasureOptions timing = parse_timing_options(line);
   const SpanOptions options{

@@ -107,8 +107,9 @@ Json TextStepServer::judge(const TextStepCase& one, const JudgeRequest& request)
 
 void add_text_step_options(CommandLine& line) {
   line.option("text", "",
-              std::string("steps of trainings on this text in the setting of the preset ") +
-                  kPreset + " instead of layers; --model and --threads may narrow it");
+              join({"steps of trainings on this text in the setting of the preset", kPreset,
+                    "instead of layers; --model and --threads may narrow it"},
+                   " "));
 }
 
 std::vector<TextStepCase> parse_text_step_cases(const CommandLine& line, const Corpus& corpus) {

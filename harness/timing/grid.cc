@@ -143,7 +143,7 @@ Grid parse_grid(const CommandLine& line) {
 
 void refuse_other_dtypes(const CommandLine& line, const Grid& grid) {
   if (std::ranges::all_of(grid.dtypes, [](Factors f) { return f == Factors::kAsTheyAre; })) return;
-  refuse_option("dtype", line.text("dtype"), "float32, in which this command compares models");
+  refuse_option("dtype", line.text("dtype"), "float32, which this command takes alone");
 }
 
 void add_missing_models(Grid& grid) {

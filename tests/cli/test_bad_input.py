@@ -110,6 +110,7 @@ class BadOptions(ProgramTest):
             ("span", "kernel", "quick", "persistent"),
             ("throughput", "dtype", "float16", "bfloat16"),
             ("scaling", "dtype", "bfloat16", "float32"),
+            ("span", "dtype", "bfloat16", "float32"),
             ("crossover", "dtype", "float32,bfloat16", "float32"),
             ("recall", "task", "chess", "mqar"),
             ("recall", "model", "mamba", "gru"),
