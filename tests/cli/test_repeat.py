@@ -204,7 +204,7 @@ class Repeat(ProgramTest):
                                     {name: row[name] for name in answer["cells"]}.items())
             known = [name for name in row
                      if row[name] and name in [*list(row)[2:15], "form", "predicted_bytes",
-                                               "variant"]]
+                                               "variant", "block", "match"]]
             self.assertEqual(list(answer["cells"]), known)
 
     def test_probe_answers_the_peak_of_so_many_threads(self):
