@@ -91,8 +91,8 @@ TEST(PackedGemm, OfFactorsThatBfloat16HoldsIsTheFloatProductUpToTheOrderOfSums) 
       Tensor<float> expected({blocks, m, block_cols}), c({blocks, m, block_cols});
       std::ranges::fill(expected.values(), 3.0f);
       std::ranges::fill(c.values(), 3.0f);
-      const auto in = [&](Tensor<float>& t) {
-        return blocks_over(t.data(), m, block_cols, blocks);
+      const auto in = [rows = m, cols = block_cols, count = blocks](Tensor<float>& t) {
+        return blocks_over(t.data(), rows, cols, count);
       };
       packed_gemm<float>(ThreadTeam(1), a.matrix(), b.matrix(), in(expected), options, nullptr);
       options.factors = Factors::kBfloat16;

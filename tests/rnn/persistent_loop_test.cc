@@ -99,7 +99,9 @@ TrainingResult<T> train_rounded(const RecurrentModel& model, RecurrentKernel ker
 // itself apart: few are, and a sum takes 1/√D of each.
 TEST(PersistentLoop, InBfloat16MatchesRoundedProductsInDouble) {
   for (const RecurrentModel& model : {kElman, kLstm, kGru}) {
-    for (const auto& [shape, D] : kCases) {
+    for (const auto& [case_shape, width] : kCases) {
+      const SequenceShape shape = case_shape;  // which clang 14's lambdas take
+      const Index D = width;
       const auto ours = train_rounded<float>(model, RecurrentKernel::kPersistent, shape, D, 2);
       const auto exact = train_rounded<double>(model, RecurrentKernel::kHoisted, shape, D, 1);
       const auto expect_close = [&](const Tensor<float>& actual, const Tensor<double>& expected,
