@@ -63,11 +63,7 @@ struct Cell {
   std::string label() const {
     return std::string(pass_name(attention.pass)) + " B=" + std::to_string(attention.shape.batch) +
            " D=" + std::to_string(attention.layer.width) + " t" +
-           std::to_string(attention.threads) + " " + baseline.layer.model +
-           (attention.scope == Scope::kLayer
-                ? ""
-                : std::string(" ") + kScopeNames[std::size_t(attention.scope)]) +
-           (attention.matched_width > 0 ? " of equal parameters" : "");
+           std::to_string(attention.threads) + " " + baseline.layer.model + attention.scope_label();
   }
 };
 
@@ -166,38 +162,10 @@ class PairedRatios {
   const std::function<void(Activity)> on_lap_ = [](Activity) {};
 };
 
-/// crossover.csv and ratios.csv on disk. A cell is finished by its row in the first, which is
-/// appended behind its ratios.
-class CrossoverTables {
- public:
-  explicit CrossoverTables(const RunDirectory& directory)
-      : crossovers_(directory.file(kCrossoverFile), kCrossoverColumns),
-        ratios_(directory.file(kRatiosFile), kRatioColumns) {
-    crossovers_.drop([](const auto& row) { return row.at("status") == "failed"; });
-    for (const auto& row : crossovers_.rows()) finished_.insert(key_of(row));
-    ratios_.drop([&](const auto& row) { return !finished_.contains(key_of(row)); });
-  }
-
-  bool holds(const CsvRow& cell) const { return finished_.contains(key_of(as_text(cell, kKey))); }
-  void add(const CsvRow& row, const std::vector<CsvRow>& ratios) {
-    if (!ratios.empty()) ratios_.append(ratios);
-    crossovers_.append({row});
-  }
-
- private:
-  static inline const std::vector<std::string> kKey = {
-      "pass",  "kernel", "baseline_model", "baseline_kernel", "batch",  "width",
-      "heads", "causal", "threads",        "block",           "layers", "match"};
-
-  static std::vector<std::string> key_of(const CsvTable::value_type& row) {
-    std::vector<std::string> key;
-    for (const std::string& column : kKey) key.push_back(row.at(column));
-    return key;
-  }
-
-  ResumedTable crossovers_, ratios_;
-  std::set<std::vector<std::string>> finished_;
-};
+/// What tells cells apart.
+const std::vector<std::string> kCellColumns = {
+    "pass",  "kernel", "baseline_model", "baseline_kernel", "batch",  "width",
+    "heads", "causal", "threads",        "block",           "layers", "match"};
 
 std::vector<CsvRow> ratio_rows(const CsvRow& cell, const Crossover& found, int pairs) {
   std::vector<CsvRow> rows;
@@ -231,7 +199,7 @@ void print_row(const Cell& cell, const CsvRow& row) {
 }
 
 /// Finds one crossing and writes it. Returns its status.
-std::string find(const Cell& cell, PairedRatios& ratios, CrossoverTables& tables,
+std::string find(const Cell& cell, PairedRatios& ratios, ResumedCells& tables,
                  const RunDirectory& directory, int pairs) {
   const CsvRow shape = cell.row(directory.run_id());
   CsvRow row = shape;
@@ -298,7 +266,8 @@ int crossover_command(const std::vector<std::string>& arguments) {
 
   RunDirectory directory(line, {kCrossoverFile, kRatiosFile});
   directory.refuse_other_options("crossover", line, {"crossover"});
-  CrossoverTables tables(directory);
+  ResumedCells tables({directory.file(kCrossoverFile), kCrossoverColumns},
+                      {directory.file(kRatiosFile), kRatioColumns}, kCellColumns);
   directory.record_measured(probe_machine());
   directory.record_command("crossover", line);
 

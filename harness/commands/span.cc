@@ -82,14 +82,6 @@ const std::vector<std::string> kProjectionColumns = {"run_id",
                                                      "causal",
                                                      "variant"};
 
-using CaseKey = std::vector<std::string>;
-
-CaseKey key_of(const CsvTable::value_type& row) {
-  CaseKey key;
-  for (const std::string& column : kCaseColumns) key.push_back(row.at(column));
-  return key;
-}
-
 /// The cells that both files have of a case.
 CsvRow case_cells(const Case& one, const std::string& run_id) {
   const CsvRow known = static_cells(one);
@@ -147,32 +139,6 @@ std::vector<CsvRow> projection_rows(const CsvRow& cells, const SpanMeasurement& 
   }
   return rows;
 }
-
-/// span.csv and projection.csv on disk. A case is finished by its row in the first, which is
-/// appended behind its projections; one that failed is taken anew.
-class SpanTables {
- public:
-  explicit SpanTables(const RunDirectory& directory)
-      : spans_(directory.file(kSpanFile), kSpanColumns),
-        projections_(directory.file(kProjectionFile), kProjectionColumns) {
-    spans_.drop([](const auto& row) { return row.at("status") == "failed"; });
-    for (const auto& row : spans_.rows()) finished_.insert(key_of(row));
-    projections_.drop([&](const auto& row) { return !finished_.contains(key_of(row)); });
-  }
-
-  bool holds(const CsvRow& cells) const {
-    return finished_.contains(key_of(as_text(cells, kCaseColumns)));
-  }
-  void add(const CsvRow& span, const std::vector<CsvRow>& projections) {
-    if (!projections.empty()) projections_.append(projections);
-    spans_.append({span});
-  }
-  CsvTable projections() const { return projections_.rows(); }
-
- private:
-  ResumedTable spans_, projections_;
-  std::set<CaseKey> finished_;
-};
 
 void print_costs(const std::vector<Index>& processors, const MeetingCosts& costs) {
   std::printf("%10s %12s %12s %16s\n", "processors", "barrier, us", "region, us",
@@ -299,7 +265,8 @@ int span_command(const std::vector<std::string>& arguments) {
 
   RunDirectory directory(line, {kSpanFile, kProjectionFile});
   directory.refuse_other_options("span", line, {"span"});
-  SpanTables tables(directory);
+  ResumedCells tables({directory.file(kSpanFile), kSpanColumns},
+                      {directory.file(kProjectionFile), kProjectionColumns}, kCaseColumns);
   directory.record_measured(probe_machine());
   directory.record_command("span", line);
 
@@ -321,7 +288,7 @@ int span_command(const std::vector<std::string>& arguments) {
     }
     ++done;
   }
-  print_agreement(tables.projections());
+  print_agreement(tables.details());
   const int code = any_failed ? 1 : 0;
   directory.record_end(code);
   std::printf("\n%s\n", directory.path().c_str());

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,29 @@ class ResumedTable {
   std::filesystem::path path_;
   std::vector<std::string> columns_;
   CsvWriter writer_;
+};
+
+/// Two such files: a row for each cell, and the details that it follows from. A cell is finished by
+/// its row, which is appended behind its details; one that failed is taken anew.
+class ResumedCells {
+ public:
+  /// Drops the rows of cells that failed, and details of what is not finished. `key` tells cells
+  /// apart, in both files. Throws as ResumedTable does.
+  ResumedCells(ResumedTable cells, ResumedTable details, std::vector<std::string> key);
+
+  /// Whether the cell with these cells of its key is finished.
+  bool holds(const CsvRow& cell) const;
+  /// Makes it finished. Throws as CsvWriter::append() does.
+  void add(const CsvRow& cell, const std::vector<CsvRow>& details);
+  /// All there are. Throws FileError.
+  CsvTable details() const { return details_.rows(); }
+
+ private:
+  std::vector<std::string> key_of(const CsvTable::value_type& row) const;
+
+  ResumedTable cells_, details_;
+  std::vector<std::string> key_;
+  std::set<std::vector<std::string>> finished_;
 };
 
 }  // namespace seqbench

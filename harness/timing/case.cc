@@ -31,6 +31,11 @@ std::string Case::id() const {
          (layer.factors == Factors::kAsTheyAre ? "" : std::string(":") + dtype_name(layer.factors));
 }
 
+std::string Case::scope_label() const {
+  return (scope == Scope::kLayer ? "" : std::string(" ") + kScopeNames[std::size_t(scope)]) +
+         (matched_width == 0 ? "" : " of equal parameters");
+}
+
 double Case::tokens() const {
   return double(shape.batch) * (pass == Pass::kDecode ? 1.0 : double(shape.steps));
 }

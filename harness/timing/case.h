@@ -25,6 +25,8 @@ struct Case {
   /// parameters as attention of width 256 "…:t2:parameters256",
   /// with factors in bfloat16 "…:bfloat16" behind it all.
   std::string id() const;
+  /// " block of equal parameters": what tells it from a bare layer of equal width; else "".
+  std::string scope_label() const;
   const ModelInfo& model() const { return model_info(layer.model); }
   /// Tokens that one pass turns out: B·T, in decode B.
   double tokens() const;

@@ -203,15 +203,12 @@ bool has_dtype(const Case& one) {
 }
 
 /// All cases of one pass, shape, width, scope and rule of matching.
-CaseGroup comparable_cases(const Grid& grid, const Case& common, bool matched) {
+CaseGroup comparable_cases(const Grid& grid, const Case& common) {
   CaseGroup group;
   const Index width = common.layer.width;
   group.label = std::string(pass_name(common.pass)) + " B=" + std::to_string(common.shape.batch) +
-                " T=" + std::to_string(common.shape.steps) + " D=" + std::to_string(width);
-  if (common.scope != Scope::kLayer) {
-    group.label += std::string(" ") + kScopeNames[std::size_t(common.scope)];
-  }
-  if (matched) group.label += " of equal parameters";
+                " T=" + std::to_string(common.shape.steps) + " D=" + std::to_string(width) +
+                common.scope_label();
   for (const std::string& name : grid.models) {
     const ModelInfo& model = model_info(name);
     const std::vector<Index> heads = model.has_heads() ? grid.heads : std::vector<Index>{1};
@@ -225,9 +222,8 @@ CaseGroup comparable_cases(const Grid& grid, const Case& common, bool matched) {
                        .heads = h,
                        .causal = grid.causal && model.has_heads()};
           one.start = start;
-          if (matched) {
-            one.matched_width = width;
-            if (!model.has_heads()) one.layer.width = width_of_equal_parameters(one.scoped());
+          if (one.matched_width > 0 && !model.has_heads()) {
+            one.layer.width = width_of_equal_parameters(one.scoped());
           }
           for (const Index threads : grid.threads) {
             one.threads = static_cast<int>(threads);
@@ -258,13 +254,14 @@ std::vector<CaseGroup> expand(const Grid& grid) {
         common.pass = pass;
         for (const Index width : grid.widths) {
           common.layer.width = width;
+          common.matched_width = matched ? width : 0;
           for (const Index batch : grid.batches) {
             for (const Index length : grid.lengths) {
               const double tokens = double(batch) * double(length);
               if (grid.max_tokens > 0 && tokens > double(grid.max_tokens)) continue;
               common.shape = {.batch = batch, .steps = length};
               fits_any = true;
-              CaseGroup group = comparable_cases(grid, common, matched);
+              CaseGroup group = comparable_cases(grid, common);
               if (!group.cases.empty()) groups.push_back(std::move(group));
             }
           }

@@ -31,5 +31,34 @@ TEST_F(ResumedTableTest, AppendsBehindTheRowsThatCameInPlaceOfTheOld) {
   EXPECT_EQ(rows[1].at("a"), "5");
 }
 
+TEST_F(ResumedTableTest, CellsThatFailedOrWereCutOffAreTakenAnew) {
+  const auto open = [&] {
+    return ResumedCells({folder_ / "cells.csv", {"model", "length", "status"}},
+                        {folder_ / "details.csv", {"model", "length", "ratio"}},
+                        {"model", "length"});
+  };
+  const auto cell = [](int length, const char* status) {
+    return CsvRow{{"model", "gru"}, {"length", length}, {"status", status}};
+  };
+  const auto detail = [](int length, int ratio) {
+    return CsvRow{{"model", "gru"}, {"length", length}, {"ratio", ratio}};
+  };
+  {
+    ResumedCells cells = open();
+    cells.add(cell(1, "ok"), {detail(1, 10), detail(1, 11)});
+    cells.add(cell(2, "failed"), {detail(2, 20)});
+    cells.add(cell(3, "skipped"), {});
+  }
+  ResumedTable(folder_ / "details.csv", {"model", "length", "ratio"}).append({detail(4, 40)});
+  const ResumedCells cells = open();
+  EXPECT_TRUE(cells.holds(cell(1, "")));
+  EXPECT_FALSE(cells.holds(cell(2, "")));
+  EXPECT_TRUE(cells.holds(cell(3, "")));
+  EXPECT_FALSE(cells.holds(cell(4, "")));
+  ASSERT_EQ(cells.details().size(), 2u);
+  EXPECT_EQ(cells.details()[1].at("ratio"), "11");
+  EXPECT_EQ(read_csv(folder_ / "cells.csv").size(), 2u);
+}
+
 }  // namespace
 }  // namespace seqbench
