@@ -81,17 +81,23 @@ std::string gradient_name(std::size_t i, const std::string& parameter) {
   return "d." + std::to_string(i) + "." + parameter;
 }
 
+/// Whether a tensor of this name is a parameter's gradient.
+bool is_gradient(const std::string& name) { return name.starts_with("d."); }
+
 /// Elements of what a block or a model gave, in one row.
 RowMajorMatrix<double> actual_of_whole(const std::string& name, Whole<float>& whole) {
+  if (is_gradient(name)) {
+    const std::vector<Parameter<float>*> parameters = whole.parameters();
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      if (gradient_name(i, parameters[i]->name) != name) continue;
+      const Tensor<float>& gradient = parameters[i]->gradient;
+      return Eigen::Map<const RowMajorMatrix<float>>(gradient.data(), 1, gradient.size())
+          .cast<double>();
+    }
+    return {};
+  }
   for (const auto& [result, values] : whole.results()) {
     if (result == name) return Eigen::Map<const Matrix>(values.data(), 1, Index(values.size()));
-  }
-  const std::vector<Parameter<float>*> parameters = whole.parameters();
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    if (gradient_name(i, parameters[i]->name) != name) continue;
-    const Tensor<float>& gradient = parameters[i]->gradient;
-    return Eigen::Map<const RowMajorMatrix<float>>(gradient.data(), 1, gradient.size())
-        .cast<double>();
   }
   return {};
 }
@@ -376,9 +382,10 @@ void Reference::compute_whole(Workload& workload) {
     expected_.push_back({name, std::move(value)});
   }
   if (one.pass != Pass::kTrain) return;
-  if (one.model().bends)
+  if (one.model().bends) {
     std::erase_if(expected_, [](const auto& each) { return each.name == "dx"; });
-  if (one.model().bends) return;
+    return;
+  }
   for (std::size_t i = 0; i < to.size(); ++i) {
     expected_.push_back({gradient_name(i, to[i]->name), std::move(to[i]->gradient)});
   }
@@ -484,7 +491,7 @@ std::string Reference::compare(const Expected& expected, Workload& workload) con
   // An element is a chain of n roundings: products of depth D, a carry or a sum over T and, in a
   // parameter's gradient, over all tokens. Random signs grow the error as √n; 8 standard deviations
   // make a false alarm unlikely in any sweep (Higham & Mary 2019, theorem 2.4).
-  const bool is_parameter = expected.name.starts_with("d.");
+  const bool is_parameter = is_gradient(expected.name);
   const double T = double(one.shape.steps);
   const double roundings =
       chain_of_roundings(one) + (is_parameter ? double(one.shape.batch) * T : 0.0);
