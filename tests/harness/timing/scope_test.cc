@@ -5,20 +5,10 @@
 #include <cmath>
 
 #include "harness/base/errors.h"
-#include "harness/timing/case.h"
+#include "tests/harness/timing/scoped_case.h"
 
 namespace seqbench {
 namespace {
-
-Case case_of(const std::string& model, Scope scope, Pass pass, SequenceShape shape) {
-  return {.layer = {.model = model,
-                    .kernel = model_info(model).default_kernel,
-                    .width = 24,
-                    .heads = 3},
-          .pass = pass,
-          .shape = shape,
-          .scope = scope};
-}
 
 TEST(Scope, DeclaresTheConventionalWorkAndWeights) {
   const double D = 24, N = 3 * 70, V = kTimedVocabulary, T = 70;

@@ -5,19 +5,10 @@
 #include "harness/machine/placement.h"
 #include "harness/timing/reference.h"
 #include "harness/timing/workload.h"
+#include "tests/harness/timing/scoped_case.h"
 
 namespace seqbench {
 namespace {
-
-Case case_of(const std::string& model, Scope scope, Pass pass, SequenceShape shape) {
-  return {.layer = {.model = model,
-                    .kernel = model_info(model).default_kernel,
-                    .width = 24,
-                    .heads = 3},
-          .pass = pass,
-          .shape = shape,
-          .scope = scope};
-}
 
 std::string difference_after_a_run(const Reference& reference, Workload& workload) {
   workload.run(make_team(workload.the_case().threads));
