@@ -55,8 +55,9 @@ void print_row(const CsvRow& row) {
   std::fflush(stdout);
 }
 
-// Periods of a shared machine last seconds to minutes. As many groups are visited in turn as take so
-// long for their checks and first visits; what was taken of them is lost when the program is stopped.
+// Periods of a shared machine last seconds to minutes. As many groups are visited in turn as take
+// so long for their checks and first visits; what was taken of them is lost when the program is
+// stopped.
 constexpr double kSecondsOfFirstVisits = 60;
 
 /// The groups that are missing from a sweep's tables.
