@@ -365,6 +365,8 @@ void GroupMeasurement::check() {
   }
 }
 
+Index GroupMeasurement::visits() const { return state_->visits(); }
+
 bool GroupMeasurement::is_finished() const {
   const State& state = *state_;
   if (state.taking_part.empty()) return true;

@@ -91,6 +91,8 @@ class GroupMeasurement {
 
   /// Checks all cases. Throws Interrupted after the one under way when a signal came.
   void check();
+  /// How many visits the repetitions that were asked for take.
+  Index visits() const;
   /// Whether nothing is left to repeat.
   bool is_finished() const;
   /// The next visit; of a group that was checked and is not finished. Throws Interrupted after the

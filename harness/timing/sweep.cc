@@ -120,8 +120,8 @@ class SweepRun {
   bool visit(Begun& begun) {
     if (begun.measurement.is_finished()) return false;
     begun.measurement.visit();
-    const Index visits = sweep_.others.repeat ? sweep_.options.busy_processes() : 1;
-    advance(begun, begun.done_flops + flops_of(begun.group) / double(visits));
+    const double share = 1 / double(begun.measurement.visits());
+    advance(begun, begun.done_flops + share * flops_of(begun.group));
     return true;
   }
 

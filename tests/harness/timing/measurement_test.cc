@@ -145,7 +145,10 @@ TEST(Measurement, VisitsOfTwoGroupsMayBeTakenInTurn) {
   second_group.cases[0].shape.steps = 10;
   const MeasureOptions options{.repetitions = 3, .processes = 2, .memory_limit_bytes = 1e9};
   GroupMeasurement first(first_group, options, hooks), second(second_group, options, hooks);
-  for (GroupMeasurement* one : {&first, &second}) one->check();
+  for (GroupMeasurement* one : {&first, &second}) {
+    EXPECT_EQ(one->visits(), 2);
+    one->check();
+  }
   for (int visit = 0; visit < 2; ++visit) {
     for (GroupMeasurement* one : {&first, &second}) {
       EXPECT_FALSE(one->is_finished());
