@@ -11,8 +11,8 @@ from plotting.reading import RunError, read_run
 from utf8 import shown
 
 DESCRIPTION = """\
-Judges the textbook's claims by the CSV files of runs (claims.txt, verdict.csv), and draws PNG and
-SVG plots and an offline report.html from them.
+Judges the textbook's claims by the CSV files of runs (claims.txt, verdict.csv, and where each figure
+stands in evidence.csv), and draws PNG and SVG plots and an offline report.html from them.
 
 One run directory: the files go into it. Several, of one machine or of many: they are shown side by
 side, the conclusions that agree are printed and end claims-details.txt, and the files go into the
@@ -37,6 +37,8 @@ def main(arguments=None):
     parser.add_argument("--out", metavar="DIR", help="folder for the plots and the report")
     parser.add_argument("--details", action="store_true",
                         help="print every figure behind the claims, too (claims-details.txt)")
+    parser.add_argument("--markdown", metavar="FILE",
+                        help="only put the table of claims of one run between its markers in FILE")
     options = parser.parse_args(arguments)
     try:
         runs = with_names_of_their_own([read_run(folder) for folder in options.runs])
@@ -47,6 +49,9 @@ def main(arguments=None):
             folder = runs[0].folder
         else:
             folder = runs[0].folder.parent / "comparison"
+        if options.markdown:
+            put_table_into(options.markdown, runs)
+            return 0
         told = {run.name: claims.claims_of(run) for run in runs}
         draw(runs, told, folder)
         if options.details:
@@ -78,6 +83,20 @@ def title_of(run):
     return f"{run.name} ({claims.machine_line(run)})"
 
 
+def put_table_into(path, runs):
+    """Rewrites the table of claims in a page of Markdown. Throws RunError where there are several
+    runs, or the page has no place for it."""
+    if len(runs) > 1:
+        raise RunError(f"--markdown: '{path}': expected one run, not {len(runs)}")
+    page = Path(path)
+    try:
+        table = verdict.as_markdown(verdict.verdicts_of(runs[0]), runs[0], page.resolve().parent)
+        page.write_text(verdict.put_into(page.read_text(encoding="utf-8"), table), encoding="utf-8")
+    except ValueError as error:
+        raise RunError(f"--markdown: {path}: {error}") from error
+    print(page)
+
+
 def details(runs, told):
     return "\n".join(claims.as_text(told[run.name], run) for run in runs)
 
@@ -100,6 +119,7 @@ def draw(runs, told, folder):
         "claims.txt": "\n".join(tables),
         "claims-details.txt": "\n".join([details(runs, told), *([cases] if cases else [])]),
         "verdict.csv": verdict.as_csv(verdicts),
+        "evidence.csv": verdict.evidence_csv(verdicts),
         "report.html": report.report_html(runs, drawn, verdicts, told),
     }
     for name, text in texts.items():

@@ -1,0 +1,453 @@
+"""Claims 1 and 2: what threads, and what length, do to attention and to recurrent models."""
+
+import math
+
+import numpy as np
+
+from plotting.claims import main_setting
+from plotting.derived import (
+    bare_layers,
+    champion_crossings,
+    champion_speedups,
+    thread_gains,
+    timed,
+)
+from plotting.judgement import (
+    RECURRENT,
+    TEXTBOOK_RNNS,
+    Figure,
+    Verdict,
+    cell,
+    median,
+    noise_among,
+    not_settled,
+    number,
+    selection,
+    threshold,
+    times,
+)
+from plotting.naming import MODELS, champions, model_name, plural, rank
+
+SHAPE = ("pass", "batch", "width")
+
+
+def parallel(run):
+    """Do attention's products gain more from threads than a recurrence does? Judged by attention's
+    gain in training ÷ each recurrent model's, at the smallest batch: there no sequences can be
+    shared out, and what a recurrence cannot do at once shows. On few threads by the projection of
+    the same gain, where the run has one that met what could be measured."""
+    rows = gain_ratios(run)
+    projected = projected_ratios(run)
+    if rows.empty and projected.empty:
+        return only_over_time(run)
+    told, figures, condition, threads = "", (), "", 1
+    if not rows.empty:
+        setting, threads, batch = rows.attrs["setting"], rows["threads"].max(), rows["batch"].iloc[0]
+        told, figures = gains_told(run, setting, threads, batch)
+        condition = f"training, batch {batch:g}, {plural(threads, 'thread')}, {setting.label}"
+    if threads < threshold("threads") and not projected.empty:
+        word, decisive = word_of(projected, "processors"), decisive_of(projected, "projection.csv")
+        count = projected["processors"].max()
+        condition = f"projected for {count:g} processors from {condition or 'one thread'}"
+        told = f"{gained_at(projected)}; {told}" if told else gained_at(projected)
+    else:
+        decisive = decisive_of(rows, "throughput.csv")
+        word = not_settled(f"{plural(threads, 'thread')} only")
+        if threads >= threshold("threads"):
+            word = noise_among(rows) or word_of(rows, "seq_len")
+    over_time = at_once(run)
+    if over_time and word == "holds":
+        word = "depends on the width: wide ones run over all steps at once"
+    for more in (over_time, sweeps_of(run), spans_of(run)):
+        if more:
+            told, figures = f"{told}; {more[0]}", (*figures, *more[1])
+    return Verdict(1, word, condition, told, (decisive, *figures), "gain")
+
+
+def gain_ratios(run):
+    """Attention's gain from the most threads ÷ that of each of the textbook's recurrent models, in
+    training at the smallest batch: columns `ratio`, `ratio_low`, `ratio_high`, and the setting
+    among the table's `attrs`. Empty where a run has one number of threads."""
+    rows = champion_speedups(run)
+    rows = rows[(rows["pass"] == "train") & rows["baseline_model"].isin(TEXTBOOK_RNNS)]
+    if rows.empty:
+        return rows
+    rows, setting = main_setting(rows[rows["batch"] == rows["batch"].min()])
+    keys = ["baseline_model", "batch", "seq_len", "width"]
+    ends = ["speedup", "speedup_low", "speedup_high", "status"]
+    alone = rows[rows["threads"] == 1][[*keys, *ends]]
+    rows = rows[(rows["threads"] == rows["threads"].max()) & (rows["threads"] > 1)]
+    rows = rows.merge(alone, on=keys, suffixes=("", "_alone"))
+    # The spreads of both speedups are independent: on logarithms their squares add up.
+    spread = np.hypot(half_width(rows, ""), half_width(rows, "_alone"))
+    ratio = rows["speedup"] / rows["speedup_alone"]
+    rows = rows.assign(
+        ratio=ratio, ratio_low=ratio / np.exp(spread), ratio_high=ratio * np.exp(spread),
+        status=rows["status"].where(rows["status"] != "ok", rows["status_alone"]),
+    )  # fmt: skip
+    rows = rows[rows["ratio"].notna()]
+    rows.attrs["setting"] = setting
+    return rows
+
+
+def half_width(rows, suffix):
+    """Of the intervals of both speedups' logarithms; one that is unknown counts as none."""
+    low, high = (rows[f"speedup_{end}{suffix}"].astype(float) for end in ("low", "high"))
+    return (np.log(high / low) / 2).fillna(0)
+
+
+def word_of(rows, over):
+    """What the ratios of all models decide. A model is above the threshold, or below, where the
+    median of the intervals' near ends is; it is both where a quarter of the rows (values of column
+    `over`) stand firmly on either side."""
+    bound = threshold("gain")
+    states = {}
+    for model, group in rows.groupby("baseline_model"):
+        above, below = group["ratio_low"] > bound, group["ratio_high"] < bound
+        if min(above.mean(), below.mean()) >= threshold("lengths"):
+            states[model] = f"depends on {'length' if over == 'seq_len' else 'the shape'}"
+        elif group["ratio_low"].median() > bound:
+            states[model] = "holds"
+        elif group["ratio_high"].median() < bound:
+            states[model] = "does not hold here"
+        else:
+            states[model] = not_settled(f"{model_name(model)}'s interval reaches to both sides")
+    words = sorted(set(states.values()))
+    if len(words) == 1:
+        return words[0]
+    if {"holds", "does not hold here"} <= set(words):
+        return "depends on the model"
+    # The weaker of what is left.
+    return next((word for start in ("not settled", "depends") for word in words
+                 if word.startswith(start)), words[0])  # fmt: skip
+
+
+def decisive_of(rows, file):
+    """The ratio of the recurrent model that gains least, which is the textbook's best case."""
+    model = rows.groupby("baseline_model")["ratio"].median().idxmax()
+    own = rows[rows["baseline_model"] == model]
+    what, unit = f"attention against {model}", f"attention's gain ÷ {model_name(model)}'s"
+    if file == "projection.csv":
+        count = own["processors"].iloc[0]
+        shape = selection(own, "pass", "batch", "width")
+        pair = (f"model={{}}, processors={{}}, {shape}" if shape else "model={}, processors={}").format
+        case = (f"{pair(model, f'{count:g}')} ÷ {pair('attention', f'{count:g}')}"
+                f" ÷ {pair(model, 1)} × {pair('attention', 1)}")  # fmt: skip
+        return ratios(what, unit, file, "predicted_seconds", own["ratio"], case)
+    if "parallel_ratio" in own and own["parallel_ratio"].notna().all():
+        return median(what, unit, "speedup.csv", "parallel_ratio", own,
+                      (*SHAPE, "threads", "kernel", "baseline_model", "baseline_kernel"))  # fmt: skip
+    shape = selection(own, *SHAPE)
+    pair = f"model={{}}, {shape}, threads={{:g}}".format
+    threads = own["threads"].iloc[0]
+    case = (f"{pair('attention', threads)} ÷ {pair(model, threads)}"
+            f" ÷ {pair('attention', 1)} × {pair(model, 1)}")  # fmt: skip
+    return ratios(what, unit, file, "tokens_per_second", own["ratio"], case)
+
+
+def ratios(what, unit, file, column, values, case):
+    return Figure(what, values.median(), values.min(), values.max(), unit, "median of ratios", file,
+                  column, case)  # fmt: skip
+
+
+def gains_told(run, setting, threads, batch):
+    """Each model's gain from the threads, minGRU's too, as a text and as figures."""
+    rows = champions(timed(run.table("throughput")))
+    rows = setting.select(rows[(rows["pass"] == "train") & (rows["batch"] == batch)])
+    gains = thread_gains(rows)
+    gains = gains[gains["threads"] == threads]
+    figures = []
+    for model in sorted(gains["model"].unique(), key=lambda name: rank(MODELS, name)):
+        own = gains[gains["model"] == model]
+        pair = f"{selection(own, 'model', 'kernel', *SHAPE)}, threads={{:g}}".format
+        unit = "seconds on 1 thread ÷ seconds on all"
+        figures.append(ratios(model, unit, "throughput.csv", "seconds", own["gain"],
+                              f"{pair(1)} ÷ {pair(threads)}"))  # fmt: skip
+    if not figures:
+        return "", ()
+    each = ", ".join(
+        f"{model_name(one.what)} {times(one.value)}"
+        + (f" ({one.low:.2f} to {one.high:.2f})" if one.what == "attention" else "")
+        for one in figures
+    )
+    source = "a second thread" if threads == 2 else plural(threads, "thread")
+    return f"gain from {source}, batch {batch:g}: {each}", tuple(figures)
+
+
+def projected_ratios(run):
+    """Attention's projected speed-up ÷ each recurrent model's, for the most processors that both
+    are projected for, with the interval that the projections' bounds leave: rows as those of
+    gain_ratios(). Empty where the run has no projection, or one that missed what could be
+    measured."""
+    rows = run.table("projection")
+    rows = champions(rows[(rows["pass"] == "train") & (rows["variant"].isin(["", "default"]))])
+    rows = rows[rows["batch"] == rows["batch"].min()]
+    tried = rows[(rows["processors"] > 1) & rows["measured_seconds"].notna()]
+    met = (tried["predicted_seconds"] / tried["measured_seconds"] - 1).abs() <= threshold("predicted")
+    none = rows.iloc[:0]
+    if tried.empty or met.mean() < threshold("checked"):
+        return none
+    keys = ["model", "kernel", "batch", "seq_len", "width"]
+    alone = rows[rows["processors"] == 1][[*keys, "predicted_seconds"]]
+    rows = rows[rows["processors"] == rows["processors"].max()]
+    if rows["processors"].max() < threshold("threads"):
+        return none
+    rows = rows.merge(alone, on=keys, suffixes=("", "_alone"))
+    rows = rows.assign(
+        gain=rows["predicted_seconds_alone"] / rows["predicted_seconds"],
+        gain_low=rows["predicted_seconds_alone"] / rows["seconds_high"],
+        gain_high=rows["predicted_seconds_alone"] / rows["seconds_low"],
+    )
+    own = rows[rows["model"] == "attention"]
+    others = rows[rows["model"].isin(TEXTBOOK_RNNS)]
+    pairs = own.merge(others, on=["pass", "batch", "seq_len", "width", "processors"],
+                      suffixes=("", "_other"))  # fmt: skip
+    return pairs.assign(
+        baseline_model=pairs["model_other"],
+        ratio=pairs["gain"] / pairs["gain_other"],
+        ratio_low=pairs["gain_low"] / pairs["gain_high_other"],
+        ratio_high=pairs["gain_high"] / pairs["gain_low_other"],
+    ).dropna(subset=["ratio"])
+
+
+def gained_at(projected):
+    """"on 64 processors attention ×40, LSTM ×6", medians over the shapes."""
+    count = projected["processors"].max()
+    gains = {"attention": projected["gain"].median()}
+    gains |= projected.groupby("baseline_model")["gain_other"].median().to_dict()
+    each = ", ".join(f"{model_name(name)} {times(gains[name], 1)}"
+                     for name in sorted(gains, key=lambda name: rank(MODELS, name)))  # fmt: skip
+    return f"on {count:g} processors {each}"
+
+
+def newton_gains(run):
+    """Seconds of the loop step by step ÷ those of all steps at once (kernel `newton`), on the most
+    threads: columns `gain`, `gain_low`, `gain_high` with the ends of both intervals."""
+    rows = bare_layers(run.table("throughput"))
+    rows = rows[rows["status"].isin(["ok"]) & rows["seconds"].notna() & rows["model"].isin(RECURRENT)]
+    keys = ["model", "pass", "batch", "seq_len", "width", "threads", "variant"]
+    ends = ["seconds", "seconds_low", "seconds_high"]
+    solved = rows[rows["kernel"] == "newton"]
+    pairs = solved.merge(rows[rows["kernel"] == "persistent"][[*keys, *ends]], on=keys,
+                         suffixes=("", "_loop"))  # fmt: skip
+    if pairs.empty:
+        return pairs
+    pairs = pairs[pairs["threads"] == pairs["threads"].max()]
+    return pairs.assign(
+        gain=pairs["seconds_loop"] / pairs["seconds"],
+        gain_low=pairs["seconds_low_loop"] / pairs["seconds_high"],
+        gain_high=pairs["seconds_high_loop"] / pairs["seconds_low"],
+    )
+
+
+def at_once(run):
+    """The case in which all steps at once are firmly fastest beside the loop: its text and figures,
+    with the sweeps that trained models take; None where there is no such case."""
+    gains = newton_gains(run)
+    gains = gains[gains["gain_low"] > threshold("lead")] if len(gains) else gains
+    if gains.empty:
+        return None
+    best = gains.sort_values("gain_low").iloc[-1]
+    return newton_told(best)
+
+
+def newton_told(row):
+    case = ", ".join(
+        f"{key}={row[key] if isinstance(row[key], str) else format(row[key], 'g')}"
+        for key in ("model", "pass", "batch", "seq_len", "width", "threads", "variant")
+        if row[key] != ""
+    )
+    figure = Figure(f"{row['model']}, all steps at once", row["gain"], row["gain_low"], row["gain_high"],
+                    "seconds step by step ÷ at once", "median of ratios", "throughput.csv", "seconds",
+                    f"kernel=persistent, {case} ÷ kernel=newton, {case}")  # fmt: skip
+    start = f" ({row['variant']})" if row["variant"] not in ("", "default") else ""
+    return (
+        f"all steps at once, {model_name(row['model'])}{start} of width {row['width']:g}, {row['pass']},"
+        f" {plural(row['threads'], 'thread')}: {times(row['gain'])} as fast"
+        f" ({row['gain_low']:.2f} to {row['gain_high']:.2f})"
+    ), (figure,)
+
+
+def sweeps_of(run):
+    """Sweeps of Newton's method over a window, of trained models: a text and figures, a task each;
+    None where the run has none."""
+    rows = run.table("newton")
+    rows = rows[(rows["stage"] == "trained") & rows["model"].isin(TEXTBOOK_RNNS) & rows["sweeps"].notna()]
+    if rows.empty:
+        return None
+    figures = []
+    for task, group in rows.groupby("task", sort=False):
+        own = group[group["window"] == group["window"].max()]
+        figures.append(median(task, "sweeps", "newton.csv", "sweeps", own, ("task", "stage", "window")))
+    window = rows["window"].max()
+    each = ", ".join(f"{one.what} {one.value:.1f}" for one in figures)
+    return f"sweeps that solve {window:g} steps at once, after training on {each}", tuple(figures)
+
+
+def spans_of(run):
+    """Work ÷ span of each model's pass in training at the smallest batch: the speed-up that waits for
+    nothing could not exceed. A text and figures; None where the run has none."""
+    rows = run.table("span")
+    rows = rows[(rows["pass"] == "train") & rows["variant"].isin(["", "default"])]
+    rows = champions(rows[rows["batch"] == rows["batch"].min()])
+    if rows.empty:
+        return None
+    figures = []
+    for model in sorted(rows["model"].unique(), key=lambda name: rank(MODELS, name)):
+        own = rows[rows["model"] == model]
+        figures.append(median(model, "work ÷ span", "span.csv", "parallelism", own,
+                              ("model", "kernel", "variant", *SHAPE)))  # fmt: skip
+    each = ", ".join(f"{model_name(one.what)} {one.value:.0f}" for one in figures)
+    return f"work ÷ span: {each}", tuple(figures)
+
+
+def only_over_time(run):
+    """A run that has neither gains nor a projection can still say what all steps at once cost."""
+    told = [part for part in (at_once(run), sweeps_of(run), spans_of(run)) if part]
+    gains = newton_gains(run)
+    if not told and gains.empty:
+        return None
+    if not told:
+        best = gains.sort_values("gain_high").iloc[-1]
+        told = [newton_told(best)]
+    return Verdict(1, not_settled("no gain from threads was measured"), "all steps of a recurrence at once",
+                   "; ".join(text for text, _ in told),
+                   tuple(figure for _, figures in told for figure in figures), "lead")  # fmt: skip
+
+
+def training(run):
+    """Is attention faster in training, and up to which length? On one thread, so that it is the
+    algorithm that is judged."""
+    speedups = champion_speedups(run)
+    speedups = speedups[(speedups["pass"] == "train") & (speedups["threads"] == 1)]
+    if speedups.empty:
+        return None
+    speedups, setting = main_setting(speedups)
+    crossings = setting.select(champion_crossings(run))
+    crossings = crossings[(crossings["pass"] == "train") & (crossings["threads"] == 1)]
+    if crossings.empty:
+        return None
+    place = crossings["baseline_model"].map(lambda model: rank(MODELS, model))
+    ordered = crossings.assign(place=place).sort_values(["place", "batch"])
+    figures = [crossing(row) for _, row in ordered.iterrows()]
+    # The one that decides is a length, where there is one.
+    measured = [one for one in figures if not math.isnan(one.value)]
+    figures = measured[:1] + [one for one in figures if one not in measured[:1]]
+    chief = ordered.iloc[0]
+    why, parted = reason(speedups, chief)
+    read, text_figures = after_equal_seconds(run)
+    return Verdict(
+        2,
+        noise_among(speedups) or word_of_crossings(speedups, crossings),
+        f"training, 1 thread, {setting.label}",
+        f"{crossings_text(crossings)}{why}{read}",
+        (*figures, *parted, *text_figures),
+        "lead",
+    )
+
+
+def word_of_crossings(speedups, crossings):
+    """A lead counts where its interval leaves out a tie; where nothing does, nothing is settled."""
+    ahead, behind = speedups["speedup_low"] > threshold("lead"), speedups["speedup_high"] < threshold("lead")
+    if not (ahead | behind).any():
+        return not_settled("no length at which either is firmly ahead")
+    states = set(crossings["status"])
+    if states == {"always_ahead"}:
+        return "holds"
+    if states == {"never_ahead"}:
+        return "does not hold here"
+    by_model = crossings.groupby("baseline_model")["status"].agg(lambda states: frozenset(states))
+    return "depends on length" + (" and model" if by_model.nunique() > 1 else "")
+
+
+def crossing(row):
+    what = f"{row['baseline_model']}, batch {row['batch']:g}: {row['status']}"
+    case = cell(what, "tokens", "crossover.csv", "crossover_seq_len", row,
+                ("pass", "kernel", "baseline_model", "baseline_kernel", "batch", "width", "threads"))  # fmt: skip
+    return Figure(what, case.value, number(row.get("crossover_low")), number(row.get("crossover_high")),
+                  "tokens", "cell", case.file, case.column, case.case)  # fmt: skip
+
+
+def crossings_text(crossings):
+    """"batch 1, 16: faster than the LSTM below 736 (701 to 772), 429 tokens, the GRU below 417, 245,
+    the Elman RNN never": the interval of the first length alone."""
+    words = {"always_ahead": "always", "never_ahead": "never", "ok": "unknown"}
+    batches = sorted(crossings["batch"].unique())
+    is_first, unit, parts = True, " tokens", []
+    for model in sorted(crossings["baseline_model"].unique(), key=lambda name: rank(MODELS, name)):
+        lengths = []
+        for batch in batches:
+            at = crossings[(crossings["baseline_model"] == model) & (crossings["batch"] == batch)]
+            row = at.iloc[0] if len(at) else {"status": "", "crossover_seq_len": math.nan}
+            length = number(row["crossover_seq_len"])
+            if row["status"] != "ok" or math.isnan(length):
+                lengths.append(words.get(row["status"], "not measured"))
+                continue
+            told = f"{length:.0f}"
+            if is_first:
+                low, high = number(row.get("crossover_low")), number(row.get("crossover_high"))
+                told += "" if math.isnan(low + high) else f" ({low:.0f} to {high:.0f})"
+            is_first = False
+            lengths.append(told)
+        crosses = any(length[0].isdigit() for length in lengths)
+        told = ", ".join(lengths if crosses else dict.fromkeys(lengths))
+        parts.append(f"{model_name(model)} {'below ' if crosses else ''}{told}{unit if crosses else ''}")
+        unit = "" if crosses else unit
+    return f"batch {', '.join(f'{batch:g}' for batch in batches)}: faster than {'; '.join(parts)}"
+
+
+def reason(speedups, chief):
+    """". LSTM, batch 1: ×2.62 at 64 tokens = 1.78 work × 1.48 rate", at the longest length too,
+    where speedup.csv tells the parts, and the figures."""
+    rows = speedups[
+        (speedups["baseline_model"] == chief["baseline_model"])
+        & (speedups["batch"] == chief["batch"])
+    ].sort_values("seq_len")
+    if not {"work_ratio", "efficiency_ratio"} <= set(rows) or rows.empty:
+        return "", ()
+    if rows[["work_ratio", "efficiency_ratio"]].isna().any(axis=None):
+        return "", ()
+    keys = ("pass", "kernel", "baseline_model", "baseline_kernel", "batch", "seq_len", "width", "threads")
+    parts, figures = [], []
+    for _, row in rows.iloc[[0, -1]].drop_duplicates("seq_len").iterrows():
+        told = [cell(f"{chief['baseline_model']}, {row['seq_len']:g} tokens: {column}", "ratio",
+                     "speedup.csv", column, row, keys)
+                for column in ("speedup", "work_ratio", "efficiency_ratio")]  # fmt: skip
+        whole, work, rate = (one.value for one in told)
+        names = ("", "", "") if parts else (" tokens", " work", " rate")
+        parts.append(f"{times(whole)} at {row['seq_len']:g}{names[0]} = {work:.2f}{names[1]} ×"
+                     f" {rate:.2f}{names[2]}")  # fmt: skip
+        figures += told
+    told = f". {model_name(chief['baseline_model'])}, batch {chief['batch']:g}: {', '.join(parts)}"
+    return told, tuple(figures)
+
+
+def after_equal_seconds(run):
+    """". Text in 15 s: attention 2.53 bits a byte, LSTM 2.32", of trainings that took as long,
+    medians over seeds, and the figures."""
+    rows = run.table("training")
+    rows = rows[rows["bits_per_byte"].notna() & (rows["preset"] == "") & (rows["match"] == "width")]
+    keys = ["model", "variant", "seed"]
+    if rows.empty:
+        return "", ()
+    last = rows.loc[rows.groupby(keys)["seconds"].idxmax()]
+    if last["seconds"].max() > (1 + threshold("predicted")) * last["seconds"].min():
+        return "", ()
+    named = ("model", "variant", "preset", "match")
+    figures = []
+    for (model, _), group in last.groupby(["model", "variant"]):
+        steps = "|".join(f"{step:g}" for step in sorted(group["step"].unique()))
+        values = group["bits_per_byte"]
+        is_one = len(group) == 1
+        ends = (math.nan, math.nan) if is_one else (values.min(), values.max())
+        figures.append(Figure(model, values.median(), *ends, "bits a byte", "cell" if is_one else "median",
+                              "training.csv", "bits_per_byte",
+                              f"{selection(group, *named)}, step={steps}"))  # fmt: skip
+    if len({one.what for one in figures}) < len(figures):
+        return "", ()
+    figures.sort(key=lambda one: rank(MODELS, one.what))
+    each = ", ".join(f"{model_name(one.what)} {one.value:.2f}" for one in figures)
+    each = each.replace(", ", " bits a byte, ", 1) if len(figures) > 1 else f"{each} bits a byte"
+    seconds = cell("training", "s", "training.csv", "seconds", last.loc[last["seconds"].idxmin()],
+                   (*named, "seed", "step"))  # fmt: skip
+    return f". Text in {seconds.value:.0f} s: {each}", (*figures, seconds)
