@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "attention/multi_head_attention.h"
+#include "harness/tasks/tasks.h"
 #include "rnn/elman.h"
 #include "rnn/gru.h"
 #include "rnn/lstm.h"
@@ -93,20 +94,9 @@ RooflineTerms attention_roofline(const LayerSpec& spec, SequenceShape shape, Pas
   return {.bulk_flops = cost.flops, .bulk_bytes = pass == Pass::kDecode ? read : 0};
 }
 
-/// A model: what it is called and has, how to make one, and what it costs.
-struct Entry {
-  ModelInfo info;
-  std::unique_ptr<SequenceLayer<float>> (*make_float)(const LayerSpec&);
-  std::unique_ptr<SequenceLayer<double>> (*make_double)(const LayerSpec&);
-  LayerCost (*cost)(const LayerSpec&, SequenceShape, Pass, int workers);
-  RooflineTerms (*roofline)(const LayerSpec&, SequenceShape, Pass);
-  double (*row_scratch)(const LayerSpec&, SequenceShape, RowCounts);
-  std::string (*form)(const LayerSpec&, SequenceShape, Pass, int workers);
-};
-
 /// A cell of the recurrent layer. Its variants by their names, the plain one first.
 template <template <typename> class Cell>
-Entry recurrent_entry(const std::string& name, std::vector<std::string> variants) {
+ModelEntry recurrent_entry(const std::string& name, std::vector<std::string> variants) {
   return {
       .info = {.name = name,
                .kind = ModelKind::kRecurrent,
@@ -139,7 +129,7 @@ Entry recurrent_entry(const std::string& name, std::vector<std::string> variants
           }};
 }
 
-Entry mingru_entry() {
+ModelEntry mingru_entry() {
   return {.info = {.name = "mingru",
                    .kind = ModelKind::kRecurrent,
                    .kernels = kMinGruKernels,
@@ -164,7 +154,7 @@ Entry mingru_entry() {
                      int workers) { return mingru_form(mingru_options(s), shape, pass, workers); }};
 }
 
-Entry attention_entry() {
+ModelEntry attention_entry() {
   return {
       .info = {.name = "attention",
                .kind = ModelKind::kAttention,
@@ -193,30 +183,92 @@ Entry attention_entry() {
       .form = [](const LayerSpec&, SequenceShape, Pass, int) { return std::string(); }};
 }
 
-const std::vector<Entry>& entries() {
-  static const std::vector<Entry> table = {
+/// This project's models and those of the program that it is part of. The one state of the process
+/// besides the tasks' (tasks.cc): what the names on a command line mean.
+struct Registry {
+  std::vector<ModelEntry> entries = {
       recurrent_entry<Elman>("elman", {"default", "orthogonal", "noanswer"}),
       recurrent_entry<Lstm>("lstm", {"default", "forget1", "chrono", "noanswer"}),
       recurrent_entry<Gru>("gru", {"default", "forget1", "chrono", "noanswer"}),
       mingru_entry(),
       attention_entry(),
   };
-  return table;
+  bool is_read = false;  // references into `entries` are out
+};
+
+Registry& registry() {
+  static Registry all;
+  return all;
 }
 
-const Entry& entry_of(std::string_view model) {
-  for (const Entry& entry : entries()) {
+const std::vector<ModelEntry>& entries() {
+  registry().is_read = true;
+  return registry().entries;
+}
+
+const ModelEntry& entry_of(std::string_view model) {
+  for (const ModelEntry& entry : entries()) {
     if (entry.info.name == model) return entry;
   }
   throw std::invalid_argument("there is no model '" + std::string(model) + "'");
 }
 
+/// What is wrong with a model that is to be added; "" for nothing.
+std::string fault_of(const ModelEntry& entry) {
+  const ModelInfo& info = entry.info;
+  const auto lacks = [](const std::vector<std::string>& names, const std::string& name) {
+    return std::ranges::find(names, name) == names.end();
+  };
+  if (!is_plain_name(info.name)) return "its name is none of a-z, 0-9 and _";
+  if (!std::ranges::none_of(registry().entries,
+                            [&](const ModelEntry& other) { return other.info.name == info.name; }))
+    return "there is one of that name";
+  if (info.kind != ModelKind::kRecurrent) return "it is not recurrent";
+  if (lacks(info.kernels, info.default_kernel)) return "its default kernel is none of its kernels";
+  if (!info.watched_kernel.empty()) return "a recurrent model has no kernel that shows weights";
+  if (!info.rounded_kernel.empty() && lacks(info.kernels, info.rounded_kernel))
+    return "its rounded kernel is none of its kernels";
+  if (info.reference_kernels.size() < 2)
+    return "it has fewer than two reference kernels, and none is checked against itself";
+  for (const std::string& kernel : info.reference_kernels) {
+    if (lacks(info.kernels, kernel))
+      return "reference kernel '" + kernel + "' is none of its kernels";
+  }
+  if (info.variants.empty()) return "it has no variant";
+  for (const std::string& variant : info.layer_variants) {
+    if (lacks(info.variants, variant))
+      return "layer variant '" + variant + "' is none of its variants";
+  }
+  if (entry.make_float == nullptr || entry.make_double == nullptr)
+    return "nothing makes its layers";
+  if (entry.cost == nullptr || entry.roofline == nullptr) return "nothing tells its cost";
+  return "";
+}
+
 }  // namespace
+
+void register_model(ModelEntry entry, ModelOnTasks on_tasks) {
+  const std::string fault = fault_of(entry);
+  if (!fault.empty()) {
+    throw std::invalid_argument("model '" + entry.info.name + "': " + fault);
+  }
+  if (registry().is_read) {
+    throw std::logic_error("model '" + entry.info.name + "' comes late: models are in use");
+  }
+  if (entry.row_scratch == nullptr) {
+    entry.row_scratch = [](const LayerSpec&, SequenceShape, RowCounts) { return 0.0; };
+  }
+  if (entry.form == nullptr) {
+    entry.form = [](const LayerSpec&, SequenceShape, Pass, int) { return std::string(); };
+  }
+  put_on_tasks(entry.info.name, std::move(on_tasks));
+  registry().entries.push_back(std::move(entry));
+}
 
 const std::vector<ModelInfo>& all_models() {
   static const std::vector<ModelInfo> models = [] {
     std::vector<ModelInfo> infos;
-    for (const Entry& entry : entries()) infos.push_back(entry.info);
+    for (const ModelEntry& entry : entries()) infos.push_back(entry.info);
     return infos;
   }();
   return models;

@@ -1,4 +1,5 @@
-// Every model and kernel by name. To add a model: docs/architecture.md.
+// Every model and kernel by name. To add a model here: docs/architecture.md; from a program of your
+// own, without a change here: register_model() and docs/extending.md.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include "core/dropout.h"
 #include "core/gemm_options.h"
 #include "core/sequence_layer.h"
+#include "harness/tasks/model_settings.h"
 #include "rnn/newton_rules.h"
 
 namespace seqbench {
@@ -28,15 +30,15 @@ struct ModelInfo {
   ModelKind kind = ModelKind::kRecurrent;
   std::vector<std::string> kernels;  // the ladder, slowest first
   std::string default_kernel;        // of those: what runs where none is asked for
-  std::string watched_kernel;        // of those: the one that shows its weights and drops some of
+  std::string watched_kernel = {};   // of those: the one that shows its weights and drops some of
                                      // them; empty for a model without weights
-  std::vector<std::string> reference_kernels;  // of those, quickest in double precision first: one
-                                               // that is not a case's own says what is right;
-                                               // empty: the formula in timing/reference.cc does
-  std::string rounded_kernel;  // of those: the one that takes factors in bfloat16; empty: none
-  std::vector<std::string> variants;        // by their names (variants.h), the plain form first
-  std::vector<std::string> layer_variants;  // of those: what a layer itself can be, the plain
-                                            // form first; empty: it is the same in all
+  /// Of those, quickest in double precision first: one that is not a case's own says what is right;
+  /// empty: the formula in timing/reference.cc does.
+  std::vector<std::string> reference_kernels = {};
+  std::string rounded_kernel = {};  // of those: the one that takes factors in bfloat16; empty: none
+  std::vector<std::string> variants;  // by their names (variants.h), the plain form first
+  std::vector<std::string> layer_variants = {};  // of those: what a layer itself can be, the plain
+                                                 // form first; empty: it is the same in all
 
   bool bends = false;  // the gradient jumps where the second half of x·weight_ihᵀ + bias_ih is 0
 
@@ -67,6 +69,7 @@ struct LayerSpec {
   Factors factors = Factors::kAsTheyAre;  // kBfloat16: the rounded kernel, and those of references
 };
 
+/// Those of this project, then those that were registered.
 const std::vector<ModelInfo>& all_models();
 /// The models of one kind, in the registry's order.
 std::vector<std::string> model_names(ModelKind kind);
@@ -111,5 +114,26 @@ RooflineTerms roofline_terms(const LayerSpec& spec, SequenceShape shape, Pass pa
 /// What the kernel chose for this shape and so many workers at the same time; "" where it has no
 /// choice.
 std::string kernel_form(const LayerSpec& spec, SequenceShape shape, Pass pass, int workers);
+
+/// A model: what it is called and has, how to make one, and what it costs. Each function is given
+/// specs of this model alone, with one of its kernels.
+struct ModelEntry {
+  ModelInfo info;
+  std::unique_ptr<SequenceLayer<float>> (*make_float)(const LayerSpec&) = nullptr;
+  std::unique_ptr<SequenceLayer<double>> (*make_double)(const LayerSpec&) = nullptr;
+  LayerCost (*cost)(const LayerSpec&, SequenceShape, Pass, int workers) = nullptr;
+  RooflineTerms (*roofline)(const LayerSpec&, SequenceShape, Pass) = nullptr;
+  double (*row_scratch)(const LayerSpec&, SequenceShape, RowCounts) = nullptr;  // null: always 0
+  std::string (*form)(const LayerSpec&, SequenceShape, Pass,
+                      int workers) = nullptr;  // null: it has no choice
+};
+
+/// Adds a recurrent model to this program, behind those that it has; `on_tasks` is how it takes
+/// part in the tasks. To be called at the start of main(), before anything asks for a model or a
+/// task: throws std::logic_error later. Throws std::invalid_argument, which says what is wrong: a
+/// name that is taken, or of other characters than a-z, 0-9 and _; a default, rounded or reference
+/// kernel that is none of its kernels; fewer than two reference kernels, so that one would be
+/// checked against itself; no variant (their names: variants.h); a function that is missing.
+void register_model(ModelEntry entry, ModelOnTasks on_tasks);
 
 }  // namespace seqbench

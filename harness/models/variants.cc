@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 #include "core/initialisers.h"
 #include "harness/models/registry.h"
@@ -34,7 +35,9 @@ const std::vector<Variant>& all_variants() {
 
 const Variant& variant_named(const std::string& name) {
   const auto found = std::ranges::find(all_variants(), name, &Variant::name);
-  assert(found != all_variants().end());
+  if (found == all_variants().end()) {
+    throw std::invalid_argument("there is no variant '" + name + "'");
+  }
   return *found;
 }
 

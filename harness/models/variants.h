@@ -45,7 +45,8 @@ struct Variant {
 };
 
 /// The variant of that name as this model has it, or nothing when it has none. "conv3" is the
-/// model's first variant with the convolution, and comes under that variant's full name.
+/// model's first variant with the convolution, and comes under that variant's full name. Throws
+/// std::invalid_argument where the model's row in the registry names one that is none of the table.
 std::optional<Variant> find_variant(const std::string& model, const std::string& name);
 
 /// Every variant's name once: the table's, then "conv3", then each with "+conv3".

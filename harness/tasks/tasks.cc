@@ -1,7 +1,9 @@
 #include "harness/tasks/tasks.h"
 
 #include <algorithm>
+#include <iterator>
 #include <stdexcept>
+#include <utility>
 
 #include "harness/tasks/model_settings.h"
 #include "harness/tasks/presets.h"
@@ -90,10 +92,8 @@ void add_once(std::vector<std::string>& names, const std::string& name) {
   if (std::ranges::find(names, name) == names.end()) names.push_back(name);
 }
 
-}  // namespace
-
-const std::vector<Task>& all_tasks() {
-  static const std::vector<Task> tasks = {
+std::vector<Task> own_tasks() {
+  return {
       // The budget of the preset first-token.
       with(first_token_task(), {.distances = {8, 16, 32, 64},
                                 .variants = {"default", "chrono", "learned"},
@@ -183,7 +183,76 @@ const std::vector<Task>& all_tasks() {
       with(associative_recall_task(), preset_by_name("associative-recall").settings),
       with(induction_task(), preset_by_name("induction").settings),
   };
+}
+
+/// Tasks of the program that this project is part of. With the models' (models/registry.cc) the one
+/// state of the process: what the names on a command line mean.
+struct Registered {
+  std::vector<Task> tasks = {};
+  bool are_read = false;
+};
+
+Registered& registered() {
+  static Registered all;
+  return all;
+}
+
+/// What is wrong with a task that is to be added, but for its name; "" for nothing.
+std::string fault_of(const Task& task) {
+  if (!is_plain_name(task.name)) return "its name is none of a-z, 0-9 and _";
+  if (task.setup != "causal" && task.setup != "encoder") {
+    return "its set-up '" + task.setup + "' is neither causal nor encoder";
+  }
+  if ((task.vocabulary > 0) == (task.channels > 0))
+    return "its input is not either tokens or numbers";
+  if (task.answers < 1) return "it has no answers";
+  if (task.pairs != nullptr && task.most_pairs < 2) return "its pairs are fewer than two";
+  if (task.min_distance == nullptr || task.sequence_length == nullptr ||
+      task.questions == nullptr || task.chance == nullptr || task.baseline_loss == nullptr ||
+      task.draw == nullptr) {
+    return "one of min_distance, sequence_length, questions, chance, baseline_loss and draw is "
+           "missing";
+  }
+  const TaskDefaults& defaults = task.defaults;
+  if (defaults.distances.empty() || defaults.variants.empty() || defaults.models.empty()) {
+    return "its defaults lack distances, variants or models";
+  }
+  return "";
+}
+
+}  // namespace
+
+const std::vector<Task>& all_tasks() {
+  static const std::vector<Task> tasks = [] {
+    registered().are_read = true;
+    std::vector<Task> all = own_tasks();
+    std::ranges::move(registered().tasks, std::back_inserter(all));
+    return all;
+  }();
   return tasks;
+}
+
+bool is_plain_name(std::string_view name) {
+  const auto is_plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  return !name.empty() && std::ranges::all_of(name, is_plain);
+}
+
+void register_task(Task task) {
+  std::string fault = fault_of(task);
+  const auto is_of_that_name = [&](const Task& other) {
+    return other.name == task.name && other.setup == task.setup;
+  };
+  if (std::ranges::any_of(own_tasks(), is_of_that_name) ||
+      std::ranges::any_of(registered().tasks, is_of_that_name)) {
+    fault = "there is one of that name";
+  }
+  if (!fault.empty()) throw std::invalid_argument("task '" + task.name + "': " + fault);
+  if (registered().are_read) {
+    throw std::logic_error("task '" + task.name + "' comes late: tasks are in use");
+  }
+  registered().tasks.push_back(std::move(task));
 }
 
 const Task& task_by_name(std::string_view name, std::string_view setup) {

@@ -12,9 +12,9 @@
 //   first_symbol, copy_all, mqar_8k, associative_recall, induction: as others have posed them in
 //   published settings (presets.h)                               published_tasks.cc, mqar_task.cc
 //
-// To add a task: a file that says what is drawn and asked, declared in task_definitions.h, and an
-// entry with its settings in tasks.cc's table; its rates in model_settings.cc
-// (docs/architecture.md).
+// To add a task from a program of your own: register_task() and docs/extending.md. To add one here:
+// a file that says what is drawn and asked, declared in task_definitions.h, and an entry with its
+// settings in tasks.cc's table; its rates in model_settings.cc (docs/architecture.md).
 #pragma once
 
 #include <string>
@@ -25,12 +25,23 @@
 
 namespace seqbench {
 
-/// Every task in every set-up.
+/// Every task in every set-up: those of this project, then those that were registered.
 const std::vector<Task>& all_tasks();
 /// The task in that set-up, or in its first one. Throws std::invalid_argument for an unknown name.
 const Task& task_by_name(std::string_view name, std::string_view setup = "");
 /// Every name, and every set-up's, once.
 std::vector<std::string> task_names();
 std::vector<std::string> setup_names();
+
+/// Whether a name of a model or task can stand in a list on the command line and in a file: of a-z,
+/// 0-9 and _.
+bool is_plain_name(std::string_view name);
+
+/// Adds a task to this program, behind those that it has. To be called at the start of main(),
+/// behind the models' registration (models/registry.h), whose settings it holds, and before
+/// anything asks for a task: throws std::logic_error later. Throws std::invalid_argument, which
+/// says what is wrong: a name that is taken in this set-up or is not plain; no input or no answers;
+/// a function that is missing; no distances, variants or models to be run with.
+void register_task(Task task);
 
 }  // namespace seqbench

@@ -56,6 +56,7 @@ TESTED_IN = {
     "harness/commands/list": "cli/test_sweeps.py",
     "harness/commands/machine": "cli/test_machine.py",
     "harness/commands/main": "cli/test_bad_input.py",
+    "harness/commands/program": "cli/test_bad_input.py",
     "harness/commands/repeat": "cli/test_repeat.py",
     "harness/commands/sample": "cli/test_train.py",
     "harness/commands/scaling": "cli/test_sweeps.py",

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import unittest
 
-from program import PROGRAM, ProgramTest
+from program import PROGRAM, ProgramTest, read_csv
 
 BUILD = pathlib.Path(PROGRAM).parent
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -94,14 +94,65 @@ class Install(BuildTest):
 
     @unittest.skipUnless((BUILD / "cmake_install.cmake").exists(), "not run from a build folder")
     def test_a_project_links_the_installed_layers(self):
-        source, prefix, build = self.write_consumer("find_package(seqbench 0.1 REQUIRED)"), \
-            self.folder / "prefix", self.folder / "build"
-        self.call("cmake", "--install", BUILD, "--prefix", prefix)
-        self.assertTrue(os.access(prefix / "bin" / "seqbench", os.X_OK))
+        source, build = self.write_consumer("find_package(seqbench 1.0 REQUIRED)"), \
+            self.folder / "build"
+        prefix = self.install()
         self.call("cmake", *TOOLS, "-S", source, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}",
                   "-DCMAKE_BUILD_TYPE=Release")
         self.call("cmake", "--build", build)
         self.call(build / "consumer")
+
+    def install(self):
+        """The folder that holds the installed project, which the sources' folder is not needed for."""
+        prefix = self.folder / "prefix"
+        self.call("cmake", "--install", BUILD, "--prefix", prefix, cwd=self.folder)
+        self.assertTrue(os.access(prefix / "bin" / "seqbench", os.X_OK))
+        return prefix
+
+    @unittest.skipUnless((BUILD / "cmake_install.cmake").exists(), "not run from a build folder")
+    def test_the_installed_program_runs_from_another_folder(self):
+        program = self.install() / "bin" / "seqbench"
+        self.assertRegex(self.call(program, "--version", cwd=self.folder), r"^seqbench \d+\.\d+\.\d+ \(")
+        # Its repetitions come from processes of itself.
+        self.call(program, "throughput", "--model", "gru", "--pass", "forward", "--width", "16",
+                  "--length", "8", "--batch", "1", "--threads", "1", "--repetitions", "6", "--processes",
+                  "2", "--min-time", "0.001", "--out", "run", cwd=self.folder)
+        self.assertEqual(len((self.folder / "run" / "throughput.csv").read_text().splitlines()), 2)
+
+    @unittest.skipUnless((BUILD / "cmake_install.cmake").exists(), "not run from a build folder")
+    def test_a_program_adds_a_model_and_a_task(self):
+        """docs/examples/extension, which docs/extending.md explains."""
+        prefix, build = self.install(), self.folder / "build"
+        # Without the sources beside it.
+        example = shutil.copytree(ROOT / "docs" / "examples" / "extension", self.folder / "extension")
+        self.call("cmake", *TOOLS, "-S", example, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}",
+                  "-DCMAKE_CXX_FLAGS=-Wall -Wextra")
+        self.call("cmake", "--build", build)
+        program, out = build / "my_seqbench", self.folder / "run"
+        listed = self.call(program, "list")
+        for name in ["leaky", "majority", "lstm", "parity"]:
+            self.assertRegex(listed, rf"\b{name}\b")
+        sizes = ["--width", "16", "--length", "9", "--batch", "3", "--threads", "1,2", "--repetitions",
+                 "2", "--processes", "1", "--min-time", "0.001"]  # fmt: skip
+        self.call(program, "throughput", "--model", "leaky", "--kernel", "stepwise,scan", "--pass",
+                  "forward,train,decode", *sizes, "--out", out)
+        rows = read_csv(out / "throughput.csv")
+        # Each kernel was checked against the other in double precision.
+        self.assertEqual({row["status"] for row in rows} - {"ok", "noisy"}, set(), rows)
+        self.assertEqual({(row["kernel"], row["pass"]) for row in rows},
+                         {(kernel, name) for kernel in ("stepwise", "scan")
+                          for name in ("forward", "train", "decode")})  # fmt: skip
+        self.call(program, "recall", "--task", "majority", "--model", "leaky,lstm,attention",
+                  "--distance", "9", "--seeds", "1", "--steps", "300", "--out", out)
+        accuracy = {row["model"]: float(row["accuracy"]) for row in read_csv(out / "recall.csv")}
+        self.assertEqual(set(accuracy), {"leaky", "lstm", "attention"})
+        self.assertGreater(accuracy["leaky"], 0.9)
+        # On the project's own tasks, too, at the rates that it was registered with.
+        self.call(program, "recall", "--task", "first_token,parity", "--model", "leaky", "--distance",
+                  "8", "--seeds", "1", "--steps", "20", "--out", self.folder / "own")
+        rates = {row["task"]: float(row["learning_rate"])
+                 for row in read_csv(self.folder / "own" / "recall.csv")}
+        self.assertEqual(rates, {"first_token": 1e-2, "parity": 3e-3})
 
     def test_a_project_has_seqbench_as_a_part(self):
         source = self.write_consumer(f"add_subdirectory({ROOT} seqbench)", "core", CORE_CONSUMER)
@@ -147,6 +198,18 @@ class Configure(BuildTest):
         tests = (self.folder / "build" / "tests" / "CTestTestfile.cmake").read_text()
         self.assertIn("core_tests", tests)
         self.assertNotIn("cli.", tests)
+
+
+class Release(unittest.TestCase):
+    def test_the_version_is_the_same_everywhere(self):
+        def found(name, pattern):
+            return re.search(pattern, (ROOT / name).read_text(encoding="utf-8"), re.M)[1]
+
+        version = found("CMakeLists.txt", r"^project\(seqbench VERSION (\S+)")
+        self.assertEqual(found("CITATION.cff", r"^version: (\S+)"), version)
+        self.assertEqual(found("CHANGELOG.md", r"^## (\d\S*)"), version)
+        example = found("docs/examples/extension/CMakeLists.txt", r"find_package\(seqbench (\S+)")
+        self.assertTrue(version.startswith(example + "."))
 
 
 class Provenance(BuildTest):

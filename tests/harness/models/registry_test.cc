@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <stdexcept>
+
 namespace seqbench {
 namespace {
 
@@ -66,6 +68,59 @@ TEST(Registry, RefusesUnknownNamesAndShapes) {
   EXPECT_THROW(
       make_layer<float>({.model = "attention", .kernel = "fused", .width = 10, .heads = 3}),
       std::invalid_argument);
+}
+
+/// What is wrong with the minGRU's row under another name and changed so; "" for nothing.
+std::string fault_with(void (*change)(ModelEntry&)) {
+  ModelEntry entry{.info = model_info("mingru"),
+                   .make_float = [](const LayerSpec& s) { return make_layer<float>(s); },
+                   .make_double = [](const LayerSpec& s) { return make_layer<double>(s); },
+                   .cost = declared_cost,
+                   .roofline = roofline_terms};
+  entry.info.name = "other";
+  change(entry);
+  try {
+    register_model(entry, {});
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  } catch (const std::logic_error& error) {
+    EXPECT_STREQ(error.what(), "model 'other' comes late: models are in use");
+    return "";
+  }
+  ADD_FAILURE() << "registered";
+  return "";
+}
+
+// docs/examples/extension registers one in time (tests/cli/test_install.py).
+TEST(RegisterModel, RefusesWhatCannotWork) {
+  const auto names = [](const std::string& fault, const std::string& part) {
+    return fault.find(part) != std::string::npos;
+  };
+  EXPECT_EQ(fault_with([](ModelEntry&) {}), "");  // but for the time
+  EXPECT_TRUE(names(fault_with([](ModelEntry& e) { e.info.name = "lstm"; }), "of that name"));
+  EXPECT_TRUE(names(fault_with([](ModelEntry& e) { e.info.name = "a,b"; }), "a-z"));
+  EXPECT_TRUE(names(fault_with([](ModelEntry& e) { e.info.name = ""; }), "a-z"));
+  EXPECT_TRUE(names(fault_with([](ModelEntry& e) { e.info.kind = ModelKind::kAttention; }),
+                    "not recurrent"));
+  EXPECT_TRUE(
+      names(fault_with([](ModelEntry& e) { e.info.default_kernel = "fast"; }), "default kernel"));
+  EXPECT_TRUE(
+      names(fault_with([](ModelEntry& e) { e.info.rounded_kernel = "fast"; }), "rounded kernel"));
+  EXPECT_TRUE(
+      names(fault_with([](ModelEntry& e) { e.info.watched_kernel = "scan"; }), "shows weights"));
+  EXPECT_TRUE(names(fault_with([](ModelEntry& e) { e.info.reference_kernels = {"scan"}; }),
+                    "fewer than two"));
+  EXPECT_TRUE(names(fault_with([](ModelEntry& e) {
+                      e.info.reference_kernels = {"scan", "fast"};
+                    }),
+                    "'fast' is none"));
+  EXPECT_TRUE(names(fault_with([](ModelEntry& e) { e.info.variants = {}; }), "no variant"));
+  EXPECT_TRUE(names(fault_with([](ModelEntry& e) {
+                      e.info.layer_variants = {"chrono", "other"};
+                    }),
+                    "'other' is none"));
+  EXPECT_TRUE(names(fault_with([](ModelEntry& e) { e.make_double = nullptr; }), "makes"));
+  EXPECT_TRUE(names(fault_with([](ModelEntry& e) { e.roofline = nullptr; }), "cost"));
 }
 
 }  // namespace

@@ -34,5 +34,20 @@ TEST(SettingsOfModels, GiveBlocksAndTheirWeightDecayToThoseThatStandInThem) {
   EXPECT_THROW(settings_of_models("no task", {}), std::out_of_range);
 }
 
+TEST(SettingsOfModels, AreAllOfOneRateWhereNoneWasTuned) {
+  const auto settings =
+      settings_at_one_rate(2e-3, {.layers = {.layers = 3}, .blocks = {.layers = 2}});
+  EXPECT_EQ(settings.size(), model_names().size());
+  for (const auto& [model, own] : settings) {
+    EXPECT_EQ(own.learning_rate, 2e-3);
+    EXPECT_EQ(own.form.layers, model == "attention" ? 2 : 3);
+  }
+}
+
+TEST(SettingsOfModels, TakeNoModelThatComesLate) {
+  settings_of_models("parity", {});
+  EXPECT_THROW(put_on_tasks("other", {}), std::logic_error);
+}
+
 }  // namespace
 }  // namespace seqbench

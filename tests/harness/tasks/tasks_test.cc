@@ -113,5 +113,40 @@ TEST(TaskByName, RefusesAnUnknownName) {
   EXPECT_THROW(task_by_name("second_token"), std::invalid_argument);
 }
 
+/// What is wrong with parity under another name and changed so; "" for nothing.
+std::string fault_with(void (*change)(Task&)) {
+  Task task = task_by_name("parity");
+  task.name = "other";
+  change(task);
+  try {
+    register_task(task);
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  } catch (const std::logic_error& error) {
+    EXPECT_STREQ(error.what(), "task 'other' comes late: tasks are in use");
+    return "";
+  }
+  ADD_FAILURE() << "registered";
+  return "";
+}
+
+// docs/examples/extension registers one in time (tests/cli/test_install.py).
+TEST(RegisterTask, RefusesWhatCannotWork) {
+  const auto names = [](const std::string& fault, const std::string& part) {
+    return fault.find(part) != std::string::npos;
+  };
+  EXPECT_EQ(fault_with([](Task&) {}), "");  // but for the time
+  EXPECT_TRUE(names(fault_with([](Task& t) { t.name = "parity"; }), "of that name"));
+  EXPECT_TRUE(names(fault_with([](Task& t) { t.name = "a b"; }), "a-z"));
+  EXPECT_TRUE(names(fault_with([](Task& t) { t.setup = "other"; }), "set-up 'other'"));
+  EXPECT_TRUE(names(fault_with([](Task& t) { t.channels = 1; }), "input"));
+  EXPECT_TRUE(names(fault_with([](Task& t) { t.vocabulary = 0; }), "input"));
+  EXPECT_TRUE(names(fault_with([](Task& t) { t.answers = 0; }), "no answers"));
+  EXPECT_TRUE(names(fault_with([](Task& t) { t.pairs = t.questions; }), "pairs"));
+  EXPECT_TRUE(names(fault_with([](Task& t) { t.chance = nullptr; }), "is missing"));
+  EXPECT_TRUE(names(fault_with([](Task& t) { t.defaults.models.clear(); }), "models"));
+  EXPECT_TRUE(names(fault_with([](Task& t) { t.defaults.distances.clear(); }), "distances"));
+}
+
 }  // namespace
 }  // namespace seqbench

@@ -1,0 +1,4 @@
+#pragma once
+
+/// Adds task `majority`: were more than half of the bits ones?
+void register_majority();
