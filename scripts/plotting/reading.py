@@ -27,7 +27,9 @@ COLUMNS = {
         "model kernel pass batch width heads causal threads variable from to exponent "
         "exponent_low exponent_high r2"
     ).split(),
-    "span": "model kernel pass batch seq_len width processors parallelism variant".split(),
+    "span": (
+        "model kernel pass batch seq_len width causal variant processors steps parallelism status"
+    ).split(),
     "projection": (
         "model kernel pass batch seq_len width heads processors seconds_low seconds_high assumption "
         "predicted_seconds measured_seconds measured_low measured_high measured_status causal "

@@ -1,5 +1,6 @@
 """scripts/plotting/verdict.py on tiny hand-made runs: which word the rows of each claim allow."""
 
+import contextlib
 import csv
 import importlib.util
 import io
@@ -15,6 +16,7 @@ sys.dont_write_bytecode = True
 INSTALLED = all(importlib.util.find_spec(name) for name in ("pandas", "altair", "vl_convert"))
 if INSTALLED:
     from plotting import verdict
+    from plotting.__main__ import main as command
     from plotting.reading import read_run
 
 
@@ -200,7 +202,8 @@ class Verdicts(unittest.TestCase):
                    "sweeps": sweeps + seed, "decay_decades_per_step": "", "gate_mean": ""}
                   for task, sweeps in (("first_token", 8), ("parity", 25)) for seed in (1, 2, 3)]  # fmt: skip
         spans = [{"run_id": "r", "model": model, "kernel": kernel, "pass": "train", "batch": 1,
-                  "seq_len": 64, "width": 8, "processors": 64, "parallelism": parallelism, "variant": ""}
+                  "seq_len": 64, "width": 8, "causal": "", "processors": 64, "steps": 0,
+                  "parallelism": parallelism, "variant": "", "status": "ok"}
                  for model, kernel, parallelism in (("attention", "fused", 90), ("gru", "persistent", 7))]  # fmt: skip
         judged = self.judge(1, newton=newton, span=spans)
         self.assertEqual(judged.text, "sweeps that solve 32 steps at once, after training on first_token"
@@ -435,6 +438,22 @@ class Verdicts(unittest.TestCase):
         hostile = verdict.as_markdown([verdict.Verdict(1, "holds", text="a|b <script>")],
                                       self.run_read, self.folder)  # fmt: skip
         self.assertIn("A\\|b &lt;script>", hostile)
+
+    def test_the_command_that_rewrites_a_page(self):
+        self.full()
+        page = self.folder.parent / "PAGE.md"
+        for text, code, told in (("\n".join(verdict.MARKERS), 0, str(page)),
+                                 ("no markers", 1, f"plot: --markdown: {page}: expected once")):  # fmt: skip
+            page.write_text(text, encoding="utf-8")
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+                self.assertEqual(command([str(self.folder), "--markdown", str(page)]), code)
+            self.assertIn(told, printed.getvalue())
+        # Nothing was drawn.
+        self.assertEqual([path.suffix for path in self.folder.iterdir() if path.suffix != ".csv"], [])
+        with contextlib.redirect_stderr(io.StringIO()) as printed:
+            self.assertEqual(command([str(self.folder), str(self.folder), "--markdown", str(page)]), 1)
+        self.assertIn("expected one run, not 2", printed.getvalue())
 
     def test_agreement_names_the_claims_that_differ(self):
         verdicts = self.full()
