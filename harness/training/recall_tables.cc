@@ -192,6 +192,7 @@ std::vector<CsvRow> gradient_rows(const TrainingSettings& settings, const Traini
     }
   };
   add_stage("init", result.initial_gradients);
+  add_stage("early", result.early_gradients);
   add_stage("trained", result.trained_gradients);
   return rows;
 }
@@ -213,6 +214,7 @@ std::vector<CsvRow> decay_rows(const TrainingSettings& settings, const TrainingR
     rows.push_back(row);
   };
   add_stage("init", result.initial_gradients);
+  add_stage("early", result.early_gradients);
   add_stage("trained", result.trained_gradients);
   return rows;
 }

@@ -86,16 +86,17 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
 
   TrainingResult result;
   result.parameters = model.parameter_count();
-  if (settings.measure_gradients) {
-    result.initial_gradients = gradients_by_distance(team, gradient_probe(settings), model);
-  }
+  const auto probe_gradients = [&] {
+    return gradients_by_distance(team, gradient_probe(settings), model);
+  };
+  if (settings.measure_gradients) result.initial_gradients = probe_gradients();
 
   const auto probe_sweeps_at = [&](Index step) {
     result.sweeps.push_back(probe_sweeps(team, settings, step, model));
   };
   if (settings.measure_sweeps) probe_sweeps_at(0);
 
-  const Stopwatch stopwatch;
+  Stopwatch stopwatch;
   reserve_for_steps(settings, model);
   TrainingData data(settings);
   Random dropped(static_cast<std::uint64_t>(settings.seed), streams::kDropped);
@@ -119,7 +120,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
   for (Index step = 0; step < settings.training_steps; ++step) {
     if (!keep_going(result)) return std::nullopt;
     if (settings.measure_sweeps && begins_a_quarter(step, settings.training_steps)) {
-      probe_sweeps_at(step);
+      stopwatch.leave_out([&] { probe_sweeps_at(step); });
     }
     data.draw_next(batch);
     const double loss = training_step.run(team, batch, schedule.at(step));
@@ -138,6 +139,9 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
                        "; a lower --learning-rate may help";
       break;
     }
+    if (settings.measure_gradients && result.steps_taken == kEarlySteps) {
+      stopwatch.leave_out([&] { result.early_gradients = probe_gradients(); });
+    }
     if (const auto stream = rule.test_behind(result.steps_taken);
         stream && passes_test_of(*stream)) {
       mark_solved();
@@ -153,7 +157,7 @@ std::optional<TrainingResult> train(const TrainingSettings& settings, const Keep
     result.tests.push_back(test_at(team, settings, distance, model));
   }
   if (settings.measure_gradients && result.failure.empty()) {
-    result.trained_gradients = gradients_by_distance(team, gradient_probe(settings), model);
+    result.trained_gradients = probe_gradients();
   }
   if (settings.measure_sweeps && result.failure.empty()) probe_sweeps_at(result.steps_taken);
   result.model = std::move(owned);

@@ -49,12 +49,16 @@ struct TrainingResult {
   double train_seconds = 0;
   std::vector<TestScore> tests;
   std::vector<LearningPoint> learning;
-  std::vector<GradientPoint> initial_gradients, trained_gradients;  // empty unless measured
+  // Before training, after kEarlySteps and at the end; empty unless measured.
+  std::vector<GradientPoint> initial_gradients, early_gradients, trained_gradients;
   std::vector<SweepPoint>
       sweeps;           // at the start, at each quarter, at the end; empty unless measured
   std::string failure;  // why training could not go on; empty when it could
   std::unique_ptr<SequenceModel<float>> model;  // as trained
 };
+
+/// When gradients are measured on the way: early enough to tell who will learn.
+constexpr Index kEarlySteps = 100;
 
 /// Told before each step of the steps taken and the learning points so far; false stops the
 /// training.

@@ -17,5 +17,14 @@ TEST(Stopwatch, CountsSecondsSinceItWasMade) {
   EXPECT_GE(stopwatch.seconds(), first);
 }
 
+TEST(Stopwatch, LeavesOutWhatIsSaidNotToCount) {
+  const Stopwatch whole;
+  Stopwatch stopwatch;
+  stopwatch.leave_out([] { std::this_thread::sleep_for(std::chrono::milliseconds(20)); });
+  const double counted = stopwatch.seconds();
+  EXPECT_GE(counted, 0);
+  EXPECT_LE(counted, whole.seconds() - 0.02);
+}
+
 }  // namespace
 }  // namespace seqbench

@@ -174,6 +174,27 @@ TEST(Train, GradientsAreMeasuredAtEveryDistanceAndVanishInARecurrentLayer) {
   }
 }
 
+TEST(Train, GradientsAreMeasuredAgainAfterAHundredSteps) {
+  TrainingSettings settings = first_token("lstm", "default", 32);  // unsolved
+  settings.training_steps = kEarlySteps - 1;
+  EXPECT_TRUE(train(settings, kToTheEnd)->early_gradients.empty());
+
+  settings.training_steps = kEarlySteps;
+  const auto measured = train(settings, kToTheEnd);
+  ASSERT_EQ(measured->early_gradients.size(), 31u);
+  // Behind the last step they are those of the trained model.
+  for (std::size_t i = 0; i < 31; ++i) {
+    EXPECT_EQ(measured->early_gradients[i].norm, measured->trained_gradients[i].norm);
+    EXPECT_NE(measured->early_gradients[i].norm, measured->initial_gradients[i].norm);
+  }
+
+  // Looking changes nothing.
+  settings.training_steps = kEarlySteps + 20;
+  const double looked = train(settings, kToTheEnd)->tests.front().loss;
+  settings.measure_gradients = false;
+  EXPECT_EQ(looked, train(settings, kToTheEnd)->tests.front().loss);
+}
+
 // A double's range ends at 10⁻³⁰⁸, where a recurrent network's gradient of 512 steps may lie.
 TEST(Train, GradientsFarBackDoNotUnderflow) {
   TrainingSettings settings = first_token("elman", "default", 8);
@@ -307,6 +328,7 @@ TEST(Train, MeasuresNoGradientsUnlessAsked) {
   settings.measure_gradients = false;
   const auto result = train(settings, kToTheEnd);
   EXPECT_TRUE(result->initial_gradients.empty());
+  EXPECT_TRUE(result->early_gradients.empty());
   EXPECT_TRUE(result->trained_gradients.empty());
 }
 
