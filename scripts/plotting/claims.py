@@ -3,7 +3,7 @@
 import textwrap
 from dataclasses import dataclass
 
-from plotting import ablations, attention, frontier, projection, sweeps
+from plotting import ablations, attention, frontier, learners, projection, sweeps
 from plotting.derived import (
     bare_layers,
     champion_speedups,
@@ -214,7 +214,7 @@ def lead_lost(run, setting, speedup_row):
 
 def remembering(run):
     """Who solves the tasks that are evidence for what recurrent models keep, attention beside them."""
-    return solving(run, (MEMORY, STATE)) or (NOT_MEASURED,)
+    return (*solving(run, (MEMORY, STATE)), *learners.figures(run)) or (NOT_MEASURED,)
 
 
 def pairing(run):

@@ -8,6 +8,7 @@ from plotting import (
     ablations,
     attention,
     frontier,
+    learners,
     projection,
     race,
     recall,
@@ -188,14 +189,26 @@ PLOTS = (
         "Gradient norm against distance",
         "How strongly the answer's loss pulls on a word that stood so many tokens back. A line that"
         " falls steeply means that a first step changes little for such words; a level line, that"
-        " distance does not matter. It does not tell which model learns: one whose gradient all but"
-        " vanishes before training may learn, and another not. Trained attention is shown at the"
+        " distance does not matter. Before training it does not tell which model learns. Trained attention is shown at the"
         " positions that training had. Shown at doubling distances and the longest that each panel has, for"
         " trainings at the longest distance; published settings are left out. Below the dashed line,"
         " where there is one, float32 is flushed to zero: no training gets anything from there.",
         files=("gradient.csv",),
         draw=recall.gradient_vs_distance,
         by_setting=False,
+    ),
+    Plot(
+        "lost-before-and-after",
+        "What the gradient loses over the distance",
+        "How many powers of ten the gradient loses on its way from the answer back to the word that"
+        " it depends on: before training, and after 100 steps, of recurrent models that had not yet"
+        " solved their task. Low and filled: the gradient reaches the word by then, and the model"
+        " learns, however little of it got there at first. High and hollow: it does not, and the"
+        " model does not.",
+        files=("decay.csv", "learning.csv", "recall.csv"),
+        draw=learners.lost_before_and_after,
+        by_setting=False,
+        optional=True,
     ),
     Plot(
         "sweeps-vs-decay",

@@ -45,6 +45,9 @@ COLUMNS = {
     "gradient": (
         "task model variant stage seed distance gradient_norm relative_gradient_norm"
     ).split(),
+    "decay": (
+        "task setup regime preset model variant layers train_distance seed stage decades_per_step"
+    ).split(),
     "gap": (
         "task setup regime model variant train_distance distance seed first_gap answers accuracy"
     ).split(),
@@ -85,7 +88,7 @@ ADDED_LATER = {
     },
     "recall": {
         "preset": "", "seconds_to_solve": float("nan"), "solved": "", "parameters": float("nan"),
-        "outcome": "", "block": "", "learning_rate": float("nan"), "schedule_steps": float("nan"),
+        "outcome": "", "block": "", "steps_to_solve": float("nan"), "learning_rate": float("nan"), "schedule_steps": float("nan"),
         "batch": float("nan"),
     },
     "crossover": {
@@ -96,6 +99,7 @@ ADDED_LATER = {
         "log10_gradient_norm": float("nan"), "preset": "", "layers": 1, "regime": "single", "setup": "causal",
         "train_distance": float("inf"), "block": "",
     },
+    "decay": {"block": ""},
     "gap": {"preset": "", "layers": 1, "block": ""},
     "attention": TRAINED_AS,
     "interventions": {**TRAINED_AS, "hidden_from": "all"},

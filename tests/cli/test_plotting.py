@@ -29,6 +29,7 @@ if INSTALLED:
         claims,
         derived,
         layout,
+        learners,
         naming,
         race,
         recall,
@@ -855,6 +856,38 @@ class CommandLine(RunFolder):
         self.assertIn("over 9 steps, median (least to most): before training 3 (3 to 4 in 3 trainings);"
                       " trained models that solve first_token 6 (5 to 7 in 2 trainings); those that do"
                       " not solve their task 20 (20 to 20 in 1 training)", text)  # fmt: skip
+
+    def test_the_gradient_after_100_steps_tells_who_learns(self):
+        # Seeds 1 to 5 solve: 1 to 4 have lost less than every other by step 100, 5 as much as the
+        # first of the five others has. Before training all lose alike. Seed 11 is through before.
+        solved = {seed: "300" if seed <= 5 else "" for seed in range(1, 11)} | {11: "40"}
+        early = {1: -0.1, 2: -0.1, 3: 0.0, 4: -0.2, 5: -0.5, 6: -0.5, 7: -0.6, 8: -0.6, 9: -0.7, 10: -0.7}
+        self.write("recall.csv", RECALL_HEADER + ",solved,preset,block,steps_to_solve",
+                   *(f"{recall_row('lstm', 'chrono', 8, seed=seed)},{str(bool(steps)).lower()},,,{steps}"
+                     for seed, steps in solved.items()))  # fmt: skip
+        self.write("decay.csv", "run_id,task,setup,regime,preset,model,variant,layers,train_distance,seed,stage,"
+                   "decades_per_step",
+                   *(f"r,first_token,causal,single,,lstm,chrono,1,8,{seed},{stage},{slope}"
+                     for seed in solved for stage, slope in
+                     (("init", -0.3), ("early", early.get(seed, -9)), ("trained", 0))))  # fmt: skip
+        self.write("learning.csv", "run_id,task,setup,regime,preset,model,variant,layers,train_distance,seed,step,"
+                   "loss,accuracy",
+                   *(f"r,first_token,causal,single,,lstm,chrono,1,8,{seed},{step},{0.1 if seed == 1 else 2.8},0"
+                     for seed in solved for step in (80, 100)))  # fmt: skip
+        run = read_run(self.folder)
+        rows = learners.undecided(run)
+        self.assertEqual(sorted(rows["seed"]), list(range(1, 11)))
+        # 24 of the 25 pairs are won and one is even.
+        self.assertAlmostEqual(learners.share_of_pairs(rows, "early"), 24.5 / 25)
+        self.assertAlmostEqual(learners.share_of_pairs(rows, "init"), 0.5)
+        (line,) = learners.figures(run)
+        self.assertIn("less by then in 98 %, before training in 50 %; its loss was lower by then in 60 % (a coin:"
+                      " 50 %; 5 trainings that solve, 5 that do not)", line)  # fmt: skip
+        code, out, _ = self.plot(self.folder)
+        self.assertEqual(code, 0)
+        self.assertIn("lost-before-and-after.png", out)
+        text = " ".join((self.folder / "claims-details.txt").read_text(encoding="utf-8").split())
+        self.assertIn("less by then in 98 %", text)
 
     def test_a_block_stands_for_no_bare_layer(self):
         rows = [row + ",layer,width" for row in RACE]
