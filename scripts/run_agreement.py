@@ -15,7 +15,8 @@ from pathlib import Path
 
 RECURRENT = {"elman", "lstm", "gru", "mingru"}
 # What stays the same along a curve over lengths.
-SCOPE = ("block", "layers", "match")
+SCOPE = ("block", "layers", "match", "dtype")
+EARLIER = {"block": "layer", "match": "width", "dtype": "float32"}
 CURVE = ("model", "kernel", "pass", "batch", "width", "heads", "threads", "causal", *SCOPE)
 CROSSING = ("pass", "kernel", "baseline_model", "baseline_kernel", "batch", "width", "heads", "causal",
             "threads", *SCOPE)
@@ -75,7 +76,8 @@ def seconds_of(row):
 
 
 def key_of(row, columns):
-    return tuple(row.get(column) or "" for column in columns)
+    """What files of earlier versions do not say is bare layers' in float32."""
+    return tuple(row.get(column) or EARLIER.get(column, "") for column in columns)
 
 
 def rows_ok_in_both(one, other):
@@ -215,7 +217,7 @@ def compare_crossings(folders, options):
     within = verdict("crossover lengths that agree", Count(len(cells) - len(apart), len(cells)),
                      options.crossovers, True)
     for cell in apart:
-        print(f"  {' '.join(word for word in cell if word)}: "
+        print(f"  {' '.join(word for word in cell if word and word not in EARLIER.values())}: "
               f"{told(one[cell])}, {told(other[cell])}")
     return within
 

@@ -37,9 +37,10 @@ constexpr int kLengthsPerOctave = 8;  // neighbours 9 % apart
 constexpr Index kMostPairs = 64;      // as many processes hold both cases
 
 const std::vector<std::string> kRatioColumns = {
-    "run_id",      "pass",         "kernel", "baseline_model", "baseline_kernel", "batch",
-    "seq_len",     "width",        "heads",  "causal",         "threads",         "speedup",
-    "speedup_low", "speedup_high", "pairs",  "block",          "layers",          "match"};
+    "run_id",  "pass",    "kernel",      "baseline_model", "baseline_kernel",
+    "batch",   "seq_len", "width",       "heads",          "causal",
+    "threads", "speedup", "speedup_low", "speedup_high",   "pairs",
+    "block",   "layers",  "match",       "dtype"};
 
 /// One crossing to be found: attention and a recurrent layer on the same shapes, at any length.
 struct Cell {
@@ -57,13 +58,18 @@ struct Cell {
                      {"width", attention.layer.width},
                      {"heads", attention.layer.heads},
                      {"causal", attention.layer.causal},
-                     {"threads", attention.threads}});
+                     {"threads", attention.threads},
+                     {"dtype", dtype_name(attention.layer.factors)}});
     return row;
   }
   std::string label() const {
     return std::string(pass_name(attention.pass)) + " B=" + std::to_string(attention.shape.batch) +
            " D=" + std::to_string(attention.layer.width) + " t" +
-           std::to_string(attention.threads) + " " + baseline.layer.model + attention.scope_label();
+           std::to_string(attention.threads) + " " + baseline.layer.model +
+           attention.scope_label() +
+           (attention.layer.factors == Factors::kAsTheyAre
+                ? ""
+                : std::string(" ") + dtype_name(attention.layer.factors));
   }
 };
 
@@ -83,7 +89,10 @@ std::vector<Cell> cells_of(const Grid& grid) {
     for (const Case& attention : group.cases) {
       if (!attention.model().has_heads()) continue;
       for (const Case& baseline : group.cases) {
-        if (baseline.model().has_heads() || baseline.threads != attention.threads) continue;
+        if (baseline.model().has_heads() || baseline.threads != attention.threads ||
+            baseline.layer.factors != attention.layer.factors) {
+          continue;
+        }
         cells.push_back({.attention = attention, .baseline = baseline, .lengths = lengths});
       }
     }
@@ -164,8 +173,8 @@ class PairedRatios {
 
 /// What tells cells apart.
 const std::vector<std::string> kCellColumns = {
-    "pass",  "kernel", "baseline_model", "baseline_kernel", "batch",  "width",
-    "heads", "causal", "threads",        "block",           "layers", "match"};
+    "pass",   "kernel",  "baseline_model", "baseline_kernel", "batch", "width", "heads",
+    "causal", "threads", "block",          "layers",          "match", "dtype"};
 
 std::vector<CsvRow> ratio_rows(const CsvRow& cell, const Crossover& found, int pairs) {
   std::vector<CsvRow> rows;
@@ -253,12 +262,15 @@ int crossover_command(const std::vector<std::string>& arguments) {
   if (!line.parse(arguments)) return 0;
   line.refuse_passed_on();
   Grid grid = parse_grid(line);
-  refuse_other_dtypes(line, grid);
   add_missing_models(grid);
   MeasureOptions options = parse_timing_options(line);
   options.processes = static_cast<int>(line.integer("processes", 3, kMostPairs));
   options.repetitions = options.processes;
   const std::vector<Cell> cells = cells_of(grid);
+  if (cells.empty()) {
+    refuse_option("dtype", line.text("dtype"),
+                  "one in which both attention and a recurrent model have a --kernel of those");
+  }
   Grid of_workers = grid;  // with every length that may be asked for
   std::set<Index> lengths;
   for (const Cell& cell : cells) lengths.insert(cell.lengths.begin(), cell.lengths.end());

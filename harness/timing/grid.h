@@ -39,7 +39,7 @@ Grid parse_grid(const CommandLine& line);
 /// (lstm), where there is none.
 void add_missing_models(Grid& grid);
 
-/// Refuses --dtype with another value than float32, for commands that compare models in that alone.
+/// Refuses --dtype with another value than float32, for commands that take that alone.
 /// Throws UsageError.
 void refuse_other_dtypes(const CommandLine& line, const Grid& grid);
 

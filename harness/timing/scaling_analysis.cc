@@ -15,13 +15,15 @@ namespace seqbench {
 const std::vector<std::string> kScalingColumns = {
     "run_id",        "model",   "kernel",   "pass",  "batch",  "width",    "heads",
     "causal",        "threads", "variable", "from",  "to",     "exponent", "exponent_low",
-    "exponent_high", "r2",      "seq_len",  "block", "layers", "match"};
+    "exponent_high", "r2",      "seq_len",  "block", "layers", "match",    "dtype"};
 
 const std::vector<std::string> kSpeedupColumns = {
-    "run_id",      "pass",         "kernel",     "baseline_model",   "baseline_kernel", "batch",
-    "seq_len",     "width",        "heads",      "causal",           "threads",         "speedup",
-    "speedup_low", "speedup_high", "work_ratio", "efficiency_ratio", "parallel_ratio",  "status",
-    "block",       "layers",       "match"};
+    "run_id",          "pass",         "kernel",     "baseline_model",
+    "baseline_kernel", "batch",        "seq_len",    "width",
+    "heads",           "causal",       "threads",    "speedup",
+    "speedup_low",     "speedup_high", "work_ratio", "efficiency_ratio",
+    "parallel_ratio",  "status",       "block",      "layers",
+    "match",           "dtype"};
 
 const std::vector<std::string> kCrossoverColumns = {"run_id",
                                                     "pass",
@@ -41,7 +43,8 @@ const std::vector<std::string> kCrossoverColumns = {"run_id",
                                                     "reason",
                                                     "block",
                                                     "layers",
-                                                    "match"};
+                                                    "match",
+                                                    "dtype"};
 
 namespace {
 
@@ -67,8 +70,8 @@ std::vector<std::string> key_of(const TextRow& row, const std::vector<std::strin
   return key;
 }
 
-/// What of a model the row is of.
-const std::vector<std::string> kScopeColumns = {"block", "layers", "match"};
+/// What of a model the row is of, and in which precision.
+const std::vector<std::string> kScopeColumns = {"block", "layers", "match", "dtype"};
 
 std::vector<std::string> with_scope(std::vector<std::string> columns) {
   columns.insert(columns.end(), kScopeColumns.begin(), kScopeColumns.end());

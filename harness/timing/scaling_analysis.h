@@ -21,7 +21,7 @@ std::vector<CsvRow> fit_scaling(const CsvTable& throughput);
 constexpr std::size_t kTailPoints = 4;
 
 /// Rows of speedup.csv, every attention case against every recurrent case of the same pass, batch,
-/// length, width and threads:
+/// length, width, threads and dtype:
 ///   speedup = work_ratio × efficiency_ratio × parallel_ratio
 /// work_ratio = baseline FLOPs ÷ attention FLOPs; efficiency_ratio = attention FLOP/s ÷ baseline
 /// FLOP/s, both on one thread; parallel_ratio = attention's gain from its threads ÷ the baseline's.

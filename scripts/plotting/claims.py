@@ -3,7 +3,7 @@
 import textwrap
 from dataclasses import dataclass
 
-from plotting import ablations, attention, frontier, learners, projection, sweeps
+from plotting import ablations, attention, frontier, learners, precision, projection, sweeps
 from plotting.derived import (
     bare_layers,
     champion_speedups,
@@ -159,6 +159,7 @@ def training_speedup(run):
         *(text for *_, text in sorted(figures)),
         f"({setting.label}, by length{noise(rows)})",
         *by_block(run),
+        *precision.figures(run),
     )
 
 

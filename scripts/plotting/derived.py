@@ -22,9 +22,16 @@ IN_BLOCKS = ("mqar", "mqar_8k", "associative_recall", "induction")
 CASE = ["pass", "batch", "seq_len", "width", "threads"]
 
 
-def bare_layers(rows):
-    """Of the rows of the race those of bare layers of equal width."""
-    return rows[(rows["block"] == "layer") & (rows["match"] == "width")]
+# What factors of products are rounded to. Plots and claims compare models in the first, where they
+# do not say otherwise.
+DTYPES = ("float32", "bfloat16")
+
+
+def bare_layers(rows, dtype="float32"):
+    """Of the rows of the race those of bare layers of equal width, in one precision."""
+    return rows[
+        (rows["block"] == "layer") & (rows["match"] == "width") & (rows["dtype"] == dtype)
+    ]
 
 
 def timed(rows):
@@ -64,10 +71,19 @@ def champion_speedups(run):
     return between_champions(speedups(run))
 
 
-def champion_crossings(run):
-    """Of crossover.csv the rows of the fastest kernels, attention's and each baseline's."""
-    rows = bare_layers(run.table("crossover"))
+def champion_crossings(run, dtype="float32"):
+    """Of crossover.csv the rows of the fastest kernels, attention's and each baseline's, in one
+    precision."""
+    rows = bare_layers(run.table("crossover"), dtype)
     return rows if rows.empty else between_champions(rows)
+
+
+def crossings_by_precision(run):
+    """Pairs of such rows, of one case in both precisions; the columns of bfloat16 end in
+    `_bfloat16`. Empty where a run has one precision alone."""
+    keys = ["pass", "baseline_model", "batch", "width", "heads", "causal", "threads"]
+    plain, rounded = (champion_crossings(run, dtype) for dtype in DTYPES)
+    return plain.merge(rounded, on=keys, suffixes=("", "_bfloat16"))
 
 
 def speedups_by_block(run):
@@ -76,6 +92,7 @@ def speedups_by_block(run):
     alone."""
     rows = run.table("speedup")
     rows = rows[rows["speedup"].notna() & (rows["pass"] == "train")]
+    rows = rows[rows["dtype"] == "float32"]  # blocks and models have no other
     if rows["block"].nunique() < 2 and rows["match"].nunique() < 2:
         return rows.iloc[:0]
     return between_champions(rows[rows["threads"] == rows["threads"].max()])

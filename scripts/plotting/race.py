@@ -5,8 +5,10 @@ hold nothing to draw.
 """
 
 import altair as alt
+import pandas as pd
 
 from plotting.derived import (
+    DTYPES,
     champion_crossings,
     champion_speedups,
     speedups_by_block,
@@ -176,9 +178,12 @@ def with_panel_names(rows, panel_for_threads=True):
 
 def crossover_map(runs):
     """The length at which attention's lead is lost, by width and batch; a panel for each baseline and
-    pass down, threads across. Drawn where a run has several widths."""
-    rows = gather(runs, champion_crossings)
-    if rows.empty or rows["width"].nunique() < 2:
+    pass down, threads and precision across. Drawn where a run has several widths, or both precisions."""
+    rows = pd.concat(
+        [gather(runs, lambda run, dtype=dtype: champion_crossings(run, dtype)) for dtype in DTYPES],
+        ignore_index=True,
+    )
+    if rows.empty or (rows["width"].nunique() < 2 and rows["dtype"].nunique() < 2):
         return None
     order = {model: place for place, model in enumerate(MODELS)}
     rows = rows.assign(
@@ -187,12 +192,17 @@ def crossover_map(runs):
         told=[crossing_told(row) for row in rows.itertuples()],
         row_panel=rows["pass"] + ", ÷ " + rows["baseline_model"].map(model_name)
         + (" — " + rows["run"]).where(rows["of_several"].astype(bool), ""),
-        column_panel=rows["threads"].map(lambda count: plural(count, "thread")),
-    ).sort_values(["pass", "place", "threads"], kind="stable")
+        column_panel=rows["threads"].map(lambda count: plural(count, "thread"))
+        + (", " + rows["dtype"] if rows["dtype"].nunique() > 1 else ""),
+    )
+    # Panels come in the order of their first rows, which need not have all threads or precisions.
+    across = rows.sort_values(["threads", "dtype"], key=in_order_of_dtypes, kind="stable")
+    rows = rows.sort_values(["pass", "place"], kind="stable")
+    panels = {"row": rows["row_panel"], "column": across["column_panel"]}
     base = alt.Chart().encode(
         x=alt.X("width:O", title="width", axis=alt.Axis(labelAngle=0)),
         y=alt.Y("batch:O", title="batch"),
-        tooltip=["pass", "baseline", "batch", "width", "threads", "crossover_seq_len",
+        tooltip=["pass", "baseline", "batch", "width", "threads", "dtype", "crossover_seq_len",
                  "crossover_low", "crossover_high", "predicted", "status"],
     )  # fmt: skip
     cells = base.mark_rect(stroke="white").encode(
@@ -204,7 +214,7 @@ def crossover_map(runs):
         color=alt.condition("datum.crossover_seq_len > 2000", alt.value("white"), alt.value("black")),
     )
     layout = {
-        channel: kind(f"{channel}_panel:N", sort=list(dict.fromkeys(rows[f"{channel}_panel"])), title=None,
+        channel: kind(f"{channel}_panel:N", sort=list(dict.fromkeys(panels[channel])), title=None,
                       header=alt.Header(labelAngle=0, labelAlign=align))
         for channel, kind, align in (("row", alt.Row, "left"), ("column", alt.Column, "center"))
     }  # fmt: skip
@@ -214,6 +224,11 @@ def crossover_map(runs):
         "Length at which attention's lead is lost",
         "longer than the longest measured: >; attention never ahead: none",
     )
+
+
+def in_order_of_dtypes(column):
+    """The column, of precisions their place among DTYPES."""
+    return column.map(DTYPES.index) if column.name == "dtype" else column
 
 
 def crossing_told(row):

@@ -77,8 +77,9 @@ COLUMNS = {
     ).split(),
 }
 
-# What of a model a row of the race is of; files of earlier versions have bare layers alone.
-SCOPE = {"block": "layer", "layers": float("nan"), "match": "width"}
+# What of a model a row of the race is of, and in which precision; files of earlier versions have
+# bare layers in float32 alone.
+SCOPE = {"block": "layer", "layers": float("nan"), "match": "width", "dtype": "float32"}
 TRAINED_AS = dict.fromkeys(("learning_rate", "weight_decay", "mlp_expansion"), float("nan"))
 # Columns that files of earlier versions lack, and what their rows would have there.
 ADDED_LATER = {
@@ -86,6 +87,7 @@ ADDED_LATER = {
     "speedup": {
         "work_ratio": float("nan"), "efficiency_ratio": float("nan"), "parallel_ratio": float("nan"), **SCOPE,
     },
+    "scaling": {"dtype": "float32"},
     "recall": {
         "preset": "", "seconds_to_solve": float("nan"), "solved": "", "parameters": float("nan"),
         "outcome": "", "block": "", "steps_to_solve": float("nan"), "learning_rate": float("nan"), "schedule_steps": float("nan"),
@@ -166,8 +168,7 @@ def read_run(folder):
 
 def read_table(path, columns):
     """One CSV file as a table whose text columns are strings ("" for empty cells). A last line
-    without its line break is torn (its writer was killed) and left out, as seqbench does. Of
-    throughput.csv the rows in float32, in which plots and claims compare models."""
+    without its line break is torn (its writer was killed) and left out, as seqbench does."""
     try:
         text = path.read_text(encoding="utf-8")
         whole_lines = text[: text.rfind("\n") + 1]
@@ -186,8 +187,6 @@ def read_table(path, columns):
             table[name] = table[name].fillna("").astype(object)
         elif name in columns and not pd.api.types.is_numeric_dtype(table[name]):
             raise RunError(f"{path}: column {name} holds text; expected numbers")
-    if path.stem == "throughput" and "dtype" in table.columns:
-        table = table[table["dtype"] == "float32"].reset_index(drop=True)
     return table
 
 

@@ -180,8 +180,9 @@ def held_text(row):
     names = {"batch": "batch", "seq_len": "length", "width": "width", "threads": "threads"}
     held = {names[key]: row.get(key) for key in names if key != row["variable"]}
     # A cell that is empty (nan is not itself) does not hold.
-    return ", ".join(f"{name} {number(value)}" for name, value in held.items()
-                     if value is not None and value == value)  # fmt: skip
+    words = [f"{name} {number(value)}" for name, value in held.items()
+             if value is not None and value == value]  # fmt: skip
+    return ", ".join(words + ([] if row["dtype"] == "float32" else [row["dtype"]]))
 
 
 def gaps_section(runs):

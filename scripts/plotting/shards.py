@@ -16,7 +16,7 @@ OF_THE_MACHINE = ("architecture", "cpu", "simd")
 OF_THE_BUILD = ("version", "git_commit", "compiler", "flags", "type")
 # A curve of crossover.csv.
 CURVE = ["pass", "kernel", "baseline_model", "baseline_kernel", "batch", "width", "heads", "causal",
-         "threads", "block", "layers", "match"]  # fmt: skip
+         "threads", "block", "layers", "match", "dtype"]  # fmt: skip
 
 
 def joined(runs):

@@ -15,14 +15,14 @@ sys.dont_write_bytecode = True
 
 INSTALLED = all(importlib.util.find_spec(name) for name in ("pandas", "altair", "vl_convert"))
 if INSTALLED:
-    from plotting import agreement, race
+    from plotting import agreement, claims, precision, race
     from plotting.__main__ import main
     from plotting.reading import read_run
 
 SPEEDUP = ("run_id,pass,kernel,baseline_model,baseline_kernel,batch,seq_len,width,heads,causal,threads,"
            "speedup,speedup_low,speedup_high,status")
 CROSSOVER = ("run_id,pass,kernel,baseline_model,baseline_kernel,batch,width,heads,causal,threads,"
-             "crossover_seq_len,status,crossover_low,crossover_high,predicted,reason")
+             "crossover_seq_len,status,crossover_low,crossover_high,predicted,reason,dtype")
 THROUGHPUT = ("run_id,case_id,model,kernel,pass,batch,seq_len,width,heads,threads,causal,seconds,"
               "seconds_low,seconds_high,tokens_per_second,status,reason")
 
@@ -32,9 +32,10 @@ def speedup(baseline, length, threads, value, half=0.1):
             f"{value - half},{value + half},ok")
 
 
-def crossing(baseline, threads, length, *, batch=1, width=256, low="", high="", status="ok"):
+def crossing(baseline, threads, length, *, batch=1, width=256, low="", high="", status="ok",
+             dtype="float32"):
     return (f"r,train,fused,{baseline},persistent,{batch},{width},4,false,{threads},{length},{status},"
-            f"{low},{high},{2 * width},")
+            f"{low},{high},{2 * width},,{dtype}")
 
 
 def time(model, kernel, threads, seconds):
@@ -136,6 +137,46 @@ class Agreement(ProgramTest):
     def test_one_width_is_no_map(self):
         run = self.run_of("a", crossover=[crossing("lstm", 1, 700)])
         self.assertIsNone(race.crossover_map([run]))
+
+    def test_the_map_has_a_panel_for_each_precision(self):
+        rows = [crossing("lstm", threads, 700 if dtype == "float32" else 1050, dtype=dtype)
+                for threads in (1, 2) for dtype in ("bfloat16", "float32")]
+        chart = race.crossover_map([self.run_of("a", crossover=rows)]).to_dict()
+        self.assertEqual(chart["facet"]["column"]["sort"],
+                         [f"{threads}, {dtype}" for threads in ("1 thread", "2 threads")
+                          for dtype in ("float32", "bfloat16")])
+        (cells,) = chart["datasets"].values()
+        told = {cell["column_panel"]: cell["told"] for cell in cells}
+        self.assertEqual(told["1 thread, float32"], "700")
+        self.assertEqual(told["2 threads, bfloat16"], "1050")
+
+    def test_how_the_crossing_moves_with_the_precision(self):
+        def both(model, one, other):
+            return [crossing(model, 1, one), crossing(model, 1, other, dtype="bfloat16")]
+        rows = [*both("lstm", 700, 1050), *both("gru", 400, 300),
+                crossing("elman", 1, "", status="never_ahead"),
+                crossing("elman", 1, "", status="never_ahead", dtype="bfloat16"),
+                crossing("mingru", 1, 90), crossing("mingru", 1, "", status="always_ahead",
+                                                    dtype="bfloat16"),
+                crossing("lstm", 2, 900)]
+        lines = precision.figures(self.run_of("a", crossover=rows))
+        self.assertEqual(lines, (
+            "train, ÷ LSTM, batch 1, 1 thread: lead lost at 700 in float32, lost at 1050 in bfloat16 (×1.50)",
+            "train, ÷ GRU, batch 1, 1 thread: lead lost at 400 in float32, lost at 300 in bfloat16 (×0.75)",
+            "train, ÷ minGRU, batch 1, 1 thread: lead lost at 90 in float32, not lost in bfloat16",
+            "train, ÷ Elman RNN, batch 1, 1 thread: lead never there in float32, never there in"
+            " bfloat16",
+            "in bfloat16 attention's lead lasts longer in 2 of 4 cases, less long in 1: the length at"
+            " which it is lost ×1.12 (median of 2, 0.75 to 1.50) (width 256, 4 heads, full attention)"))
+        one = self.run_of("b", crossover=[crossing("lstm", 1, 700)])
+        self.assertEqual(precision.figures(one), ())
+
+    def test_claims_say_how_the_crossing_moves_and_are_else_about_float32(self):
+        cells = [crossing("lstm", 1, 700), crossing("lstm", 1, 1050, dtype="bfloat16")]
+        run = self.run_of("a", crossover=cells, speedup=[speedup("lstm", 64, 1, 2)])
+        text = claims.as_text(claims.claims_of(run), run)
+        self.assertIn("lead lost at 700\n", text)
+        self.assertIn("at 1050 in bfloat16", text)
 
 
 if __name__ == "__main__":

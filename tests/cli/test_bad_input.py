@@ -109,9 +109,9 @@ class BadOptions(ProgramTest):
             ("span", "processors", "0", "1 to"),
             ("span", "kernel", "quick", "persistent"),
             ("throughput", "dtype", "float16", "bfloat16"),
-            ("scaling", "dtype", "bfloat16", "float32"),
+            ("scaling", "dtype", "half", "bfloat16"),
             ("span", "dtype", "bfloat16", "float32"),
-            ("crossover", "dtype", "float32,bfloat16", "float32"),
+            ("crossover", "dtype", "float32,half", "bfloat16"),
             ("recall", "task", "chess", "mqar"),
             ("recall", "model", "mamba", "gru"),
             ("recall", "variant", "huge", "chrono"),
@@ -157,6 +157,8 @@ class BadOptions(ProgramTest):
     def test_a_number_format_that_the_passes_lack(self):
         process = run("throughput", "--dtype", "bfloat16", "--pass", "decode", cwd=self.folder)
         self.assert_refused(process, 2, "--dtype", "'bfloat16'", "forward")
+        process = run("crossover", "--dtype", "bfloat16", "--kernel", "naive", cwd=self.folder)
+        self.assert_refused(process, 2, "--dtype", "'bfloat16'", "--kernel")
 
     def test_heads_that_do_not_divide_the_width(self):
         process = run("throughput", "--width", "256", "--heads", "3")

@@ -45,6 +45,29 @@ class Crossover(ProgramTest):
         (record,) = json.loads((out / "machine.json").read_text())["commands"]
         self.assertEqual((record["command"], record["exit_code"]), ("crossover", 0))
 
+    def test_finds_the_crossing_of_each_precision_among_its_own_cases(self):
+        out = self.folder / "run"
+        command = ["crossover", *TINY, "--model", "lstm", "--length", "4..64", "--dtype",
+                   "float32,bfloat16", "--out", out]
+        process = run(*command)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        rows = read_csv(out / "crossover.csv")
+        self.assertEqual([row["dtype"] for row in rows], ["float32", "bfloat16"])
+        self.assertEqual({row["predicted"] for row in rows}, {"32"})
+        for row in rows:
+            self.assertIn(row["status"], {"ok", "always_ahead", "never_ahead"}, row)
+            ratios = [one for one in read_csv(out / "ratios.csv") if one["dtype"] == row["dtype"]]
+            self.assertGreaterEqual(len(ratios), 2)
+        self.assertIn("lstm bfloat16 ", process.stdout)
+        # A run that was cut off keeps the precision that is finished.
+        lines = (out / "crossover.csv").read_bytes().splitlines(keepends=True)
+        (out / "crossover.csv").write_bytes(b"".join(lines[:-1]))
+        process = run(*command, "--resume")
+        self.assertEqual(process.returncode, 0, process.stderr)
+        after = read_csv(out / "crossover.csv")
+        self.assertEqual(after[0], rows[0])
+        self.assertEqual([row["dtype"] for row in after], ["float32", "bfloat16"])
+
     def test_goes_on_with_the_cells_that_are_not_there(self):
         out = self.folder / "run"
         command = ["crossover", *TINY, "--model", "elman,gru", "--length", "4..64", "--out", out]

@@ -33,6 +33,7 @@ std::map<std::string, std::string> measured(const std::string& model, Index seq_
   row["status"] = "ok";
   row["block"] = "layer";
   row["match"] = "width";
+  row["dtype"] = "float32";
   return row;
 }
 
@@ -61,6 +62,42 @@ TEST(Speedup, IsOfTheSameScopeAndOfEqualParametersByAttentionsWidth) {
   EXPECT_EQ(rows[1].at("width").text(), "256");
   EXPECT_EQ(rows[1].at("match").text(), "parameters");
   EXPECT_EQ(rows[1].at("layers").text(), "2");
+}
+
+TEST(Speedup, AndGrowthAndCrossoverAreOfOnePrecision) {
+  CsvTable table;
+  for (const Index length : {128, 256}) {
+    for (const Index threads : {1, 2}) {
+      for (const double factor : {1.0, 0.25}) {  // attention is four times as fast in bfloat16
+        table.push_back(measured("attention", length, threads, 100, factor * double(length) / 100));
+        table.push_back(measured("lstm", length, threads, 300, 2));
+        if (factor == 1.0) continue;
+        for (auto row = table.end() - 2; row != table.end(); ++row) (*row)["dtype"] = "bfloat16";
+      }
+    }
+  }
+  const std::vector<CsvRow> rows = compute_speedups(table);
+  ASSERT_EQ(rows.size(), 8u);
+  for (const CsvRow& row : rows) {
+    const bool rounds = row.at("dtype").text() == "bfloat16";
+    const double length = value(row, "seq_len");
+    EXPECT_NEAR(value(row, "speedup"), (rounds ? 8 : 2) / (length / 100), 1e-12);
+    EXPECT_DOUBLE_EQ(value(row, "parallel_ratio"), 1);
+  }
+  for (const CsvRow& fit : fit_scaling(table)) {
+    const bool grows = fit.at("variable").text() == "seq_len";
+    const bool attention = fit.at("model").text() == "attention";
+    EXPECT_NEAR(value(fit, "exponent"), grows && attention ? 1 : 0, 1e-12);
+  }
+  const std::vector<CsvRow> crossovers = find_crossovers(rows);
+  ASSERT_EQ(crossovers.size(), 4u);
+  for (const CsvRow& crossing : crossovers) {
+    const bool rounds = crossing.at("dtype").text() == "bfloat16";
+    EXPECT_EQ(crossing.at("status").text(), rounds ? "always_ahead" : "ok");
+    if (!rounds) {
+      EXPECT_NEAR(value(crossing, "crossover_seq_len"), 200, 1e-9);
+    }
+  }
 }
 
 TEST(Speedup, IsTheProductOfItsThreeRatios) {
