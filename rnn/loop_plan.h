@@ -34,6 +34,13 @@ constexpr Index unit_lanes() {
   return static_cast<Index>(hn::MaxLanes(hn::ScalableTag<T>()));
 }
 
+/// Elements between the rows of states that are broadcast: not a power of two, whose multiples
+/// would share a few sets of the L1 cache.
+template <typename T>
+constexpr Index state_stride(Index elements) {
+  return elements + unit_lanes<T>();
+}
+
 template <typename T>
 LoopPlan plan_loop(Index batch, Index width, int workers) {
   // With 4 rows a step does 8 FLOPs for each byte of weights: the L2 cache of any CPU feeds that.

@@ -27,18 +27,19 @@ struct MinGruBuffers {
   Buffer gates;           // [B, S, 2·D] W·x + b, then z and h̃, then da
   Buffer dh;              // [B, D] train: gradient of h that comes from the step after
   Buffer sums;            // [B, 2·D] train: Σ_t da
-  Buffer packed_weights;  // scan alone, as this and the next in rnn/mingru_scan.h
+  Buffer packed_weights;  // scan alone, as this and the following in rnn/mingru_scan.h
   Buffer packed_bias;
+  Buffer rounded_x;  // scan in bfloat16
 
-  std::array<Buffer*, 6> buffers() {
-    return {&h, &gates, &dh, &sums, &packed_weights, &packed_bias};
+  std::array<Buffer*, 7> buffers() {
+    return {&h, &gates, &dh, &sums, &packed_weights, &packed_bias, &rounded_x};
   }
 };
 
 /// What a pass uses of them. Inference by `scan` holds no gates but those of one decoded token.
 template <typename T>
 MinGruBuffers<BufferShape> mingru_workspace(const MinGruOptions& options, SequenceShape shape,
-                                            Pass pass) {
+                                            Pass pass, int workers) {
   const Index B = shape.batch, D = options.width;
   const bool train = pass == Pass::kTrain, decode = pass == Pass::kDecode;
   const bool scans = options.kernel == MinGruKernel::kScan;
@@ -50,6 +51,10 @@ MinGruBuffers<BufferShape> mingru_workspace(const MinGruOptions& options, Sequen
   const Index columns = UnitCut<T>{.width = D}.columns();
   workspace.packed_weights = {D, G * columns};
   workspace.packed_bias = {G * columns};
+  if (options.factors == Factors::kBfloat16) {
+    workspace.packed_weights = {elements_of_depth<Bfloat16Pair>(D), G * columns};
+    workspace.rounded_x = {workers, rounded_tile_elements<T>(D)};
+  }
   return workspace;
 }
 
@@ -82,10 +87,13 @@ class MinGruLayer final : public SequenceLayer<T> {
     return mingru_cost<T>(options_, shape, pass, workers);
   }
 
-  void reserve(SequenceShape shape, Pass pass, int /*workers*/) override {
+  void reserve(SequenceShape shape, Pass pass, int workers) override {
+    if (options_.factors == Factors::kBfloat16 && pass == Pass::kDecode) {
+      throw std::invalid_argument("a minimal GRU in bfloat16 does not decode");
+    }
     keeps_steps_ = pass == Pass::kTrain;
     for (auto& parameter : parameters_) reserve_gradient(parameter, false);
-    allocate_buffers(mingru_workspace<T>(options_, shape, pass), buffers_);
+    allocate_buffers(mingru_workspace<T>(options_, shape, pass, workers), buffers_);
     for (auto& parameter : parameters_) reserve_gradient(parameter, keeps_steps_);
   }
 
@@ -170,6 +178,11 @@ class MinGruLayer final : public SequenceLayer<T> {
   }
   const T* bias() const { return parameters_[kBias].value.data(); }
 
+  /// What forward's products do: rows·weightᵀ.
+  GemmOptions transposed_weight() const {
+    return {.transpose_b = true, .factors = options_.factors};
+  }
+
   /// The front of a buffer, for a shape that may be smaller than reserved.
   SequenceView<T> gates_over(SequenceShape shape) {
     assert(shape.batch * shape.steps * G * width() <= buffers_.gates.size());
@@ -194,13 +207,15 @@ class MinGruLayer final : public SequenceLayer<T> {
   void scan(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y) {
     scan_forward<T>(team,
                     {.candidate = options_.candidate,
+                     .factors = options_.factors,
                      .weight = weight(x.width),
                      .bias = bias(),
                      .x = x,
                      .y = y,
                      .gates = keeps_steps_ ? gates_over({x.batch, x.steps}) : SequenceView<T>(),
                      .packed_weights = buffers_.packed_weights.data(),
-                     .packed_bias = buffers_.packed_bias.data()});
+                     .packed_bias = buffers_.packed_bias.data(),
+                     .rounded_x = buffers_.rounded_x.data()});
   }
 
   void retreat_scan(const ThreadTeam& team, ScanBackward<T> pass) {
@@ -220,7 +235,7 @@ class MinGruLayer final : public SequenceLayer<T> {
   void step(const ThreadTeam& team, const Step& step) {
     team.note_steps(1);
     const Index D = width();
-    gemm(team, step.x, weight(step.x.cols), step.gates, {.transpose_b = true}, bias());
+    gemm(team, step.x, weight(step.x.cols), step.gates, transposed_weight(), bias());
     with_candidate(options_.candidate, [&](auto candidate) {
       for_each_sequence(team, step.h.rows, G * D, [&](Index b) {
         const MatrixView<T> z = step.gates.row_block(b, 1).column_block(kMinGruZ * D, D);
@@ -270,9 +285,9 @@ class MinGruLayer final : public SequenceLayer<T> {
         for_each_sequence(team, B, G * width(),
                           [&](Index b) { retreat<decltype(candidate)::value>(loop, t, b); });
       });
-      gemm(team, da, weight(C), loop.dx.step(t));
+      gemm(team, da, weight(C), loop.dx.step(t), {.factors = options_.factors});
       gemm(team, da, loop.x.step(t), dweight.column_block(0, C),
-           {.transpose_a = true, .accumulate = true});
+           {.transpose_a = true, .accumulate = true, .factors = options_.factors});
     }
   }
 
@@ -302,8 +317,9 @@ class MinGruLayer final : public SequenceLayer<T> {
   void assign_gradients(const ThreadTeam& team, const Gradients& tokens) {
     const Index C = tokens.x.cols;
     const MatrixView<T> dweight = parameters_[kWeight].gradient.matrix();
-    gemm(team, tokens.da, weight(C), tokens.dx);
-    gemm(team, tokens.da, tokens.x, dweight.column_block(0, C), {.transpose_a = true});
+    gemm(team, tokens.da, weight(C), tokens.dx, {.factors = options_.factors});
+    gemm(team, tokens.da, tokens.x, dweight.column_block(0, C),
+         {.transpose_a = true, .factors = options_.factors});
     set_zero(dweight.column_block(C, width() - C));  // of channels that x lacks
   }
 
@@ -328,8 +344,7 @@ std::unique_ptr<SequenceLayer<T>> make_mingru(const MinGruOptions& options) {
 }
 
 template <typename T>
-LayerCost mingru_cost(const MinGruOptions& options, SequenceShape shape, Pass pass,
-                      int /*workers*/) {
+LayerCost mingru_cost(const MinGruOptions& options, SequenceShape shape, Pass pass, int workers) {
   const double B = double(shape.batch), D = double(options.width);
   const double tokens = pass == Pass::kDecode ? B : B * double(shape.steps);
   LayerCost cost;
@@ -340,13 +355,14 @@ LayerCost mingru_cost(const MinGruOptions& options, SequenceShape shape, Pass pa
     if (pass == Pass::kTrain) cost.workspace_bytes += allocated_bytes<T>(parameter.shape);
   }
   cost.state_bytes = B * D * sizeof(T);
-  cost.workspace_bytes += allocated_bytes<T>(mingru_workspace<T>(options, shape, pass));
+  cost.workspace_bytes += allocated_bytes<T>(mingru_workspace<T>(options, shape, pass, workers));
   return cost;
 }
 
 /// Two buffers: of z and h̃, and of the sums of da.
 double mingru_row_scratch(const MinGruOptions& options, RowCounts rows) {
   if (options.kernel != MinGruKernel::kScan || rows.wanted > 0) return 0;
+  if (options.factors == Factors::kBfloat16) return 0;
   return 2 * double(rows.shared) * double(G) * double(options.width);
 }
 

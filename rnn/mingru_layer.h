@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "core/gemm_options.h"
 #include "core/sequence_layer.h"
 #include "rnn/mingru.h"
 
@@ -25,6 +26,8 @@ struct MinGruOptions {
   Index width = 1;  // D ≥ 1
   MinGruKernel kernel = MinGruKernel::kScan;
   Candidate candidate = Candidate::kPositive;
+  // Of all products; kBfloat16 for no pass that decodes, and of kScan in float alone.
+  Factors factors = Factors::kAsTheyAre;
 };
 
 /// A layer whose parameters are zero; initialise() draws all of them from U(±1/√D), as nn.Linear

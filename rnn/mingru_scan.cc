@@ -18,40 +18,42 @@ struct ScanTask {
   UnitShare<T> units;
 };
 
-/// Calls body(task) for every task of the plan.
+/// Calls body(task, worker) for every task of the plan.
 template <typename T, typename Body>
 void for_each_scan_task(const ThreadTeam& team, const ScanPlan& plan, Index batch,
                         const UnitCut<T>& cut, const Body& body) {
   const EvenParts groups = EvenParts::into(batch, plan.sequence_groups);
-  team.for_each_task(plan.sequence_groups * plan.unit_shares, [&](Index task, int) {
+  team.for_each_task(plan.sequence_groups * plan.unit_shares, [&](Index task, int worker) {
     body(ScanTask<T>{.sequences = groups[task / plan.unit_shares],
-                     .units = cut.share(task % plan.unit_shares)});
+                     .units = cut.share(task % plan.unit_shares)},
+         worker);
   });
 }
 
-template <typename T>
-MatrixView<T> packed_panel(const ScanForward<T>& pass, const UnitBlock& block) {
-  const Index C = pass.x.width;
-  return {pass.packed_weights + block.first * G * C, C, G * block.columns};
+/// Of factors P, as all that has them below.
+template <typename P, typename T>
+MatrixView<P> packed_panel(const ScanForward<T>& pass, const UnitBlock& block) {
+  const Index C = elements_of_depth<P>(pass.x.width);
+  return {elements_over<P>(pass.packed_weights) + block.first * G * C, C, G * block.columns};
 }
 template <typename T>
 T* packed_bias(const ScanForward<T>& pass, const UnitBlock& block) {
   return pass.packed_bias + block.first * G;
 }
 
-template <typename T>
+template <typename P, typename T>
 void pack(const ThreadTeam& team, const ScanForward<T>& pass, const UnitCut<T>& cut) {
   const Index most = cut.share(0).blocks();  // the first shares are the largest
   team.for_each_task(cut.shares * most, [&](Index task, int) {
     const UnitShare<T> share = cut.share(task / most);
     if (task % most >= share.blocks()) return;
     const UnitBlock block = share.block(task % most);
-    pack_gates<T>({.gates = G,
-                   .from = pass.weight,
-                   .bias_from = pass.bias,
-                   .to = packed_panel(pass, block),
-                   .bias = packed_bias(pass, block)},
-                  block);
+    pack_gates<T, P>({.gates = G,
+                      .from = pass.weight,
+                      .bias_from = pass.bias,
+                      .to = packed_panel<P>(pass, block),
+                      .bias = packed_bias(pass, block)},
+                     block);
   });
 }
 
@@ -79,22 +81,38 @@ void advance_tile(const ScanForward<T>& pass, Part tokens, const UnitBlock& bloc
   }
 }
 
-template <Candidate kCandidate, typename T>
-void run_forward(const ScanForward<T>& pass, const ScanTask<T>& task) {
+/// The rows of x that a tile multiplies.
+template <typename P, typename T>
+MatrixView<const P> left_rows(const ScanForward<T>& pass, Part tokens, int worker) {
+  const MatrixView<const T> x = pass.x.tokens().row_block(tokens.first, tokens.count);
+  if constexpr (std::is_same_v<P, T>) {
+    (void)worker;
+    return x;
+  } else {
+    const Index pairs = elements_of_depth<P>(x.cols);
+    T* const memory = pass.rounded_x + worker * rounded_tile_elements<T>(x.cols);
+    const MatrixView<P> rounded(elements_over<P>(memory), x.rows, pairs, state_stride<T>(pairs));
+    round_along_rows(x, rounded);
+    return rounded;
+  }
+}
+
+template <typename P, Candidate kCandidate, typename T>
+void run_forward(const ScanForward<T>& pass, const ScanTask<T>& task, int worker) {
   alignas(64) T buffer[kScanTileRows * block_columns<T>()];
   const Index T_ = pass.y.steps, first_token = task.sequences.first * T_;
-  const MatrixView<const T> x = pass.x.tokens();
   const EvenParts tiles = EvenParts::of_at_most(task.sequences.count * T_, kScanTileRows);
   for (Index i = 0; i < tiles.count(); ++i) {
     const Part tokens{first_token + tiles[i].first, tiles[i].count};
+    const MatrixView<const P> rows = left_rows<P>(pass, tokens, worker);
     for (Index k = 0; k < task.units.blocks(); ++k) {
       const UnitBlock block = task.units.block(k);
       const UnitBlock next = task.units.block(k + 1 < task.units.blocks() ? k + 1 : 0);
       const MatrixView<T> tile(buffer, tokens.count, G * block.columns);
-      multiply_panel<T>({.rows = x.row_block(tokens.first, tokens.count),
-                         .panel = packed_panel(pass, block),
+      multiply_panel<P>({.rows = rows,
+                         .panel = packed_panel<P>(pass, block),
                          .start = assign_plus<T>(packed_bias(pass, block)),
-                         .next_panel = packed_panel(pass, next).data,
+                         .next_panel = packed_panel<P>(pass, next).data,
                          .tile = tile});
       advance_tile<kCandidate, T>(pass, tokens, block, tile);
     }
@@ -162,21 +180,30 @@ ScanPlan plan_steps(const SequenceView<T>& y, int workers) {
                                            workers);
 }
 
-}  // namespace
-
-template <typename T>
-void scan_forward(const ThreadTeam& team, const ScanForward<T>& pass) {
+template <typename P, typename T>
+void scan_with(const ThreadTeam& team, const ScanForward<T>& pass) {
   const Index B = pass.y.batch, T_ = pass.y.steps, D = pass.y.width;
   const double flops = 2.0 * double(G * D) * double(pass.x.width) * double(B) * double(T_);
   const ScanPlan plan = plan_scan<T>({B, T_}, D, flops, team.concurrency());
   const UnitCut<T> cut{D, plan.unit_shares, kScanBlockVectors};
   team.note_steps(T_);
-  pack(team, pass, cut);
+  pack<P>(team, pass, cut);
   with_candidate(pass.candidate, [&](auto candidate) {
-    for_each_scan_task(team, plan, B, cut, [&](const ScanTask<T>& task) {
-      run_forward<decltype(candidate)::value>(pass, task);
+    for_each_scan_task(team, plan, B, cut, [&](const ScanTask<T>& task, int worker) {
+      run_forward<P, decltype(candidate)::value>(pass, task, worker);
     });
   });
+}
+
+}  // namespace
+
+template <typename T>
+void scan_forward(const ThreadTeam& team, const ScanForward<T>& pass) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (pass.factors == Factors::kBfloat16) return scan_with<Bfloat16Pair>(team, pass);
+  }
+  assert(pass.factors == Factors::kAsTheyAre);
+  scan_with<T>(team, pass);
 }
 
 template <typename T>
@@ -185,7 +212,7 @@ void scan_forward(const ThreadTeam& team, const ScanSharedForward<T>& pass) {
   const ScanPlan plan = plan_steps(pass.y, team.concurrency());
   const UnitCut<T> cut = whole_shares<T>(D, plan);
   team.note_steps(T_);
-  for_each_scan_task(team, plan, pass.y.batch, cut, [&](const ScanTask<T>& task) {
+  for_each_scan_task(team, plan, pass.y.batch, cut, [&](const ScanTask<T>& task, int) {
     const UnitBlock units = task.units.all();
     const Index first = task.sequences.first * T_;
     for (Index token = first; token < first + task.sequences.count * T_; ++token) {
@@ -206,7 +233,7 @@ void scan_backward(const ThreadTeam& team, const ScanBackward<T>& pass) {
   const UnitCut<T> cut = whole_shares<T>(pass.y.width, plan);
   team.note_steps(pass.y.steps);
   with_candidate(pass.candidate, [&](auto candidate) {
-    for_each_scan_task(team, plan, pass.y.batch, cut, [&](const ScanTask<T>& task) {
+    for_each_scan_task(team, plan, pass.y.batch, cut, [&](const ScanTask<T>& task, int) {
       run_backward<decltype(candidate)::value>(pass, task);
     });
   });

@@ -12,6 +12,10 @@
 // bit-equal for any team. A tree over blocks of time would read and write h once more, beside a
 // product that keeps all cores busy as it is.
 //
+// The factors of the product are T, or pairs of bfloat16 (core/bfloat16.h): W is rounded while it
+// is packed, a tile of x once for all panels. Sums, gates and states stay T, and what backward
+// computes.
+//
 // Cost forward: 4·N·C·D FLOPs for N tokens of C channels; x is read and y written once, and so are
 // z and h̃ where they are kept. Backward: 4·N·D elements read, 2·N·D written.
 #pragma once
@@ -19,7 +23,9 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/bfloat16.h"
 #include "core/embedding.h"
+#include "core/gemm_options.h"
 #include "core/parts.h"
 #include "core/register_block.h"
 #include "core/sequence_layer.h"
@@ -33,13 +39,17 @@ namespace seqbench {
 template <typename T>
 struct ScanForward {
   Candidate candidate = Candidate::kPositive;
-  MatrixView<const T> weight;   // W [2·D, C]
-  const T* bias = nullptr;      // b [2·D]
-  SequenceView<const T> x;      // [B, T, C]
-  SequenceView<T> y;            // [B, T, D] assigned
-  SequenceView<T> gates;        // [B, T, 2·D] assigned z and h̃, unless it is empty
-  T* packed_weights = nullptr;  // [C, 2·columns] scratch; columns = D in whole vectors
-  T* packed_bias = nullptr;     // [2·columns] scratch
+  Factors factors = Factors::kAsTheyAre;  // kBfloat16 in float alone
+  MatrixView<const T> weight;             // W [2·D, C]
+  const T* bias = nullptr;                // b [2·D]
+  SequenceView<const T> x;                // [B, T, C]
+  SequenceView<T> y;                      // [B, T, D] assigned
+  SequenceView<T> gates;                  // [B, T, 2·D] assigned z and h̃, unless it is empty
+  T* packed_weights = nullptr;  // [C, 2·columns] scratch, C in elements of the factors; columns = D
+                                // in whole vectors
+  T* packed_bias = nullptr;  // [2·columns] scratch
+  T* rounded_x = nullptr;  // [workers of the team, rounded_tile_elements(C)] scratch, where factors
+                           // are rounded
 };
 
 template <typename T>
@@ -80,6 +90,12 @@ struct ScanPlan {
 /// Tokens of a tile: with the columns of a panel 24 KiB of floats (AVX-512), which an L1 cache of
 /// 32 KiB holds beside the rows that come and go; a multiple of the register block's 6 and 12 rows.
 inline constexpr Index kScanTileRows = 96;
+
+/// Memory of a tile of x whose rows of C channels are rounded, in elements of T.
+template <typename T>
+constexpr Index rounded_tile_elements(Index channels) {
+  return kScanTileRows * state_stride<T>(elements_of_depth<Bfloat16Pair>(channels));
+}
 
 /// Vectors of units in a panel, whose columns are those of one register block.
 inline constexpr Index kScanBlockVectors = kBlockVectors / kMinGruGates;

@@ -8,28 +8,29 @@
 
 namespace seqbench {
 
-template <typename T>
+/// With factors of type P; K in elements of it.
+template <typename P>
 struct PanelProduct {
-  MatrixView<const T> rows;   // A [M, K]
-  MatrixView<const T> panel;  // B [K, N], rows without gaps
-  BlockStart<T> start = {};
-  const T* next_panel = nullptr;  // what the next product reads, of the same depth and columns
-  MatrixView<T> tile;             // [M, N] assigned; overlaps none of the others
+  MatrixView<const P> rows;   // A [M, K]
+  MatrixView<const P> panel;  // B [K, N], rows without gaps
+  BlockStart<SumOf<P>> start = {};
+  const P* next_panel = nullptr;  // what the next product reads, of the same depth and columns
+  MatrixView<SumOf<P>> tile;      // [M, N] assigned; overlaps none of the others
 };
 
 /// tile = start + A·B on the calling thread, in passes of kPassDepth steps. What follows a pass's
 /// part of the panel is fetched meanwhile: panels of wide layers lie beyond L2.
-template <typename T>
-void multiply_panel(const PanelProduct<T>& product) {
-  const MatrixView<const T> panel = product.panel;
+template <typename P>
+void multiply_panel(const PanelProduct<P>& product) {
+  const MatrixView<const P> panel = product.panel;
   const EvenParts passes = EvenParts::of_at_most(panel.rows, kPassDepth);
   for (Index i = 0; i < passes.count(); ++i) {
     const auto [first, depth] = passes[i];
     const bool last = i + 1 == passes.count();
-    const T* const next = last ? product.next_panel : panel.row(first + depth);
-    const Ahead<T> ahead{next, next == nullptr ? 0 : passes[last ? 0 : i + 1].count * panel.cols};
-    multiply_blocks<T>(product.rows.column_block(first, depth), panel.row_block(first, depth),
-                       product.tile, i == 0 ? product.start : add_to<T>(), ahead);
+    const P* const next = last ? product.next_panel : panel.row(first + depth);
+    const Ahead<P> ahead{next, next == nullptr ? 0 : passes[last ? 0 : i + 1].count * panel.cols};
+    multiply_blocks<P>(product.rows.column_block(first, depth), panel.row_block(first, depth),
+                       product.tile, i == 0 ? product.start : add_to<SumOf<P>>(), ahead);
   }
 }
 

@@ -34,13 +34,6 @@
 
 namespace seqbench {
 
-/// Elements between the rows of states that are broadcast: not a power of two, whose multiples
-/// would share a few sets of the L1 cache.
-template <typename T>
-constexpr Index state_stride(Index elements) {
-  return elements + unit_lanes<T>();
-}
-
 /// Vectors of units in a block, as wide as so many rows need; forward with all gates of each. Many
 /// rows take two of their widest blocks at a time, for fewer and longer pointwise steps.
 template <typename C>

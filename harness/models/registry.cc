@@ -38,7 +38,8 @@ RecurrentOptions recurrent_options(const LayerSpec& spec) {
 MinGruOptions mingru_options(const LayerSpec& spec) {
   return {.width = spec.width,
           .kernel = MinGruKernel(position_of(spec.kernel, model_info(spec.model))),
-          .candidate = spec.linear_candidate ? Candidate::kLinear : Candidate::kPositive};
+          .candidate = spec.linear_candidate ? Candidate::kLinear : Candidate::kPositive,
+          .factors = spec.factors};
 }
 
 AttentionOptions attention_options(const LayerSpec& spec) {
@@ -136,7 +137,7 @@ ModelEntry mingru_entry() {
                    .default_kernel = "scan",
                    .watched_kernel = "",
                    .reference_kernels = {"scan", "stepwise"},
-                   .rounded_kernel = "",
+                   .rounded_kernel = "scan",
                    .variants = {"default", "linear", "chrono", "noanswer"},
                    .layer_variants = {"default", "linear"},
                    .bends = true,

@@ -76,7 +76,7 @@ void add_grid_options(CommandLine& line, const std::string& default_lengths) {
   line.option("threads", "", "threads, comma list (default: 1 and all CPUs)");
   line.option("dtype", "float32",
               "what factors of products are rounded to, comma list of float32, bfloat16 (kernels "
-              "persistent and fused, forward and train)");
+              "persistent, scan and fused, forward and train)");
   line.flag("causal", "attention sees earlier tokens only");
   line.option("max-tokens", "", "leave out combinations with more than this batch × length");
 }
@@ -271,8 +271,8 @@ std::vector<CaseGroup> expand(const Grid& grid) {
   }
   if (fits_any && groups.empty()) {
     throw UsageError("--dtype: '" + join(dtype_names(grid.dtypes), ",") +
-                     "' leaves no case: bfloat16 has the kernels persistent and fused, --pass "
-                     "forward,train");
+                     "' leaves no case: bfloat16 has the kernels persistent, scan and fused, "
+                     "--pass forward,train");
   }
   if (groups.empty()) {
     throw UsageError("--max-tokens: '" + std::to_string(grid.max_tokens) +

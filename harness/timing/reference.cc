@@ -361,7 +361,9 @@ void Reference::compute_recurrent(Workload& workload) {
   for (Parameter<double>& parameter : layer->parameters()) {
     expected_.push_back({"d." + parameter.name, std::move(parameter.gradient)});
   }
-  if (one.model().bends && !spec.linear_candidate) leave_undecided(x, layer->parameters());
+  if (one.model().bends && !spec.linear_candidate) {
+    leave_undecided(x, layer->parameters(), spec.factors);
+  }
 }
 
 void Reference::compute_whole(Workload& workload) {
@@ -394,15 +396,18 @@ void Reference::compute_whole(Workload& workload) {
 /// Of `x` [S, T, D]. An element v of a sum over D products is taken for 0 below 2·ε·√D·rms(v): some
 /// ten standard deviations of its rounding in float.
 void Reference::leave_undecided(const Tensor<double>& x,
-                                std::span<const Parameter<double>> parameters) {
-  const auto weight = as_eigen(parameters[0].value.matrix());
+                                std::span<const Parameter<double>> parameters, Factors factors) {
+  const auto as_factors = [&](const Matrix& matrix) {
+    return factors == Factors::kBfloat16 ? rounded(matrix) : matrix;
+  };
+  const Matrix weight = as_factors(as_eigen(parameters[0].value.matrix()));
   const auto bias = as_eigen(parameters[1].value.matrix());
   const Index D = weight.cols();
   std::set<Index> tokens, units;
   const EvenParts blocks = EvenParts::of_at_most(x.matrix().rows, 1024);  // some MiB at a time
   for (Index k = 0; k < blocks.count(); ++k) {
     const Part block = blocks[k];
-    Matrix v = as_eigen(x.matrix()).middleRows(block.first, block.count) *
+    Matrix v = as_factors(as_eigen(x.matrix()).middleRows(block.first, block.count)) *
                weight.bottomRows(D).transpose();
     v.rowwise() += RowVector(bias.row(0).tail(D));
     const double rms = std::sqrt(v.squaredNorm() / double(v.size()));
@@ -505,8 +510,8 @@ std::string Reference::compare(const Expected& expected, Workload& workload) con
   }
   const double largest = value.size() == 0 ? 0 : value.cwiseAbs().maxCoeff();
   // Where factors are rounded, the kernel's probabilities are so once more and its states may lie
-  // on the other side of the middle of two bfloat16: each term of a sum is off by 2⁻⁹ of itself at
-  // most, with random signs, and so is the sum.
+  // on the other side of the middle of two bfloat16: each term of a sum is off by some 2⁻⁹ of
+  // itself (2⁻⁸ at most), with random signs, and so is the sum.
   const double of_factors = one.layer.factors == Factors::kBfloat16 ? 0x1p-9 : 0;
   const double of_sums = std::numeric_limits<float>::epsilon() * std::sqrt(roundings);
   const double bound = 8 * (of_sums + of_factors) * largest;

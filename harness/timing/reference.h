@@ -59,7 +59,8 @@ class Reference {
   void compute_attention(Workload& workload);
   void compute_recurrent(Workload& workload);
   void compute_whole(Workload& workload);
-  void leave_undecided(const Tensor<double>& x, std::span<const Parameter<double>> parameters);
+  void leave_undecided(const Tensor<double>& x, std::span<const Parameter<double>> parameters,
+                       Factors factors);
   RowMajorMatrix<double> actual_of(const Expected& expected, Workload& workload) const;
   std::string compare(const Expected& expected, Workload& workload) const;
 

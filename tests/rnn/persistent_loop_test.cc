@@ -26,14 +26,6 @@ TrainingResult<float> train_on(const RecurrentModel& model, SequenceShape shape,
   return result;
 }
 
-void expect_bit_equal(const TrainingResult<float>& a, const TrainingResult<float>& b) {
-  EXPECT_TRUE(bit_equal(a.y, b.y));
-  EXPECT_TRUE(bit_equal(a.dx, b.dx));
-  for (std::size_t p = 0; p < a.gradients.size(); ++p) {
-    EXPECT_TRUE(bit_equal(a.gradients[p], b.gradients[p])) << p;
-  }
-}
-
 // One unit; one more and one less than whole vectors and blocks; batches on either side of the
 // choice between sharing units and sequences, and of several groups; weights in several pieces.
 const std::pair<SequenceShape, Index> kCases[] = {
@@ -65,59 +57,22 @@ TEST(PersistentLoop, IsBitEqualHoweverTheWorkIsShared) {
   }
 }
 
-/// A training step in bfloat16, from parameters and data that are drawn as float for either scalar.
-template <typename T>
-TrainingResult<T> train_rounded(const RecurrentModel& model, RecurrentKernel kernel,
-                                SequenceShape shape, Index width, int workers) {
-  TrainingResult<T> result;
-  std::thread([&] {
-    const ThreadTeam team(workers, std::vector<int>(std::size_t(workers), sched_getcpu()));
-    const auto layer =
-        model.make<T>({.width = width, .kernel = kernel, .factors = Factors::kBfloat16});
-    const auto source = model.make<float>({.width = width});
-    Random random(7);
-    randomise_parameters(random, *source);
-    copy_parameters(*source, *layer);
-    const std::vector<Index> all{shape.batch, shape.steps, width};
-    const auto drawn = [&] {
-      const auto values = normal_tensor<float>(random, all);
-      Tensor<T> tensor(all);
-      std::ranges::copy(values.values(), tensor.data());
-      return tensor;
-    };
-    const Tensor<T> x = drawn(), dy = drawn();
-    result = {Tensor<T>(all), Tensor<T>(all), {}};
-    layer->reserve(shape, Pass::kTrain, workers);
-    layer->forward(team, x.sequence(), result.y.sequence(), Keep::kForBackward);
-    layer->backward(team, x.sequence(), result.y.sequence(), dy.sequence(), result.dx.sequence());
-    result.gradients = copied_gradients(*layer);
-  }).join();
-  return result;
+/// Makes a layer in bfloat16.
+auto rounded_layer(const RecurrentModel& model, RecurrentKernel kernel, Index width) {
+  return [&model, kernel, width](auto scalar) {
+    return model.make<decltype(scalar)>(
+        {.width = width, .kernel = kernel, .factors = Factors::kBfloat16});
+  };
 }
 
-// A state or gradient that lies near the middle of two bfloat16 may be rounded to either, by 2⁻⁸ of
-// itself apart: few are, and a sum takes 1/√D of each.
 TEST(PersistentLoop, InBfloat16MatchesRoundedProductsInDouble) {
   for (const RecurrentModel& model : {kElman, kLstm, kGru}) {
-    for (const auto& [case_shape, width] : kCases) {
-      const SequenceShape shape = case_shape;  // which clang 14's lambdas take
-      const Index D = width;
-      const auto ours = train_rounded<float>(model, RecurrentKernel::kPersistent, shape, D, 2);
-      const auto exact = train_rounded<double>(model, RecurrentKernel::kHoisted, shape, D, 1);
-      const auto expect_close = [&](const Tensor<float>& actual, const Tensor<double>& expected,
-                                    const std::string& what) {
-        const double largest = max_abs(expected.values());
-        const double bound = rounding_bound<float>(shape, D, largest) + 0x1p-8 * largest;
-        for (Index i = 0; i < actual.size(); ++i) {
-          ASSERT_NEAR(actual[i], expected[i], bound)
-              << model.name << ' ' << what << " D=" << D << " at " << i;
-        }
-      };
-      expect_close(ours.y, exact.y, "y");
-      expect_close(ours.dx, exact.dx, "dx");
-      for (std::size_t p = 0; p < exact.gradients.size(); ++p) {
-        expect_close(ours.gradients[p], exact.gradients[p], "gradient " + std::to_string(p));
-      }
+    for (const auto& [shape, D] : kCases) {
+      const auto ours =
+          train_rounded<float>(rounded_layer(model, RecurrentKernel::kPersistent, D), shape, 2);
+      const auto exact =
+          train_rounded<double>(rounded_layer(model, RecurrentKernel::kHoisted, D), shape, 1);
+      expect_close_as_rounded(ours, exact, shape, D, model.name);
     }
   }
 }
@@ -125,11 +80,11 @@ TEST(PersistentLoop, InBfloat16MatchesRoundedProductsInDouble) {
 TEST(PersistentLoop, InBfloat16IsBitEqualHoweverTheWorkIsShared) {
   for (const RecurrentModel& model : {kElman, kLstm, kGru}) {
     for (const auto& [shape, D] : kCases) {
-      const auto alone = train_rounded<float>(model, RecurrentKernel::kPersistent, shape, D, 1);
+      const auto layer = rounded_layer(model, RecurrentKernel::kPersistent, D);
+      const auto alone = train_rounded<float>(layer, shape, 1);
       for (const int workers : {2, 3, 5}) {
         SCOPED_TRACE(model.name + " D=" + std::to_string(D) + ", " + std::to_string(workers));
-        expect_bit_equal(
-            train_rounded<float>(model, RecurrentKernel::kPersistent, shape, D, workers), alone);
+        expect_bit_equal(train_rounded<float>(layer, shape, workers), alone);
       }
     }
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <cmath>
@@ -10,6 +11,7 @@
 #include <memory>
 #include <ostream>
 #include <string>
+#include <thread>
 #include <type_traits>
 #include <vector>
 
@@ -203,6 +205,67 @@ TrainingResult<T> train_once(SequenceLayer<T>& layer, SequenceShape shape,
     result.gradients.push_back(std::move(parameter.gradient));
   }
   return result;
+}
+
+/// The same in bfloat16, from parameters and data that are drawn as float for either scalar, on so
+/// many workers, all of them at once although they share one CPU; on a thread of its own, since
+/// pinning outlives the team. make(scalar) makes a layer of that scalar's type.
+template <typename T, typename Make>
+TrainingResult<T> train_rounded(const Make& make, SequenceShape shape, int workers) {
+  TrainingResult<T> result;
+  std::thread([&] {
+    const ThreadTeam team(workers, std::vector<int>(std::size_t(workers), sched_getcpu()));
+    const auto layer = make(T());
+    const auto source = make(float());
+    Random random(7);
+    randomise_parameters(random, *source);
+    copy_parameters(*source, *layer);
+    const std::vector<Index> all{shape.batch, shape.steps, layer->width()};
+    const auto drawn = [&] {
+      const auto values = normal_tensor<float>(random, all);
+      Tensor<T> tensor(all);
+      std::ranges::copy(values.values(), tensor.data());
+      return tensor;
+    };
+    const Tensor<T> x = drawn(), dy = drawn();
+    result = {Tensor<T>(all), Tensor<T>(all), {}};
+    layer->reserve(shape, Pass::kTrain, workers);
+    layer->forward(team, x.sequence(), result.y.sequence(), Keep::kForBackward);
+    layer->backward(team, x.sequence(), result.y.sequence(), dy.sequence(), result.dx.sequence());
+    result.gradients = copied_gradients(*layer);
+  }).join();
+  return result;
+}
+
+/// A kernel in float and its reference in double agree where both round the factors of products. A
+/// state or gradient that lies near the middle of two bfloat16 may be rounded to either, by 2⁻⁸ of
+/// itself apart: few are, and a sum takes 1/√D of each.
+inline void expect_close_as_rounded(const TrainingResult<float>& ours,
+                                    const TrainingResult<double>& exact, SequenceShape shape,
+                                    Index width, const std::string& model) {
+  const auto expect_close = [&](const Tensor<float>& actual, const Tensor<double>& expected,
+                                const std::string& what) {
+    const double largest = max_abs(expected.values());
+    const double bound = rounding_bound<float>(shape, width, largest) + 0x1p-8 * largest;
+    for (Index i = 0; i < actual.size(); ++i) {
+      ASSERT_NEAR(actual[i], expected[i], bound)
+          << model << ' ' << what << " D=" << width << " at " << i;
+    }
+  };
+  expect_close(ours.y, exact.y, "y");
+  expect_close(ours.dx, exact.dx, "dx");
+  for (std::size_t p = 0; p < exact.gradients.size(); ++p) {
+    expect_close(ours.gradients[p], exact.gradients[p], "gradient " + std::to_string(p));
+  }
+}
+
+template <typename T>
+void expect_bit_equal(const TrainingResult<T>& a, const TrainingResult<T>& b) {
+  EXPECT_TRUE(bit_equal(a.y, b.y));
+  EXPECT_TRUE(bit_equal(a.dx, b.dx));
+  for (std::size_t p = 0; p < a.gradients.size(); ++p) {
+    EXPECT_TRUE(bit_equal(a.gradients[p], b.gradients[p])) << p;
+  }
 }
 
 }  // namespace seqbench

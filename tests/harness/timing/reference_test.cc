@@ -56,7 +56,6 @@ TEST(Reference, AcceptsEveryKernel) {
 std::vector<Case> rounded_cases() {
   std::vector<Case> cases;
   for (const ModelInfo& model : all_models()) {
-    if (model.rounded_kernel.empty()) continue;
     for (const SequenceShape shape :
          {SequenceShape{.batch = 1, .steps = 1}, SequenceShape{.batch = 3, .steps = 300}}) {
       for (const Index width : {24, 129}) {
@@ -64,6 +63,7 @@ std::vector<Case> rounded_cases() {
           cases.push_back({.layer = {.model = model.name,
                                      .kernel = model.rounded_kernel,
                                      .width = width,
+                                     .linear_candidate = model.name == "mingru" && width == 129,
                                      .heads = 3,
                                      .causal = model.has_heads() && width == 24,
                                      .factors = Factors::kBfloat16},
