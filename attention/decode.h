@@ -9,12 +9,14 @@
 //   m = max_c m_c     w_c = e^(m_c − m)     o = Σ_c w_c·o_c / Σ_c w_c·l_c
 //
 // Cost with n cached tokens: 4·B·H·n·d_k FLOPs, and 2·B·H·n·d_k elements read once: bound by memory
-// bandwidth.
+// bandwidth. A cache in bfloat16 has half of the bytes; q and p are rounded too, sums and softmax
+// are float.
 #pragma once
 
 #include <array>
 
 #include "attention/scaled_dot_product.h"
+#include "core/bfloat16.h"
 #include "core/tensor.h"
 #include "core/thread_team.h"
 
@@ -45,21 +47,50 @@ struct KeyValueCache {
   }
 };
 
+/// The same rounded, as the two products of a decode step read it. Keys are the transpose in pairs
+/// of neighbours of d_k, a panel of kPanelKeys tokens behind the other [B, H, panels, ⌈d_k/2⌉,
+/// kPanelKeys]; values are pairs of neighbouring tokens [B, H, ⌈capacity/2⌉, d_k], of which the
+/// last token's second is 0 where their number is odd.
+struct RoundedKeyValueCache {
+  static constexpr Index kPanelKeys = 256;  // 16 vectors of AVX-512: a single row's register block
+
+  Bfloat16Pair* keys = nullptr;
+  Bfloat16Pair* values = nullptr;
+  Index heads = 1;       // H
+  Index capacity = 0;    // tokens
+  Index head_width = 1;  // d_k
+
+  Index panels() const { return (capacity + kPanelKeys - 1) / kPanelKeys; }
+  /// Keys [panel·kPanelKeys, …) of sequence b, head h: [⌈d_k/2⌉, kPanelKeys].
+  MatrixView<Bfloat16Pair> key_panel(Index b, Index h, Index panel) const {
+    const Index depth = elements_of_depth<Bfloat16Pair>(head_width);
+    return {keys + ((b * heads + h) * panels() + panel) * depth * kPanelKeys, depth, kPanelKeys};
+  }
+  /// Values of tokens [2·first, 2·(first + count)): [count, d_k].
+  MatrixView<Bfloat16Pair> value_pairs(Index b, Index h, Index first, Index count) const {
+    const Index pairs = elements_of_depth<Bfloat16Pair>(capacity);
+    assert(first >= 0 && first + count <= pairs);
+    return {values + ((b * heads + h) * pairs + first) * head_width, count, head_width};
+  }
+};
+
 /// Memory of a decode step; `Buffer` as core/buffers.h says.
 template <typename Buffer>
 struct DecodeWorkspace {
-  Buffer keys, values;   // the cache [B, H, capacity, d_k]
+  Buffer keys, values;   // the cache [B, H, capacity, d_k], or as RoundedKeyValueCache says
   Buffer split_outputs;  // o_c [B·H, splits, d_k]
   Buffer split_max;      // m_c [B·H, splits]
   Buffer split_sum;      // l_c [B·H, splits]
   Buffer scores;         // [workers, keys of a split]
+  Buffer rounded;  // a rounded cache: q and p as factors [workers, ⌈d_k/2⌉ + half of those]
 
-  std::array<Buffer*, 6> buffers() {
-    return {&keys, &values, &split_outputs, &split_max, &split_sum, &scores};
+  std::array<Buffer*, 7> buffers() {
+    return {&keys, &values, &split_outputs, &split_max, &split_sum, &scores, &rounded};
   }
 };
 
-/// For a cache of `capacity` tokens; `shape.steps` is not looked at.
+/// For a cache of `capacity` tokens, rounded where the shape's factors are; `shape.steps` is not
+/// looked at.
 DecodeWorkspace<BufferShape> decode_workspace(const AttentionShape& shape, Index capacity,
                                               int workers);
 
@@ -74,6 +105,8 @@ struct CacheAppend {
 template <typename T>
 void append_to_cache(const ThreadTeam& team, const KeyValueCache<T>& cache,
                      const CacheAppend<T>& tokens);
+void append_to_cache(const ThreadTeam& team, const RoundedKeyValueCache& cache,
+                     const CacheAppend<float>& tokens);
 
 /// One query a sequence against the cache's first `context` ≥ 1 tokens, its own included.
 template <typename T>
@@ -86,5 +119,8 @@ struct DecodeProblem {
 template <typename T>
 void decode_attention(const ThreadTeam& team, const KeyValueCache<T>& cache,
                       const DecodeProblem<T>& problem, DecodeWorkspace<Tensor<T>>& workspace);
+void decode_attention(const ThreadTeam& team, const RoundedKeyValueCache& cache,
+                      const DecodeProblem<float>& problem,
+                      DecodeWorkspace<Tensor<float>>& workspace);
 
 }  // namespace seqbench

@@ -14,6 +14,7 @@
 #include "core/initialisers.h"
 #include "core/linear.h"
 #include "core/parts.h"
+#include "core/rounded_linear.h"
 
 namespace seqbench {
 namespace {
@@ -78,12 +79,14 @@ struct LayerBuffers {
   Buffer d_context;           // train: dO, a matrix [B·T, d_k] for each head [D, B, T]
   Buffer rotary;              // rotary positions: cosines and sines [T + 1, 2·⌊d_k/2⌋]
   Buffer weight_multipliers;  // train, dropout: [B·H, T, T]
+  Buffer in_panels, out_panels, rounded_rows;  // decode in bfloat16, core/rounded_linear.h: W_in,
+                                               // W_out, a row of each sequence
   AttentionWorkspace<Buffer> kernel;
   DecodeWorkspace<Buffer> decode;  // decode
 
   std::vector<Buffer*> buffers() {
-    std::vector<Buffer*> list{&projection, &context, &d_projection,
-                              &d_context,  &rotary,  &weight_multipliers};
+    std::vector<Buffer*> list{&projection,         &context,   &d_projection, &d_context,   &rotary,
+                              &weight_multipliers, &in_panels, &out_panels,   &rounded_rows};
     std::ranges::copy(kernel.buffers(), std::back_inserter(list));
     std::ranges::copy(decode.buffers(), std::back_inserter(list));
     return list;
@@ -114,6 +117,11 @@ LayerBuffers<BufferShape> buffer_shapes(const AttentionOptions& options, Sequenc
                        ? naive_workspace(heads, pass, workers)
                        : fused_workspace<T>(heads, pass, workers);
   if (pass == Pass::kDecode) buffers.decode = decode_workspace(heads, steps + 1, workers);
+  if (pass == Pass::kDecode && options.factors == Factors::kBfloat16) {
+    buffers.in_panels = rounded_weight_shape(3 * D, D);
+    buffers.out_panels = rounded_weight_shape(D, D);
+    buffers.rounded_rows = rounded_rows_shape(B, D);
+  }
   return buffers;
 }
 
@@ -154,9 +162,6 @@ class MultiHeadAttention final : public SequenceLayer<T> {
   }
 
   void reserve(SequenceShape shape, Pass pass, int workers) override {
-    if (options_.factors == Factors::kBfloat16 && pass == Pass::kDecode) {
-      throw std::invalid_argument("attention in bfloat16 does not decode");
-    }
     for (auto& parameter : parameters_) parameter.gradient = {};
     reserved_ = {};
     cached_tokens_ = 0;
@@ -285,30 +290,42 @@ class MultiHeadAttention final : public SequenceLayer<T> {
     assert(buffers_.decode.keys.size() > 0);
     forward(team, x, y, Keep::kNothing);
     const AttentionProblem<T> sequence = problem(x.batch, x.steps);
-    append_to_cache<T>(team, cache(), {.shape = sequence.shape, .k = sequence.k, .v = sequence.v});
+    with_cache([&](const auto& cache) {
+      append_to_cache(team, cache,
+                      CacheAppend<T>{.shape = sequence.shape, .k = sequence.k, .v = sequence.v});
+    });
     cached_tokens_ = x.steps;
+    if constexpr (std::is_same_v<T, float>) {
+      if (options_.factors != Factors::kBfloat16) return;
+      pack_rounded_weight(team, value(kInWeight), buffers_.in_panels.data());
+      pack_rounded_weight(team, value(kOutWeight), buffers_.out_panels.data());
+    }
   }
 
   void decode(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y) override {
     assert(buffers_.decode.keys.size() > 0 && x.rows <= reserved_.batch);
     assert(team.size() <= reserved_workers_);
-    const KeyValueCache<T> cached = cache();
-    if (cached_tokens_ >= cached.capacity) {
+    if (cached_tokens_ > reserved_.steps) {
       throw std::length_error("the key-value cache was reserved for " +
-                              std::to_string(cached.capacity) + " tokens and holds " +
+                              std::to_string(reserved_.steps + 1) + " tokens and holds " +
                               std::to_string(cached_tokens_));
     }
-    project_in(team, x);
-    rotate(team, {.batch = x.rows, .first = cached_tokens_}, queries_and_keys(x.rows));
-    const AttentionProblem<T> token = problem(x.rows, 1);
-    append_to_cache<T>(team, cached,
-                       {.shape = token.shape, .k = token.k, .v = token.v, .first = cached_tokens_});
+    const BlockedMatrixView<T> qkv = project_token(team, x);
+    rotate(team, {.batch = x.rows, .first = cached_tokens_}, qkv.block_range(0, 2 * heads_));
+    const CacheAppend<T> token{.shape = shape_of({.batch = x.rows, .steps = 1}),
+                               .k = qkv.block_range(heads_, heads_),
+                               .v = qkv.block_range(2 * heads_, heads_),
+                               .first = cached_tokens_};
     ++cached_tokens_;
-    decode_attention<T>(
-        team, cached,
-        {.batch = x.rows, .context = cached_tokens_, .q = token.q, .output = token.output},
-        buffers_.decode);
-    project_out(team, y);
+    const DecodeProblem<T> query{.batch = x.rows,
+                                 .context = cached_tokens_,
+                                 .q = qkv.block_range(0, heads_),
+                                 .output = in_blocks(context(x.rows), head_width())};
+    with_cache([&](const auto& cache) {
+      append_to_cache(team, cache, token);
+      decode_attention(team, cache, query, buffers_.decode);
+    });
+    project_token_out(team, y);
   }
 
   void rewind(Index steps) override { cached_tokens_ = std::min(cached_tokens_, steps); }
@@ -468,6 +485,41 @@ class MultiHeadAttention final : public SequenceLayer<T> {
                              .factors = options_.factors});
   }
 
+  /// Q, K and V of one token of each sequence: 3H blocks [B, d_k].
+  BlockedMatrixView<T> project_token(const ThreadTeam& team, MatrixView<const T> x) {
+    if constexpr (std::is_same_v<T, float>) {
+      if (options_.factors == Factors::kBfloat16) {
+        const MatrixView<T> rows(buffers_.projection.data(), x.rows, 3 * options_.width);
+        rounded_linear(team, {.x = x,
+                              .panels = buffers_.in_panels.data(),
+                              .inputs = options_.width,
+                              .bias = std::as_const(parameters_[kInBias].value).values(),
+                              .y = rows,
+                              .rounded_x = buffers_.rounded_rows.data()});
+        const BlockedMatrixView<T> qkv = in_blocks(rows, head_width());
+        if (options_.uniform) set_to_zero(qkv.block_range(0, 2 * heads_));
+        return qkv;
+      }
+    }
+    project_in(team, x);
+    return projection(x.rows);
+  }
+
+  /// project_out() of one token of each sequence.
+  void project_token_out(const ThreadTeam& team, MatrixView<T> y) {
+    if constexpr (std::is_same_v<T, float>) {
+      if (options_.factors == Factors::kBfloat16) {
+        return rounded_linear(team, {.x = context(y.rows),
+                                     .panels = buffers_.out_panels.data(),
+                                     .inputs = options_.width,
+                                     .bias = std::as_const(parameters_[kOutBias].value).values(),
+                                     .y = y,
+                                     .rounded_x = buffers_.rounded_rows.data()});
+      }
+    }
+    project_out(team, y);
+  }
+
   /// The layer's buffers as B sequences of T_steps tokens.
   AttentionProblem<T> problem(Index B, Index T_steps) {
     const Index H = heads_, d_k = options_.width / H;
@@ -500,12 +552,26 @@ class MultiHeadAttention final : public SequenceLayer<T> {
     }
   }
 
-  KeyValueCache<T> cache() {
-    return {.keys = buffers_.decode.keys.data(),
-            .values = buffers_.decode.values.data(),
-            .heads = heads_,
-            .capacity = reserved_.steps + 1,
-            .head_width = options_.width / heads_};
+  /// Calls body(cache) with the cache of the layer's factors.
+  template <typename Body>
+  void with_cache(const Body& body) {
+    T *const keys = buffers_.decode.keys.data(), *const values = buffers_.decode.values.data();
+    const Index capacity = reserved_.steps + 1;
+    if constexpr (std::is_same_v<T, float>) {
+      if (options_.factors == Factors::kBfloat16) {
+        return body(RoundedKeyValueCache{.keys = elements_over<Bfloat16Pair>(keys),
+                                         .values = elements_over<Bfloat16Pair>(values),
+                                         .heads = heads_,
+                                         .capacity = capacity,
+                                         .head_width = head_width()});
+      }
+    }
+    assert(options_.factors == Factors::kAsTheyAre);
+    body(KeyValueCache<T>{.keys = keys,
+                          .values = values,
+                          .heads = heads_,
+                          .capacity = capacity,
+                          .head_width = head_width()});
   }
 
   AttentionOptions options_;
@@ -538,7 +604,8 @@ LayerCost attention_cost(const AttentionOptions& options, SequenceShape shape, P
     if (pass == Pass::kTrain) cost.workspace_bytes += allocated_bytes<T>(parameter);
   }
   const double cached_tokens = double(shape.batch) * (double(shape.steps) + 1);
-  cost.state_bytes = 2 * cached_tokens * double(options.width) * sizeof(T);
+  const double element = options.factors == Factors::kBfloat16 ? sizeof(T) / 2 : sizeof(T);
+  cost.state_bytes = 2 * cached_tokens * double(options.width) * element;
   cost.workspace_bytes += allocated_bytes<T>(buffer_shapes<T>(options, shape, pass, workers));
   return cost;
 }

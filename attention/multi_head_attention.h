@@ -50,20 +50,19 @@ struct AttentionOptions {
   AttentionWatch* watch = nullptr;
   const Dropout* dropout = nullptr;  // of the weights
   bool biases = true;                // b_in and b_out
-  // Of all products; kBfloat16 with kFused, without ablation, for no pass that decodes.
+  // Of all products; kBfloat16 with kFused, without ablation. In decode in float alone.
   Factors factors = Factors::kAsTheyAre;
 };
 
 /// A layer with zero parameters. Throws std::invalid_argument when width or heads is below 1 or
-/// heads does not divide width. Of factors in bfloat16, reserve() throws it for Pass::kDecode. The
-/// layer's decode throws std::length_error beyond one token more than the context that was
-/// reserved.
+/// heads does not divide width. The layer's decode throws std::length_error beyond one token more
+/// than the context that was reserved.
 template <typename T>
 std::unique_ptr<SequenceLayer<T>> make_attention(const AttentionOptions& options);
 
 /// What the layer's cost() returns, without a layer: nothing is allocated, whatever the shape.
 /// state_bytes is the key-value cache of a decode step after `shape.steps` tokens of context:
-/// 2·B·(T + 1)·D elements. Throws like make_attention.
+/// 2·B·(T + 1)·D elements of T, or in bfloat16. Throws like make_attention.
 template <typename T>
 LayerCost attention_cost(const AttentionOptions& options, SequenceShape shape, Pass pass,
                          int workers);

@@ -61,4 +61,12 @@ void round_along_columns(MatrixView<const float> from, MatrixView<Bfloat16Pair> 
   }
 }
 
+void round_into_second(const float* from, Bfloat16Pair* to, Index n) {
+  for_each_vector<float>(n, [&](auto d, Index j) {
+    const hn::RebindToUnsigned<decltype(d)> du;
+    const auto first = hn::ShiftLeft<16>(hn::LoadU(du, &to[j].bits));
+    store_pairs(first, round_any(hn::LoadU(d, from + j)), to + j);
+  });
+}
+
 }  // namespace seqbench

@@ -105,4 +105,8 @@ void round_along_rows(MatrixView<const float> from, MatrixView<Bfloat16Pair> to)
 /// to [⌈K/2⌉, N] = from [K, N] in pairs of neighbours of a column: a right factor.
 void round_along_columns(MatrixView<const float> from, MatrixView<Bfloat16Pair> to);
 
+/// The second of each pair of to [n] becomes from [n]: a right factor gets one row more, where its
+/// depth was odd.
+void round_into_second(const float* from, Bfloat16Pair* to, Index n);
+
 }  // namespace seqbench

@@ -12,6 +12,7 @@
 #include "core/embedding.h"
 #include "core/gemm.h"
 #include "core/initialisers.h"
+#include "core/rounded_linear.h"
 #include "rnn/each_sequence.h"
 #include "rnn/mingru_scan.h"
 
@@ -30,9 +31,12 @@ struct MinGruBuffers {
   Buffer packed_weights;  // scan alone, as this and the following in rnn/mingru_scan.h
   Buffer packed_bias;
   Buffer rounded_x;  // scan in bfloat16
+  Buffer panels;     // decode in bfloat16, core/rounded_linear.h: W, a row of each sequence
+  Buffer rounded_rows;
 
-  std::array<Buffer*, 7> buffers() {
-    return {&h, &gates, &dh, &sums, &packed_weights, &packed_bias, &rounded_x};
+  std::array<Buffer*, 9> buffers() {
+    return {&h,           &gates,     &dh,     &sums,        &packed_weights,
+            &packed_bias, &rounded_x, &panels, &rounded_rows};
   }
 };
 
@@ -54,6 +58,8 @@ MinGruBuffers<BufferShape> mingru_workspace(const MinGruOptions& options, Sequen
   if (options.factors == Factors::kBfloat16) {
     workspace.packed_weights = {elements_of_depth<Bfloat16Pair>(D), G * columns};
     workspace.rounded_x = {workers, rounded_tile_elements<T>(D)};
+    if (decode) workspace.panels = rounded_weight_shape(G * D, D);
+    if (decode) workspace.rounded_rows = rounded_rows_shape(B, D);
   }
   return workspace;
 }
@@ -88,9 +94,6 @@ class MinGruLayer final : public SequenceLayer<T> {
   }
 
   void reserve(SequenceShape shape, Pass pass, int workers) override {
-    if (options_.factors == Factors::kBfloat16 && pass == Pass::kDecode) {
-      throw std::invalid_argument("a minimal GRU in bfloat16 does not decode");
-    }
     keeps_steps_ = pass == Pass::kTrain;
     for (auto& parameter : parameters_) reserve_gradient(parameter, false);
     allocate_buffers(mingru_workspace<T>(options_, shape, pass, workers), buffers_);
@@ -123,6 +126,11 @@ class MinGruLayer final : public SequenceLayer<T> {
   void prefill(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y) override {
     forward(team, x, y, Keep::kNothing);
     copy(y.step(y.steps - 1), state_of(y.batch));
+    if constexpr (std::is_same_v<T, float>) {
+      if (buffers_.panels.size() > 0) {
+        pack_rounded_weight(team, weight(width()), buffers_.panels.data());
+      }
+    }
   }
 
   void decode(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y) override {
@@ -178,9 +186,20 @@ class MinGruLayer final : public SequenceLayer<T> {
   }
   const T* bias() const { return parameters_[kBias].value.data(); }
 
-  /// What forward's products do: rows·weightᵀ.
-  GemmOptions transposed_weight() const {
-    return {.transpose_b = true, .factors = options_.factors};
+  /// x·Wᵀ + b of some rows, by the packed weight where the layer decodes in bfloat16.
+  void multiply_input(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> products) {
+    if constexpr (std::is_same_v<T, float>) {
+      if (buffers_.panels.size() > 0) {
+        return rounded_linear(team, {.x = x,
+                                     .panels = buffers_.panels.data(),
+                                     .inputs = width(),
+                                     .bias = parameters_[kBias].value.values(),
+                                     .y = products,
+                                     .rounded_x = buffers_.rounded_rows.data()});
+      }
+    }
+    gemm(team, x, weight(x.cols), products, {.transpose_b = true, .factors = options_.factors},
+         bias());
   }
 
   /// The front of a buffer, for a shape that may be smaller than reserved.
@@ -235,7 +254,7 @@ class MinGruLayer final : public SequenceLayer<T> {
   void step(const ThreadTeam& team, const Step& step) {
     team.note_steps(1);
     const Index D = width();
-    gemm(team, step.x, weight(step.x.cols), step.gates, transposed_weight(), bias());
+    multiply_input(team, step.x, step.gates);
     with_candidate(options_.candidate, [&](auto candidate) {
       for_each_sequence(team, step.h.rows, G * D, [&](Index b) {
         const MatrixView<T> z = step.gates.row_block(b, 1).column_block(kMinGruZ * D, D);

@@ -26,7 +26,7 @@ struct MinGruOptions {
   Index width = 1;  // D ≥ 1
   MinGruKernel kernel = MinGruKernel::kScan;
   Candidate candidate = Candidate::kPositive;
-  // Of all products; kBfloat16 for no pass that decodes, and of kScan in float alone.
+  // Of all products; kBfloat16 of kScan in float alone.
   Factors factors = Factors::kAsTheyAre;
 };
 

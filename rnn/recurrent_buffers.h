@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/buffers.h"
+#include "core/rounded_linear.h"
 #include "core/sequence_layer.h"
 #include "rnn/newton_loop.h"
 #include "rnn/persistent_loop.h"
@@ -31,6 +32,9 @@ struct RecurrentBuffers {
   Buffer du;
   Buffer rounded_h;  // persistent in bfloat16, as this and the next there
   Buffer rounded_du;
+  Buffer input_panels;   // decode in bfloat16, core/rounded_linear.h: W_ih, W_hh, a row of each
+  Buffer hidden_panels;  // sequence
+  Buffer rounded_rows;
   Buffer panels;  // newton alone, as this and the following in rnn/newton_loop.h
   Buffer panel_bias;
   Buffer diagonal;
@@ -42,7 +46,7 @@ struct RecurrentBuffers {
   Buffer marks;
   Buffer given_up;
 
-  std::array<Buffer*, 22> buffers() {
+  std::array<Buffer*, 25> buffers() {
     return {&h,
             &zeros,
             &gates,
@@ -55,6 +59,9 @@ struct RecurrentBuffers {
             &du,
             &rounded_h,
             &rounded_du,
+            &input_panels,
+            &hidden_panels,
+            &rounded_rows,
             &panels,
             &panel_bias,
             &diagonal,
@@ -83,6 +90,11 @@ RecurrentBuffers<BufferShape> recurrent_workspace(const RecurrentOptions& option
   if (C::kKept > 0) workspace.kept = {B, train ? shape.steps : 1, C::kKept * D};
   if (train) workspace.dh = {B, D};
   if (train && C::kCarriesKept) workspace.dkept = {B, D};
+  if (decode && options.factors == Factors::kBfloat16) {
+    workspace.input_panels = rounded_weight_shape(C::kGates * D, D);
+    workspace.hidden_panels = workspace.input_panels;
+    workspace.rounded_rows = rounded_rows_shape(B, D);
+  }
   const bool sweeps = options.kernel == RecurrentKernel::kNewton;
   if (decode || !(sweeps || options.kernel == RecurrentKernel::kPersistent)) return workspace;
 

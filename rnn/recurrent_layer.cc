@@ -45,9 +45,6 @@ class RecurrentLayer final : public SequenceLayer<T> {
   }
 
   void reserve(SequenceShape shape, Pass pass, int workers) override {
-    if (options_.factors == Factors::kBfloat16 && pass == Pass::kDecode) {
-      throw std::invalid_argument("a recurrent layer in bfloat16 does not decode");
-    }
     for (auto& parameter : parameters_) parameter.gradient = {};
     allocate_buffers(recurrent_workspace<Cell<T>>(options_, shape, pass, workers), buffers_);
     keeps_steps_ = pass == Pass::kTrain;
@@ -85,13 +82,19 @@ class RecurrentLayer final : public SequenceLayer<T> {
   }
 
   void prefill(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y) override {
+    if constexpr (std::is_same_v<T, float>) {
+      if (options_.factors == Factors::kBfloat16) {
+        pack_rounded_weight(team, weight_ih(width()), buffers_.input_panels.data());
+        pack_rounded_weight(team, weight_hh(), buffers_.hidden_panels.data());
+      }
+    }
     run_from_zero(team, x, y, /*hoists=*/false);
   }
 
   void decode(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y) override {
     const MatrixView<T> gates = sequence_over(buffers_.gates, {x.rows, 1}, G).step(0);
     const MatrixView<T> kept = sequence_over(buffers_.kept, {x.rows, 1}, K).step(0);
-    gemm(team, x, weight_ih(x.cols), gates, {.transpose_b = true}, bias_ih());
+    multiply_input(team, x, gates);
     advance(team, gates, kept, kept, y);
   }
 
@@ -209,6 +212,33 @@ class RecurrentLayer final : public SequenceLayer<T> {
   /// What those of a weight's gradient do: gradientᵀ·rows.
   GemmOptions sum_over_tokens() const { return {.transpose_a = true, .factors = options_.factors}; }
 
+  /// x·W_ihᵀ + b_ih of some rows, by the packed weight where the layer decodes in bfloat16.
+  void multiply_input(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> products) {
+    if (multiplies_packed(team, buffers_.input_panels, kBiasIh, x, products)) return;
+    gemm(team, x, weight_ih(x.cols), products, transposed_weight(), bias_ih());
+  }
+  /// h·W_hhᵀ + b_hh, likewise.
+  void multiply_state(const ThreadTeam& team, MatrixView<const T> h, MatrixView<T> products) {
+    if (multiplies_packed(team, buffers_.hidden_panels, kBiasHh, h, products)) return;
+    gemm(team, h, weight_hh(), products, transposed_weight(), bias_hh());
+  }
+  /// Multiplies by a packed weight, where there is one; else returns false.
+  bool multiplies_packed(const ThreadTeam& team, Tensor<T>& panels, std::size_t bias,
+                         MatrixView<const T> rows, MatrixView<T> products) {
+    if constexpr (std::is_same_v<T, float>) {
+      if (panels.size() > 0) {
+        rounded_linear(team, {.x = rows,
+                              .panels = panels.data(),
+                              .inputs = width(),
+                              .bias = parameters_[bias].value.values(),
+                              .y = products,
+                              .rounded_x = buffers_.rounded_rows.data()});
+        return true;
+      }
+    }
+    return false;
+  }
+
   const T* bias_ih() const { return parameters_[kBiasIh].value.data(); }
   const T* bias_hh() const { return parameters_[kBiasHh].value.data(); }
 
@@ -276,9 +306,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
     for (Index t = 0; t < x.steps; ++t) {
       const MatrixView<T> gates_t = gates.step(std::min(t, gate_steps - 1));
       const MatrixView<T> kept_t = kept.step(std::min(t, kept_steps - 1));
-      if (!hoists) {
-        gemm(team, x.step(t), weight_ih(x.width), gates_t, transposed_weight(), bias_ih());
-      }
+      if (!hoists) multiply_input(team, x.step(t), gates_t);
       advance(team, gates_t, kept_previous, kept_t, y.step(t));
       kept_previous = kept_t;
     }
@@ -293,7 +321,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
     team.note_steps(1);
     const MatrixView<T> h = matrix_over(buffers_.h, y_t.rows, 1);
     const MatrixView<T> u = matrix_over(buffers_.u, y_t.rows, G);
-    gemm(team, h, weight_hh(), u, transposed_weight(), bias_hh());
+    multiply_state(team, h, u);
     for_each_sequence(team, y_t.rows, G * width(), [&](Index b) {
       Cell<T>::step({.units = width(),
                      .a = {gates_t.row(b), width()},

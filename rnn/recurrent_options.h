@@ -22,7 +22,7 @@ struct RecurrentOptions {
   Index width = 1;  // D ≥ 1
   RecurrentKernel kernel = RecurrentKernel::kPersistent;
   NewtonRules newton = {};  // of the kernel of that name
-  // Of all products; kBfloat16 not in kNewton, and for no pass that decodes.
+  // Of all products; kBfloat16 not in kNewton.
   Factors factors = Factors::kAsTheyAre;
 };
 

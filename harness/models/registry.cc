@@ -58,12 +58,16 @@ AttentionOptions attention_options(const LayerSpec& spec) {
           .factors = spec.factors};
 }
 
+/// Of a weight as it is read.
+double factor_bytes(const LayerSpec& spec) {
+  return spec.factors == Factors::kBfloat16 ? sizeof(float) / 2 : sizeof(float);
+}
+
 RooflineTerms recurrent_roofline(double gates, const LayerSpec& spec, SequenceShape shape,
                                  Pass pass) {
   const double B = double(shape.batch), T = double(shape.steps), D = double(spec.width);
   const double product = 2 * gates * B * D * D;  // FLOPs of one product for one step
-  const double bytes = spec.factors == Factors::kBfloat16 ? sizeof(float) / 2 : sizeof(float);
-  const double weights = bytes * gates * D * D;
+  const double weights = factor_bytes(spec) * gates * D * D;
   // One sweep over all steps at once would do.
   if (spec.kernel == "newton" && pass != Pass::kDecode) {
     return {.bulk_flops = (pass == Pass::kTrain ? 3 : 1) * 2 * T * product};
@@ -85,13 +89,13 @@ RooflineTerms recurrent_roofline(double gates, const LayerSpec& spec, SequenceSh
 /// No step waits for a product.
 RooflineTerms mingru_roofline(const LayerSpec& spec, SequenceShape shape, Pass pass) {
   const LayerCost cost = mingru_cost<float>(mingru_options(spec), shape, pass, 1);
-  const double read = sizeof(float) * cost.parameters;
+  const double read = factor_bytes(spec) * cost.parameters;
   return {.bulk_flops = cost.flops, .bulk_bytes = pass == Pass::kDecode ? read : 0};
 }
 
 RooflineTerms attention_roofline(const LayerSpec& spec, SequenceShape shape, Pass pass) {
   const LayerCost cost = attention_cost<float>(attention_options(spec), shape, pass, 1);
-  const double read = cost.state_bytes + sizeof(float) * cost.parameters;
+  const double read = cost.state_bytes + factor_bytes(spec) * cost.parameters;
   return {.bulk_flops = cost.flops, .bulk_bytes = pass == Pass::kDecode ? read : 0};
 }
 

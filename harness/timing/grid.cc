@@ -76,7 +76,7 @@ void add_grid_options(CommandLine& line, const std::string& default_lengths) {
   line.option("threads", "", "threads, comma list (default: 1 and all CPUs)");
   line.option("dtype", "float32",
               "what factors of products are rounded to, comma list of float32, bfloat16 (kernels "
-              "persistent, scan and fused, forward and train)");
+              "persistent, scan and fused)");
   line.flag("causal", "attention sees earlier tokens only");
   line.option("max-tokens", "", "leave out combinations with more than this batch × length");
 }
@@ -198,8 +198,7 @@ void check_heads(const Grid& grid) {
 
 bool has_dtype(const Case& one) {
   if (one.layer.factors == Factors::kAsTheyAre) return true;
-  return one.scope == Scope::kLayer && one.layer.kernel == one.model().rounded_kernel &&
-         one.pass != Pass::kDecode;
+  return one.scope == Scope::kLayer && one.layer.kernel == one.model().rounded_kernel;
 }
 
 /// All cases of one pass, shape, width, scope and rule of matching.
@@ -272,7 +271,7 @@ std::vector<CaseGroup> expand(const Grid& grid) {
   if (fits_any && groups.empty()) {
     throw UsageError("--dtype: '" + join(dtype_names(grid.dtypes), ",") +
                      "' leaves no case: bfloat16 has the kernels persistent, scan and fused, "
-                     "--pass forward,train");
+                     "--block layer");
   }
   if (groups.empty()) {
     throw UsageError("--max-tokens: '" + std::to_string(grid.max_tokens) +

@@ -47,10 +47,10 @@ void refuse_other_dtypes(const CommandLine& line, const Grid& grid);
 std::vector<std::string> grid_words(const Grid& grid);
 
 /// All combinations, grouped, in the order of the options. A kernel applies to the models that
-/// have it, and so does a start; bfloat16 applies to forward and train of the bare layers by each
-/// model's kernel that has it; a model without heads ignores heads and causal. Throws UsageError
-/// when a number of heads does not divide a width, when --max-tokens or --dtype leaves nothing, or
-/// when no width comes near enough to the parameters that are to be matched.
+/// have it, and so does a start; bfloat16 applies to bare layers by each model's kernel that has
+/// it; a model without heads ignores heads and causal. Throws UsageError when a number of heads
+/// does not divide a width, when --max-tokens or --dtype leaves nothing, or when no width comes
+/// near enough to the parameters that are to be matched.
 std::vector<CaseGroup> expand(const Grid& grid);
 
 /// The cases of all groups, one after the other.

@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <numeric>
 #include <stdexcept>
 
 #include "attention/multi_head_attention.h"
 #include "core/eigen_view.h"
+#include "core/elementwise.h"
 #include "tests/test_data.h"
 
 namespace seqbench {
@@ -115,6 +117,100 @@ TEST(Decode, IsBitEqualForAnyNumberOfThreads) {
     layer->decode(team, token.matrix(), (threads == 1 ? one : several).matrix());
     if (threads > 1) {
       EXPECT_TRUE(bit_equal(several, one)) << threads;
+    }
+  }
+}
+
+// Whole, odd and even contexts; panels of 256 keys, splits of 1024, and one more and one less of
+// each; an odd d_k.
+TEST(Decode, InBfloat16IsBitEqualWhereverDecodingBeginsAndHoweverItIsShared) {
+  for (const Index H : {1, 2}) {
+    for (const Index T : {2, 7, 258, 1026}) {
+      const Index B = 2, D = 6;
+      const auto layer = make_attention<float>({.width = D,
+                                                .heads = H,
+                                                .causal = true,
+                                                .rotary = H == 2,
+                                                .factors = Factors::kBfloat16});
+      Random random(8);
+      randomise_parameters(random, *layer);
+      const auto x = normal_tensor<float>(random, {B, T, D});
+      const auto last = [&](Index context, int threads) {
+        const ThreadTeam team(threads);
+        Tensor<float> head({B, context, D}), y_head(head.shape()), y({B, D});
+        for (Index b = 0; b < B; ++b) {
+          copy(x.sequence().sequence(b).row_block(0, context), head.sequence().sequence(b));
+        }
+        layer->reserve({B, T}, Pass::kDecode, threads);
+        layer->prefill(team, std::as_const(head).sequence(), y_head.sequence());
+        for (Index t = context; t < T; ++t) layer->decode(team, x.sequence().step(t), y.matrix());
+        // What is appended again after a rewind stands where it stood.
+        Tensor<float> again({B, D});
+        layer->rewind(std::max<Index>(1, T - 3));
+        for (Index t = std::max<Index>(1, T - 3); t < T; ++t) {
+          layer->decode(team, x.sequence().step(t), again.matrix());
+        }
+        EXPECT_TRUE(bit_equal(again, y)) << T << ' ' << context;
+        return y;
+      };
+      const auto expected = last(T - 1, 1);
+      for (const Index context : {1, 2, 3}) {
+        if (context >= T) continue;
+        EXPECT_TRUE(bit_equal(last(context, 3), expected)) << H << ' ' << T << ' ' << context;
+      }
+    }
+  }
+}
+
+// The formula in double, of factors as bfloat16 holds them; e^(s − m) is rounded by 2⁻⁸ of itself
+// at most, and the logits of some 64 terms are float.
+TEST(Decode, OfARoundedCacheIsTheFormulaOfRoundedFactors) {
+  for (const Index d_k : {1, 7, 64}) {
+    for (const Index context : {1, 2, 255, 257, 1023, 1025, 2049}) {
+      Random random(9);
+      const auto k = normal_tensor<float>(random, {context, d_k});
+      const auto v = normal_tensor<float>(random, {context, d_k});
+      const auto q = normal_tensor<float>(random, {1, d_k});
+      const AttentionShape shape{
+          .steps = context, .head_width = d_k, .factors = Factors::kBfloat16};
+      DecodeWorkspace<Tensor<float>> workspace;
+      allocate_buffers(decode_workspace(shape, context, 1), workspace);
+      const RoundedKeyValueCache cache{
+          .keys = elements_over<Bfloat16Pair>(workspace.keys.data()),
+          .values = elements_over<Bfloat16Pair>(workspace.values.data()),
+          .heads = 1,
+          .capacity = context,
+          .head_width = d_k};
+      append_to_cache(
+          ThreadTeam(), cache,
+          CacheAppend<float>{
+              .shape = shape, .k = as_one_block(k.matrix()), .v = as_one_block(v.matrix())});
+      Tensor<float> output({1, d_k});
+      decode_attention(ThreadTeam(), cache,
+                       DecodeProblem<float>{.context = context,
+                                            .q = as_one_block(q.matrix()),
+                                            .output = as_one_block(output.matrix())},
+                       workspace);
+
+      const auto element = [](const Tensor<float>& tensor, Index i, Index c) {
+        return double(nearest_bfloat16(tensor.matrix()(i, c)));
+      };
+      std::vector<double> p(std::size_t(context), 0.0);
+      for (Index j = 0; j < context; ++j) {
+        for (Index c = 0; c < d_k; ++c) p[std::size_t(j)] += element(q, 0, c) * element(k, j, c);
+        p[std::size_t(j)] = std::exp(p[std::size_t(j)] / std::sqrt(double(d_k)));
+      }
+      const double sum = std::accumulate(p.begin(), p.end(), 0.0);
+      for (Index c = 0; c < d_k; ++c) {
+        double expected = 0, magnitude = 0;
+        for (Index j = 0; j < context; ++j) {
+          const double term = p[std::size_t(j)] / sum * element(v, j, c);
+          expected += term;
+          magnitude += std::abs(term);
+        }
+        EXPECT_NEAR(output[c], expected, 0x1p-8 * magnitude + 1e-5 * magnitude)
+            << d_k << ' ' << context;
+      }
     }
   }
 }

@@ -154,9 +154,10 @@ class BadOptions(ProgramTest):
                 self.assert_refused(process, 2, *parts)
                 self.assertEqual(os.listdir(self.folder), [])
 
-    def test_a_number_format_that_the_passes_lack(self):
-        process = run("throughput", "--dtype", "bfloat16", "--pass", "decode", cwd=self.folder)
-        self.assert_refused(process, 2, "--dtype", "'bfloat16'", "forward")
+    def test_a_number_format_that_the_kernels_lack(self):
+        process = run("throughput", "--dtype", "bfloat16", "--kernel", "naive", "--model", "attention",
+                      cwd=self.folder)
+        self.assert_refused(process, 2, "--dtype", "'bfloat16'", "fused")
         process = run("crossover", "--dtype", "bfloat16", "--kernel", "naive", cwd=self.folder)
         self.assert_refused(process, 2, "--dtype", "'bfloat16'", "--kernel")
 

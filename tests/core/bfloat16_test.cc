@@ -81,6 +81,21 @@ TEST(RoundAlongColumns, IsTheTransposeOfTheOther) {
   }
 }
 
+TEST(RoundIntoSecond, LeavesTheFirstOfEachPair) {
+  Random random(2);
+  for (const Index n : {1, 16, 37}) {
+    const auto rows = normal_tensor<float>(random, {2, n});
+    Tensor<Bfloat16Pair> both({1, n}), one_by_one({1, n});
+    round_along_columns(rows.matrix(), both.matrix());
+    round_along_columns(rows.matrix().row_block(0, 1), one_by_one.matrix());
+    round_into_second(rows.matrix().row(1), one_by_one.data(), n);
+    for (Index j = 0; j < n; ++j) EXPECT_EQ(one_by_one[j].bits, both[j].bits);
+    // Whatever stood there.
+    round_into_second(rows.matrix().row(1), one_by_one.data(), n);
+    for (Index j = 0; j < n; ++j) EXPECT_EQ(one_by_one[j].bits, both[j].bits);
+  }
+}
+
 #if defined(__AVX512BF16__)
 TEST(RoundAlongRows, IsTheCpusOwnInstruction) {
   if (!has_bfloat16_unit()) GTEST_SKIP() << "this CPU has none";

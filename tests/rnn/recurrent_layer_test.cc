@@ -175,6 +175,40 @@ TEST_P(RecurrentLayerTest, DecodeAfterPrefillContinuesTheSequence) {
   }
 }
 
+/// y of the token after x's first T − 1 that decode gives when it has read them from `context` on.
+Tensor<float> decode_last(SequenceLayer<float>& layer, const Tensor<float>& x, Index context,
+                          const ThreadTeam& team) {
+  const Index B = x.shape()[0], T = x.shape()[1], D = x.shape()[2];
+  Tensor<float> head({B, context, D}), y_head(head.shape()), y({B, D});
+  for (Index b = 0; b < B; ++b) {
+    copy(x.sequence().sequence(b).row_block(0, context), head.sequence().sequence(b));
+  }
+  layer.reserve({B, T}, Pass::kDecode, team.size());
+  layer.prefill(team, std::as_const(head).sequence(), y_head.sequence());
+  for (Index t = context; t < T; ++t) layer.decode(team, x.sequence().step(t), y.matrix());
+  return y;
+}
+
+// Both read the same packed weights, or sum in the same order.
+TEST(RecurrentDecode, InBfloat16IsBitEqualWhereverDecodingBegins) {
+  for (const Index B : {1, 3, 16}) {
+    for (const Index D : {1, 9, 70}) {
+      Random random(5);
+      const Tensor<float> x = normal_tensor<float>(random, {B, 6, D});
+      std::vector<std::unique_ptr<SequenceLayer<float>>> layers;
+      for (const RecurrentModel& model : {kElman, kLstm, kGru}) {
+        layers.push_back(model.make<float>({.width = D, .factors = Factors::kBfloat16}));
+      }
+      layers.push_back(make_mingru<float>({.width = D, .factors = Factors::kBfloat16}));
+      for (auto& layer : layers) {
+        randomise_parameters(random, *layer);
+        const auto expected = decode_last(*layer, x, 5, ThreadTeam());
+        EXPECT_TRUE(bit_equal(decode_last(*layer, x, 1, ThreadTeam(3)), expected)) << B << ' ' << D;
+      }
+    }
+  }
+}
+
 TEST_P(RecurrentLayerTest, SmallerShapesThanReservedGiveTheSame) {
   const ThreadTeam team;
   const Index B = 2, T = 3, D = 6;

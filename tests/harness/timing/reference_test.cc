@@ -52,14 +52,14 @@ TEST(Reference, AcceptsEveryKernel) {
   }
 }
 
-/// Forward and train in bfloat16, long enough that states and probabilities are rounded often.
+/// Every pass in bfloat16, long enough that states and probabilities are rounded often.
 std::vector<Case> rounded_cases() {
   std::vector<Case> cases;
   for (const ModelInfo& model : all_models()) {
     for (const SequenceShape shape :
          {SequenceShape{.batch = 1, .steps = 1}, SequenceShape{.batch = 3, .steps = 300}}) {
       for (const Index width : {24, 129}) {
-        for (const Pass pass : {Pass::kForward, Pass::kTrain}) {
+        for (const Pass pass : {Pass::kForward, Pass::kTrain, Pass::kDecode}) {
           cases.push_back({.layer = {.model = model.name,
                                      .kernel = model.rounded_kernel,
                                      .width = width,
