@@ -125,17 +125,19 @@ def draw_inputs(case, seed=0):
     return tensors
 
 
-def run_layer(case, inputs, dtype):
-    """{y, dx, d.NAME for every parameter} of PyTorch's layer, computed in dtype."""
+def run_layer(case, inputs, dtype, autocast=False):
+    """{y, dx, d.NAME for every parameter} of PyTorch's layer, computed in dtype, or with its
+    products in bfloat16 by torch.autocast."""
     layer = make_layer(case, dtype)
     layer.load_state_dict({name: inputs[name] for name, _ in layer.named_parameters()})
-    x = inputs["x"].to(dtype).requires_grad_()
-    if case.model == "attention":
-        hidden = torch.ones(case.steps, case.steps, dtype=torch.bool).triu(1)
-        mask = hidden if case.causal else None
-        y, _ = layer(x, x, x, need_weights=False, attn_mask=mask)
-    else:
-        y, _ = layer(x)
-    y.backward(inputs["dy"].to(dtype))
+    x = inputs["x"].to(dtype, copy=True).requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        if case.model == "attention":
+            hidden = torch.ones(case.steps, case.steps, dtype=torch.bool).triu(1)
+            mask = hidden if case.causal else None
+            y, _ = layer(x, x, x, need_weights=False, attn_mask=mask)
+        else:
+            y, _ = layer(x)
+    y.backward(inputs["dy"].to(y.dtype))
     gradients = {f"d.{name}": parameter.grad for name, parameter in layer.named_parameters()}
     return {"y": y.detach(), "dx": x.grad, **gradients}

@@ -51,12 +51,19 @@ void check_tensors(const TensorFile& file, std::span<const Parameter<float>> par
                             "x, dy, y, dx, and NAME and d.NAME of the parameters " + join(names));
 }
 
-/// The layer and its threads, for x [B, T, D] and a train pass.
-Case requested_case(const TensorFile& file, const std::vector<Index>& x_shape) {
+/// The layer and its threads, for x [B, T, D] and a train pass with such factors.
+Case requested_case(const TensorFile& file, const std::vector<Index>& x_shape, Factors factors) {
   const ModelInfo& model = model_info(file.metadata_name("model", model_names()));
   check_metadata(file, model);
-  LayerSpec layer{.model = model.name, .kernel = model.default_kernel, .width = x_shape[2]};
-  if (file.metadata.contains("kernel")) layer.kernel = file.metadata_name("kernel", model.kernels);
+  const bool rounds = factors == Factors::kBfloat16;
+  LayerSpec layer{.model = model.name,
+                  .kernel = rounds ? model.rounded_kernel : model.default_kernel,
+                  .width = x_shape[2],
+                  .factors = factors};
+  if (file.metadata.contains("kernel")) {
+    layer.kernel =
+        file.metadata_name("kernel", rounds ? std::vector{model.rounded_kernel} : model.kernels);
+  }
   if (model.has_heads()) {
     layer.heads = file.metadata_integer("heads", 1, kLargestInteger);
     if (layer.width % layer.heads != 0) {
@@ -101,14 +108,18 @@ std::map<std::string, std::string> describe(const Case& requested) {
 }  // namespace
 
 ConformResult run_conform(const TensorFile& file) {
-  const Tensor<float>& x = file.tensor("x", {kAnySize, kAnySize, kAnySize});
-  const Tensor<float>& dy = file.tensor("dy", x.shape());
-  const Case requested = requested_case(file, x.shape());
+  const std::vector<Index> any = {kAnySize, kAnySize, kAnySize};
+  const bool has_x = file.entries.contains("x");
+  const std::string dtype = has_x ? file.dtype_of("x", {"F32", "BF16"}) : "F32";
+  const Tensor<float>& x = file.tensor("x", any, dtype);
+  const Tensor<float>& dy = file.tensor("dy", x.shape(), dtype);
+  const Case requested =
+      requested_case(file, x.shape(), dtype == "BF16" ? Factors::kBfloat16 : Factors::kAsTheyAre);
   check_memory(requested, file.name);
 
   const auto layer = make_layer<float>(requested.layer);
   for (Parameter<float>& parameter : layer->parameters()) {
-    const Tensor<float>& value = file.tensor(parameter.name, parameter.value.shape());
+    const Tensor<float>& value = file.tensor(parameter.name, parameter.value.shape(), dtype);
     std::ranges::copy(value.values(), parameter.value.data());
   }
   check_tensors(file, layer->parameters());
@@ -139,11 +150,12 @@ int conform_command(const std::vector<std::string>& arguments) {
       "__metadata__ of FILE: model; heads and causal (true or false) of attention; optional "
       "kernel\n"
       "(default: the fastest), variant of mingru (default or linear) and threads (default: 1). "
-      "Tensors,\n"
-      "all F32: x and dy [B,T,D], and the parameters under the names that PyTorch gives them. "
-      "Results\n"
-      "may be there too and are not read; anything else is refused, since it would mean another "
-      "layer.",
+      "Tensors:\n"
+      "x and dy [B,T,D], and the parameters under the names that PyTorch gives them, all F32, or "
+      "all\n"
+      "BF16: then factors of products are bfloat16 (docs/method.md). Results, F32 in either case, "
+      "may be\n"
+      "there too and are not read; anything else is refused, since it would mean another layer.",
       "  seqbench conform lstm.safetensors --out lstm-result.safetensors\n"
       "  seqbench conform tests/golden/gru_B3_T7_D10.safetensors --out /tmp/gru.safetensors\n");
   line.positional("file", "the layer's parameters and input");

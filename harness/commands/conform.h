@@ -3,8 +3,9 @@
 //
 // __metadata__   model; heads and causal ("true" or "false") of attention; kernel (the fastest
 //                unless given); threads (1 unless given)
-// tensors        x and dy [B, T, D], every parameter under PyTorch's name
-// result         y, dx, and d.NAME for each parameter; as metadata what ran
+// tensors        x and dy [B, T, D], every parameter under PyTorch's name: F32, or all BF16, whose
+//                layer takes factors in bfloat16
+// result         y, dx, and d.NAME for each parameter, F32; as metadata what ran
 #pragma once
 
 #include <map>

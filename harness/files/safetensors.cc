@@ -125,11 +125,18 @@ class EntryParser {
                 " bytes, but " + entry.dtype + " of shape " + shape_text(entry.shape) + " takes " +
                 std::to_string(bytes));
     }
+    const std::byte* const from = data.data() + extent.begin;
     if (entry.dtype == "F32") {
       entry.values = Tensor<float>(entry.shape);
       // An empty tensor's bytes may be a null pointer, which memcpy does not take.
-      if (bytes > 0)
-        std::memcpy(entry.values.data(), data.data() + extent.begin, std::size_t(bytes));
+      if (bytes > 0) std::memcpy(entry.values.data(), from, std::size_t(bytes));
+    } else if (entry.dtype == "BF16") {
+      entry.values = Tensor<float>(entry.shape);
+      for (Index i = 0; i < entry.values.size(); ++i) {
+        std::uint16_t upper;  // half of a float
+        std::memcpy(&upper, from + 2 * i, sizeof(upper));
+        entry.values[i] = std::bit_cast<float>(std::uint32_t{upper} << 16);
+      }
     }
     return entry;
   }
@@ -248,17 +255,30 @@ std::string_view chars_of(std::span<const std::byte> bytes) {
 
 }  // namespace
 
+const std::string& TensorFile::dtype_of(const std::string& tensor_name,
+                                        const std::vector<std::string>& allowed) const {
+  const auto found = entries.find(tensor_name);
+  if (found == entries.end()) {
+    fail(name, "has no tensor " + shown(tensor_name));
+  }
+  const std::string& dtype = found->second.dtype;
+  if (std::ranges::find(allowed, dtype) == allowed.end()) {
+    fail(name, "tensor " + shown(tensor_name) + " has dtype " + dtype + "; allowed is " +
+                   (allowed.size() > 1 ? "one of " : "") + join(allowed));
+  }
+  return dtype;
+}
+
 const Tensor<float>& TensorFile::tensor(const std::string& tensor_name,
-                                        const std::vector<Index>& shape) const {
+                                        const std::vector<Index>& shape,
+                                        const std::string& dtype) const {
   const auto found = entries.find(tensor_name);
   if (found == entries.end()) {
     fail(name,
          "has no tensor " + shown(tensor_name) + "; needed is one of shape " + shape_text(shape));
   }
   const Entry& entry = found->second;
-  if (entry.dtype != "F32") {
-    fail(name, "tensor " + shown(tensor_name) + " has dtype " + entry.dtype + "; allowed is F32");
-  }
+  dtype_of(tensor_name, {dtype});
   const auto fits = [](Index actual, Index expected) {
     return expected == kAnySize ? actual >= 1 : actual == expected;
   };

@@ -28,16 +28,21 @@ struct TensorFile {
   struct Entry {
     std::string dtype;
     std::vector<Index> shape;
-    Tensor<float> values;  // empty unless dtype is F32
+    Tensor<float> values;  // empty unless dtype is F32 or BF16
   };
 
   std::string name;  // of the file, for errors
   std::map<std::string, std::string> metadata;
   std::map<std::string, Entry> entries;
 
-  /// The tensor of that name. Throws FileError when it is missing, not F32 or of another shape.
-  const Tensor<float>& tensor(const std::string& tensor_name,
-                              const std::vector<Index>& shape) const;
+  /// The tensor of that name. Throws FileError when it is missing, of another dtype or of another
+  /// shape.
+  const Tensor<float>& tensor(const std::string& tensor_name, const std::vector<Index>& shape,
+                              const std::string& dtype = "F32") const;
+
+  /// Of a tensor's type. Throws FileError when it is missing or none of `allowed`.
+  const std::string& dtype_of(const std::string& tensor_name,
+                              const std::vector<std::string>& allowed) const;
 
   /// The metadata's value of that key. Throws FileError when it is missing.
   const std::string& required_metadata(const std::string& key) const;

@@ -35,7 +35,7 @@ struct ModelInfo {
   /// Of those, quickest in double precision first: one that is not a case's own says what is right;
   /// empty: the formula in timing/reference.cc does.
   std::vector<std::string> reference_kernels = {};
-  std::string rounded_kernel;         // of those: the one that takes factors in bfloat16
+  std::string rounded_kernel = {};    // of those: the one that takes factors in bfloat16; or none
   std::vector<std::string> variants;  // by their names (variants.h), the plain form first
   std::vector<std::string> layer_variants = {};  // of those: what a layer itself can be, the plain
                                                  // form first; empty: it is the same in all

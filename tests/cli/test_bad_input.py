@@ -111,7 +111,7 @@ class BadOptions(ProgramTest):
             ("throughput", "dtype", "float16", "bfloat16"),
             ("scaling", "dtype", "half", "bfloat16"),
             ("span", "dtype", "bfloat16", "float32"),
-            ("crossover", "dtype", "float32,half", "bfloat16"),
+            ("crossover", "dtype", "half", "bfloat16"),
             ("recall", "task", "chess", "mqar"),
             ("recall", "model", "mamba", "gru"),
             ("recall", "variant", "huge", "chrono"),

@@ -7,7 +7,7 @@ import struct
 import unittest
 
 from program import ProgramTest, run
-from tensor_file import read_header, with_tensor, write_file
+from tensor_file import floats_of, read_header, rounded, with_tensor, write_file
 
 GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden"
 
@@ -25,6 +25,47 @@ class Conform(ProgramTest):
             self.assertEqual(set(result) - {"__metadata__"}, expected)
             for key in expected:
                 self.assertEqual(result[key]["shape"], golden[key]["shape"])
+
+    def test_tensors_in_bfloat16_give_what_their_values_give_but_for_rounding(self):
+        for name, kernel in [("lstm_B3_T7_D10", "persistent"), ("gru_B4_T3_D17", "persistent"),
+                             ("elman_B1_T70_D3", "persistent"), ("mingru_B3_T7_D10", "scan"),
+                             ("attention_B1_T65_D6_H2_causal", "fused")]:
+            with self.subTest(name):
+                header, data = read_header(GOLDEN / f"{name}.safetensors")
+                given = [key for key in header if key not in ("__metadata__", "y", "dx")
+                         and not key.startswith("d.")]
+                results = []
+                for dtype in ("F32", "BF16"):
+                    path, out = self.folder / f"{name}-{dtype}", self.folder / f"{name}-{dtype}-out"
+                    write_file(path, *rounded(header, data, given, dtype))
+                    process = run("conform", path, "--out", out)
+                    self.assertEqual(process.returncode, 0, process.stderr)
+                    results.append(read_header(out))
+                (exact, exact_data), (result, result_data) = results
+                self.assertEqual(result["__metadata__"], exact["__metadata__"] | {"kernel": kernel})
+                self.assertNotEqual(result_data, exact_data)
+                for key in set(exact) - {"__metadata__"}:
+                    self.assertEqual(result[key]["dtype"], "F32")
+                    one, other = (floats_of(*of, key) for of in ((exact, exact_data),
+                                                                 (result, result_data)))
+                    # Some roundings of 2⁻⁸ each at most on the way through a few steps.
+                    bound = 0.03 * max(map(abs, one))
+                    self.assertLess(max(abs(a - b) for a, b in zip(one, other)), bound, key)
+
+    def test_tensors_in_bfloat16_are_all_so_and_name_a_kernel_that_takes_them(self):
+        header, data = read_header(GOLDEN / "lstm_B3_T7_D10.safetensors")
+        given = [key for key in header if key in ("x", "dy") or "_l0" in key and key[:2] != "d."]
+        path, out = self.folder / "bad.safetensors", self.folder / "result"
+        mixed, mixed_data = rounded(header, data, given, "BF16")
+        mixed, mixed_data = with_tensor({k: v for k, v in mixed.items() if k != "dy"} |
+                                        {"d.x": mixed["dy"]}, mixed_data, "dy", (3, 7, 10))
+        write_file(path, mixed, mixed_data)
+        self.assert_refused(run("conform", path, "--out", out), 1, '"dy"', "F32", "BF16")
+        slow, slow_data = rounded(header, data, given, "BF16")
+        slow["__metadata__"] = slow["__metadata__"] | {"kernel": "stepwise"}
+        write_file(path, slow, slow_data)
+        self.assert_refused(run("conform", path, "--out", out), 1, '"stepwise"', "persistent")
+        self.assertFalse(out.exists())
 
     def test_an_existing_result_is_not_written_over(self):
         out = self.folder / "result.safetensors"

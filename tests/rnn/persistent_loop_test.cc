@@ -90,6 +90,24 @@ TEST(PersistentLoop, InBfloat16IsBitEqualHoweverTheWorkIsShared) {
   }
 }
 
+TEST(PersistentLoop, InBfloat16ForgetsWhatItReadBefore) {
+  const SequenceShape shape{.batch = 3, .steps = 5};
+  const Index D = 33;
+  for (const RecurrentModel& model : {kElman, kLstm, kGru}) {
+    const auto layer = rounded_layer(model, RecurrentKernel::kPersistent, D)(float());
+    Random random(3);
+    randomise_parameters(random, *layer);
+    const auto x = normal_tensor<float>(random, {shape.batch, shape.steps, D});
+    const auto other = normal_tensor<float>(random, {shape.batch, shape.steps, D});
+    Tensor<float> first(x.shape()), between(x.shape()), again(x.shape());
+    layer->reserve(shape, Pass::kForward, 1);
+    layer->forward(ThreadTeam(), x.sequence(), first.sequence(), Keep::kNothing);
+    layer->forward(ThreadTeam(), other.sequence(), between.sequence(), Keep::kNothing);
+    layer->forward(ThreadTeam(), x.sequence(), again.sequence(), Keep::kNothing);
+    EXPECT_TRUE(bit_equal(again, first)) << model.name;
+  }
+}
+
 TEST(PersistentLoop, AdvancesWithFarMoreWorkersThanCpus) {
   const SequenceShape shape{.batch = 1, .steps = 10};
   const Index D = 12 * unit_lanes<float>();  // a vector of units for each worker

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <fstream>
+#include <limits>
 
 #include "tests/harness/file_error.h"
 #include "tests/harness/temporary_folder.h"
@@ -214,6 +215,21 @@ TEST(Safetensors, ReadsValuesMetadataPaddingAndEmptyTensors) {
   EXPECT_EQ(b[1], -2.0f);
   EXPECT_EQ(file.entries.at("none").values.size(), 0);
   EXPECT_EQ(file.entries.at("half").dtype, "F16");
+}
+
+TEST(Safetensors, ReadsBfloat16AsTheUpperHalvesOfFloats) {
+  const std::string header = R"({"a":{"dtype":"BF16","shape":[2,2],"data_offsets":[0,8]}})";
+  std::string bytes = file_bytes(header, 8);
+  const std::uint16_t halves[4] = {0x3f80, 0xc049, 0x0000, 0x7f80};
+  std::memcpy(bytes.data() + bytes.size() - 8, halves, 8);
+  const TensorFile file = parse(bytes);
+  EXPECT_EQ(file.dtype_of("a", {"F32", "BF16"}), "BF16");
+  const Tensor<float>& values = file.tensor("a", {2, 2}, "BF16");
+  EXPECT_EQ(values[0], 1.0f);
+  EXPECT_EQ(values[1], -3.140625f);
+  EXPECT_EQ(values[2], 0.0f);
+  EXPECT_EQ(values[3], std::numeric_limits<float>::infinity());
+  EXPECT_THROW(file.tensor("a", {2, 2}), FileError);
 }
 
 TEST(Safetensors, RequestsThatAFileCannotMeetNameWhatItHasAndWhatIsNeeded) {

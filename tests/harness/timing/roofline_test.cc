@@ -62,6 +62,23 @@ TEST(LimitSeconds, InBfloat16IsOfItsOwnPeakAndHalfTheBytes) {
   EXPECT_NEAR(limit_seconds_at(one, limits, 4), 10 * (128e-9 + 512e-9), 1e-15);
 }
 
+TEST(LimitSeconds, OfADecodeInBfloat16IsOfHalfTheBytes) {
+  MachineLimits limits;
+  limits.peak_gflops = limits.bfloat16_peak_gflops = 1e9;  // memory alone bounds
+  limits.bandwidth = {{1, 1e9}, {2, 1e9}};
+  for (const std::string model : {"lstm", "mingru", "attention"}) {
+    Case one{.layer = {.model = model,
+                       .kernel = model_info(model).default_kernel,
+                       .width = 8,
+                       .heads = 2},
+             .pass = Pass::kDecode,
+             .shape = {.batch = 1, .steps = 10}};
+    const double plain = limit_seconds(one, limits);
+    one.layer.factors = Factors::kBfloat16;
+    EXPECT_NEAR(limit_seconds(one, limits), plain / 2, 1e-15) << model;
+  }
+}
+
 TEST(LimitSeconds, OfThreadsReadASliceOfTheWeightsEach) {
   MachineLimits limits;
   limits.threads = 2;
