@@ -168,9 +168,12 @@ Json parse_request(const std::string& line) {
 }
 
 void refuse_other_fields(const Json& request, const std::vector<std::string>& prepare_fields) {
-  const std::map<std::string, std::vector<std::string>> fields = {
-      {"list", {}},           {"probe", {"threads"}}, {"prepare", prepare_fields},
-      {"repeat", {"passes"}}, {"release", {}},        {"judge", {"samples", "remedy"}}};
+  const std::map<std::string, std::vector<std::string>> fields = {{"list", {}},
+                                                                  {"probe", {"threads", "dtype"}},
+                                                                  {"prepare", prepare_fields},
+                                                                  {"repeat", {"passes"}},
+                                                                  {"release", {}},
+                                                                  {"judge", {"samples", "remedy"}}};
   const std::string what = request.at("do");
   const auto found = fields.find(what);
   if (found == fields.end()) refuse_request(what);
@@ -214,7 +217,12 @@ Json probe_answer(const Json& request) {
   if (!threads.is_number_integer() || threads < 1 || threads > kMostThreads) {
     refuse_field("threads", threads, "an integer from 1 to " + std::to_string(kMostThreads));
   }
-  return {{"peak_gflops", probe_beside_repetition(make_team(threads))},
+  const Json dtype = request.value("dtype", Json("float32"));
+  if (dtype != "float32" && dtype != "bfloat16") {
+    refuse_field("dtype", dtype, "float32 or bfloat16");
+  }
+  const Factors factors = dtype == "bfloat16" ? Factors::kBfloat16 : Factors::kAsTheyAre;
+  return {{"peak_gflops", probe_beside_repetition(make_team(threads), factors)},
           {"throttled_so_far", or_null(throttled_periods())}};
 }
 

@@ -25,7 +25,7 @@
 //                                            the rules of `seqbench throughput`
 //   {"do":"probe","threads":N}               {"peak_gflops":…, "throttled_so_far":…}: the
 //                                            probe alone, and how often a CPU quota was ever
-//                                            used up
+//                                            used up. "dtype":"bfloat16": of such factors
 //   {"do":"release","case":ID}               {"case":ID}
 //
 // Samples to judge are one answer to repeat or more. The case need not be prepared: another

@@ -33,7 +33,7 @@ def choose(case, builders):
     results() (of the last run, {y, dx, d.NAME} as batch-first tensors) and, of a train case,
     use_dy(tensor)."""
     choice = Choice()
-    inputs = draw_inputs(layer_case(case))
+    inputs = inputs_of(case)
     reference = SampledReference(case, inputs)
     for name, build in builders.items():
         variant = None  # of the round before: two at most are alive
@@ -51,9 +51,17 @@ def choose(case, builders):
     return choice
 
 
+def inputs_of(case):
+    """draw_inputs(), of a case in bfloat16 numbers that are such."""
+    inputs = draw_inputs(layer_case(case))
+    if case.dtype == "float32":
+        return inputs
+    return {name: tensor.bfloat16().float() for name, tensor in inputs.items()}
+
+
 def sibling_difference(case, build):
     sibling = small_sibling(case)
-    inputs = draw_inputs(layer_case(sibling))
+    inputs = inputs_of(sibling)
     return difference(sibling, build(sibling, inputs), WholeReference(sibling, inputs), inputs)
 
 

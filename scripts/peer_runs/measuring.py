@@ -134,6 +134,8 @@ def take_sample_of_peer(peer, outcome, *, seqbench, cpus, pause):
     """One repetition between two of seqbench's probes on the same number of threads."""
     threads = outcome.case.threads
     probe = {"do": "probe", "threads": threads}
+    if getattr(outcome.case, "dtype", "float32") != "float32":  # steps of trainings have none
+        probe["dtype"] = outcome.case.dtype
     steal = StealClock(cpus[:threads])
     before = seqbench.ask(probe)
     time.sleep(pause)

@@ -19,6 +19,8 @@ class OnnxRuntime:
     def builders(self, case):
         if case.which_pass != "forward":
             raise Unsupported("ONNX Runtime's package has inference only")
+        if case.dtype != "float32":
+            raise Unsupported("ONNX Runtime's package has no such operators in bfloat16 on CPUs")
         if case.model == "mingru":
             raise Unsupported("ONNX has no operator of minGRU")
         graphs = onnx_attention.graphs(case) if case.model == "attention" else onnx_recurrent.graphs()

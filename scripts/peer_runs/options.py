@@ -12,10 +12,11 @@ examples:
   scripts/peers --length 512 --batch 1,16
   scripts/peers --model attention --causal --pass forward --length 512,2048 --threads 1
   scripts/peers --model lstm,gru --pass train --peers pytorch --out results/peers-lstm
+  scripts/peers --model attention,lstm --dtype float32,bfloat16 --length 512,2048 --batch 1,16
   scripts/peers --task mqar --length 64,256 --model attention,lstm
   scripts/peers --text shakespeare.txt --threads 1
 
---model, --batch, --length, --width, --heads, --threads and --causal mean what they mean for
+--model, --batch, --length, --width, --heads, --threads, --dtype and --causal mean what they mean for
 `seqbench throughput`, whose fastest kernel of each model takes part. With --task they are steps of
 trainings on one thread: --length is the task's distance, --batch and --width are the task's unless
 given, everything else is as the task has it. With --text they are steps of trainings on that text in
@@ -24,13 +25,13 @@ the setting of the preset nanogpt-shakespeare, whose first hundred losses have t
 
 # Options that `seqbench repeat` checks and expands, beside --threads, and their defaults.
 GRID = {"model": "all", "pass": "forward,train", "batch": "1", "length": "512", "width": "256",
-        "heads": "4"}
+        "heads": "4", "dtype": "float32"}
 TEXT = {"text": None, "model": "all"}
 # Those of a training's steps; None: the task's own.
 STEPS = {"task": None, "model": "attention,lstm", "length": "64,256", "batch": None, "width": None}
 # Options that are not allowed beside these.
-FIXED = {"task": ("pass", "heads", "threads", "causal"),
-         "text": ("task", "pass", "batch", "length", "width", "heads", "causal")}
+FIXED = {"task": ("pass", "heads", "threads", "causal", "dtype"),
+         "text": ("task", "pass", "batch", "length", "width", "heads", "causal", "dtype")}
 
 
 class Parser(argparse.ArgumentParser):
@@ -55,6 +56,9 @@ def parse(arguments):
     parser.add_argument("--length", help="tokens in a sequence (default: 512; of a task 64,256)")
     parser.add_argument("--width", help="width of in- and output (default: 256)")
     parser.add_argument("--heads", help="attention heads (default: 4)")
+    parser.add_argument("--dtype", help="float32, bfloat16: of the factors of products (default: "
+                                        "float32). PyTorch's layers are of such tensors or under "
+                                        "torch.autocast, whichever is faster")
     parser.add_argument("--threads", help="numbers of threads (default: 1 and all CPUs)")
     parser.add_argument("--causal", action="store_true", help="attention sees earlier tokens only")
     parser.add_argument("--peers",

@@ -17,17 +17,36 @@ from torch_reference import make_layer
 class PyTorch(PyTorchLibrary):
     def builders(self, case):
         functions = {"attention": ATTENTION, "mingru": MINGRU}.get(case.model, RECURRENT)
-        return {name: lambda case, inputs, make=make: build(case, inputs, make)
-                for name, make in functions.items()}
+        return {name + way: lambda case, inputs, make=make, way=way: build(case, inputs, make, way)
+                for name, make in functions.items() for way in WAYS[case.dtype]}
 
 
-def build(case, inputs, make):
+# How a layer is brought to a precision, as the end of a variant's name: all tensors are of it, or
+# autocast rounds the factors of products of a layer in float32.
+TENSORS, AUTOCAST = ":bfloat16", ":autocast"
+WAYS = {"float32": ("",), "bfloat16": (TENSORS, AUTOCAST)}
+
+
+def build(case, inputs, make, way=""):
     """`make` returns layer, function from x to y, x and swap, which maps the function's layout from
     and to batch first."""
-    layer, function, x, swap = make(case, loaded_layer(case, inputs), inputs["x"])
+    layer, x = loaded_layer(case, inputs), inputs["x"]
+    if way == TENSORS:
+        layer, x = layer.bfloat16(), x.bfloat16()
+    layer, function, x, swap = make(case, layer, x)
+    if way == AUTOCAST:
+        function = under_autocast(function)
     if case.which_pass == "forward":
         return Forward(function, x, swap)
     return Train(layer, function, x, swap=swap, dy=inputs["dy"])
+
+
+def under_autocast(function):
+    def call(x):
+        with torch.autocast("cpu", torch.bfloat16):
+            return function(x)
+
+    return call
 
 
 def loaded_layer(case, inputs):
@@ -67,6 +86,8 @@ class Train:
     def run(self):
         self._y = self._gradients = None
         y = self._function(self._x)
+        if self._dy.dtype != y.dtype:  # once, before what is timed
+            self._dy = self._dy.to(y.dtype)
         self._gradients = torch.autograd.grad(y, self._leaves, self._dy)
         self._y = y.detach()
 

@@ -129,7 +129,11 @@ def first_difference(case, expected, actual):
 
 def rounding_bound(case, name):
     """Relative to the largest element: a chain of n roundings of random signs grows as √n, 8
-    standard deviations make a false alarm unlikely (harness/timing/reference.cc)."""
+    standard deviations make a false alarm unlikely (harness/timing/reference.cc). In bfloat16 what
+    is rounded is stored: states and the sums of gradients, once a step, and a few values besides;
+    beyond a quarter nothing would be checked, so that the small sibling decides."""
+    if case.dtype == "bfloat16":
+        return min(0.25, 8 * 2**-9 * (4 + case.steps) ** 0.5)
     roundings = 4 * case.width + case.steps
     if name.startswith("d."):
         roundings += case.batch * case.steps

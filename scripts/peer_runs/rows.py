@@ -11,7 +11,7 @@ THROUGHPUT = ("run_id case_id model kernel pass batch seq_len width heads thread
 OF_SAMPLE = "seconds peak_gflops steal_fraction wait_fraction involuntary_switches throttled".split()
 SAMPLES = ["run_id", "case_id", "repetition", *OF_SAMPLE, "process", "retaken"]
 PEERS = ("run_id case_id model pass batch seq_len width heads threads causal peer peer_version "
-         "ratio ratio_low ratio_high rounds peer_variant").split()
+         "ratio ratio_low ratio_high rounds peer_variant dtype").split()
 
 
 def throughput_row(outcome, cells, run_id):

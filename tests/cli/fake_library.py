@@ -19,10 +19,12 @@ VERSIONS = {"python": "3", "torch": "9.9", "onnxruntime": "8.8"}
 def cells(case_id):
     if case_id.count(":") < 7:  # a training step
         return {}
-    model, kernel, which_pass, batch, steps, width, heads, *causal, threads = case_id.split(":")
+    dtype = "bfloat16" if case_id.endswith(":bfloat16") else "float32"
+    model, kernel, which_pass, batch, steps, width, heads, *causal, threads = (
+        case_id.removesuffix(f":{dtype}").split(":"))
     attention = model == "attention"
     return {"model": model, "kernel": kernel, "pass": which_pass, "batch": batch[1:],
-            "seq_len": steps[1:], "width": width[1:], "threads": threads[1:], "dtype": "float32",
+            "seq_len": steps[1:], "width": width[1:], "threads": threads[1:], "dtype": dtype,
             "parameters": "10", "flops": "536870912", "state_bytes": "64",
             **({"heads": heads[1:], "causal": str(bool(causal)).lower()} if attention else {})}
 
@@ -38,7 +40,9 @@ class Fake:
             return {"cases": self.script["cases"]}
         if what == "probe":
             self.throttled += self.script.get("throttled", 0)
-            return {"peak_gflops": self.script["peak"], "throttled_so_far": self.throttled}
+            rounded = request.get("dtype") == "bfloat16"
+            return {"peak_gflops": (2 if rounded else 1) * self.script["peak"],
+                    "throttled_so_far": self.throttled}
         if what == "prepare":
             self.repetition = 0
             return {"case": request["case"], "status": "ready", "peak_bytes": 4096,

@@ -48,7 +48,7 @@ class JudgedBySeqbench:
         self.judge = ServerProcess("judge", [
             PROGRAM, "repeat", "--model", "lstm,attention", "--kernel", "persistent,fused",
             "--batch", "1,2", "--length", "64,512", "--width", "16,256", "--heads", "4", "--causal",
-            "--threads", threads])
+            "--dtype", "float32,bfloat16", "--threads", threads])
 
     def ask(self, request):
         return (self.judge if request["do"] == "judge" else self.scripted).ask(request)
@@ -91,7 +91,7 @@ class Waiting(unittest.TestCase):
 
 class CaseIds(unittest.TestCase):
     def test_are_read_and_written(self):
-        for case_id in (LSTM, CAUSAL, "gru:x:decode:B1:T1:D1:H-:t64"):
+        for case_id in (LSTM, CAUSAL, "gru:x:decode:B1:T1:D1:H-:t64", CAUSAL + ":bfloat16"):
             self.assertEqual(Case.parse(case_id).id, case_id)
         self.assertEqual(Case.parse(CAUSAL).by("pytorch").id,
                          "attention:pytorch:train:B2:T64:D16:H4:causal:t2")
@@ -185,6 +185,15 @@ class FakeRuns(ProgramTest):
         for row in (throughput[1], peers[0]):
             self.assertEqual((row["heads"], row["causal"], row["threads"]), ("4", "true", "2"))
         self.assertEqual(len(samples), 12)
+
+    def test_a_case_in_bfloat16_is_beside_probes_of_such_factors(self):
+        self.drive([LSTM + ":bfloat16"], {"pytorch": fake("pytorch", seconds=[2])}, rounds=6,
+                   seqbench=fake("seqbench", peak=100, seconds=[1]))
+        throughput, samples, peers = self.tables()
+        self.assertEqual(throughput[1]["case_id"], LSTM.replace("persistent", "pytorch") + ":bfloat16")
+        self.assertEqual({row["dtype"] for row in throughput + peers}, {"bfloat16"})
+        self.assertEqual({float(row["peak_gflops"]) for row in samples if "pytorch" in row["case_id"]},
+                         {200})
 
     def test_more_threads_than_cpus_are_marked(self):
         self.drive([LSTM.replace(":t1", f":t{CPUS + 1}")],
@@ -382,6 +391,8 @@ class WithSeqbench(ProgramTest):
             (["--python", "/bin/false"], ["--python", "'/bin/false'", "torch"]),
             (["--heads", "3"], ["--heads", "'3'", "divisor"]),
             (["--model", "mlp"], ["--model", "'mlp'", "lstm"]),
+            (["--dtype", "half"], ["--dtype", "'half'", "bfloat16"]),
+            (["--task", "mqar", "--dtype", "bfloat16"], ["--dtype", "--task"]),
             (["--nonsense"], ["--nonsense"]),
             (["--task", "chess"], ["--task", "'chess'", "mqar"]),
             (["--task", "mqar"], ["--length", "'4'", "at least 32"]),

@@ -56,6 +56,8 @@ TEST(CaseServer, AnswersEachKindOfRequest) {
   EXPECT_EQ(answer(server, R"({"do":"release","case":"a"})"), R"({"case":"a"})");
   const Json probed = server.answer(R"({"do":"probe","threads":1})");
   EXPECT_GT(probed["peak_gflops"], 0.1);
+  const Json rounded = server.answer(R"({"do":"probe","threads":1,"dtype":"bfloat16"})");
+  EXPECT_GT(rounded["peak_gflops"], 0.1);
 }
 
 TEST(CaseServer, WhatCannotBeMetIsAnErrorAndNothingElse) {
@@ -86,7 +88,7 @@ TEST(CaseServer, RefusesFieldsThatARequestOfItsKindDoesNotHave) {
         std::pair(R"({"do":"judge","case":"a","sample":[]})",
                   "sample: '[]' is not allowed; expected the fields do, case, samples, remedy"),
         std::pair(R"({"do":"probe","threads":1,"cpu":0})",
-                  "cpu: '0' is not allowed; expected the fields do, threads"),
+                  "cpu: '0' is not allowed; expected the fields do, threads, dtype"),
         std::pair(R"({"do":"prepare","case":"a","case":"b"})",
                   "the field 'case' is there twice; expected it once")}) {
     EXPECT_EQ(server.answer(request), Json({{"error", error}})) << request;
@@ -139,6 +141,14 @@ TEST(ParseJudgeRequest, KeepsWhatIsNotKnownUnknown) {
   EXPECT_EQ(disturbance_in({{"throttled", 2}}).throttled, 2);
   EXPECT_EQ(disturbance_in({{"unpinned_threads", 3}}).unpinned_threads, 3);
   EXPECT_THROW(disturbance_in({{"unpinned_threads", -1}}), std::invalid_argument);
+}
+
+TEST(ProbeAnswer, RefusesWhatIsNoNumberFormat) {
+  for (const Json& dtype : {Json(), Json("half"), Json(16)}) {
+    EXPECT_THROW(probe_answer({{"do", "probe"}, {"threads", 1}, {"dtype", dtype}}),
+                 std::invalid_argument)
+        << dtype;
+  }
 }
 
 TEST(ProbeAnswer, RefusesWhatIsNoNumberOfThreads) {
