@@ -66,10 +66,7 @@ struct Cell {
     return std::string(pass_name(attention.pass)) + " B=" + std::to_string(attention.shape.batch) +
            " D=" + std::to_string(attention.layer.width) + " t" +
            std::to_string(attention.threads) + " " + baseline.layer.model +
-           attention.scope_label() +
-           (attention.layer.factors == Factors::kAsTheyAre
-                ? ""
-                : std::string(" ") + dtype_name(attention.layer.factors));
+           attention.scope_label() + dtype_suffix(attention.layer.factors, ' ');
   }
 };
 

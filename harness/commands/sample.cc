@@ -33,6 +33,7 @@ struct TrainedModel {
     try {
       const TensorFile file = read_safetensors(path);
       facts = text_model_facts(file);
+      facts.settings.factors = Factors::kAsTheyAre;  // the file has the master weights
       model = std::make_unique<SequenceModel<float>>(model_spec(facts.settings));
       if (!model->can_decode()) {
         throw FileError(file.name + ": its variant, " + facts.settings.variant.name +

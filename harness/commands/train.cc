@@ -22,6 +22,7 @@
 #include "harness/text/text_settings.h"
 #include "harness/text/text_tables.h"
 #include "harness/text/text_training.h"
+#include "harness/timing/grid.h"
 
 namespace seqbench {
 namespace {
@@ -56,6 +57,10 @@ void add_options(CommandLine& line) {
               "budget: seconds of training, such as 120s or 10min; validation does not count");
   line.option("learning-rate", "1e-3", "peak learning rate, a tenth of which is the last one");
   line.option("validations", "10", "how often the loss over the last tenth of the text is told");
+  line.option(
+      "dtype", "float32",
+      "what factors of products are rounded to, comma list of float32, bfloat16; parameters "
+      "and optimiser stay float32");
   line.option("seeds", "1", "trainings of each model, with seeds counted up");
   line.option("seed", "1", "first seed");
   line.option("threads", "", "threads of each training (default: all CPUs)");
@@ -147,11 +152,21 @@ std::vector<Variant> variants_of(const CommandLine& line, const std::string& mod
   return variants;
 }
 
+/// Throws UsageError for factors that the variant's kernel does not take.
+void check_kernel(const CommandLine& line, const TextSettings& settings) {
+  if (settings.factors == Factors::kAsTheyAre) return;
+  const std::string kernel = block_spec(model_spec(settings), 0, nullptr).layer.kernel;
+  if (kernel == model_info(settings.model).rounded_kernel) return;
+  refuse_option("dtype", line.text("dtype"),
+                "float32 for the variant " + settings.variant.name + ", whose kernel is " + kernel);
+}
+
 std::vector<TextSettings> requested_trainings(const CommandLine& line, Index vocabulary) {
   TextSettings common = common_settings(line);
   common.vocabulary = vocabulary;
   const Index first_seed = line.integer("seed", 0);
   const Index seeds = line.integer("seeds", 1, 10000);
+  const std::vector<Factors> dtypes = parse_dtypes(line);
   std::vector<TextSettings> trainings;
   for (const std::string& model : line.names("model", model_names())) {
     for (const Variant& variant : variants_of(line, model)) {
@@ -159,8 +174,12 @@ std::vector<TextSettings> requested_trainings(const CommandLine& line, Index voc
       settings.model = model;
       settings.variant = variant;
       if (model_info(model).has_heads()) check_heads(line, settings.form);
-      for (settings.seed = first_seed; settings.seed < first_seed + seeds; ++settings.seed) {
-        trainings.push_back(settings);
+      for (const Factors factors : dtypes) {
+        settings.factors = factors;
+        check_kernel(line, settings);
+        for (settings.seed = first_seed; settings.seed < first_seed + seeds; ++settings.seed) {
+          trainings.push_back(settings);
+        }
       }
     }
   }
@@ -184,16 +203,16 @@ void check_memory(const std::vector<TextSettings>& trainings, Index threads) {
 }
 
 void print_header() {
-  std::printf("%-10s %-12s %5s %10s %9s %12s %9s %11s %11s %9s %10s\n", "model", "variant", "seed",
-              "parameters", "step", "tokens", "seconds", "train loss", "valid loss", "bits/byte",
-              "tokens/s");
+  std::printf("%-10s %-12s %5s %-8s %10s %9s %12s %9s %11s %11s %9s %10s\n", "model", "variant",
+              "seed", "dtype", "parameters", "step", "tokens", "seconds", "train loss",
+              "valid loss", "bits/byte", "tokens/s");
 }
 
 void print_point(const TextSettings& settings, Index parameters, const TextPoint& point) {
-  std::printf("%-10s %-12s %5td %10td %9td %12td %9.1f %11.4f %11.4f %9.4f %10.0f\n",
-              settings.model.c_str(), settings.variant.name.c_str(), settings.seed, parameters,
-              point.step, point.tokens, point.seconds, point.train_loss, *point.valid_loss,
-              *point.bits_per_byte, point.tokens_per_second);
+  std::printf("%-10s %-12s %5td %-8s %10td %9td %12td %9.1f %11.4f %11.4f %9.4f %10.0f\n",
+              settings.model.c_str(), settings.variant.name.c_str(), settings.seed,
+              dtype_name(settings.factors), parameters, point.step, point.tokens, point.seconds,
+              point.train_loss, *point.valid_loss, *point.bits_per_byte, point.tokens_per_second);
   std::fflush(stdout);
 }
 
@@ -297,7 +316,8 @@ int train_command(const std::vector<std::string>& arguments) {
       "  seqbench train --text book.txt --budget 120s --out results/book\n"
       "  seqbench train --text shakespeare.txt --preset nanogpt-shakespeare --seeds 3\n"
       "  seqbench train --text book.txt --model lstm,attention --match parameters\n"
-      "  seqbench train --text book.txt --model attention --variant rotary,learned\n");
+      "  seqbench train --text book.txt --model attention --variant rotary,learned\n"
+      "  seqbench train --text book.txt --model lstm,attention --dtype float32,bfloat16\n");
   add_options(line);
   if (!line.parse(arguments)) return 0;
   line.refuse_passed_on();

@@ -96,6 +96,7 @@ Block<T>::Block(const BlockSpec& spec)
       linear2_("linear2", spec.form.mlp_expansion * spec.layer.width, spec.layer.width,
                spec.form.biases),
       convolution_("convolution", spec.taps, spec.layer.width) {
+  linear1_.factors = linear2_.factors = spec.layer.factors;
   assert(spec.form.residual || !spec_.has_second_norm());
   assert(spec.form.mlp != MlpKind::kIdentity || !spec_.has_mlp());
 }

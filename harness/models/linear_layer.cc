@@ -31,9 +31,11 @@ void LinearLayer<T>::reserve_gradients(bool wanted) {
 
 template <typename T>
 void LinearLayer<T>::forward(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y) const {
-  linear_forward<T>(
-      team,
-      {.x = x, .weight = weight.value.matrix(), .bias = bias.value.values(), .y = as_one_block(y)});
+  linear_forward<T>(team, {.x = x,
+                           .weight = weight.value.matrix(),
+                           .bias = bias.value.values(),
+                           .y = as_one_block(y),
+                           .factors = factors});
 }
 
 template <typename T>
@@ -44,7 +46,8 @@ void LinearLayer<T>::backward(const ThreadTeam& team, MatrixView<const T> x, Mat
                             .dy = dy,
                             .dx = as_one_block(dx),
                             .dweight = weight.gradient.matrix(),
-                            .dbias = bias.gradient.values()});
+                            .dbias = bias.gradient.values(),
+                            .factors = factors});
 }
 
 template struct LinearLayer<float>;

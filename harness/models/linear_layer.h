@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/gemm_options.h"
 #include "core/parameter.h"
 #include "core/random.h"
 #include "core/thread_team.h"
@@ -12,7 +13,8 @@ namespace seqbench {
 
 template <typename T>
 struct LinearLayer {
-  Parameter<T> weight, bias;  // W [O, I], b [O]; b empty without bias
+  Parameter<T> weight, bias;              // W [O, I], b [O]; b empty without bias
+  Factors factors = Factors::kAsTheyAre;  // of the products
 
   LinearLayer(const std::string& name, Index in, Index out, bool has_bias = true);
   static std::vector<ParameterShape> shapes(const std::string& name, Index in, Index out,

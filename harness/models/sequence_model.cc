@@ -38,6 +38,7 @@ SequenceModel<T>::SequenceModel(const SequenceModelSpec& spec)
       final_norm_("final_norm", spec.form.width, spec.form.biases),
       readout_("readout", spec.form.width, spec.answers) {
   check(spec);
+  input_.factors = readout_.factors = spec.factors;
   if (spec.form.as_gpt2) readout_.weight.name = embedding_.name;
   if (spec.form.direct_input) {
     for (Index v = 0; v < spec.vocabulary; ++v) embedding_.value.matrix()(v, 0) = T(v);

@@ -32,9 +32,10 @@ struct SequenceModelSpec {
   bool embedding_gradient = false;  // backward tells it at every step of every sequence
   std::uint64_t frozen_seed =
       0;  // of what an ablation draws and nothing trains, each block its own
-  AttentionWatch* watch = nullptr;  // of all attention layers, outlives the model; null: none
-  std::string kernel = "";          // of a recurrent model's layers; "": the model's default
-  NewtonRules newton = {};          // of the kernel of that name
+  AttentionWatch* watch = nullptr;        // of all attention layers, outlives the model; null: none
+  std::string kernel = "";                // of a recurrent model's layers; "": the model's default
+  NewtonRules newton = {};                // of the kernel of that name
+  Factors factors = Factors::kAsTheyAre;  // of all products: layers, MLPs, input and readout
 
   bool reads_tokens() const { return vocabulary > 0; }
   /// A layer norm behind the last block.

@@ -8,12 +8,14 @@
 #include "harness/base/errors.h"
 #include "harness/machine/memory.h"
 #include "harness/models/registry.h"
+#include "harness/timing/case.h"
 
 namespace seqbench {
 namespace {
 
 constexpr Index kVersion = 1;
 constexpr const char* kVersionKey = "seqbench_text_model";
+constexpr const char* kDtypeKey = "dtype";
 constexpr const char* kFirstMoment = "first_moment.";
 constexpr const char* kSecondMoment = "second_moment.";
 
@@ -58,6 +60,10 @@ Metadata training_metadata(const TextModelFacts& facts) {
                     {"alphabet", facts.vocabulary.alphabet()}};
   visit_settings(facts.settings,
                  [&](const char* key, const auto& field) { metadata[key] = text_of(field); });
+  // Files without it are of trainings in float32.
+  if (facts.settings.factors != Factors::kAsTheyAre) {
+    metadata[kDtypeKey] = dtype_name(facts.settings.factors);
+  }
   return metadata;
 }
 
@@ -123,7 +129,7 @@ void load(const TensorFile& file, const std::string& name, Tensor<float>& tensor
 
 std::string text_model_file_name(const TextSettings& settings) {
   return settings.model + "-" + settings.variant.name + "-seed" + std::to_string(settings.seed) +
-         ".safetensors";
+         dtype_suffix(settings.factors, '-') + ".safetensors";
 }
 
 void write_text_model(const std::filesystem::path& path, const TextModelFacts& facts,
@@ -153,6 +159,10 @@ TextModelFacts text_model_facts(const TensorFile& file) {
   settings.form = gpt2_form(settings.form.width, settings.form.layers, settings.form.heads);
   if (settings.form.width % settings.form.heads != 0) {
     file.refuse_metadata("heads", "a divisor of the width");
+  }
+  if (file.metadata.contains(kDtypeKey)) {
+    file.metadata_name(kDtypeKey, {dtype_name(Factors::kBfloat16)});
+    settings.factors = Factors::kBfloat16;
   }
   facts.vocabulary = vocabulary_in(file);
   settings.vocabulary = facts.vocabulary.size();

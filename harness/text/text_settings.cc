@@ -7,6 +7,7 @@
 #include "harness/models/registry.h"
 #include "harness/models/width_matching.h"
 #include "harness/text/parallel_pass.h"
+#include "harness/timing/case.h"
 
 namespace seqbench {
 namespace {
@@ -58,7 +59,8 @@ SequenceModelSpec model_spec(const TextSettings& settings) {
           .answers = settings.vocabulary,
           .longest = settings.longest(),
           .time_scale = settings.length,
-          .form = settings.form};
+          .form = settings.form,
+          .factors = settings.factors};
 }
 
 Index parameter_count(const TextSettings& settings) {
@@ -96,7 +98,8 @@ void match_parameters(std::vector<TextSettings>& trainings) {
 }
 
 std::string label(const TextSettings& settings) {
-  return settings.model + " " + settings.variant.name + " seed " + std::to_string(settings.seed);
+  return settings.model + " " + settings.variant.name + " seed " + std::to_string(settings.seed) +
+         dtype_suffix(settings.factors, ' ');
 }
 
 }  // namespace seqbench

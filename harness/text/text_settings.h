@@ -29,6 +29,7 @@ struct TextSettings {
   Index length = 1;  // T, the context
   Index batch = 1;   // windows a step
   Index seed = 1;
+  Factors factors = Factors::kAsTheyAre;  // of all products; parameters and optimiser are float
   TextBudget budget = {};
   double learning_rate = 1e-3;       // the peak
   double last_learning_rate = 1e-4;  // at the end of the budget
@@ -70,7 +71,7 @@ double text_training_bytes(const TextSettings& settings, Index threads);
 /// Throws UsageError where one cannot come within 10 %.
 void match_parameters(std::vector<TextSettings>& trainings);
 
-/// "attention rotary seed 1".
+/// "attention rotary seed 1", and behind it " bfloat16".
 std::string label(const TextSettings& settings);
 
 }  // namespace seqbench

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "harness/timing/case.h"
+
 namespace seqbench {
 
 const std::vector<std::string> kTextColumns = {"run_id",     "preset",        "model",
@@ -13,22 +15,24 @@ const std::vector<std::string> kTextColumns = {"run_id",     "preset",        "m
                                                "valid_loss", "bits_per_byte", "tokens_per_second"};
 
 const std::vector<std::string> kContextColumns = {"run_id", "model",    "variant", "seed",
-                                                  "length", "position", "loss"};
+                                                  "length", "position", "loss",    "dtype"};
 
 namespace {
 
-/// Whether a row of either table is of that training: a command has one of each model, variant and
-/// seed.
+/// Whether a row of either table is of that training: a command has one of each model, variant,
+/// seed and number format.
 bool is_of(const CsvTable::value_type& row, const TextSettings& settings) {
   return row.at("model") == settings.model && row.at("variant") == settings.variant.name &&
-         row.at("seed") == std::to_string(settings.seed);
+         row.at("seed") == std::to_string(settings.seed) &&
+         row.at("dtype") == dtype_name(settings.factors);
 }
 
 CsvRow identity_row(const TextSettings& settings, const std::string& run_id) {
   return {{"run_id", run_id},
           {"model", settings.model},
           {"variant", settings.variant.name},
-          {"seed", settings.seed}};
+          {"seed", settings.seed},
+          {"dtype", dtype_name(settings.factors)}};
 }
 
 }  // namespace
@@ -62,7 +66,6 @@ void TextTables::write(const TextSettings& settings, Index parameters, const Tex
   row["batch"] = settings.batch;
   row["parameters"] = parameters;
   row["threads"] = threads_;
-  row["dtype"] = "float32";
   row["step"] = point.step;
   row["tokens"] = point.tokens;
   row["seconds"] = point.seconds;

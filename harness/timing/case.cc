@@ -18,6 +18,10 @@ const char* dtype_name(Factors factors) {
   return factors == Factors::kBfloat16 ? "bfloat16" : "float32";
 }
 
+std::string dtype_suffix(Factors factors, char mark) {
+  return factors == Factors::kAsTheyAre ? "" : std::string(1, mark) + dtype_name(factors);
+}
+
 std::string Case::id() const {
   return layer.model + ":" + layer.kernel + ":" + pass_name(pass) + ":B" +
          std::to_string(shape.batch) + ":T" + std::to_string(shape.steps) + ":D" +
@@ -28,7 +32,7 @@ std::string Case::id() const {
          (scope == Scope::kLayer ? "" : std::string(":") + kScopeNames[std::size_t(scope)]) +
          (scope == Scope::kModel ? std::to_string(layers) : "") +
          (matched_width == 0 ? "" : ":parameters" + std::to_string(matched_width)) +
-         (layer.factors == Factors::kAsTheyAre ? "" : std::string(":") + dtype_name(layer.factors));
+         dtype_suffix(layer.factors, ':');
 }
 
 std::string Case::scope_label() const {

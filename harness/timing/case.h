@@ -49,4 +49,7 @@ const char* pass_name(Pass pass);
 /// "bfloat16".
 const char* dtype_name(Factors factors);
 
+/// What a name ends in that tells it where it is not float32: the mark and the format's name.
+std::string dtype_suffix(Factors factors, char mark);
+
 }  // namespace seqbench

@@ -129,16 +129,21 @@ Grid parse_grid(const CommandLine& line) {
   grid.heads = line.integers("heads");
   grid.threads =
       line.given("threads") ? line.integers("threads", 1, kMostThreads) : default_thread_counts();
-  grid.dtypes.clear();
-  for (const std::string& name : line.names("dtype", dtype_names(kDtypes))) {
-    for (const Factors factors : kDtypes) {
-      if (name == dtype_name(factors)) grid.dtypes.push_back(factors);
-    }
-  }
+  grid.dtypes = parse_dtypes(line);
   grid.causal = line.flag_given("causal");
   if (line.given("max-tokens")) grid.max_tokens = line.integer("max-tokens");
   if (line.declares("block")) parse_scopes(line, grid);
   return grid;
+}
+
+std::vector<Factors> parse_dtypes(const CommandLine& line) {
+  std::vector<Factors> dtypes;
+  for (const std::string& name : line.names("dtype", dtype_names(kDtypes))) {
+    for (const Factors factors : kDtypes) {
+      if (name == dtype_name(factors)) dtypes.push_back(factors);
+    }
+  }
+  return dtypes;
 }
 
 void refuse_other_dtypes(const CommandLine& line, const Grid& grid) {

@@ -39,6 +39,9 @@ Grid parse_grid(const CommandLine& line);
 /// (lstm), where there is none.
 void add_missing_models(Grid& grid);
 
+/// The number formats of --dtype. Throws UsageError.
+std::vector<Factors> parse_dtypes(const CommandLine& line);
+
 /// Refuses --dtype with another value than float32, for commands that take that alone.
 /// Throws UsageError.
 void refuse_other_dtypes(const CommandLine& line, const Grid& grid);

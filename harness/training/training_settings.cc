@@ -98,7 +98,8 @@ SequenceModelSpec model_spec(const TrainingSettings& settings) {
           .time_scale = settings.seq_len(),
           .form = settings.form,
           .causal = settings.task->causal,
-          .frozen_seed = static_cast<std::uint64_t>(settings.seed)};
+          .frozen_seed = static_cast<std::uint64_t>(settings.seed),
+          .factors = settings.factors};
 }
 
 }  // namespace seqbench

@@ -40,6 +40,8 @@ struct TrainingSettings {
   bool measure_gradients = true;
   bool measure_sweeps = false;  // of models that have the kernel newton
   Index gradient_reach = 0;     // how far back at least; 0: as far as sequences of training reach
+  Factors factors = Factors::kAsTheyAre;  // of all products; kBfloat16 where no gradients or sweeps
+                                          // are measured
 
   /// Sequences a step where none are asked for.
   Index default_batch() const;

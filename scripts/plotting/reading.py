@@ -96,6 +96,8 @@ ADDED_LATER = {
     "crossover": {
         "crossover_low": float("nan"), "crossover_high": float("nan"), "predicted": float("nan"), **SCOPE,
     },
+    "training": {"dtype": "float32"},
+    "context": {"dtype": "float32"},
     "learning": {"preset": "", "layers": 1, "block": ""},
     "gradient": {
         "log10_gradient_norm": float("nan"), "preset": "", "layers": 1, "regime": "single", "setup": "causal",

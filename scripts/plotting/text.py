@@ -84,13 +84,13 @@ def loss_by_position(runs):
         return None
     # Means over doublings of the position: single positions jump from one to the next.
     rows = rows.assign(first=2 ** np.floor(np.log2(rows["position"].astype(float))))
-    keys = ["run", "of_several", "model", "variant", "length", "first", "seed"]
+    keys = ["run", "of_several", "model", "variant", "dtype", "length", "first", "seed"]
     rows = rows.groupby(keys, as_index=False, dropna=False)["loss"].mean()
     rows = over_seeds(rows, [key for key in keys if key != "seed"], "loss")
     lines = Lines(rows.assign(status="ok"), "variant")
     charts = []
-    for (run, length), panel in lines.rows.groupby(["run", "length"], sort=False):
-        name = f"windows of {length:g} tokens"
+    for (run, length, dtype), panel in lines.rows.groupby(["run", "length", "dtype"], sort=False):
+        name = f"windows of {length:g} tokens" + (f", {dtype}" if dtype != "float32" else "")
         panel = panel.assign(setting=f"{run}: {name}" if panel["of_several"].any() else name)
         x = length_axis(panel["first"], "first", "position in the window, from")
         y = alt.Y("median:Q", title="loss (nats a token)", scale=alt.Scale(zero=False))
@@ -120,8 +120,14 @@ def validated(runs):
     own = pd.Series(own, index=rows.index)
     words = own.where(rows["preset"] == "", rows["preset"])
     words += np.where(rows["match"] == "parameters", ", equal parameters", "")
+    words += precision_told(rows)
     words = (rows["run"] + ": ").where(rows["of_several"].astype(bool), "") + words
     return rows.assign(setting=words, status="ok")
+
+
+def precision_told(rows):
+    """", bfloat16" where it is not float32."""
+    return (", " + rows["dtype"]).where(rows["dtype"] != "float32", "")
 
 
 def levels(runs):

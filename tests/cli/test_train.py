@@ -18,7 +18,7 @@ TINY = ["--width", "8", "--heads", "2", "--layers", "1", "--length", "8", "--bat
 TRAINING = ("run_id preset model variant match seed width layers length batch parameters threads "
             "dtype step tokens seconds learning_rate train_loss valid_loss bits_per_byte "
             "tokens_per_second").split()
-CONTEXT = "run_id model variant seed length position loss".split()
+CONTEXT = "run_id model variant seed length position loss dtype".split()
 
 # Columns that no two runs share.
 OF_TIME = {"run_id", "seconds", "tokens_per_second"}
@@ -62,6 +62,35 @@ class Train(TextTest):
         self.assertEqual(len(context), 4 * (8 + 16 + 32))
         machine = json.loads((self.out / "machine.json").read_text())
         self.assertEqual(machine["commands"][-1]["exit_code"], 0)
+
+    def test_both_precisions_see_the_same_windows(self):
+        process = self.train(*TINY, "--model", "gru,attention", "--dtype", "float32,bfloat16")
+        self.assertEqual(process.returncode, 0, process.stderr)
+        rows, context = read_csv(self.out / "training.csv"), read_csv(self.out / "context.csv")
+        self.assertEqual(len(rows), 4 * 100)
+        self.assertEqual(len(context), 4 * (8 + 16 + 32))
+        for model in ("gru", "attention"):
+            exact, rounded = ([float(row["train_loss"]) for row in rows
+                               if (row["model"], row["dtype"]) == (model, dtype)]
+                              for dtype in ("float32", "bfloat16"))
+            self.assertEqual(len(exact), len(rounded))
+            self.assertNotEqual(exact, rounded)
+            # The first losses are of the same weights and windows but for rounding; later ones of
+            # weights that have drifted apart by it.
+            self.assertLess(abs(exact[0] / rounded[0] - 1), 2**-8)
+            self.assertLess(max(abs(a / b - 1) for a, b in zip(exact, rounded)), 0.05)
+        files = sorted(os.listdir(self.out / "models"))
+        self.assertEqual(files, [f"{name}-seed1{end}.safetensors" for name in
+                                 ("attention-rotary", "gru-default") for end in ("-bfloat16", "")])
+        again = self.train(*TINY, "--model", "gru,attention", "--dtype", "float32,bfloat16", "--resume")
+        self.assertEqual(again.returncode, 0, again.stderr)
+        self.assertEqual(read_csv(self.out / "training.csv"), rows)
+        written = run("sample", "--model-file", self.out / "models" / files[0], "--prompt", "the",
+                      "--tokens", "5")
+        self.assertEqual(written.returncode, 0, written.stderr)
+        refused = self.train(*TINY, "--model", "attention", "--variant", "window8", "--dtype",
+                             "bfloat16", out=self.folder / "refused")
+        self.assert_refused(refused, 2, "--dtype", "window8", "naive")
 
     def test_threads_change_no_loss(self):
         for threads in (1, 3):

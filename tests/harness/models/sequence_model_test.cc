@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <iterator>
 #include <map>
 
+#include "core/bfloat16.h"
 #include "core/eigen_view.h"
 #include "core/optimiser.h"
 #include "harness/models/registry.h"
@@ -369,6 +371,44 @@ TEST_P(EveryModel, ASmallerBatchAfterALargerOneGivesWhatItGivesAlone) {
   model.forward(team, second, Keep::kForBackward);
   model.backward(team, second);
   EXPECT_EQ(gradients(), gradients_alone);
+}
+
+// What meets a weight as a factor sees it rounded, in every product of layers, MLPs, input and
+// readout, forward and backward.
+TEST_P(EveryModel, InBfloat16RoundedWeightsGiveTheSameBits) {
+  const ThreadTeam team;
+  const SequenceShape shape{2, 7};
+  for (const bool reads_numbers : {false, true}) {
+    SequenceModelSpec spec = (reads_numbers ? regression_spec : small_spec)(GetParam(), 7);
+    spec.form.residual = true, spec.form.mlp_expansion = 2;
+    Random random(3);
+    const TaskBatch batch = (reads_numbers ? regression_batch : small_batch)(random, shape);
+    const auto loss_and_gradients = [&](Factors factors, bool rounds_weights) {
+      spec.factors = factors;
+      SequenceModel<float> model(spec);
+      Random same(4);
+      model.initialise(same);
+      for (std::size_t k = 0; k < model.parameters().size(); ++k) {
+        const std::string& name = model.parameter_names()[k];
+        Tensor<float>& value = model.parameters()[k]->value;
+        const bool is_looked_up = name.starts_with("embedding") || name.starts_with("positions");
+        if (!rounds_weights || value.shape().size() != 2 || is_looked_up) continue;
+        for (float& element : value.values()) element = nearest_bfloat16(element);
+      }
+      model.reserve(shape, batch.answers(), 1);
+      std::vector<double> all{model.forward(team, batch, Keep::kForBackward)};
+      model.backward(team, batch);
+      for (Parameter<float>* parameter : model.parameters()) {
+        std::ranges::copy(parameter->gradient.values(), std::back_inserter(all));
+      }
+      return all;
+    };
+    const auto rounded = loss_and_gradients(Factors::kBfloat16, false);
+    EXPECT_EQ(loss_and_gradients(Factors::kBfloat16, true), rounded);
+    const auto exact = loss_and_gradients(Factors::kAsTheyAre, false);
+    EXPECT_NE(exact, rounded);
+    EXPECT_NEAR(exact[0], rounded[0], 0x1p-5 * exact[0]);  // some roundings by 2⁻⁸ and less
+  }
 }
 
 TEST_P(EveryModel, ParametersAreCountedAndStartAsPyTorchs) {

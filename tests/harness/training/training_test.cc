@@ -46,6 +46,22 @@ TEST(Train, ChronoLstmLearnsTheFirstTokenOfEight) {
   EXPECT_LT(result->learning.back().loss, result->learning.front().loss);
 }
 
+TEST(Train, LearnsTheFirstTokenOfEightInBfloat16) {
+  for (const auto& [model, variant] : {std::pair("lstm", "chrono"), std::pair("mingru", "chrono"),
+                                       std::pair("attention", "learned")}) {
+    TrainingSettings settings = first_token(model, variant, 8);
+    settings.training_steps = 300;
+    settings.measure_gradients = false;
+    const auto exact = train(settings, kToTheEnd);
+    settings.factors = Factors::kBfloat16;
+    const auto rounded = train(settings, kToTheEnd);
+    EXPECT_EQ(rounded->tests[0].accuracy, 1) << model;
+    // The same weights and sequences at first, but for rounding.
+    EXPECT_NE(rounded->learning[0].loss, exact->learning[0].loss) << model;
+    EXPECT_NEAR(rounded->learning[0].loss, exact->learning[0].loss, 0.05) << model;
+  }
+}
+
 TEST(Train, AttentionLearnsTheFirstTokenOfEight) {
   TrainingSettings settings = first_token("attention", "learned", 8);
   settings.training_steps = 300;
