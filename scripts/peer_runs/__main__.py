@@ -25,8 +25,7 @@ def stop(number, _frame):
 def measure(options, seqbench):
     """The run behind the options. Returns the exit code."""
     peers = peers_of(options)
-    kind, run = ((StepCase, driver.run_steps) if options.text or options.task else
-                 (Case, driver.run))
+    kind = StepCase if options.text or options.task else Case
     cases = driver.list_cases(seqbench, kind)
     onednn = build_onednn() if "onednn" in options.peers else None
     python, libraries = None, {}
@@ -43,10 +42,21 @@ def measure(options, seqbench):
                     cpus=cpus, onednn_program=onednn, peers=peers)
     workers = driver.Workers(options.peers, launch.start)
     directory.record_command(recorded(options), machine)
+
+    def start(name, threads):
+        if name != "seqbench":
+            return launch.start(name, threads)
+        return start_seqbench(options.seqbench, grid_arguments(options),
+                              str(threads) if options.text else None, options.min_time)
+
+    common = {"facts": facts, "cpus": cpus, "rounds": options.rounds, "seed": options.seed}
     code = 1
     try:
-        code = run(cases, seqbench, workers, directory, facts=facts, cpus=cpus,
-                   rounds=options.rounds, seed=options.seed)
+        if kind is Case:
+            code = driver.run(cases, seqbench, workers, directory, **common)
+        else:
+            code = driver.run_steps(cases, seqbench, workers, directory, start=start, **common,
+                                    peer_details={"compiles": False} if options.no_compile else {})
     except Stopped as stopped:
         code = stopped.exit_code
         raise

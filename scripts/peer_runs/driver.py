@@ -7,7 +7,7 @@ from pathlib import Path
 
 from peer_runs import report, rows, step_rows
 from peer_runs.cases import Case
-from peer_runs.measuring import measure_case
+from peer_runs.measuring import measure_case, take_process_bytes
 from peer_runs.step_cases import StepCase
 
 
@@ -69,17 +69,21 @@ def run(cases, seqbench, workers, directory, *, facts, cpus, rounds, seed, say=p
     return 1 if any_failed else 0
 
 
-def run_steps(cases, seqbench, workers, directory, *, facts, cpus, rounds, seed,
-              say=partial(print, flush=True)):
-    """As run(), of training steps."""
+def run_steps(cases, seqbench, workers, directory, *, start, facts, cpus, rounds, seed,
+              peer_details=None, say=partial(print, flush=True)):
+    """As run(), of training steps; start(name, threads) makes a process of a library, seqbench's
+    among them, which the rounds have no part in."""
     order = random.Random(seed)
     say(step_rows.HEADER)
     any_failed = False
     for case in cases:
         with tempfile.TemporaryDirectory() as folder:
-            training = {"file": str(Path(folder) / "training.safetensors")}
+            training, anew = ({"file": str(Path(folder) / name)}
+                              for name in ("training.safetensors", "anew.safetensors"))
             outcomes = measure_case(case, seqbench, workers.of(case.threads), cpus=cpus,
-                                    rounds=rounds, random=order, details=training)
+                                    rounds=rounds, random=order, details=training,
+                                    peer_details=peer_details)
+            take_process_bytes(outcomes, start, training, anew)
         steps = step_rows.step_rows(outcomes, directory.run_id)
         directory.append("samples.csv", rows.sample_rows(outcomes, directory.run_id))
         directory.append("steps.csv", steps)

@@ -4,6 +4,7 @@ import os
 import time
 from dataclasses import asdict, dataclass, field, fields
 
+from peer_runs import memory
 from peer_runs.server_process import ServerError
 
 # Pools that spin after their work would take time from the next library. On a 2-CPU Sapphire
@@ -43,6 +44,7 @@ class Outcome:
     samples: list = field(default_factory=list)  # one a round, unless it failed
     problem: str = ""  # why it failed
     judged: dict = field(default_factory=dict)  # texts of its row's cells that follow from samples
+    process_bytes: int | None = None  # peak of a process of its own; None where it was not taken
 
     @property
     def status(self):
@@ -154,15 +156,15 @@ def take_sample_of_peer(peer, outcome, *, seqbench, cpus, pause):
                                   steal.fraction(), wait_fraction, switches, throttled))
 
 
-def measure_case(case, seqbench, peers, *, cpus, rounds, random, details=None):
+def measure_case(case, seqbench, peers, *, cpus, rounds, random, details=None, peer_details=None):
     """{library's name: Outcome} of seqbench's `case`, seqbench first; `peers` are {name:
-    ServerProcess}; `details` stand in every request to prepare. What goes wrong with a peer is in its
-    outcome. Raises ServerError when seqbench itself cannot go on."""
-    details = details or {}
+    ServerProcess}; `details` stand in every request to prepare, `peer_details` in those to peers. What
+    goes wrong with a peer is in its outcome. Raises ServerError when seqbench itself cannot go on."""
+    details, peer_details = details or {}, peer_details or {}
     prepared = seqbench.ask({"do": "prepare", "case": case.id, **details})
     outcomes = {"seqbench": Outcome(case, prepared)}
     for name, peer in peers.items():
-        outcomes[name] = prepare_peer(peer, case.by(name), details)
+        outcomes[name] = prepare_peer(peer, case.by(name), details | peer_details)
     pause = pause_for(case.threads)
     for _ in range(rounds):
         order = [name for name, outcome in outcomes.items() if outcome.status == "ready"]
@@ -178,6 +180,27 @@ def measure_case(case, seqbench, peers, *, cpus, rounds, random, details=None):
         release({"seqbench": seqbench, **peers}[name], outcome)
     judge(outcomes, seqbench)
     return outcomes
+
+
+def take_process_bytes(outcomes, start, details, own_details):
+    """Of each library that was measured: the highest resident set of a process started for that by
+    start(name, threads), which prepares the case, the peers in the form that they chose, and repeats
+    it once. The requests are those of measure_case(), but for seqbench, which writes its file anew
+    where `own_details` say. Where it fails it is not known."""
+    for name, outcome in outcomes.items():
+        if not outcome.samples:
+            continue
+        of_library = (own_details if name == "seqbench" else
+                      details | {"form": outcome.prepared["variant"]})
+        server = start(name, outcome.case.threads)
+        try:
+            server.ask({"do": "prepare", "case": outcome.case.id, **of_library})
+            server.ask({"do": "repeat", "case": outcome.case.id})
+            outcome.process_bytes = memory.peak_resident_bytes(server.pid)
+        except (ServerError, OSError):
+            pass
+        finally:
+            server.close()
 
 
 def judge(outcomes, seqbench):

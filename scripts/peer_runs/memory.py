@@ -20,9 +20,9 @@ def resident_bytes():
     return 1024 * _number("/proc/self/status", "VmRSS")
 
 
-def peak_resident_bytes():
-    """The highest since reset_peak()."""
-    return 1024 * _number("/proc/self/status", "VmHWM")
+def peak_resident_bytes(pid="self"):
+    """The highest of a process since its start, or its own reset_peak()."""
+    return 1024 * _number(f"/proc/{pid}/status", "VmHWM")
 
 
 def refuse_beyond_available(needed_bytes):

@@ -14,7 +14,7 @@ examples:
   scripts/peers --model lstm,gru --pass train --peers pytorch --out results/peers-lstm
   scripts/peers --model attention,lstm --dtype float32,bfloat16 --length 512,2048 --batch 1,16
   scripts/peers --task mqar --length 64,256 --model attention,lstm
-  scripts/peers --text shakespeare.txt --threads 1
+  scripts/peers --text shakespeare.txt --model attention,lstm --threads 1 --no-compile
 
 --model, --batch, --length, --width, --heads, --threads, --dtype and --causal mean what they mean for
 `seqbench throughput`, whose fastest kernel of each model takes part. With --task they are steps of
@@ -61,6 +61,9 @@ def parse(arguments):
                                         "torch.autocast, whichever is faster")
     parser.add_argument("--threads", help="numbers of threads (default: 1 and all CPUs)")
     parser.add_argument("--causal", action="store_true", help="attention sees earlier tokens only")
+    parser.add_argument("--no-compile", action="store_true",
+                        help="of a text: PyTorch's eager forms alone; to compile a model takes up to "
+                             "a minute each")
     parser.add_argument("--peers",
                         help=f"out of {', '.join(PEERS)} (default: pytorch,onnxruntime); of a task "
                              f"out of {', '.join(STEP_PEERS)} (default: both); of a text "
@@ -86,6 +89,9 @@ def parse(arguments):
             if vars(options)[name]:
                 parser.error(f"--{name}: '{vars(options)[name]}' is not allowed; expected nothing "
                              f"beside --{kind}, which fixes it")
+    if options.no_compile and not options.text:
+        parser.error("--no-compile: is not allowed; expected beside --text alone, where PyTorch's models "
+                     "are compiled too")
     for name, default in kind_of(options).items():
         vars(options)[name] = vars(options)[name] or default
     allowed = tuple(peers_of(options))

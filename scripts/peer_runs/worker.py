@@ -41,7 +41,10 @@ class Worker:
         self._ready.clear()  # one that failed meanwhile was never released
         reply = {"case": case.id, "version": self._library.version}
         try:
-            choice = self._choose(case, self._library.builders(case), request)
+            builders = self._library.builders(case)
+            if "form" in request:
+                builders = {request["form"]: builders[request["form"]]}
+            choice = self._choose(case, builders, request)
         except Unsupported as reason:
             return reply | {"status": "skipped", "reason": str(reason)}
         reply |= {"race": choice.race, "rejected": choice.rejected}

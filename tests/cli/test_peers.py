@@ -401,6 +401,7 @@ class WithSeqbench(ProgramTest):
             (["--task", "mqar", "--peers", "onednn"], ["--peers", "'onednn'", "pytorch-tuned"]),
             (["--text", "book.txt", "--batch", "2"], ["--batch", "'2'", "--text"]),
             (["--text", "book.txt", "--task", "mqar"], ["--task", "'mqar'", "--text"]),
+            (["--no-compile"], ["--no-compile", "--text"]),
         ]:
             with self.subTest(arguments=arguments):
                 out = self.folder / "refused"
@@ -428,10 +429,14 @@ class WithSeqbench(ProgramTest):
                 self.assertEqual((row["parameters"], row["layers"]), (own["parameters"], "2"))
                 self.assertEqual((float(row["seconds"]), row["rounds"]), (1, "6"))
                 self.assertEqual((row["steps_per_second"], row["threads"]), ("1", "1"))
+                self.assertEqual(float(row["tokens_per_second"]), 4 * 32)
                 self.assertIn(row["status"], {"ok", "noisy"})
                 self.assertEqual(float(row["loss_difference"]), 1e-7)
                 self.assertGreater(float(row["ratio"]), 1)  # a second against milliseconds
                 self.assertIn(row["contender"], process.stdout)
+        # Of a process that runs, seqbench's or a Python's.
+        for row in steps:
+            self.assertGreater(float(row["process_bytes"]), 1e6)
         self.assertEqual(len(read_csv(out / "samples.csv")), 6 * 6)
         self.assertFalse((out / "throughput.csv").exists())
         again = self.peers(*self.STEPS, "--out", out)
@@ -458,6 +463,24 @@ class WithSeqbench(ProgramTest):
             self.assertEqual(row["rounds"], "5")
             if row["contender"] != "seqbench":
                 self.assertLess(float(row["loss_difference"]), 1e-5)
+
+    @unittest.skipUnless(environment.VARIABLE in os.environ, "needs the Python of scripts/peers")
+    def test_pytorch_trains_on_a_text_with_the_same_losses(self):
+        text = self.folder / "text.txt"
+        text.write_text("".join(f"{n} and {n * n % 97} are what {n % 7} says.\n"
+                                for n in range(2000)))
+        out = self.folder / "run"
+        process = subprocess.run(
+            [ROOT / "scripts/peers", "--seqbench", PROGRAM, "--text", text, "--threads", "1",
+             "--no-compile", "--min-time", "0.001", "--rounds", "5", "--out", out],
+            capture_output=True, text=True, timeout=600)
+        self.assertEqual(process.returncode, 0, process.stdout + process.stderr)
+        steps = read_csv(out / "steps.csv")
+        self.assertEqual([row["model"] for row in steps[::2]],
+                         ["elman", "lstm", "gru", "mingru", "attention"])
+        for row in steps[1::2]:
+            self.assertLess(float(row["loss_difference"]), 1e-4)
+            self.assertIn(row["contender_variant"], {"fused", "foreach"})
 
     SMALL = ["--model", "gru", "--length", "4", "--pass", "forward", "--threads", "1", "--min-time",
              "0.001", "--rounds", "5"]
