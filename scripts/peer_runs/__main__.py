@@ -45,7 +45,7 @@ def measure(options, seqbench):
 
     def start(name, threads):
         if name != "seqbench":
-            return launch.start(name, threads)
+            return launch.start(name, threads, is_tuned=False)
         return start_seqbench(options.seqbench, grid_arguments(options),
                               str(threads) if options.text else None, options.min_time)
 

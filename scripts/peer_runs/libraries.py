@@ -51,15 +51,17 @@ class Launch:
     onednn_program: Path | None = None
     peers: dict = field(default_factory=lambda: PEERS)
 
-    def start(self, name, threads):
-        """The worker of one library for one number of threads, on the first usable CPUs."""
+    def start(self, name, threads, is_tuned=True):
+        """The worker of one library for one number of threads, on the first usable CPUs; as the
+        library is when nobody tunes it, or in the environment that makes it fast."""
         peer = self.peers[name]
         common = ["--threads", threads, "--min-time", self.min_time]
         if peer.module:
             command = [self.python, "-W", "ignore", *LAUNCHER, peer.module, *common]
         else:
             command = [self.onednn_program, *self.grid, *common]
-        return ServerProcess(name, command, cpus=self.cpus[:threads], environment=peer.environment)
+        environment = peer.environment if is_tuned else None
+        return ServerProcess(name, command, cpus=self.cpus[:threads], environment=environment)
 
 
 def start_seqbench(program, grid, threads, min_time):

@@ -31,6 +31,18 @@ def median_interval(values):
     return Interval(median(values), values[cut], values[-1 - cut])
 
 
+def within_rounding(losses, others, exact, tolerance):
+    """Whether one library's losses of a training's steps are those of another: to the tolerance, or
+    as far as rounding has driven the other's from its own in double precision by then. Both are
+    driven, each its own way, so that four times as far is allowed."""
+    driven = 0.0
+    for ours, theirs, true in zip(losses, others, exact, strict=True):
+        driven = max(driven, abs(theirs - true))
+        if not abs(ours - theirs) <= max(tolerance, 4 * driven):
+            return False
+    return True
+
+
 def paired_ratio(numerators, denominators):
     """The interval of the ratios of values taken in the same round."""
     return median_interval([a / b for a, b in zip(numerators, denominators, strict=True)])

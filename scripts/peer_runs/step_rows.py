@@ -5,7 +5,7 @@ from peer_runs.statistics import paired_ratio
 STEPS = ("run_id case_id task model variant batch seq_len width layers heads threads parameters "
          "contender contender_version contender_variant rounds seconds seconds_low seconds_high "
          "steps_per_second peak_gflops ratio ratio_low ratio_high loss_difference status "
-         "reason tokens_per_second process_bytes").split()
+         "reason tokens_per_second process_bytes loss_rounding").split()
 
 HEADER = (f"{'step':<40} {'library':<14} {'variant':<17} {'ms':>8} {'tokens/s':>9} {'MiB':>6}"
           f" {'ratio [low, high]':>20} {'rounds':>6}")
@@ -21,7 +21,8 @@ def step_row(name, outcome, seqbench, run_id):
     row = {**seqbench.prepared["cells"], "run_id": run_id, "case_id": outcome.case.id,
            "contender": name, "contender_version": outcome.prepared.get("version", ""),
            "contender_variant": outcome.prepared.get("variant", ""),
-           "loss_difference": outcome.prepared.get("loss_difference")}
+           "loss_difference": outcome.prepared.get("loss_difference"),
+           "loss_rounding": outcome.prepared.get("loss_rounding")}
     if not outcome.samples:
         return row | {"rounds": 0, "status": outcome.status, "reason": outcome.reason}
     row |= outcome.judged
