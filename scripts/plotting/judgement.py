@@ -5,8 +5,6 @@ reasons, and the rules that leave a claim unsettled.
 import math
 from dataclasses import dataclass
 
-import pandas as pd
-
 from plotting.derived import wilson
 from plotting.naming import plural
 
@@ -139,11 +137,22 @@ def times(value, digits=2):
     return f"×{value:.{digits}f}"
 
 
+# What of a row of the race is a case's own, beside its model and kernel.
+SHAPE = ("pass", "batch", "width", "block", "match")
+# The same of rows of throughput.csv.
+TIMED_SHAPE = (*SHAPE, "variant", "dtype")
+# Of rows of speedup.csv and crossover.csv.
+PAIR = (*SHAPE, "threads", "kernel", "heads", "causal", "baseline_model", "baseline_kernel")
+
+
 def selection(rows, *columns):
     """"pass=train, batch=1, preset=": the columns in which all rows agree, with what they have there;
-    "a|b" where they have the one or the other. Numbers that are missing are left out."""
+    "a|b" where they have the one or the other. Numbers that are missing, and columns that files of
+    earlier versions lack, are left out."""
     parts = []
     for column in columns:
+        if column not in rows:
+            continue
         values = sorted(rows[column].dropna().unique(), key=str)
         if values and all(isinstance(value, str) for value in values):
             parts.append(f"{column}={'|'.join(values)}")
@@ -155,7 +164,7 @@ def selection(rows, *columns):
 def cell(what, unit, file, column, row, keys):
     """The Figure of one row (a Series)."""
     low, high = row.get(f"{column}_low", math.nan), row.get(f"{column}_high", math.nan)
-    case = selection(pd.DataFrame([row]), *keys)
+    case = selection(row.to_frame().T.infer_objects(), *keys)
     return Figure(what, number(row[column]), number(low), number(high), unit, "cell", file, column, case)
 
 

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from plotting.claims import main_setting
 from plotting.derived import champion_speedups, thread_gains, timed
 from plotting.judged_learning import Trainings, best_of, of_seeds
-from plotting.judged_speed import newton_gains, newton_told, ratios
+from plotting.judged_parallelism import newton_gains, newton_told, ratios
 from plotting.judgement import (
+    PAIR,
     RECURRENT,
+    SHAPE,
+    TIMED_SHAPE,
     Figure,
     Verdict,
     cell,
@@ -95,16 +98,13 @@ def compared(run, name, model, batch=1):
     return main_setting(rows)[0].sort_values("seq_len") if len(rows) else rows
 
 
-KEYS = ("pass", "kernel", "baseline_model", "baseline_kernel", "batch", "seq_len", "width", "threads")
-
-
 def speedup_cell(row):
     what = f"{row['baseline_model']}, {row['seq_len']:g} tokens"
     unit = f"attention's tokens/s ÷ {model_name(row['baseline_model'])}'s"
     file = "speedup.csv" if "parallel_ratio" in row else "throughput.csv"
     if file == "speedup.csv":
-        return cell(what, unit, file, "speedup", row, KEYS)
-    shape = f"pass={row['pass']}, batch={row['batch']:g}, seq_len={row['seq_len']:g}, threads=1"
+        return cell(what, unit, file, "speedup", row, (*PAIR, "seq_len"))
+    shape = selection(row.to_frame().T.infer_objects(), "threads", "seq_len", *SHAPE, "dtype")
     return Figure(what, row["speedup"], row["speedup_low"], row["speedup_high"], unit,
                   "median of ratios", file, "tokens_per_second",
                   f"model=attention, {shape} ÷ model={row['baseline_model']}, {shape}")  # fmt: skip
@@ -165,7 +165,7 @@ def shared_step(run):
     if gains.empty:
         return None
     threads = gains["threads"].iloc[0]
-    pair = f"{selection(gains, 'model', 'kernel', 'pass', 'batch', 'width')}, threads={{:g}}".format
+    pair = f"{selection(gains, 'model', 'kernel', *TIMED_SHAPE)}, threads={{:g}}".format
     figure = ratios("lstm", "seconds on 1 thread ÷ seconds on all", "throughput.csv", "seconds",
                     gains["gain"], f"{pair(1)} ÷ {pair(threads)}")  # fmt: skip
     return Surprise(

@@ -3,7 +3,7 @@ it rests on, as a table for people, for programs and for a page of Markdown.
 
 Every claim names the rows that decide it and is no stronger than they are: noisy rows, too few seeds
 or two threads leave it unsettled. Where a run lacks these rows, the verdict says so. The rules are in
-judged_speed.py, judged_learning.py and surprises.py, the thresholds in judgement.py.
+judged_*.py and surprises.py, the thresholds in judgement.py.
 """
 
 import csv
@@ -15,12 +15,11 @@ import textwrap
 from dataclasses import replace
 from pathlib import Path
 
+from plotting.judged_lead import training
 from plotting.judged_learning import formula, memory, pairing, weights
-from plotting.judged_speed import parallel, training
-from plotting.judgement import SENTENCES, THRESHOLDS, Threshold, Verdict, not_settled
+from plotting.judged_parallelism import parallel
+from plotting.judgement import SENTENCES, THRESHOLDS, Verdict, not_settled
 from plotting.surprises import surprise
-
-__all__ = ["SENTENCES", "THRESHOLDS", "Threshold", "Verdict"]
 
 NOT_MEASURED = not_settled("not measured in this run")
 

@@ -1,34 +1,25 @@
-"""Claims 1 and 2: what threads, and what length, do to attention and to recurrent models."""
-
-import math
+"""Claim 1: what threads do to attention and to recurrent models, and what all steps at once cost."""
 
 import numpy as np
 
 from plotting.claims import main_setting
-from plotting.derived import (
-    bare_layers,
-    champion_crossings,
-    champion_speedups,
-    thread_gains,
-    timed,
-)
+from plotting.derived import bare_layers, champion_speedups, thread_gains, timed
 from plotting.judgement import (
+    PAIR,
     RECURRENT,
+    SHAPE,
     TEXTBOOK_RNNS,
+    TIMED_SHAPE,
     Figure,
     Verdict,
-    cell,
     median,
     noise_among,
     not_settled,
-    number,
     selection,
     threshold,
     times,
 )
 from plotting.naming import MODELS, champions, model_name, plural, rank
-
-SHAPE = ("pass", "batch", "width")
 
 
 def parallel(run):
@@ -36,13 +27,13 @@ def parallel(run):
     gain in training ÷ each recurrent model's, at the smallest batch: there no sequences can be
     shared out, and what a recurrence cannot do at once shows. On few threads by the projection of
     the same gain, where the run has one that met what could be measured."""
-    rows = gain_ratios(run)
+    rows, setting = gain_ratios(run)
     projected = projected_ratios(run)
     if rows.empty and projected.empty:
         return only_over_time(run)
     told, figures, condition, threads = "", (), "", 1
     if not rows.empty:
-        setting, threads, batch = rows.attrs["setting"], rows["threads"].max(), rows["batch"].iloc[0]
+        threads, batch = rows["threads"].max(), rows["batch"].iloc[0]
         told, figures = gains_told(run, setting, threads, batch)
         condition = f"training, batch {batch:g}, {plural(threads, 'thread')}, {setting.label}"
     if threads < threshold("threads") and not projected.empty:
@@ -66,12 +57,12 @@ def parallel(run):
 
 def gain_ratios(run):
     """Attention's gain from the most threads ÷ that of each of the textbook's recurrent models, in
-    training at the smallest batch: columns `ratio`, `ratio_low`, `ratio_high`, and the setting
-    among the table's `attrs`. Empty where a run has one number of threads."""
+    training at the smallest batch: columns `ratio`, `ratio_low`, `ratio_high`; and their setting.
+    Empty where a run has one number of threads."""
     rows = champion_speedups(run)
     rows = rows[(rows["pass"] == "train") & rows["baseline_model"].isin(TEXTBOOK_RNNS)]
     if rows.empty:
-        return rows
+        return rows, None
     rows, setting = main_setting(rows[rows["batch"] == rows["batch"].min()])
     keys = ["baseline_model", "batch", "seq_len", "width"]
     ends = ["speedup", "speedup_low", "speedup_high", "status"]
@@ -85,9 +76,7 @@ def gain_ratios(run):
         ratio=ratio, ratio_low=ratio / np.exp(spread), ratio_high=ratio * np.exp(spread),
         status=rows["status"].where(rows["status"] != "ok", rows["status_alone"]),
     )  # fmt: skip
-    rows = rows[rows["ratio"].notna()]
-    rows.attrs["setting"] = setting
-    return rows
+    return rows[rows["ratio"].notna()], setting
 
 
 def half_width(rows, suffix):
@@ -135,9 +124,8 @@ def decisive_of(rows, file):
                 f" ÷ {pair(model, 1)} × {pair('attention', 1)}")  # fmt: skip
         return ratios(what, unit, file, "predicted_seconds", own["ratio"], case)
     if "parallel_ratio" in own and own["parallel_ratio"].notna().all():
-        return median(what, unit, "speedup.csv", "parallel_ratio", own,
-                      (*SHAPE, "threads", "kernel", "baseline_model", "baseline_kernel"))  # fmt: skip
-    shape = selection(own, *SHAPE)
+        return median(what, unit, "speedup.csv", "parallel_ratio", own, PAIR)
+    shape = selection(own, *SHAPE, "dtype")
     pair = f"model={{}}, {shape}, threads={{:g}}".format
     threads = own["threads"].iloc[0]
     case = (f"{pair('attention', threads)} ÷ {pair(model, threads)}"
@@ -159,7 +147,7 @@ def gains_told(run, setting, threads, batch):
     figures = []
     for model in sorted(gains["model"].unique(), key=lambda name: rank(MODELS, name)):
         own = gains[gains["model"] == model]
-        pair = f"{selection(own, 'model', 'kernel', *SHAPE)}, threads={{:g}}".format
+        pair = f"{selection(own, 'model', 'kernel', *TIMED_SHAPE)}, threads={{:g}}".format
         unit = "seconds on 1 thread ÷ seconds on all"
         figures.append(ratios(model, unit, "throughput.csv", "seconds", own["gain"],
                               f"{pair(1)} ÷ {pair(threads)}"))  # fmt: skip
@@ -252,11 +240,7 @@ def at_once(run):
 
 
 def newton_told(row):
-    case = ", ".join(
-        f"{key}={row[key] if isinstance(row[key], str) else format(row[key], 'g')}"
-        for key in ("model", "pass", "batch", "seq_len", "width", "threads", "variant")
-        if row[key] != ""
-    )
+    case = selection(row.to_frame().T.infer_objects(), "model", "seq_len", "threads", *TIMED_SHAPE)
     figure = Figure(f"{row['model']}, all steps at once", row["gain"], row["gain_low"], row["gain_high"],
                     "seconds step by step ÷ at once", "median of ratios", "throughput.csv", "seconds",
                     f"kernel=persistent, {case} ÷ kernel=newton, {case}")  # fmt: skip
@@ -313,141 +297,3 @@ def only_over_time(run):
     return Verdict(1, not_settled("no gain from threads was measured"), "all steps of a recurrence at once",
                    "; ".join(text for text, _ in told),
                    tuple(figure for _, figures in told for figure in figures), "lead")  # fmt: skip
-
-
-def training(run):
-    """Is attention faster in training, and up to which length? On one thread, so that it is the
-    algorithm that is judged."""
-    speedups = champion_speedups(run)
-    speedups = speedups[(speedups["pass"] == "train") & (speedups["threads"] == 1)]
-    if speedups.empty:
-        return None
-    speedups, setting = main_setting(speedups)
-    crossings = setting.select(champion_crossings(run))
-    crossings = crossings[(crossings["pass"] == "train") & (crossings["threads"] == 1)]
-    if crossings.empty:
-        return None
-    place = crossings["baseline_model"].map(lambda model: rank(MODELS, model))
-    ordered = crossings.assign(place=place).sort_values(["place", "batch"])
-    figures = [crossing(row) for _, row in ordered.iterrows()]
-    # The one that decides is a length, where there is one.
-    measured = [one for one in figures if not math.isnan(one.value)]
-    figures = measured[:1] + [one for one in figures if one not in measured[:1]]
-    chief = ordered.iloc[0]
-    why, parted = reason(speedups, chief)
-    read, text_figures = after_equal_seconds(run)
-    return Verdict(
-        2,
-        noise_among(speedups) or word_of_crossings(speedups, crossings),
-        f"training, 1 thread, {setting.label}",
-        f"{crossings_text(crossings)}{why}{read}",
-        (*figures, *parted, *text_figures),
-        "lead",
-    )
-
-
-def word_of_crossings(speedups, crossings):
-    """A lead counts where its interval leaves out a tie; where nothing does, nothing is settled."""
-    ahead, behind = speedups["speedup_low"] > threshold("lead"), speedups["speedup_high"] < threshold("lead")
-    if not (ahead | behind).any():
-        return not_settled("no length at which either is firmly ahead")
-    states = set(crossings["status"])
-    if states == {"always_ahead"}:
-        return "holds"
-    if states == {"never_ahead"}:
-        return "does not hold here"
-    by_model = crossings.groupby("baseline_model")["status"].agg(lambda states: frozenset(states))
-    return "depends on length" + (" and model" if by_model.nunique() > 1 else "")
-
-
-def crossing(row):
-    what = f"{row['baseline_model']}, batch {row['batch']:g}: {row['status']}"
-    case = cell(what, "tokens", "crossover.csv", "crossover_seq_len", row,
-                ("pass", "kernel", "baseline_model", "baseline_kernel", "batch", "width", "threads"))  # fmt: skip
-    return Figure(what, case.value, number(row.get("crossover_low")), number(row.get("crossover_high")),
-                  "tokens", "cell", case.file, case.column, case.case)  # fmt: skip
-
-
-def crossings_text(crossings):
-    """"batch 1, 16: faster than the LSTM below 736 (701 to 772), 429 tokens, the GRU below 417, 245,
-    the Elman RNN never": the interval of the first length alone."""
-    words = {"always_ahead": "always", "never_ahead": "never", "ok": "unknown"}
-    batches = sorted(crossings["batch"].unique())
-    is_first, unit, parts = True, " tokens", []
-    for model in sorted(crossings["baseline_model"].unique(), key=lambda name: rank(MODELS, name)):
-        lengths = []
-        for batch in batches:
-            at = crossings[(crossings["baseline_model"] == model) & (crossings["batch"] == batch)]
-            row = at.iloc[0] if len(at) else {"status": "", "crossover_seq_len": math.nan}
-            length = number(row["crossover_seq_len"])
-            if row["status"] != "ok" or math.isnan(length):
-                lengths.append(words.get(row["status"], "not measured"))
-                continue
-            told = f"{length:.0f}"
-            if is_first:
-                low, high = number(row.get("crossover_low")), number(row.get("crossover_high"))
-                told += "" if math.isnan(low + high) else f" ({low:.0f} to {high:.0f})"
-            is_first = False
-            lengths.append(told)
-        crosses = any(length[0].isdigit() for length in lengths)
-        told = ", ".join(lengths if crosses else dict.fromkeys(lengths))
-        parts.append(f"{model_name(model)} {'below ' if crosses else ''}{told}{unit if crosses else ''}")
-        unit = "" if crosses else unit
-    return f"batch {', '.join(f'{batch:g}' for batch in batches)}: faster than {'; '.join(parts)}"
-
-
-def reason(speedups, chief):
-    """". LSTM, batch 1: ×2.62 at 64 tokens = 1.78 work × 1.48 rate", at the longest length too,
-    where speedup.csv tells the parts, and the figures."""
-    rows = speedups[
-        (speedups["baseline_model"] == chief["baseline_model"])
-        & (speedups["batch"] == chief["batch"])
-    ].sort_values("seq_len")
-    if not {"work_ratio", "efficiency_ratio"} <= set(rows) or rows.empty:
-        return "", ()
-    if rows[["work_ratio", "efficiency_ratio"]].isna().any(axis=None):
-        return "", ()
-    keys = ("pass", "kernel", "baseline_model", "baseline_kernel", "batch", "seq_len", "width", "threads")
-    parts, figures = [], []
-    for _, row in rows.iloc[[0, -1]].drop_duplicates("seq_len").iterrows():
-        told = [cell(f"{chief['baseline_model']}, {row['seq_len']:g} tokens: {column}", "ratio",
-                     "speedup.csv", column, row, keys)
-                for column in ("speedup", "work_ratio", "efficiency_ratio")]  # fmt: skip
-        whole, work, rate = (one.value for one in told)
-        names = ("", "", "") if parts else (" tokens", " work", " rate")
-        parts.append(f"{times(whole)} at {row['seq_len']:g}{names[0]} = {work:.2f}{names[1]} ×"
-                     f" {rate:.2f}{names[2]}")  # fmt: skip
-        figures += told
-    told = f". {model_name(chief['baseline_model'])}, batch {chief['batch']:g}: {', '.join(parts)}"
-    return told, tuple(figures)
-
-
-def after_equal_seconds(run):
-    """". Text in 15 s: attention 2.53 bits a byte, LSTM 2.32", of trainings that took as long,
-    medians over seeds, and the figures."""
-    rows = run.table("training")
-    rows = rows[rows["bits_per_byte"].notna() & (rows["preset"] == "") & (rows["match"] == "width")]
-    keys = ["model", "variant", "seed"]
-    if rows.empty:
-        return "", ()
-    last = rows.loc[rows.groupby(keys)["seconds"].idxmax()]
-    if last["seconds"].max() > (1 + threshold("predicted")) * last["seconds"].min():
-        return "", ()
-    named = ("model", "variant", "preset", "match")
-    figures = []
-    for (model, _), group in last.groupby(["model", "variant"]):
-        steps = "|".join(f"{step:g}" for step in sorted(group["step"].unique()))
-        values = group["bits_per_byte"]
-        is_one = len(group) == 1
-        ends = (math.nan, math.nan) if is_one else (values.min(), values.max())
-        figures.append(Figure(model, values.median(), *ends, "bits a byte", "cell" if is_one else "median",
-                              "training.csv", "bits_per_byte",
-                              f"{selection(group, *named)}, step={steps}"))  # fmt: skip
-    if len({one.what for one in figures}) < len(figures):
-        return "", ()
-    figures.sort(key=lambda one: rank(MODELS, one.what))
-    each = ", ".join(f"{model_name(one.what)} {one.value:.2f}" for one in figures)
-    each = each.replace(", ", " bits a byte, ", 1) if len(figures) > 1 else f"{each} bits a byte"
-    seconds = cell("training", "s", "training.csv", "seconds", last.loc[last["seconds"].idxmin()],
-                   (*named, "seed", "step"))  # fmt: skip
-    return f". Text in {seconds.value:.0f} s: {each}", (*figures, seconds)
