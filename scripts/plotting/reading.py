@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,15 @@ COLUMNS = {
         "pass kernel baseline_model baseline_kernel batch width heads causal threads "
         "crossover_seq_len status"
     ).split(),
+    "peers": (
+        "case_id model pass batch seq_len width threads peer peer_variant ratio ratio_low ratio_high"
+    ).split(),
+    "steps": (
+        "case_id task model batch seq_len width threads contender contender_variant ratio ratio_low"
+        " ratio_high status"
+    ).split(),
+    "span": "model kernel pass batch seq_len width causal variant steps status".split(),
+    "decay": "task model variant stage seed decades_per_step decades_low decades_high".split(),
     "scaling": (
         "model kernel pass batch width heads causal threads variable from to exponent "
         "exponent_low exponent_high r2"
@@ -83,7 +93,10 @@ SCOPE = {"block": "layer", "layers": float("nan"), "match": "width", "dtype": "f
 TRAINED_AS = dict.fromkeys(("learning_rate", "weight_decay", "mlp_expansion"), float("nan"))
 # Columns that files of earlier versions lack, and what their rows would have there.
 ADDED_LATER = {
-    "throughput": {"variant": "", "fraction_of_peak": float("nan"), "state_bytes": float("nan"), **SCOPE},
+    "throughput": {
+        "dtype": "float32", "variant": "", "fraction_of_peak": float("nan"),
+        "state_bytes": float("nan"), **SCOPE,
+    },
     "speedup": {
         "work_ratio": float("nan"), "efficiency_ratio": float("nan"), "parallel_ratio": float("nan"), **SCOPE,
     },
@@ -105,12 +118,34 @@ ADDED_LATER = {
     },
     "decay": {"block": ""},
     "gap": {"preset": "", "layers": 1, "block": ""},
+    "scaling": SCOPE,
     "attention": TRAINED_AS,
     "interventions": {**TRAINED_AS, "hidden_from": "all"},
 }
 
+# The table of every row of throughput.csv; that of its own name has those in float32.
+PRECISIONS = "throughput in every precision"
+
+# Of a text that a model wrote: the page shows a taste.
+MOST_SAMPLE_BYTES = 2000
+
+# Numbers without which a row says nothing of which case or training it is.
+NEEDED = {
+    "throughput": "batch seq_len width threads", "speedup": "batch seq_len width threads",
+    "crossover": "batch width threads", "peers": "batch seq_len width threads",
+    "steps": "batch seq_len width threads", "span": "batch seq_len width",
+    "projection": "batch seq_len width processors", "recall": "layers train_distance distance seed",
+    "learning": "train_distance seed step", "gradient": "seed distance",
+    "gap": "train_distance distance seed first_gap", "newton": "layers train_distance seed window",
+    "training": "seed width layers length batch step tokens seconds", "context": "seed length position",
+    "frontier": "width layers pairs seq_len seed", "ablation": "distance seed",
+    "attention": "seed layers layer head query_index key_index weight",
+    "interventions": "seed layers distance",
+}  # fmt: skip
+
 TEXT_COLUMNS = (
     "run_id case_id model kernel pass causal status reason baseline_model baseline_kernel variable "
+    "peer peer_variant contender contender_variant "
     "task setup regime variant stage preset mixture sentence query_token key_token answer hidden hidden_from solved outcome "
     "block match dtype ablation assumption measured_status measured_reason"
 ).split()
@@ -130,16 +165,22 @@ class Run:
     tables: dict = field(default_factory=dict)
     missing: dict = field(default_factory=dict)
     machine: dict = field(default_factory=dict)
+    samples: dict = field(default_factory=dict)  # what models wrote, by the name of sample-*.txt
 
     def table(self, name):
         """The named table, or an empty one with its columns."""
         columns = COLUMNS[name] + list(ADDED_LATER.get(name, ()))
         return self.tables.get(name, pd.DataFrame(columns=columns))
 
+    def every_precision(self):
+        """throughput.csv with the rows of other precisions than float32, which table() leaves out."""
+        return self.tables.get(PRECISIONS, self.table("throughput"))
+
 
 def read_run(folder):
     """Reads a run directory. Throws RunError when there is nothing in it to read or a file is
-    malformed; absent and empty files are noted in `missing`."""
+    malformed; absent and empty files, and rows that tell no case, are noted in `missing`. Plots and
+    claims compare models in float32: table("throughput") has these rows alone."""
     folder = Path(folder).resolve()
     if not folder.is_dir():
         raise RunError(f"{folder}: no such run directory")
@@ -150,16 +191,29 @@ def read_run(folder):
             run.missing[path.name] = "not in this run"
             continue
         table = read_table(path, COLUMNS[name])
+        needed = NEEDED.get(name, "").split() if len(table) else []
+        unknown = ~table[needed].abs().lt(math.inf).all(axis=1) if needed else []
+        if any(unknown):
+            rows = f"{sum(unknown)} of {len(table)} rows of {path.name}"
+            run.missing[rows] = f"left out: {', '.join(needed)} are not all numbers"
+            table = table[~unknown].reset_index(drop=True)
+        later = ADDED_LATER.get(name, {}).items()
+        table = table.assign(
+            **{column: value for column, value in later if column not in table.columns}
+        )
+        if name == "throughput":
+            run.tables[PRECISIONS] = table
+            table = table[table["dtype"] == "float32"].reset_index(drop=True)
         if table.empty:
             run.missing[path.name] = "holds no rows"
         else:
-            later = ADDED_LATER.get(name, {}).items()
-            run.tables[name] = table.assign(
-                **{column: value for column, value in later if column not in table.columns}
-            )
+            run.tables[name] = table
     if not any((folder / f"{name}.csv").exists() for name in COLUMNS):
         names = ", ".join(f"{name}.csv" for name in COLUMNS)
         raise RunError(f"{folder}: no file of a run; expected one or more of {names}")
+    for path in sorted(folder.glob("sample-*.txt")):
+        written = path.read_bytes()[:MOST_SAMPLE_BYTES].decode("utf-8", errors="replace")
+        run.samples[shown(path.stem.removeprefix("sample-"))] = written
     machine = folder / "machine.json"
     if machine.exists():
         run.machine.update(read_machine(machine))
