@@ -1,7 +1,12 @@
-"""One HTML file that shows a run's plots, claims and gaps, and needs no network."""
+"""One HTML file that shows a run's verdict, what it rests on, and its gaps, and needs no network.
 
-import json
+The verdict is plain HTML at the top, so that it is read before any script runs; charts are drawn when
+they come near the window (plotting/page/).
+"""
+
+from functools import cache
 from html import escape
+from pathlib import Path
 
 import altair
 import vl_convert
@@ -9,216 +14,418 @@ import vl_convert
 from plotting import verdict
 from plotting.claims import machine_line
 from plotting.derived import not_ok
-from plotting.figures import PLOTS
-from plotting.naming import MODELS, model_name, rank
+from plotting.naming import MEMORY, PAIRING, STATE, percent
+from plotting.page import (
+    attention_charts,
+    commands,
+    learning_charts,
+    markup,
+    questions,
+    race_charts,
+    table_one,
+    text_charts,
+)
+from plotting.page.chart import CONFIG
 
-STYLE = """
-body { font: 16px/1.5 system-ui, "Liberation Sans", Arial, sans-serif; color: #1a1a1a;
-       margin: 2rem auto; max-width: 1120px; padding: 0 1rem; }
-h1, h2 { line-height: 1.2; } h2 { margin-top: 2.6rem; }
-p, li { max-width: 48rem; }
-table { border-collapse: collapse; margin: 1rem 0; font-size: 0.92rem; }
-th, td { border-bottom: 1px solid #ddd; padding: 0.35rem 0.9rem 0.35rem 0; text-align: left;
-         vertical-align: top; }
-.figure { overflow-x: auto; margin: 1rem 0; }
-.scroll { max-height: 30rem; overflow-y: auto; }
-"""
+PAGE = Path(__file__).with_name("page")
 
-# The menu of a figure offers only what works offline.
-SCRIPT = """
-const options = {renderer: "svg", actions: {export: true, source: false, compiled: false,
-                                            editor: false}};
-for (const element of document.querySelectorAll(".figure")) {
-  const specification = JSON.parse(document.getElementById(element.id + "-data").textContent);
-  vegaEmbed(element, specification, options);
+# Nothing is loaded from anywhere: what the page may do is what is in it.
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline';"
+    " img-src data:"
+)
+
+
+def kept(runs):
+    return learning_charts.solved(
+        runs, MEMORY, "kept", "Seeds that still know what stood so many tokens back",
+        "Each cell counts the seeds, of models trained from scratch, whose answers to fresh sequences are"
+        " right (95 %). A row that turns from blue to orange loses its words at that distance.",
+    )  # fmt: skip
+
+
+def paired(runs):
+    return learning_charts.solved(
+        runs, PAIRING, "paired", "Seeds that recall pairs, by distance",
+        "Each cell counts the seeds whose answers are right (95 %), of the same trainings and others"
+        " beside them.",
+    )  # fmt: skip
+
+
+def tracked(runs):
+    return learning_charts.solved(
+        runs, STATE, "state", "Seeds that keep count",
+        "Tasks that take a state: the product of so many permutations (word_problem), or whether the"
+        " number of ones is odd (parity). Each cell counts the seeds whose answers are right (95 %).",
+    )  # fmt: skip
+
+
+def pairs(runs):
+    return learning_charts.pairs(runs, PAIRING)
+
+
+# Of each claim the charts: the first that there are rows for is shown, the others are folded. Beside
+# each the files that it is drawn from.
+CHARTS = {
+    1: (
+        (race_charts.gains, ("throughput.csv",)),
+        (race_charts.processors, ("projection.csv",)),
+    ),
+    2: (
+        (race_charts.speedup, ("speedup.csv", "throughput.csv")),
+        (race_charts.parts, ("speedup.csv",)),
+        (race_charts.throughput, ("throughput.csv",)),
+        (race_charts.crossings, ("crossover.csv",)),
+        (text_charts.losses, ("training.csv",)),
+        (text_charts.by_position, ("context.csv",)),
+        (race_charts.peers, ("peers.csv", "steps.csv")),
+    ),
+    3: ((kept, ("recall.csv",)), (learning_charts.gradients, ("gradient.csv",))),
+    4: (
+        (pairs, ("recall.csv",)),
+        (paired, ("recall.csv",)),
+        (learning_charts.frontier, ("frontier.csv",)),
+    ),
+    5: (
+        (attention_charts.of_word, ("attention.csv",)),
+        (attention_charts.whole_map, ("attention.csv",)),
+        (attention_charts.hidden_words, ("interventions.csv",)),
+        (attention_charts.use, ("interventions.csv",)),
+    ),
+    6: (
+        (learning_charts.ablations, ("ablation.csv",)),
+        (learning_charts.agreement, ("throughput.csv",)),
+    ),
+    7: ((tracked, ("recall.csv",)),),
 }
-"""
+
+READING = (
+    ("Verdict", "“holds” and “does not hold here” are about this machine and these settings. “depends on …”"
+     " names what decides. “not settled” means that the rows are too few or too noisy to tell."),
+    ("Interval", "“736 (701 to 772)”: another run would lie between the two in 95 of 100 cases."),
+    ("Speedup", "×2 is twice as many tokens per second; below ×1 the other model is faster."),
+    ("One thread and several", "One thread shows the algorithm, several what the machine adds. The textbook"
+     " speaks of many processors; a laptop has few, and a recurrent step can share its units among them."),
+    ("Seeds", "A training starts from random numbers, the seed. Most trainings learn a task wholly or not at"
+     " all, so the seeds that do are counted."),
+    ("Distance", "How many tokens stand between a word and the answer that depends on it."),
+)  # fmt: skip
+
+METHOD = (
+    "A case is checked against a computation in double precision before it is timed; where they differ it"
+    " has no time.",
+    "Both sides use the same matrix product, threads, compiler flags and vector functions. All projections"
+    " count as work.",
+    "Comparable cases are interleaved at random. Repetitions come from several processes, minutes apart; the"
+    " interval covers the spread between them.",
+    "A row is noisy where its seconds are not known to 10 %, or where something else used its CPUs.",
+    "A model that fails was given what could have helped: learning rates on a grid, other starts, the budget"
+    " of the one that succeeds.",
+    "docs/method.md has the rest, results/README.md every column.",
+)
 
 
 def report_html(runs, figures, verdicts, claims):
-    """The whole page. `runs` share every plot; claims, machine and gaps have a column or a row for
-    each. `verdicts` and `claims` by the run's name."""
+    """The whole page of these runs, side by side where there are several. `figures` are the plots
+    that stand beside the page; `verdicts` and `claims` by the run's name."""
     names = ", ".join(run.name for run in runs)
     where = "on this machine" if len(runs) == 1 else "in several runs"
+    claims_html = "\n".join(claim_section(number, runs, verdicts, claims) for number in CHARTS)
+    ends = [table_section(runs), gaps_section(runs), machine_section(runs, figures)]
+    places = "\n".join([claims_html, *ends])
     body = [
+        '<a class="skip" href="#verdict">To the verdict</a>',
+        "<header>",
         f"<h1>Self-attention and recurrent networks {where}</h1>",
-        f"<p>seqbench: {escape(names)}. All figures come from the"
-        " CSV files of the run and hold for the machine described below; another machine gives"
-        " others. A click on a model's entry in a legend of lines with points picks its lines; pointing"
-        " at a mark shows its numbers.</p>",
-        verdict_section(runs, verdicts),
-        claims_section(runs, claims),
-        *(plot_section(plot, runs, figures) for plot in PLOTS),
-        scaling_section(runs),
-        gaps_section(runs),
-        machine_section(runs),
+        "".join(markup.paragraph(f"{run.name}: {machine_line(run)}, {measured_on(run)}") for run in runs),
+        contents(),
+        "</header>\n<main>",
+        verdict_section(runs, verdicts, places),
+        questions_section(runs, places),
+        reading_section(),
+        claims_html,
+        *ends,
+        "</main>",
     ]
-    # The libraries' version that the charts were written for, as vl-convert names it ("6.4").
-    version = ".".join(altair.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    bundle = vl_convert.javascript_bundle(vl_version=version)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f"<title>seqbench: {escape(names)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        + "\n".join(part for part in body if part)
-        + f"\n<script>{bundle}</script>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
-    )
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>seqbench: {escape(names)}</title>\n<style>{part('page.css')}</style>\n</head>\n<body>\n"
+        + "\n".join(one for one in body if one)
+        + "\n"
+        + markup.element("script", markup.inline_json(CONFIG), type="application/json",
+                         id="chart-config")
+        # A module, so that its names are none of the libraries'.
+        + f"\n<script>{libraries()}</script>\n<script type='module'>{part('page.js')}</script>\n"
+        + "</body>\n</html>\n"
+    )  # fmt: skip
 
 
-def verdict_section(runs, verdicts):
-    """A row a claim: the word, the figures, and on which rows they rest; a column of words for each
-    of several runs."""
+@cache
+def libraries():
+    """Vega, Vega-Lite and Vega-Embed in the version that the charts were written for, as vl-convert
+    names it ("6.4")."""
+    version = ".".join(altair.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+    return vl_convert.javascript_bundle(vl_version=version)
+
+
+def part(name):
+    return (PAGE / name).read_text(encoding="utf-8")
+
+
+def measured_on(run):
+    """When, and by which commit; as far as machine.json tells."""
+    build = run.machine.get("build")
+    commit = build.get("git_commit") if isinstance(build, dict) else None
+    records = run.machine.get("commands")
+    records = records if isinstance(records, list) else []
+    started = [str(one["started"])[:10] for one in records if isinstance(one, dict) and one.get("started")]
+    told = [f"measured {min(started)}" if started else "", f"commit {commit}" if commit else ""]
+    return ", ".join(one for one in told if one) or "measured at a time that nothing tells"
+
+
+def contents():
+    places = {
+        "questions": "Ten questions",
+        "reading": "How to read this",
+        "table-1": "Table 1",
+        "gaps": "Not sure",
+        "machine": "Machine and method",
+    }
+    links = "".join(f'<li><a href="#{place}">{escape(name)}</a></li>' for place, name in places.items())
+    return f'<nav aria-label="Contents"><ul>{links}</ul></nav>'
+
+
+def section(place, heading, *content):
+    """A section with its heading; "" without content."""
+    content = [one for one in content if one]
+    if not content:
+        return ""
+    title = markup.element("h2", escape(heading), id=f"{place}-title", tabindex=-1)
+    return markup.element("section", "\n".join([title, *content]), id=place,
+                          aria_labelledby=f"{place}-title")  # fmt: skip
+
+
+def word_class(word):
+    """The class of a verdict, for its colour; the words say the same."""
+    for start, name in (("holds", "holds"), ("depends", "depends"), ("does not", "fails"),
+                        ("not settled", "open")):  # fmt: skip
+        if word.startswith(start):
+            return name
+    return "told"
+
+
+def word_html(one):
+    return markup.element("span", escape(one.verdict), class_=f"word {word_class(one.verdict)}")
+
+
+def figure_text(one):
+    """"736 (701 to 772) tokens", "0 % (0 % to 43 %): share of seeds", "×1.09 (1.01 to 1.16): …"."""
+    if one.figure != one.figure:
+        return ""
+    share = one.unit.startswith("share")
+
+    def told(value):
+        if share:
+            return percent(value)
+        return f"{value:.0f}" if one.unit == "tokens" else f"{value:.2f}"
+
+    text = told(one.figure) if share or one.unit == "tokens" else f"×{told(one.figure)}"
+    if one.low == one.low and one.high == one.high:
+        text += f" ({told(one.low)} to {told(one.high)})"
+    return f"{text} {one.unit}" if one.unit == "tokens" else f"{text}: {one.unit}" if one.unit else text
+
+
+# What to look at: chart and words, by claim, and of the seventh by the file that decides it.
+LOOK_AT = {
+    1: ("gain", "gain from threads"), 2: ("speedup", "speedup by length"), 3: ("kept", "seeds by distance"),
+    4: ("pairs", "right answers"), 5: ("word", "weights of a word"), 6: ("agreement", "cases that agree"),
+    "recall.csv": ("state", "seeds that keep count"), "throughput.csv": ("gain", "gain from threads"),
+}  # fmt: skip
+
+
+def look_at(one, places):
+    """A link to the chart that shows a verdict, or to its section where the page has none."""
+    slug, words = LOOK_AT.get(one.claim) or LOOK_AT.get(one.source_file) or ("", "")
+    if has_place(f"chart-{slug}", places):
+        return f'<a href="#chart-{slug}">{escape(words)}</a>'
+    return f'<a href="#claim-{one.claim}">claim {one.claim}</a>'
+
+
+def has_place(name, places):
+    return f' id="{name}"' in places
+
+
+def verdict_section(runs, verdicts, places):
+    """A row a claim: the word, the figure with its interval and condition, and what to look at;
+    `places` is the rest of the page, for links into it."""
     rows = []
     for same_claim in zip(*verdicts.values()):
         first = same_claim[0]
-        cells = [f"{first.claim}", escape(first.sentence)]
-        cells += [f"<strong>{escape(one.verdict)}</strong>" for one in same_claim]
-        cells += ["<br>".join(escape(one.text) for one in same_claim if one.text)]
-        told = dict.fromkeys(
-            f"{one.condition} ({one.source_file}: {one.source_case})"
-            for one in same_claim if one.source_file
-        )  # fmt: skip
-        cells += ["<br>".join(escape(text) for text in told)]
-        rows.append(cells)
-    words = ["verdict"] if len(runs) == 1 else [run.name for run in runs]
-    parts = ["<h2>The verdict</h2>", table(["", "The textbook says", *words, "figures", "by"], rows)]
+        words, told = [], []
+        for run, one in zip(runs, same_claim):
+            run_name = f"<small>{escape(run.name)}</small> " if len(runs) > 1 else ""
+            words.append(run_name + word_html(one))
+            parts = [escape(figure_text(one)), f"<small>{escape(one.condition)}</small>"]
+            parts = [one for one in parts if one and one != "<small></small>"]
+            told.append(run_name + "<br>".join(parts) if parts else "")
+        rows.append([
+            f"{first.claim} {escape(first.sentence)}", "<br>".join(words),
+            "<br>".join(one for one in told if one), look_at(first, places),
+        ])  # fmt: skip
+    header = ["The textbook says", "Verdict", "Figure (95 % interval), condition", "Look at"]
+    cells = markup.element("thead", "<tr>" + "".join(
+        markup.element("th", escape(name), scope="col", role="columnheader") for name in header) + "</tr>",
+        role="rowgroup")  # fmt: skip
+    # Roles keep the table a table where narrow windows lay its cells below each other.
+    cells += markup.element("tbody", "\n".join(
+        markup.element("tr", markup.element("th", row[0], scope="row", role="rowheader")
+                       + "".join(markup.element("td", cell, role="cell") for cell in row[1:]), role="row")
+        for row in rows), role="rowgroup")  # fmt: skip
+    whole = markup.element("table", cells, class_="verdicts", role="table",
+                           aria_labelledby="verdict-title")  # fmt: skip
+    agreed = ""
     if len(runs) > 1:
-        parts.append(f"<p>{escape(verdict.agreement(verdicts).splitlines()[0])}.</p>")
-    thresholds = [
-        [escape(name), f"{one.value:g}", escape(one.reason)]
-        for name, one in verdict.THRESHOLDS.items()
-    ]
-    parts.append(
-        "<details><summary>Where a verdict changes</summary>\n"
-        + table(["threshold", "at", "since"], thresholds)
-        + "</details>"
+        agreed = markup.paragraph(verdict.agreement(verdicts).splitlines()[0] + ".")
+    return section("verdict", "The verdict", whole, agreed)
+
+
+def questions_section(runs, places):
+    parts = []
+    for question in questions.QUESTIONS:
+        answers = []
+        for run in runs:
+            name = f"{run.name}: " if len(runs) > 1 else ""
+            answers.append(escape(name + question.answer(run)))
+        place = question.place if has_place(question.place, places) else "gaps"
+        link = f'<a href="#{place}">Where it is shown</a>'
+        told = f"<dt>{escape(question.text)}</dt><dd>{'<br>'.join(answers)} {link}</dd>"
+        parts.append(markup.element("div", told))
+    return section("questions", "Ten questions", markup.element("dl", "".join(parts)))
+
+
+def reading_section():
+    parts = "".join(
+        markup.element("div", f"<dt>{escape(term)}</dt><dd>{escape(text)}</dd>") for term, text in READING
     )
+    return section("reading", "How to read this", markup.element("dl", parts))
+
+
+def claim_section(number, runs, verdicts, claims):
+    """Verdict and figures of one claim, its chart, and what stands behind it, folded."""
+    of_claim = {run.name: verdicts[run.name][number - 1] for run in runs}
+    first = next(iter(of_claim.values()))
+    parts = []
+    for run in runs:
+        one = of_claim[run.name]
+        name = f"{escape(run.name)}: " if len(runs) > 1 else ""
+        text = f". {one.text[0].upper()}{one.text[1:]}." if one.text else "."
+        parts.append(f"<p>{name}{word_html(one)}{escape(text)}</p>")
+    charts = [(build(runs), files) for build, files in CHARTS[number]]
+    shown = [chart for chart, _ in charts if chart is not None]
+    if shown:
+        parts.append(shown[0].html(runs))
+    else:
+        parts.append(markup.paragraph(why_missing(charts[0][1], runs)))
+    parts += [chart.html(runs, is_folded=True) for chart in shown[1:]]
+    if number == 2:
+        parts.append(markup.folded("Real text: what the models write", samples(runs)))
+    parts.append(markup.folded("What decides", decided_by(runs, of_claim)))
+    lines = []
+    for run in runs:
+        if number <= len(claims[run.name]):
+            prefix = f"{run.name}: " if len(runs) > 1 else ""
+            lines += [prefix + line for line in claims[run.name][number - 1].figures]
+    parts.append(markup.folded("Every figure behind it", markup.items(lines)))
+    return section(f"claim-{number}", f"{number} {first.sentence}", *parts)
+
+
+def samples(runs):
+    """What the trained models of the text wrote (sample-*.txt)."""
+    parts = []
+    for run in runs:
+        for name, text in run.samples.items():
+            heading = f"{run.name}: {name}" if len(runs) > 1 else name
+            parts.append(markup.element("h3", escape(heading)))
+            parts.append(markup.element("pre", escape(text), class_="sample"))
+    if parts:
+        parts.append(commands.box("build/release/seqbench sample --model-file"
+                                  " results/again/models/lstm-default-seed1.safetensors"))  # fmt: skip
     return "\n".join(parts)
 
 
-def claims_section(runs, claims):
-    header = ["The textbook says", "measured", *(run.name for run in runs)]
-    if len(runs) == 1:
-        header[2] = f"this run ({machine_line(runs[0])})"
-    rows = []
-    for same_claim in zip(*claims.values()):
-        cells = [escape(same_claim[0].sentence), escape(same_claim[0].measure)]
-        cells += ["<br>".join(escape(figure) for figure in claim.figures) for claim in same_claim]
-        rows.append(cells)
-    return (
-        "<details><summary>Every figure behind the claims</summary>\n"
-        + table(header, rows)
-        + "</details>"
-    )
-
-
-def plot_section(plot, runs, figures):
-    """Heading, explanation and figures of one plot; without data, what is missing."""
-    own = [figure for figure in figures if figure.plot is plot]
-    parts = [f"<h2>{escape(plot.heading)}</h2>"]
-    if not own and plot.optional:
-        return ""
-    if not own:
-        parts.append(f"<p>{escape(why_missing(plot, runs))}</p>")
-        return "\n".join(parts)
-    parts.append(f"<p>{escape(plot.explanation)}</p>")
-    for index, figure in enumerate(own):
-        html = (
-            f'<div class="figure" id="{figure.slug}"></div>\n'
-            f'<script type="application/json" id="{figure.slug}-data">'
-            f"{inline_json(figure.chart.to_dict())}</script>\n"
-            f"<noscript><p>See {figure.slug}.png.</p></noscript>"
-        )
-        if index > 0:
-            html = f"<details><summary>{escape(figure.label)}</summary>\n{html}</details>"
-        parts.append(html)
-    return "\n".join(parts)
-
-
-def why_missing(plot, runs):
-    """One sentence for a plot that cannot be drawn."""
-    reasons = [
-        f"{run.name}: {name} {run.missing[name]}"
-        for run in runs
-        for name in plot.files
-        if name in run.missing
-    ]
-    if len(reasons) == len(runs) * len(plot.files):
-        return f"No plot: {'; '.join(reasons)}."
-    return f"No plot: {' and '.join(plot.files)} hold too few rows for it."
-
-
-def scaling_section(runs):
-    """Fitted exponents of scaling.csv."""
+def decided_by(runs, of_claim):
+    """The rows that a verdict rests on, and where it would change."""
     rows = []
     for run in runs:
-        table_rows = run.table("scaling").to_dict("records")
-        for row in sorted(table_rows, key=lambda row: (rank(MODELS, row["model"]), row["pass"])):
-            rows.append(
-                [
-                    escape(run.name),
-                    escape(f"{model_name(row['model'])}, {row['kernel']}, {row['pass']}"),
-                    escape(held_text(row)),
-                    escape(f"{row['variable']} {number(row['from'])} to {number(row['to'])}"),
-                    f"{row['exponent']:.3f}",
-                    f"{row['exponent_low']:.3f} to {row['exponent_high']:.3f}"
-                    if row["exponent_low"] == row["exponent_low"] else "–",
-                    f"{row['r2']:.4f}",
-                ]
-            )  # fmt: skip
-    if not rows:
+        one = of_claim[run.name]
+        threshold = verdict.THRESHOLDS.get(one.threshold)
+        limit = f"{threshold.value:g}: {threshold.reason}" if threshold else ""
+        told = f"{one.source_file}: {one.source_case}" if one.source_file else ""
+        rows.append([escape(text) for text in (run.name, told, one.condition, figure_text(one), limit)])
+    if not any(any(row[1:]) for row in rows):
         return ""
-    header = ["run", "model", "at", "range", "exponent", "95 % interval", "R²"]
-    return (
-        "<h2>Growth of time</h2>\n<p>Fitted exponents: time grows as the variable to this power. 1"
-        " means twice the length, twice the time; 2 means four times the time.</p>\n"
-        f'<div class="scroll">{table(header, rows)}</div>'
-    )
+    return markup.table(["run", "rows", "condition", "figure", "changes at"], rows)
 
 
-def held_text(row):
-    """What stays the same while the variable of a row of scaling.csv grows."""
-    names = {"batch": "batch", "seq_len": "length", "width": "width", "threads": "threads"}
-    held = {names[key]: row.get(key) for key in names if key != row["variable"]}
-    # A cell that is empty (nan is not itself) does not hold.
-    words = [f"{name} {number(value)}" for name, value in held.items()
-             if value is not None and value == value]  # fmt: skip
-    return ", ".join(words + ([] if row["dtype"] == "float32" else [row["dtype"]]))
+def why_missing(files, runs):
+    """One sentence for a chart that cannot be drawn."""
+    reasons = [
+        f"{run.name}: {name} {run.missing[name]}" for run in runs for name in files if name in run.missing
+    ]
+    if len(reasons) == len(runs) * len(files):
+        return f"No chart: {'; '.join(reasons)}."
+    return f"No chart: {' and '.join(files)} hold too few rows for it."
+
+
+def table_section(runs):
+    table = table_one.html(runs)
+    if not table:
+        table = markup.paragraph(why_missing(("scaling.csv", "span.csv", "decay.csv"), runs))
+    return section("table-1", "Table 1 of “Attention Is All You Need”, theory and measurement", table)
 
 
 def gaps_section(runs):
     """What the page does not show: rows that are not `ok`, and files that are not there."""
-    parts = ["<h2>What could not be measured well</h2>"]
     rows = [
         [escape(str(cell)) for cell in (run.name, *row)]
         for run in runs
         for row in not_ok(run).itertuples(index=False)
     ]
     if rows:
-        parts.append(
-            "<p>noisy: the time is shown, but its interval is wide. skipped and failed: there is no"
-            " time.</p>"
-        )
-        header = ["run", "file", "case", "status", "reason"]
-        parts.append(f'<div class="scroll">{table(header, rows)}</div>')
+        told = markup.paragraph(
+            "noisy: the time is shown, but its interval is wide. skipped and failed: there is no time."
+        ) + markup.table(["run", "file", "case", "status", "reason"], rows, "Rows that are not ok")
     else:
-        parts.append("<p>No row is noisy, skipped or failed.</p>")
+        told = markup.paragraph("No row is noisy, skipped or failed.")
     absent = [f"{run.name}: {name} {why}" for run in runs for name, why in run.missing.items()]
-    if absent:
-        items = "".join(f"<li>{escape(text)}</li>" for text in absent)
-        parts.append(f"<p>Files without data:</p><ul>{items}</ul>")
-    return "\n".join(parts)
+    return section("gaps", "What is not sure", told,
+                   markup.paragraph("Files without data, and rows left out:") if absent else "",
+                   markup.items(absent))  # fmt: skip
 
 
-def machine_section(runs):
-    """machine.json of each run side by side, nested keys joined by dots."""
+def machine_section(runs, figures):
+    """How it was measured, and machine.json of each run side by side, nested keys joined by dots."""
     described = [flattened(run.machine) for run in runs]
     keys = list(dict.fromkeys(key for machine in described for key in machine))
-    if not keys:
-        return "<h2>Machine</h2>\n<p>Unknown: there is no machine.json.</p>"
-    rows = [
-        [escape(key), *(escape(machine.get(key, "")) for machine in described)] for key in keys
-    ]
-    return "<h2>Machine</h2>\n" + table(["", *(run.name for run in runs)], rows)
+    rows = [[escape(key), *(escape(machine.get(key, "")) for machine in described)] for key in keys]
+    main = [row for key, row in zip(keys, rows) if key in MAIN_KEYS]
+    header = ["", *(run.name for run in runs)]
+    plots = sorted({figure.slug for figure in figures})
+    return section(
+        "machine", "Machine and method",
+        markup.table(header, main) if rows else markup.paragraph("Unknown: there is no machine.json."),
+        markup.folded("All that machine.json tells", markup.table(header, rows)),
+        markup.items(METHOD),
+        markup.folded("Plots beside this page, each as PNG and SVG", markup.items(plots)),
+    )  # fmt: skip
+
+
+MAIN_KEYS = (
+    "host", "os", "cpu", "cpus_online", "topology.cores", "memory_bytes", "simd", "build.version",
+    "build.git_commit", "build.compiler", "build.flags", "libraries.blas",
+)  # fmt: skip
 
 
 def flattened(value, key=""):
@@ -235,21 +442,4 @@ def flattened(value, key=""):
         return items
     if isinstance(value, list):
         return {key: ", ".join(str(inner) for inner in value)}
-    return {key: number(value) if isinstance(value, float) else str(value)}
-
-
-def table(header, rows):
-    head = "".join(f"<th>{escape(name)}</th>" for name in header)
-    body = "\n".join(
-        "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
-
-
-def number(value):
-    return value if isinstance(value, str) else f"{value:.6g}"
-
-
-def inline_json(specification):
-    """JSON that cannot end the script element it stands in."""
-    return json.dumps(specification, separators=(",", ":")).replace("<", "\\u003c")
+    return {key: f"{value:.6g}" if isinstance(value, float) else str(value)}
