@@ -31,8 +31,6 @@ COLUMNS = {
         "case_id task model batch seq_len width threads contender contender_variant ratio ratio_low"
         " ratio_high status"
     ).split(),
-    "span": "model kernel pass batch seq_len width causal variant steps status".split(),
-    "decay": "task model variant stage seed decades_per_step decades_low decades_high".split(),
     "scaling": (
         "model kernel pass batch width heads causal threads variable from to exponent "
         "exponent_low exponent_high r2"
@@ -57,6 +55,7 @@ COLUMNS = {
     ).split(),
     "decay": (
         "task setup regime preset model variant layers train_distance seed stage decades_per_step"
+        " decades_low decades_high"
     ).split(),
     "gap": (
         "task setup regime model variant train_distance distance seed first_gap answers accuracy"
@@ -94,17 +93,15 @@ TRAINED_AS = dict.fromkeys(("learning_rate", "weight_decay", "mlp_expansion"), f
 # Columns that files of earlier versions lack, and what their rows would have there.
 ADDED_LATER = {
     "throughput": {
-        "dtype": "float32", "variant": "", "fraction_of_peak": float("nan"),
-        "state_bytes": float("nan"), **SCOPE,
+        "variant": "", "fraction_of_peak": float("nan"), "state_bytes": float("nan"), **SCOPE,
     },
     "speedup": {
         "work_ratio": float("nan"), "efficiency_ratio": float("nan"), "parallel_ratio": float("nan"), **SCOPE,
     },
-    "scaling": {"dtype": "float32"},
     "recall": {
         "preset": "", "seconds_to_solve": float("nan"), "solved": "", "parameters": float("nan"),
-        "outcome": "", "block": "", "steps_to_solve": float("nan"), "learning_rate": float("nan"), "schedule_steps": float("nan"),
-        "batch": float("nan"),
+        "outcome": "", "block": "", "steps_to_solve": float("nan"), "learning_rate": float("nan"),
+        "schedule_steps": float("nan"), "batch": float("nan"),
     },
     "crossover": {
         "crossover_low": float("nan"), "crossover_high": float("nan"), "predicted": float("nan"), **SCOPE,
@@ -136,6 +133,7 @@ NEEDED = {
     "steps": "batch seq_len width threads", "span": "batch seq_len width",
     "projection": "batch seq_len width processors", "recall": "layers train_distance distance seed",
     "learning": "train_distance seed step", "gradient": "seed distance",
+    "decay": "layers train_distance seed",
     "gap": "train_distance distance seed first_gap", "newton": "layers train_distance seed window",
     "training": "seed width layers length batch step tokens seconds", "context": "seed length position",
     "frontier": "width layers pairs seq_len seed", "ablation": "distance seed",
