@@ -61,6 +61,26 @@ struct RowPass {
   }
 };
 
+/// Where the sequences of a pass start and how they end, for layers that carry a state of S vectors
+/// along; a row is one sequence's. Empty: they start from 0.
+template <typename T>
+struct CarriedState {
+  MatrixView<const T> before;  // [B, S·D] the state before the first step
+  MatrixView<T> after;         // [B, S·D] assigned the state after the last step; not `before`
+
+  bool is_empty() const { return before.data == nullptr; }
+  /// Of some neighbouring sequences.
+  CarriedState rows(Index first, Index count) const {
+    if (is_empty()) return {};
+    return {before.row_block(first, count), after.row_block(first, count)};
+  }
+  /// Of some of the vectors: columns [first, first + count).
+  CarriedState columns(Index first, Index count) const {
+    if (is_empty()) return {};
+    return {before.column_block(first, count), after.column_block(first, count)};
+  }
+};
+
 /// What a layer declares before anything is allocated. Doubles, since a request too large for the
 /// machine must be computed without overflow to be refused.
 struct LayerCost {
@@ -159,6 +179,18 @@ class SequenceLayer {
   virtual void backward_rows(const ThreadTeam& /*team*/, const RowPass<T>& /*pass*/,
                              MatrixView<const T> /*dy*/, MatrixView<T> /*dx*/) {
     refuse_rows();
+  }
+
+  /// S, the vectors of D elements that a pass can take over from the segment before it: h, of an
+  /// LSTM h and c. 0: the layer starts every pass from nothing.
+  virtual Index carried_vectors() const { return 0; }
+
+  /// From now on forward and forward_rows start from `state`, which backward reads too: not between
+  /// one and the other. Its gradient ends there (truncated backpropagation through time: Williams &
+  /// Peng 1990), parameters get theirs of all steps. Throws std::logic_error for a state, of a
+  /// layer that carries none.
+  virtual void carry(const CarriedState<T>& state) {
+    if (!state.is_empty()) throw std::logic_error("this layer carries no state: it has no vectors");
   }
 
   /// Starts a context: forgets the old one, reads x [B, T, D] and assigns y like forward.

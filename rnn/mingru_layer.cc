@@ -104,18 +104,16 @@ class MinGruLayer final : public SequenceLayer<T> {
                Keep keep) override {
     assert(keep == Keep::kNothing || keeps_steps_);
     (void)keep;  // a layer reserved for training always keeps
-    if (scans()) {
-      scan(team, x, y);
-    } else {
-      step_through(team, x, y);
-    }
+    run_through(team, x, y, start());
+    keep_end(y);
   }
 
   void backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
                 SequenceView<const T> dy, SequenceView<T> dx) override {
     const SequenceView<T> gates = gates_over({x.batch, x.steps});
     if (scans()) {
-      retreat_scan(team, {.gates = gates.tokens(), .y = y, .dy = dy, .da = gates});
+      retreat_scan(team,
+                   {.gates = gates.tokens(), .h_start = start(), .y = y, .dy = dy, .da = gates});
       assign_gradients(team, {.x = x.tokens(), .da = gates.tokens(), .dx = dx.tokens()});
     } else {
       step_back(team, {.x = x, .y = y, .dy = dy, .gates = gates, .dx = dx});
@@ -124,7 +122,7 @@ class MinGruLayer final : public SequenceLayer<T> {
   }
 
   void prefill(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y) override {
-    forward(team, x, y, Keep::kNothing);
+    run_through(team, x, y, {});
     copy(y.step(y.steps - 1), state_of(y.batch));
     if constexpr (std::is_same_v<T, float>) {
       if (buffers_.panels.size() > 0) {
@@ -141,6 +139,9 @@ class MinGruLayer final : public SequenceLayer<T> {
 
   void rewind(Index) override {}
 
+  Index carried_vectors() const override { return 1; }
+  void carry(const CarriedState<T>& state) override { carried_ = state; }
+
   double row_scratch(SequenceShape /*shape*/, RowCounts rows) const override {
     return mingru_row_scratch(options_, rows);
   }
@@ -156,7 +157,10 @@ class MinGruLayer final : public SequenceLayer<T> {
         mingru_activate<decltype(candidate)::value>(gates.row_block(row, 1));
       });
     });
-    scan_forward<T>(team, {.rows = pass.shared.data(), .shared = gates, .y = sequence_of(pass)});
+    const SequenceView<T> y = sequence_of(pass);
+    scan_forward<T>(team,
+                    {.rows = pass.shared.data(), .shared = gates, .h_start = start(), .y = y});
+    keep_end(y);
   }
 
   /// Each row's gradient is a function of the sum of its tokens' da, which comes first.
@@ -167,6 +171,7 @@ class MinGruLayer final : public SequenceLayer<T> {
     const MatrixView<T> sums = scratch_of(pass, 1);
     retreat_scan(team, {.rows = pass.shared.data(),
                         .gates = scratch_of(pass, 0),
+                        .h_start = start(),
                         .y = y,
                         .dy = {dy.data, y.batch, y.steps, y.width},
                         .da = da});
@@ -223,7 +228,27 @@ class MinGruLayer final : public SequenceLayer<T> {
     return {pass.y.data, pass.shape.batch, pass.shape.steps, pass.y.cols};
   }
 
-  void scan(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y) {
+  /// h_{−1} [B, D] of a pass; empty: 0.
+  MatrixView<const T> start() const {
+    return carried_.is_empty() ? MatrixView<const T>() : carried_.before;
+  }
+  /// The state that a forward pass has come to, where it is asked for.
+  void keep_end(SequenceView<const T> y) {
+    if (!carried_.is_empty()) copy(y.step(y.steps - 1), carried_.after);
+  }
+
+  /// y from x and the state before, by the kernel.
+  void run_through(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y,
+                   MatrixView<const T> h_start) {
+    if (scans()) {
+      scan(team, x, y, h_start);
+    } else {
+      step_through(team, x, y, h_start);
+    }
+  }
+
+  void scan(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y,
+            MatrixView<const T> h_start) {
     scan_forward<T>(team,
                     {.candidate = options_.candidate,
                      .factors = options_.factors,
@@ -231,6 +256,7 @@ class MinGruLayer final : public SequenceLayer<T> {
                      .bias = bias(),
                      .x = x,
                      .y = y,
+                     .h_start = h_start,
                      .gates = keeps_steps_ ? gates_over({x.batch, x.steps}) : SequenceView<T>(),
                      .packed_weights = buffers_.packed_weights.data(),
                      .packed_bias = buffers_.packed_bias.data(),
@@ -272,11 +298,12 @@ class MinGruLayer final : public SequenceLayer<T> {
   }
 
   /// The loop of the kernel `stepwise`.
-  void step_through(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y) {
+  void step_through(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y,
+                    MatrixView<const T> h_start) {
     const SequenceView<T> gates = gates_over({x.batch, keeps_steps_ ? x.steps : 1});
     for (Index t = 0; t < x.steps; ++t) {
       step(team, {.x = x.step(t),
-                  .h_previous = t > 0 ? MatrixView<const T>(y.step(t - 1)) : MatrixView<const T>(),
+                  .h_previous = t > 0 ? MatrixView<const T>(y.step(t - 1)) : h_start,
                   .gates = gates.step(std::min(t, gates.steps - 1)),
                   .h = y.step(t)});
     }
@@ -314,9 +341,10 @@ class MinGruLayer final : public SequenceLayer<T> {
   void retreat(const StepsBack& loop, Index t, Index b) {
     const Index D = width();
     T *const gates = loop.gates.step(t).row(b), *const sums = sums_of(loop.y.batch).row(b);
+    const MatrixView<const T> before = t > 0 ? loop.y.step(t - 1) : start();
     mingru_retreat<kCandidate, T>({.units = D,
                                    .dy = loop.dy.step(t).row(b),
-                                   .h_previous = t > 0 ? loop.y.step(t - 1).row(b) : nullptr,
+                                   .h_previous = before.data == nullptr ? nullptr : before.row(b),
                                    .z = gates + kMinGruZ * D,
                                    .candidate = gates + kMinGruH * D,
                                    .da_z = gates + kMinGruZ * D,
@@ -353,6 +381,7 @@ class MinGruLayer final : public SequenceLayer<T> {
   std::vector<Parameter<T>> parameters_;
   MinGruBuffers<Tensor<T>> buffers_;
   bool keeps_steps_ = false;  // reserved for training
+  CarriedState<T> carried_;
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
-// The minimal GRU (rnn/mingru.h) as a sequence layer: D in, D out, zero initial state, parameters
+// The minimal GRU (rnn/mingru.h) as a sequence layer: D in, D out, from the state 0 unless carry()
+// says another, parameters
 //
 //   weight_ih_l0 [2·D, D]    bias_ih_l0 [2·D]
 //

@@ -57,6 +57,12 @@ void pack(const ThreadTeam& team, const ScanForward<T>& pass, const UnitCut<T>& 
   });
 }
 
+/// Units from `first_unit` on of the state that a sequence starts from; null: 0.
+template <typename T>
+const T* start_of(MatrixView<const T> h_start, Index sequence, Index first_unit) {
+  return h_start.data == nullptr ? nullptr : h_start.row(sequence) + first_unit;
+}
+
 /// The steps of a tile: those of each sequence that it reaches into.
 template <Candidate kCandidate, typename T>
 void advance_tile(const ScanForward<T>& pass, Part tokens, const UnitBlock& block,
@@ -71,12 +77,13 @@ void advance_tile(const ScanForward<T>& pass, Part tokens, const UnitBlock& bloc
     const Index rows = std::min(end, (row / T_ + 1) * T_) - row;
     const MatrixView<T> h = pass.y.tokens().row_block(row, rows).column_block(block.first, n);
     const MatrixView<const T> a = tile.row_block(row - tokens.first, rows);
-    mingru_advance<kCandidate, T>({.a_z = a.column_block(kMinGruZ * block.columns, n),
-                                   .a_h = a.column_block(kMinGruH * block.columns, n),
-                                   .h_previous = row % T_ == 0 ? nullptr : h.data - D,
-                                   .h = h,
-                                   .z = gate(kMinGruZ, row, rows),
-                                   .candidate = gate(kMinGruH, row, rows)});
+    mingru_advance<kCandidate, T>(
+        {.a_z = a.column_block(kMinGruZ * block.columns, n),
+         .a_h = a.column_block(kMinGruH * block.columns, n),
+         .h_previous = row % T_ == 0 ? start_of(pass.h_start, row / T_, block.first) : h.data - D,
+         .h = h,
+         .z = gate(kMinGruZ, row, rows),
+         .candidate = gate(kMinGruH, row, rows)});
     row += rows;
   }
 }
@@ -150,16 +157,17 @@ void run_backward(const ScanBackward<T>& pass, const ScanTask<T>& task) {
           for (Index k = 0; k < G; ++k) prefetch(gates + (k - kStepsAhead * G) * D, n);
         }
       }
-      mingru_retreat<kCandidate, T>({.units = n,
-                                     .dy = dy,
-                                     .h_previous = token == b * T_ ? nullptr : y - D,
-                                     .z = gates + kMinGruZ * D,
-                                     .candidate = gates + kMinGruH * D,
-                                     .da_z = da + kMinGruZ * D,
-                                     .da_h = da + kMinGruH * D,
-                                     .dh = dh,
-                                     .sum_z = sums + kMinGruZ * D,
-                                     .sum_h = sums + kMinGruH * D});
+      mingru_retreat<kCandidate, T>(
+          {.units = n,
+           .dy = dy,
+           .h_previous = token == b * T_ ? start_of(pass.h_start, b, first) : y - D,
+           .z = gates + kMinGruZ * D,
+           .candidate = gates + kMinGruH * D,
+           .da_z = da + kMinGruZ * D,
+           .da_h = da + kMinGruH * D,
+           .dh = dh,
+           .sum_z = sums + kMinGruZ * D,
+           .sum_h = sums + kMinGruH * D});
     }
   }
 }
@@ -218,11 +226,12 @@ void scan_forward(const ThreadTeam& team, const ScanSharedForward<T>& pass) {
     for (Index token = first; token < first + task.sequences.count * T_; ++token) {
       const T* const gates = pass.shared.row(pass.rows[token]) + units.first;
       T* const h = pass.y.tokens().row(token) + units.first;
-      mingru_blend<T>({.units = units.count,
-                       .z = gates + kMinGruZ * D,
-                       .candidate = gates + kMinGruH * D,
-                       .h_previous = token % T_ == 0 ? nullptr : h - D,
-                       .h = h});
+      mingru_blend<T>(
+          {.units = units.count,
+           .z = gates + kMinGruZ * D,
+           .candidate = gates + kMinGruH * D,
+           .h_previous = token % T_ == 0 ? start_of(pass.h_start, token / T_, units.first) : h - D,
+           .h = h});
     }
   });
 }

@@ -44,6 +44,7 @@ struct ScanForward {
   const T* bias = nullptr;                // b [2·D]
   SequenceView<const T> x;                // [B, T, C]
   SequenceView<T> y;                      // [B, T, D] assigned
+  MatrixView<const T> h_start = {};       // [B, D] h_{−1}; empty: 0
   SequenceView<T> gates;                  // [B, T, 2·D] assigned z and h̃, unless it is empty
   T* packed_weights = nullptr;  // [C, 2·columns] scratch, C in elements of the factors; columns = D
                                 // in whole vectors
@@ -58,9 +59,10 @@ void scan_forward(const ThreadTeam& team, const ScanForward<T>& pass);
 /// Forward of tokens that share rows of the input, whose z and h̃ are there already.
 template <typename T>
 struct ScanSharedForward {
-  const Token* rows = nullptr;  // [B·T] of each token in `shared`
-  MatrixView<const T> shared;   // [U, 2·D] z and h̃
-  SequenceView<T> y;            // [B, T, D] assigned
+  const Token* rows = nullptr;       // [B·T] of each token in `shared`
+  MatrixView<const T> shared;        // [U, 2·D] z and h̃
+  MatrixView<const T> h_start = {};  // [B, D] h_{−1}; empty: 0
+  SequenceView<T> y;                 // [B, T, D] assigned
 };
 
 template <typename T>
@@ -69,13 +71,14 @@ void scan_forward(const ThreadTeam& team, const ScanSharedForward<T>& pass);
 template <typename T>
 struct ScanBackward {
   Candidate candidate = Candidate::kPositive;
-  const Token* rows = nullptr;  // [B·T] of each token in `gates`; null: its own
-  MatrixView<const T> gates;    // [B·T or U, 2·D] z and h̃
-  SequenceView<const T> y;      // [B, T, D]
-  SequenceView<const T> dy;     // [B, T, D]
-  SequenceView<T> da;           // [B, T, 2·D] assigned; may be gates
-  MatrixView<T> dh = {};        // [B, D] scratch
-  MatrixView<T> sums = {};      // [B, 2·D] assigned Σ_t da
+  const Token* rows = nullptr;       // [B·T] of each token in `gates`; null: its own
+  MatrixView<const T> gates;         // [B·T or U, 2·D] z and h̃
+  MatrixView<const T> h_start = {};  // [B, D] h_{−1}; empty: 0
+  SequenceView<const T> y;           // [B, T, D]
+  SequenceView<const T> dy;          // [B, T, D]
+  SequenceView<T> da;                // [B, T, 2·D] assigned; may be gates
+  MatrixView<T> dh = {};             // [B, D] scratch
+  MatrixView<T> sums = {};           // [B, 2·D] assigned Σ_t da
 };
 
 template <typename T>

@@ -335,7 +335,7 @@ class NewtonLoop {
     }
     /// The second state before the window.
     const T* kept_before(const Window& window, Index b) const {
-      if (window.first == 0) return loop_.zeros + b * D_;
+      if (window.first == 0) return loop_.kept_start.row(b);
       return loop_.keeps ? loop_.kept.sequence(b).row(window.first - 1)
                          : loop_.kept.sequence(b).row(0);
     }
@@ -345,7 +345,7 @@ class NewtonLoop {
       for (Index b = 0; b < B_; ++b) {
         T* const h_before = states(0, b).row(0);
         if (window.first == 0) {
-          std::fill_n(h_before, D_, T{0});
+          std::copy_n(loop_.h_start.row(b), D_, h_before);
         } else {
           std::copy_n(loop_.y.sequence(b).row(window.first - 1), D_, h_before);
         }
@@ -647,18 +647,19 @@ class NewtonLoop {
         const Index t = window.first + i;
         if (k > 1) add_row(product.row(i), n, dh);
         const T* const y = loop_.y.sequence(b).row(t) + at;
-        const T* const zeros = loop_.zeros + b * D_ + at;
         const T* const kept = K == 0 ? nullptr : loop_.kept.sequence(b).row(t) + at;
         C::step_backward({.units = n,
                           .h = y,
-                          .h_previous = t > 0 ? y - D_ : zeros,
+                          .h_previous = t > 0 ? y - D_ : loop_.h_start.row(b) + at,
                           .dy = loop_.dy.sequence(b).row(t) + at,
                           .gates = {loop_.gates.sequence(b).row(t) + at, D_},
                           .da = {da(b, i) + at, D_},
                           .du = {after.row(i) + at, D_},
                           .kept = kept,
                           .kept_du = unused,
-                          .kept_previous = t > 0 && K > 0 ? kept - D_ : zeros,
+                          .kept_previous = K == 0  ? nullptr
+                                           : t > 0 ? kept - D_
+                                                   : loop_.kept_start.row(b) + at,
                           .dh = dh,
                           .dkept = dkept});
         if (i == last) keep(dh, dkept, n, carry(kFinalH, b) + at, carry(kFinalKept, b) + at);

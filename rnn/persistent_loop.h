@@ -56,33 +56,35 @@ struct PersistentForward {
   const T* bias_hh;               // [G·D]
   SequenceView<T> gates;  // [B, T, G·D] W_ih·x + b_ih, where no rows are shared; out: activated
                           // gates, where `keeps`
-  const Token* rows = nullptr;  // [B·T] of each token in `shared`; null: none are
-  MatrixView<const T> shared;   // [U, G·D] W_ih·x + b_ih
-  SequenceView<T> kept;         // [B, T or 1, K·D] assigned
-  SequenceView<T> y;            // [B, T, D] assigned
-  bool keeps;                   // for backward
-  const T* zeros;               // [B, D]
-  T* packed_weights;            // [D, G·columns] scratch, D in elements of P; columns = D in whole
-                                // vectors
-  T* packed_bias;               // [G·columns] scratch
-  T* h;                         // [2, B, state_stride(D)] scratch
-  T* rounded_h;                 // [2, B, state_stride(⌈D/2⌉)] scratch, where P is not T
-  T* u;                         // [unit shares, B, forward_block_columns()] scratch
+  const Token* rows = nullptr;     // [B·T] of each token in `shared`; null: none are
+  MatrixView<const T> shared;      // [U, G·D] W_ih·x + b_ih
+  SequenceView<T> kept;            // [B, T or 1, K·D] assigned
+  SequenceView<T> y;               // [B, T, D] assigned
+  bool keeps;                      // for backward
+  MatrixView<const T> h_start;     // [B, D] h_{−1}
+  MatrixView<const T> kept_start;  // [B, D] kept_{−1}, where K is not 0
+  T* packed_weights;  // [D, G·columns] scratch, D in elements of P; columns = D in whole
+                      // vectors
+  T* packed_bias;     // [G·columns] scratch
+  T* h;               // [2, B, state_stride(D)] scratch
+  T* rounded_h;       // [2, B, state_stride(⌈D/2⌉)] scratch, where P is not T
+  T* u;               // [unit shares, B, forward_block_columns()] scratch
 };
 
 template <typename T>
 struct PersistentBackward {
-  MatrixView<const T> weight_hh;  // [G·D, D]
-  SequenceView<const T> y;        // [B, T, D]
-  SequenceView<const T> dy;       // [B, T, D]
-  SequenceView<T> gates;          // [B, T, G·D] in: activated gates; out: da
-  SequenceView<T> kept;           // [B, T, K·D] as Cell::step_backward says
-  const T* zeros;                 // [B, D]
-  T* packed_weights;              // [G·D, columns] scratch, D in elements of P
-  T* du;                          // [2, B, state_stride(G·D)] scratch
-  T* rounded_du;                  // [2, B, state_stride(G·⌈D/2⌉)] scratch, where P is not T
-  MatrixView<T> dh;               // [B, D] in: zero; out: gradient of h_{−1} but for du_0's part
-  MatrixView<T> dkept;            // [B, D] in: zero; where C::kCarriesKept
+  MatrixView<const T> weight_hh;   // [G·D, D]
+  SequenceView<const T> y;         // [B, T, D]
+  SequenceView<const T> dy;        // [B, T, D]
+  SequenceView<T> gates;           // [B, T, G·D] in: activated gates; out: da
+  SequenceView<T> kept;            // [B, T, K·D] as Cell::step_backward says
+  MatrixView<const T> h_start;     // [B, D] h_{−1}
+  MatrixView<const T> kept_start;  // [B, D] kept_{−1}, where K is not 0
+  T* packed_weights;               // [G·D, columns] scratch, D in elements of P
+  T* du;                           // [2, B, state_stride(G·D)] scratch
+  T* rounded_du;                   // [2, B, state_stride(G·⌈D/2⌉)] scratch, where P is not T
+  MatrixView<T> dh;                // [B, D] in: zero; out: gradient of h_{−1} but for du_0's part
+  MatrixView<T> dkept;             // [B, D] in: zero; where C::kCarriesKept
 };
 
 /// The steps that a loop runs, of those that there are.
@@ -118,7 +120,7 @@ class PersistentLoop {
   static constexpr Index kLines = 64 / Index(sizeof(T));  // elements of a cache line
 
  public:
-  /// All steps, from the state 0.
+  /// All steps, from the state where they start.
   static void forward(const ThreadTeam& team, const PersistentForward<T>& loop) {
     forward(team, loop, {.first = 0, .count = loop.y.steps});
   }
@@ -130,11 +132,8 @@ class PersistentLoop {
     const LoopPlan plan = plan_loop<T>(B, D, team.concurrency());
     const UnitCut<T> cut{D, plan.unit_shares, forward_block_vectors<C>(plan.rows)};
     const MatrixView<T> h_before = state(loop.h, steps.first + 1, loop.y);
-    if (steps.first == 0) {
-      set_zero(h_before);
-    } else {
-      copy(loop.y.step(steps.first - 1), h_before);
-    }
+    copy(steps.first == 0 ? loop.h_start : MatrixView<const T>(loop.y.step(steps.first - 1)),
+         h_before);
     if constexpr (kRounds) round_along_rows(h_before, factors(loop, steps.first + 1));
     const auto pack = [&](const UnitBlock& block) { pack_forward(loop, block); };
     team.note_handover(double(B * D) * sizeof(T));  // h
@@ -364,7 +363,7 @@ class PersistentLoop {
       if (t + 1 < T_) prefetch_gates(gates + G * D, D, n);
       T* const kept = K == 0 ? nullptr : loop.kept.sequence(b).row(kept_t) + block.first;
       const T* const kept_previous = K == 0   ? nullptr
-                                     : t == 0 ? loop.zeros + b * D + block.first
+                                     : t == 0 ? loop.kept_start.row(b) + block.first
                                               : kept - (kept_t > 0 ? K * D : 0);
       C::step({.units = n,
                .a = {a, D},
@@ -410,7 +409,10 @@ class PersistentLoop {
       const T* const dy = loop.dy.sequence(b).row(t) + block.first;
       T* const gates = loop.gates.sequence(b).row(t) + block.first;
       T* const kept = K == 0 ? nullptr : loop.kept.sequence(b).row(t) + block.first;
-      const T* const before = loop.zeros + b * D + block.first;
+      const T* const h_previous = t > 0 ? y - D : loop.h_start.row(b) + block.first;
+      const T* const kept_previous = K == 0  ? nullptr
+                                     : t > 0 ? kept - D
+                                             : loop.kept_start.row(b) + block.first;
       if (t > 0) {
         prefetch_gates(gates - G * D, D, n);
         prefetch(dy - D, n);
@@ -419,14 +421,14 @@ class PersistentLoop {
       }
       C::step_backward({.units = n,
                         .h = y,
-                        .h_previous = t > 0 ? y - D : before,
+                        .h_previous = h_previous,
                         .dy = dy,
                         .gates = {gates, D},
                         .da = {gates, D},
                         .du = {du.row(r) + block.first, D},
                         .kept = kept,
                         .kept_du = kept,
-                        .kept_previous = t > 0 && K > 0 ? kept - D : before,
+                        .kept_previous = kept_previous,
                         .dh = dh.row(r),
                         .dkept = C::kCarriesKept ? loop.dkept.row(b) + block.first : nullptr});
     }

@@ -62,8 +62,8 @@ class RecurrentLayer final : public SequenceLayer<T> {
     switch (options_.kernel) {
       case RecurrentKernel::kStepwise:
       case RecurrentKernel::kHoisted:
-        run_from_zero(team, x, y, options_.kernel == RecurrentKernel::kHoisted);
-        return;
+        run_through(team, x, y, start_of(x.batch), options_.kernel == RecurrentKernel::kHoisted);
+        return keep_end(y);
       case RecurrentKernel::kPersistent:
       case RecurrentKernel::kNewton:
         break;
@@ -79,6 +79,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
                                                     .states = buffers_.window_states.data(),
                                                     .kept = buffers_.window_kept.data()});
     }
+    keep_end(y);
   }
 
   void prefill(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y) override {
@@ -88,7 +89,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
         pack_rounded_weight(team, weight_hh(), buffers_.hidden_panels.data());
       }
     }
-    run_from_zero(team, x, y, /*hoists=*/false);
+    run_through(team, x, y, zero_start(x.batch), /*hoists=*/false);
   }
 
   void decode(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y) override {
@@ -99,6 +100,9 @@ class RecurrentLayer final : public SequenceLayer<T> {
   }
 
   void rewind(Index) override {}
+
+  Index carried_vectors() const override { return Cell<T>::kCarriesKept ? 2 : 1; }
+  void carry(const CarriedState<T>& state) override { carried_ = state; }
 
   SweepCounts sweep_counts() const override { return counts_; }
 
@@ -163,6 +167,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
     PersistentLoop<Cell<T>>::forward(
         team,
         persistent_forward({.rows = pass.shared.data(), .products = products}, sequence_of(pass)));
+    keep_end(sequence_of(pass));
   }
 
   /// Each row's gradient is a function of the sum of its tokens' da, which comes first.
@@ -256,6 +261,32 @@ class RecurrentLayer final : public SequenceLayer<T> {
     return matrix_over(buffers_.dkept, batch, Cell<T>::kCarriesKept ? 1 : 0);
   }
 
+  /// What a pass starts from.
+  struct Start {
+    MatrixView<const T> h;     // [B, D] h_{−1}
+    MatrixView<const T> kept;  // [B, K·D] kept_{−1}
+  };
+  Start zero_start(Index batch) {
+    return {matrix_over(buffers_.zeros, batch, 1), matrix_over(buffers_.zeros, batch, K)};
+  }
+  Start start_of(Index batch) {
+    Start start = zero_start(batch);
+    if (carried_.is_empty()) return start;
+    assert(carried_.before.rows == batch && carried_.before.cols == carried_vectors() * width());
+    start.h = carried_.before.column_block(0, width());
+    if (Cell<T>::kCarriesKept) start.kept = carried_.before.column_block(width(), width());
+    return start;
+  }
+  /// The state that a forward pass has come to, where it is asked for.
+  void keep_end(SequenceView<const T> y) {
+    if (carried_.is_empty()) return;
+    copy(y.step(y.steps - 1), carried_.after.column_block(0, width()));
+    if (!Cell<T>::kCarriesKept) return;
+    const Index steps = keeps_steps_ ? y.steps : 1;
+    copy(sequence_over(buffers_.kept, {y.batch, steps}, K).step(steps - 1),
+         carried_.after.column_block(width(), width()));
+  }
+
   /// W_ih·x + b_ih of the rows that tokens share; none, where it stands in the gates' buffer.
   struct SharedInput {
     const Token* rows = nullptr;
@@ -265,6 +296,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
   /// y [B, T, D] from the products with x, by the loop in which the workers stay.
   PersistentForward<T> persistent_forward(const SharedInput& shared, SequenceView<T> y) {
     const SequenceShape shape{y.batch, y.steps};
+    const Start start = start_of(y.batch);
     return {.weight_hh = weight_hh(),
             .bias_hh = bias_hh(),
             .gates = sequence_over(buffers_.gates, shape, G),
@@ -273,7 +305,8 @@ class RecurrentLayer final : public SequenceLayer<T> {
             .kept = sequence_over(buffers_.kept, {y.batch, keeps_steps_ ? y.steps : 1}, K),
             .y = y,
             .keeps = keeps_steps_,
-            .zeros = buffers_.zeros.data(),
+            .h_start = start.h,
+            .kept_start = start.kept,
             .packed_weights = buffers_.packed_weights.data(),
             .packed_bias = buffers_.packed_bias.data(),
             .h = buffers_.h.data(),
@@ -292,14 +325,14 @@ class RecurrentLayer final : public SequenceLayer<T> {
 
   /// The time loop of the other kernels: y from x, both [B, T, D], and the state after the last
   /// step.
-  void run_from_zero(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y,
-                     bool hoists) {
-    std::ranges::fill(buffers_.h.values(), T{0});
+  void run_through(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y,
+                   const Start& start, bool hoists) {
+    copy(start.h, matrix_over(buffers_.h, x.batch, 1));
     const Index gate_steps = hoists || keeps_steps_ ? x.steps : 1;
     const Index kept_steps = keeps_steps_ ? x.steps : 1;
     const SequenceView<T> gates = sequence_over(buffers_.gates, {x.batch, gate_steps}, G);
     const SequenceView<T> kept = sequence_over(buffers_.kept, {x.batch, kept_steps}, K);
-    MatrixView<T> kept_previous = matrix_over(buffers_.zeros, x.batch, K);
+    MatrixView<const T> kept_previous = start.kept;
 
     if (hoists)
       gemm(team, x.tokens(), weight_ih(x.width), gates.tokens(), transposed_weight(), bias_ih());
@@ -344,12 +377,14 @@ class RecurrentLayer final : public SequenceLayer<T> {
 
   /// The loop backward in which the workers stay; dh and dkept are 0 before.
   PersistentBackward<T> persistent_backward(const Retreat& loop) {
+    const Start start = start_of(loop.y.batch);
     return {.weight_hh = weight_hh(),
             .y = loop.y,
             .dy = loop.dy,
             .gates = loop.gates,
             .kept = loop.kept,
-            .zeros = buffers_.zeros.data(),
+            .h_start = start.h,
+            .kept_start = start.kept,
             .packed_weights = buffers_.packed_weights.data(),
             .du = buffers_.du.data(),
             .rounded_du = buffers_.rounded_du.data(),
@@ -386,9 +421,9 @@ class RecurrentLayer final : public SequenceLayer<T> {
   /// does not come through du_t.
   void retreat(const ThreadTeam& team, Index t, const Retreat& loop) {
     const Index B = loop.y.batch;
-    const MatrixView<const T> zeros = matrix_over(buffers_.zeros, B, 1);
-    const MatrixView<const T> h_previous = t > 0 ? loop.y.step(t - 1) : zeros;
-    const MatrixView<const T> kept_previous = t > 0 ? loop.kept.step(t - 1) : zeros;
+    const Start start = start_of(B);
+    const MatrixView<const T> h_previous = t > 0 ? loop.y.step(t - 1) : start.h;
+    const MatrixView<const T> kept_previous = t > 0 ? loop.kept.step(t - 1) : start.kept;
     const MatrixView<T> du = matrix_over(buffers_.u, B, G);
     const MatrixView<T> dh = matrix_over(buffers_.dh, B, 1);
     const MatrixView<T> dkept = dkept_over(B);
@@ -424,8 +459,9 @@ class RecurrentLayer final : public SequenceLayer<T> {
     gemm(team, da, weight_ih(step.x.width), step.dx.step(t), {.factors = options_.factors});
     gemm(team, da, step.x.step(t),
          parameters_[kWeightIh].gradient.matrix().column_block(0, step.x.width), sum_over_batch);
-    if (t > 0) {  // h_{−1} = 0
-      gemm(team, du, step.y.step(t - 1), parameters_[kWeightHh].gradient.matrix(), sum_over_batch);
+    if (t > 0 || !carried_.is_empty()) {  // else h_{−1} = 0
+      const MatrixView<const T> h_previous = t > 0 ? step.y.step(t - 1) : start_of(step.x.batch).h;
+      gemm(team, du, h_previous, parameters_[kWeightHh].gradient.matrix(), sum_over_batch);
     }
     add_column_sums(team, da, parameters_[kBiasIh].gradient.data());
     add_column_sums(team, du, parameters_[kBiasHh].gradient.data());
@@ -465,19 +501,30 @@ class RecurrentLayer final : public SequenceLayer<T> {
     std::copy_n(parameters_[kBiasIh].gradient.data(), shared, db_hh);
     if constexpr (!kAllShared) add_column_sums(team, loop.kept.tokens(), db_hh + shared);
 
-    // dW_hh = Σ du_tᵀ·h_{t−1}. Since h_{−1} = 0, du_0 has no part in it; with du_0 zeroed, du
-    // against y one token earlier is a single product over the tokens of all sequences.
+    // dW_hh = Σ du_tᵀ·h_{t−1}. Where h_{−1} = 0, du_0 has no part in it, else one that is taken
+    // first; with du_0 zeroed, du against y one token earlier is a single product over the tokens
+    // of all sequences.
     const MatrixView<T> dw_hh = parameters_[kWeightHh].gradient.matrix();
     const Index pairs = da.rows - 1;
     const MatrixView<const T> h_previous = loop.y.tokens().row_block(0, pairs);
+    const MatrixView<T> of_shared = dw_hh.row_block(0, shared);
+    const bool carries = !carried_.is_empty();
+    GemmOptions of_pairs = sum_over_tokens();
+    of_pairs.accumulate = carries;
+    if (carries) assign_start_gradient(team, loop.gates.step(0).column_block(0, shared), of_shared);
     set_zero(loop.gates.step(0));
-    gemm(team, da.column_block(0, shared).row_block(1, pairs), h_previous,
-         dw_hh.row_block(0, shared), sum_over_tokens());
+    gemm(team, da.column_block(0, shared).row_block(1, pairs), h_previous, of_shared, of_pairs);
     if constexpr (!kAllShared) {
+      const MatrixView<T> of_others = dw_hh.row_block(shared, dw_hh.rows - shared);
+      if (carries) assign_start_gradient(team, loop.kept.step(0), of_others);
       set_zero(loop.kept.step(0));
-      gemm(team, loop.kept.tokens().row_block(1, pairs), h_previous,
-           dw_hh.row_block(shared, dw_hh.rows - shared), sum_over_tokens());
+      gemm(team, loop.kept.tokens().row_block(1, pairs), h_previous, of_others, of_pairs);
     }
+  }
+
+  /// Assigns du_0ᵀ·h_{−1} to some rows of dW_hh.
+  void assign_start_gradient(const ThreadTeam& team, MatrixView<const T> du, MatrixView<T> dw_hh) {
+    gemm(team, du, start_of(du.rows).h, dw_hh, sum_over_tokens());
   }
 
   RecurrentOptions options_;
@@ -486,6 +533,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
   bool keeps_steps_ = false;     // reserved for training
   SequenceShape last_ = {0, 0};  // forward
   SweepCounts counts_;           // of the kernel newton
+  CarriedState<T> carried_;
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Elman, LSTM and GRU as sequence layers: D in, D out, zero initial state, PyTorch's parameters
+// Elman, LSTM and GRU as sequence layers: D in, D out, from the state 0 unless carry() says
+// another, PyTorch's parameters
 //
 //   weight_ih_l0 [G·D, D]    weight_hh_l0 [G·D, D]    bias_ih_l0 [G·D]    bias_hh_l0 [G·D]
 //

@@ -51,6 +51,10 @@ void add_options(CommandLine& line) {
       "as many as the largest, within 10 %");
   line.option("length", "256", "context: tokens of a window");
   line.option("batch", "16", "windows a step");
+  line.flag(
+      "stateful",
+      "each window goes on where the one before it in its stream ended, and from the state that "
+      "it left, as recurrent models are used; of these alone");
   line.option("steps", "", "budget: optimiser steps (default: 1000)");
   line.option("tokens", "", "budget: tokens trained on");
   line.option("budget", "",
@@ -124,6 +128,7 @@ TextSettings common_settings(const CommandLine& line) {
   }
   settings.budget = budget_of(line, settings.budget);
   settings.validations = line.integer("validations", 1, 100);
+  settings.stateful = line.flag_given("stateful");
   return settings;
 }
 
@@ -161,6 +166,21 @@ void check_kernel(const CommandLine& line, const TextSettings& settings) {
                 "float32 for the variant " + settings.variant.name + ", whose kernel is " + kernel);
 }
 
+/// Those of --model; where none are named all that can be trained so.
+std::vector<std::string> requested_models(const CommandLine& line) {
+  const std::vector<std::string> recurrent = model_names(ModelKind::kRecurrent);
+  if (!line.flag_given("stateful")) return line.names("model", model_names());
+  if (!line.given("model")) return recurrent;
+  const std::vector<std::string> models = line.names("model", model_names());
+  if (std::ranges::any_of(models,
+                          [](const auto& model) { return model_info(model).has_heads(); })) {
+    refuse_option(
+        "stateful", "true",
+        "models that carry a state from window to window: --model " + join(recurrent, ","));
+  }
+  return models;
+}
+
 std::vector<TextSettings> requested_trainings(const CommandLine& line, Index vocabulary) {
   TextSettings common = common_settings(line);
   common.vocabulary = vocabulary;
@@ -168,8 +188,12 @@ std::vector<TextSettings> requested_trainings(const CommandLine& line, Index voc
   const Index seeds = line.integer("seeds", 1, 10000);
   const std::vector<Factors> dtypes = parse_dtypes(line);
   std::vector<TextSettings> trainings;
-  for (const std::string& model : line.names("model", model_names())) {
+  for (const std::string& model : requested_models(line)) {
     for (const Variant& variant : variants_of(line, model)) {
+      if (common.stateful && !can_carry_state(model, variant)) {
+        refuse_option("stateful", "true",
+                      "variants without a convolution, unlike --variant " + variant.name);
+      }
       TextSettings settings = common;
       settings.model = model;
       settings.variant = variant;
@@ -317,6 +341,7 @@ int train_command(const std::vector<std::string>& arguments) {
       "  seqbench train --text shakespeare.txt --preset nanogpt-shakespeare --seeds 3\n"
       "  seqbench train --text book.txt --model lstm,attention --match parameters\n"
       "  seqbench train --text book.txt --model attention --variant rotary,learned\n"
+      "  seqbench train --text book.txt --model lstm,gru --stateful\n"
       "  seqbench train --text book.txt --model lstm,attention --dtype float32,bfloat16\n");
   add_options(line);
   if (!line.parse(arguments)) return 0;
@@ -331,6 +356,9 @@ int train_command(const std::vector<std::string>& arguments) {
   require_known_sum(line.text("text"), corpus.sha256());
   const auto trainings = requested_trainings(line, corpus.vocabulary().size());
   corpus.require_windows(trainings.front().length);
+  if (trainings.front().stateful) {
+    corpus.require_streams({trainings.front().batch, trainings.front().length});
+  }
   check_memory(trainings, threads);
 
   RunDirectory directory(line, files_of(trainings));

@@ -97,6 +97,13 @@ class Block {
   void decode(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y);
   void rewind(Index steps) { layer_->rewind(steps); }
 
+  /// Numbers of a sequence that a pass can take over from the segment before it: the layer's state;
+  /// 0: none, or more would be needed than that. Meaning of the second as SequenceLayer's.
+  Index carried_width() const {
+    return can_decode() ? layer_->carried_vectors() * layer_->width() : 0;
+  }
+  void carry(const CarriedState<T>& state) { layer_->carry(state); }
+
   /// Whether forward_rows is the way to an output at the answers alone: in residual blocks that
   /// were made for it.
   bool gives_answers() const { return spec_.at_answers && spec_.form.residual; }

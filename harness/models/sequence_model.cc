@@ -247,6 +247,29 @@ bool SequenceModel<T>::can_decode() const {
 }
 
 template <typename T>
+Index SequenceModel<T>::carried_width() const {
+  Index width = 0;
+  for (const auto& block : blocks_) {
+    if (block->carried_width() == 0) return 0;
+    width += block->carried_width();
+  }
+  return can_decode() && positions_.value.size() == 0 ? width : 0;
+}
+
+template <typename T>
+void SequenceModel<T>::carry(const CarriedState<T>& state) {
+  if (!state.is_empty() && carried_width() == 0) {
+    throw std::logic_error("this model carries no state from segment to segment");
+  }
+  Index first = 0;
+  for (auto& block : blocks_) {
+    const Index width = block->carried_width();
+    block->carry(state.columns(first, width));
+    first += width;
+  }
+}
+
+template <typename T>
 void SequenceModel<T>::reserve_decode(SequenceShape shape, int workers) {
   assert(can_decode() && shape.steps <= spec_.longest);
   buffers_.states.resize(blocks_.size() + 1);

@@ -70,6 +70,12 @@ class SequenceModel {
   /// As SequenceLayer's.
   void rewind(Index steps);
 
+  /// Numbers of a sequence that a pass can take over from the segment before it, those of all
+  /// blocks behind each other; 0: the model has no such state.
+  Index carried_width() const;
+  /// As SequenceLayer's. Throws std::logic_error for a state where there is none.
+  void carry(const CarriedState<T>& state);
+
   /// From now on forward drops what the specification says, drawn from there; null, as at first:
   /// nothing. Not between a forward and its backward.
   void drop_with(Random* random) { dropout_.random = random; }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <iterator>
+#include <sstream>
 
 #include "harness/base/command_line.h"
 #include "harness/base/errors.h"
@@ -13,11 +14,14 @@
 namespace seqbench {
 namespace {
 
-constexpr Index kVersion = 1;
+constexpr Index kVersion = 2;  // 1: without "stateful"
 constexpr const char* kVersionKey = "seqbench_text_model";
 constexpr const char* kDtypeKey = "dtype";
 constexpr const char* kFirstMoment = "first_moment.";
 constexpr const char* kSecondMoment = "second_moment.";
+constexpr const char* kCarriedState = "carried_state";
+constexpr const char* kStateful = "stateful";
+constexpr const char* kPlaces = "places";
 
 using Metadata = std::map<std::string, std::string>;
 
@@ -30,6 +34,7 @@ std::string exact(double number) {
 std::string text_of(Index number) { return std::to_string(number); }
 std::string text_of(double number) { return exact(number); }
 std::string text_of(const std::string& text) { return text; }
+std::string text_of(bool truth) { return truth ? "true" : "false"; }
 
 /// Calls visit(key, field) for what a training is chosen by, but for its variant and what all
 /// trainings share (text_settings.h has these as defaults).
@@ -50,6 +55,7 @@ void visit_settings(Settings& settings, const Visit& visit) {
   visit("learning_rate", settings.learning_rate);
   visit("last_learning_rate", settings.last_learning_rate);
   visit("warmup_steps", settings.warmup_steps);
+  visit(kStateful, settings.stateful);
 }
 
 Metadata training_metadata(const TextModelFacts& facts) {
@@ -67,12 +73,39 @@ Metadata training_metadata(const TextModelFacts& facts) {
   return metadata;
 }
 
+/// "12,345".
+std::string list_of(const std::vector<Index>& numbers) {
+  std::string text;
+  for (const Index number : numbers) text += (text.empty() ? "" : ",") + std::to_string(number);
+  return text;
+}
+
+std::vector<Index> list_in(const TensorFile& file, const std::string& key) {
+  std::vector<Index> numbers;
+  std::istringstream text(file.required_metadata(key));
+  for (std::string part; std::getline(text, part, ',');) {
+    Index number = 0;
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), number);
+    const bool is_whole = error == std::errc() && end == part.data() + part.size();
+    if (!is_whole || number < 0) file.refuse_metadata(key, "integers from 0 with commas between");
+    numbers.push_back(number);
+  }
+  return numbers;
+}
+
+/// Of a file that older versions may have written, too.
+std::string value_in(const TensorFile& file, const std::string& key) {
+  if (key == kStateful && !file.metadata.contains(key)) return text_of(false);
+  return file.required_metadata(key);
+}
+
 Metadata metadata_of(const TextModelFacts& facts) {
   Metadata metadata = training_metadata(facts);
   metadata["step"] = text_of(facts.at.step);
   metadata["seconds"] = exact(facts.at.seconds);
   metadata["warmup_share"] = exact(facts.at.warmup_share);
-  metadata["finished"] = facts.is_finished ? "true" : "false";
+  metadata["finished"] = text_of(facts.is_finished);
+  if (facts.settings.stateful && !facts.is_finished) metadata[kPlaces] = list_of(facts.places);
   return metadata;
 }
 
@@ -92,6 +125,11 @@ struct SettingsReader {
     field = file.metadata_integer(key, 0, kLargestInteger);
   }
   void operator()(const char* key, double& field) const { field = number_in(file, key, 1e15); }
+  void operator()(const char* key, bool& field) const {
+    const std::string value = value_in(file, key);
+    field = value == text_of(true);
+    if (value != text_of(field)) file.refuse_metadata(key, "true or false");
+  }
 };
 
 Vocabulary vocabulary_in(const TensorFile& file) {
@@ -133,7 +171,8 @@ std::string text_model_file_name(const TextSettings& settings) {
 }
 
 void write_text_model(const std::filesystem::path& path, const TextModelFacts& facts,
-                      SequenceModel<float>& model, const AdamWState<float>& state) {
+                      SequenceModel<float>& model, const AdamWState<float>& state,
+                      const Tensor<float>* carried) {
   std::vector<NamedTensor> tensors;
   for (std::size_t k = 0; k < model.parameters().size(); ++k) {
     const std::string& name = model.parameter_names()[k];
@@ -142,6 +181,7 @@ void write_text_model(const std::filesystem::path& path, const TextModelFacts& f
     tensors.push_back({kFirstMoment + name, &state.first_moments[k]});
     tensors.push_back({kSecondMoment + name, &state.second_moments[k]});
   }
+  if (carried != nullptr && !facts.is_finished) tensors.push_back({kCarriedState, carried});
   write_safetensors(path, metadata_of(facts), tensors, Existing::kReplace);
 }
 
@@ -171,6 +211,10 @@ TextModelFacts text_model_facts(const TensorFile& file) {
               .seconds = number_in(file, "seconds", 1e15),
               .warmup_share = number_in(file, "warmup_share", 1)};
   facts.is_finished = file.metadata_name("finished", {"false", "true"}) == "true";
+  if (settings.stateful && !can_carry_state(settings.model, settings.variant)) {
+    file.refuse_metadata(kStateful, "false, of such a model");
+  }
+  if (settings.stateful && !facts.is_finished) facts.places = list_in(file, kPlaces);
   std::vector<std::string> known;
   for (const auto& [key, value] : metadata_of(facts)) known.push_back(key);
   file.refuse_other_metadata(known);
@@ -183,9 +227,11 @@ TextModelFacts text_model_facts(const TensorFile& file) {
 void refuse_other_training(const TensorFile& file, const TextModelFacts& facts) {
   refuse_other_version(file);
   for (const auto& [key, value] : training_metadata(facts)) {
-    if (file.required_metadata(key) == value) continue;
-    throw FileError(file.name + ": is of another training: its " + key + " is '" +
-                    file.required_metadata(key) + "', expected '" + value + "'");
+    const std::string found = value_in(file, key);
+    // A training goes on from an older version's file as well.
+    if (found == value || key == kVersionKey) continue;
+    throw FileError(file.name + ": is of another training: its " + key + " is '" + found +
+                    "', expected '" + value + "'");
   }
 }
 
@@ -203,9 +249,14 @@ void load_text_model(const TensorFile& file, const TextModelFacts& facts,
     load(file, kFirstMoment + name, state->first_moments[k]);
     load(file, kSecondMoment + name, state->second_moments[k]);
   }
+  if (facts.settings.stateful && !facts.is_finished) known.push_back(kCarriedState);
   if (state != nullptr) state->steps_taken = facts.at.step;
   file.refuse_other_tensors(
       known, "the parameters of its model, such as " + model.parameter_names().front());
+}
+
+void load_carried_state(const TensorFile& file, Tensor<float>& carried) {
+  load(file, kCarriedState, carried);
 }
 
 }  // namespace seqbench

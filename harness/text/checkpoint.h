@@ -2,8 +2,9 @@
 // write with.
 //
 // Tensors: the parameters under their names; of a training under way also AdamW's moments, under
-// "first_moment." and "second_moment." before those names. Metadata: the settings of the training,
-// the text's sum and alphabet, and where it stands. The generator's position is the number of
+// "first_moment." and "second_moment." before those names, and of a stateful one the states that
+// the next segments start from, "carried_state" [B, S]. Metadata: the settings of the training, the
+// text's sum and alphabet, and where it stands. The generator's position is the number of
 // steps: each step draws from a stream of its own (text_training.h).
 #pragma once
 
@@ -31,16 +32,18 @@ struct TextModelFacts {
   Vocabulary vocabulary;
   std::string text_sha256;
   TextProgress at;
-  bool is_finished = false;  // without moments
+  bool is_finished = false;        // without moments
+  std::vector<Index> places = {};  // of a stateful training's streams, while it is under way
 };
 
 /// "attention-rotary-seed1.safetensors".
 std::string text_model_file_name(const TextSettings& settings);
 
-/// Writes the file, in the place of one of that name in one step; `state` unless the training is
-/// finished. Throws FileError.
+/// Writes the file, in the place of one of that name in one step; unless the training is finished
+/// `state` too and, where it is not null, the carried state. Throws FileError.
 void write_text_model(const std::filesystem::path& path, const TextModelFacts& facts,
-                      SequenceModel<float>& model, const AdamWState<float>& state);
+                      SequenceModel<float>& model, const AdamWState<float>& state,
+                      const Tensor<float>* carried = nullptr);
 
 /// Throws FileError that names what is missing or wrong: a file of something else or of a newer
 /// version, sizes that no model has.
@@ -55,5 +58,8 @@ void refuse_other_training(const TensorFile& file, const TextModelFacts& facts);
 /// has a tensor besides.
 void load_text_model(const TensorFile& file, const TextModelFacts& facts,
                      SequenceModel<float>& model, AdamWState<float>* state);
+
+/// Assigns the carried state of a stateful training under way. Throws FileError.
+void load_carried_state(const TensorFile& file, Tensor<float>& carried);
 
 }  // namespace seqbench

@@ -149,6 +149,67 @@ void Corpus::draw_training(Random& random, SequenceShape shape, TaskBatch& batch
   ask_everywhere(batch);
 }
 
+Part Corpus::part_of_stream(Part whole, Index stream, Index streams) const {
+  const EvenParts parts = EvenParts::into(whole.count, streams);
+  const auto start = [&](Index k) {
+    if (k == 0 || k == streams) return whole.first + (k == 0 ? 0 : whole.count);
+    return std::max(whole.first, start_of_character(whole.first + parts[k].first));
+  };
+  return {start(stream), start(stream + 1) - start(stream)};
+}
+
+void Corpus::require_streams(SequenceShape shape) const {
+  for (Index b = 0; b < shape.batch; ++b) {
+    const Part part = part_of_stream(training_, b, shape.batch);
+    if (count_tokens(part, shape.steps + 1) > shape.steps) continue;
+    refuse_option("text", file_.name(),
+                  join({"one with at least", std::to_string(shape.steps + 1), "tokens in each of",
+                        std::to_string(shape.batch),
+                        "equal parts of its first nine tenths: --stateful reads --batch parts in",
+                        "windows of --length"},
+                       " "));
+  }
+}
+
+TextStreams Corpus::start_streams(Random& random, SequenceShape shape) const {
+  TextStreams streams;
+  streams.restarted.resize(static_cast<std::size_t>(shape.batch));
+  for (Index b = 0; b < shape.batch; ++b) {
+    const Part part = part_of_stream(training_, b, shape.batch);
+    const Index places =
+        std::max<Index>(1, part.count - (shape.steps + 1) * vocabulary_.longest() + 1);
+    streams.places.push_back(
+        std::max(part.first, start_of_character(part.first + Index(random.below(places)))));
+  }
+  return streams;
+}
+
+bool Corpus::has_streams_at(const std::vector<Index>& places, Index streams) const {
+  if (Index(places.size()) != streams) return false;
+  for (Index b = 0; b < streams; ++b) {
+    const Part part = part_of_stream(training_, b, streams);
+    const Index behind = places[static_cast<std::size_t>(b)] - part.first;
+    if (behind < 0 || behind > part.count) return false;
+  }
+  return true;
+}
+
+void Corpus::read_segments(TextStreams& streams, SequenceShape shape, TaskBatch& batch) const {
+  batch.start(shape);
+  for (Index b = 0; b < shape.batch; ++b) {
+    const auto stream = static_cast<std::size_t>(b);
+    const Part part = part_of_stream(training_, b, shape.batch);
+    const Index end = part.first + part.count;
+    Index& place = streams.places[stream];
+    const bool fits = count_tokens({place, end - place}, shape.steps + 1) > shape.steps;
+    streams.restarted[stream] = !fits;
+    if (!fits) place = part.first;
+    append_window(place, shape.steps, batch);
+    place = skip(place, shape.steps, end);
+  }
+  ask_everywhere(batch);
+}
+
 ValidationPlan Corpus::plan_validation(Index steps, Index sequences) const {
   ValidationPlan plan;
   const Index end = validation_.first + validation_.count;
@@ -171,6 +232,53 @@ ValidationPlan Corpus::plan_validation(Index steps, Index sequences) const {
     plan.tokens += rest;
   }
   plan.bytes = end - behind_first;
+  return plan;
+}
+
+ValidationPlan Corpus::plan_streams(Index steps, EvenParts slices) const {
+  const Index end = validation_.first + validation_.count;
+  const Part last_slice = slices[slices.count() - 1];
+  ValidationPlan plan{.batches = {}, .streams = last_slice.first + last_slice.count};
+  plan.bytes = end - skip(validation_.first, 1, end);
+  std::vector<Part> left;  // to read, of each stream
+  for (Index b = 0; b < plan.streams; ++b) {
+    left.push_back(part_of_stream(validation_, b, plan.streams));
+  }
+  // Tokens of a stream's next window; the text's last token has no successor.
+  const auto next_steps = [&](Index b) {
+    const Part& part = left[static_cast<std::size_t>(b)];
+    const Index asked = part.first + part.count == end ? 1 : 0;
+    return std::clamp<Index>(count_tokens(part, steps + asked) - asked, 0, steps);
+  };
+  const auto take = [&](Part streams, Index of_each, Index round) {
+    if (of_each == 0) return;
+    plan.batches.push_back(
+        {.starts = {}, .steps = of_each, .stream = streams.first, .round = round});
+    for (Index b = streams.first; b < streams.first + streams.count; ++b) {
+      Part& part = left[static_cast<std::size_t>(b)];
+      plan.batches.back().starts.push_back(part.first);
+      const Index behind = skip(part.first, of_each, end);
+      part = {behind, part.first + part.count - behind};
+    }
+    plan.tokens += streams.count * of_each;
+  };
+  for (Index round = 0, taken = -1; taken < plan.tokens; ++round) {
+    taken = plan.tokens;
+    for (Index s = 0; s < slices.count(); ++s) {
+      const Part slice = slices[s];
+      std::vector<Index> of_each;
+      for (Index b = slice.first; b < slice.first + slice.count; ++b) {
+        of_each.push_back(next_steps(b));
+      }
+      if (std::ranges::min(of_each) == steps) {
+        take(slice, steps, round);
+        continue;
+      }
+      for (Index i = 0; i < slice.count; ++i) {
+        take({slice.first + i, 1}, of_each[static_cast<std::size_t>(i)], round);
+      }
+    }
+  }
   return plan;
 }
 

@@ -60,17 +60,17 @@ SequenceModel<float>& ParallelPass::model_of(std::size_t worker) {
   return model;
 }
 
-double ParallelPass::train(const TaskBatch& batch) {
+double ParallelPass::train(const TaskBatch& batch, const CarriedState<float>& state) {
   if (slices_.count() == 1) {
+    model_.carry(state);
     const double loss = model_.forward(team_, batch, Keep::kForBackward);
     model_.backward(team_, batch);
     return loss;
   }
   reserve_gradients();
   is_copy_.assign(taken_.size(), false);
-  const ThreadTeam alone;
   team_.for_each_task(slices_.count(), [&](Index slice, int worker) {
-    take_slice(alone, batch, slice, static_cast<std::size_t>(worker));
+    take_slice(batch, state, slice, static_cast<std::size_t>(worker));
   });
   const auto& parameters = model_.parameters();
   team_.for_each_task(Index(parameters.size()), [&](Index task, int) {
@@ -84,9 +84,11 @@ double ParallelPass::train(const TaskBatch& batch) {
   return std::accumulate(losses_.begin(), losses_.end(), 0.0);
 }
 
-void ParallelPass::take_slice(const ThreadTeam& team, const TaskBatch& batch, Index slice,
+void ParallelPass::take_slice(const TaskBatch& batch, const CarriedState<float>& state, Index slice,
                               std::size_t worker) {
+  const ThreadTeam alone;
   SequenceModel<float>& model = model_of(worker);
+  model.carry(state.rows(slices_[slice].first, slices_[slice].count));
   const auto s = static_cast<std::size_t>(slice);
   TaskBatch& taken = taken_[worker];
   taken.take(batch, slices_[slice]);
@@ -98,27 +100,38 @@ void ParallelPass::take_slice(const ThreadTeam& team, const TaskBatch& batch, In
     }
   };
   exchange();
-  losses_[s] = share * model.forward(team, taken, Keep::kForBackward);
-  model.backward(team, taken, share);
+  losses_[s] = share * model.forward(alone, taken, Keep::kForBackward);
+  model.backward(alone, taken, share);
   exchange();
 }
 
 ValidationLoss ParallelPass::evaluate(const Corpus& corpus, const ValidationPlan& plan) {
-  const auto steps = static_cast<std::size_t>(plan.batches.front().steps);
+  Index longest = 0;
+  for (const ValidationPlan::Batch& batch : plan.batches) longest = std::max(longest, batch.steps);
+  const auto steps = static_cast<std::size_t>(longest);
   is_copy_.assign(taken_.size(), false);
   const ThreadTeam alone;
   std::vector<double> sums(steps), whole_sums(steps);
   double whole_windows = 0;
   std::vector<TaskBatch> read(kReadAhead);
   std::vector<std::vector<double>> losses(kReadAhead);
-  for (std::size_t first = 0; first < plan.batches.size(); first += kReadAhead) {
-    const std::size_t count = std::min(kReadAhead, plan.batches.size() - first);
+  const bool carries = plan.streams > 0;
+  const std::vector<Index> state_shape{plan.streams, carries ? model_.carried_width() : 0};
+  Tensor<float> before(state_shape), after(state_shape);
+  std::size_t count = 0;
+  for (std::size_t first = 0; first < plan.batches.size(); first += count) {
+    const Index round = plan.batches[first].round;
+    const std::size_t most = std::min(kReadAhead, plan.batches.size() - first);
+    for (count = 1; count < most && plan.batches[first + count].round == round;) ++count;
     for (std::size_t i = 0; i < count; ++i) {
       corpus.read_validation(plan.batches[first + i], read[i]);
     }
     const auto compute = [&](const ThreadTeam& team, Index task, int worker) {
       const auto i = static_cast<std::size_t>(task);
       SequenceModel<float>& model = model_of(static_cast<std::size_t>(worker));
+      CarriedState<float> state;
+      if (carries) state = {before.matrix(), after.matrix()};
+      model.carry(state.rows(plan.batches[first + i].stream, read[i].shape.batch));
       model.forward(team, read[i], Keep::kNothing);
       losses[i] = model.losses();
     };
@@ -135,6 +148,9 @@ ValidationLoss ParallelPass::evaluate(const Corpus& corpus, const ValidationPlan
       }
       if (of_batch == steps) whole_windows += double(read[i].shape.batch);
     }
+    const std::size_t next = first + count;
+    const bool ends_round = next == plan.batches.size() || plan.batches[next].round != round;
+    if (ends_round) std::swap(before, after);
   }
   ValidationLoss loss;
   loss.mean = std::accumulate(sums.begin(), sums.end(), 0.0) / double(plan.tokens);

@@ -38,20 +38,24 @@ class ParallelPass {
   ParallelPass(const SequenceModelSpec& spec, SequenceShape batch, const ThreadTeam& team,
                SequenceModel<float>& model);
 
-  /// The mean loss over the answers of a batch of that shape; assigns every gradient of the model's
-  /// parameters.
-  double train(const TaskBatch& batch);
+  /// The mean loss over the answers of a batch of that shape, whose sequences start as `state`
+  /// says; assigns every gradient of the model's parameters.
+  double train(const TaskBatch& batch, const CarriedState<float>& state = {});
+  /// How a batch of that shape is cut.
+  const EvenParts& slices() const { return slices_; }
   /// Sequences of the batches that evaluate() takes at most.
   Index evaluated_sequences() const { return slices_[0].count; }
   /// The loss over all of the plan's windows, whose steps are at most the shape's, in batches of
-  /// evaluated_sequences() at most. Throws FileError.
+  /// evaluated_sequences() at most; of streams each window from the state that the one before it
+  /// has left, for models that carry one. Throws FileError.
   ValidationLoss evaluate(const Corpus& corpus, const ValidationPlan& plan);
 
  private:
   /// The worker's model, with the parameters of the first one's.
   SequenceModel<float>& model_of(std::size_t worker);
   void reserve_gradients();
-  void take_slice(const ThreadTeam& team, const TaskBatch& batch, Index slice, std::size_t worker);
+  void take_slice(const TaskBatch& batch, const CarriedState<float>& state, Index slice,
+                  std::size_t worker);
 
   EvenParts slices_;
   ThreadTeam team_;              // a worker for each model, where there are several slices

@@ -52,6 +52,10 @@ std::vector<std::string> text_variants(const std::string& model) {
   return names;
 }
 
+bool can_carry_state(const std::string& model, const Variant& variant) {
+  return !model_info(model).has_heads() && variant.taps == 0;
+}
+
 SequenceModelSpec model_spec(const TextSettings& settings) {
   return {.model = settings.model,
           .variant = settings.variant,

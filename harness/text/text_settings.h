@@ -37,6 +37,8 @@ struct TextSettings {
   AdamWOptions optimiser = {.beta2 = 0.99, .weight_decay = 0.1, .decayed = Decayed::kMatrices};
   double max_gradient_norm = 1;
   Index validations = 10;  // of the whole training, evenly over its budget
+  bool stateful = false;   // windows of a stream follow each other, each from the state before it:
+                           // of models that can_carry_state()
 
   /// Longest window that the model can read: positions that it learns end with those of training.
   Index longest() const { return variant.positions == Positions::kLearned ? length : 4 * length; }
@@ -57,6 +59,10 @@ std::vector<std::string> text_preset_names();
 
 /// The variants of a model that a text can tell apart: those that leave it its evidence.
 std::vector<std::string> text_variants(const std::string& model);
+
+/// Whether the model in this variant goes on from the state of the segment before: recurrent ones
+/// without a convolution, which would need its inputs too.
+bool can_carry_state(const std::string& model, const Variant& variant);
 
 /// The model that these settings describe.
 SequenceModelSpec model_spec(const TextSettings& settings);

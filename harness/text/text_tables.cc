@@ -12,7 +12,8 @@ const std::vector<std::string> kTextColumns = {"run_id",     "preset",        "m
                                                "batch",      "parameters",    "threads",
                                                "dtype",      "step",          "tokens",
                                                "seconds",    "learning_rate", "train_loss",
-                                               "valid_loss", "bits_per_byte", "tokens_per_second"};
+                                               "valid_loss", "bits_per_byte", "tokens_per_second",
+                                               "stateful"};
 
 const std::vector<std::string> kContextColumns = {"run_id", "model",    "variant", "seed",
                                                   "length", "position", "loss",    "dtype"};
@@ -74,6 +75,7 @@ void TextTables::write(const TextSettings& settings, Index parameters, const Tex
   if (point.valid_loss) row["valid_loss"] = *point.valid_loss;
   if (point.bits_per_byte) row["bits_per_byte"] = *point.bits_per_byte;
   row["tokens_per_second"] = point.tokens_per_second;
+  row["stateful"] = settings.stateful;
   training_.append({row});
 }
 

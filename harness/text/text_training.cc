@@ -4,7 +4,9 @@
 #include <cassert>
 #include <cmath>
 #include <numbers>
+#include <utility>
 
+#include "core/elementwise.h"
 #include "harness/base/stopwatch.h"
 #include "harness/training/training_settings.h"
 
@@ -13,6 +15,7 @@ namespace {
 
 // Behind those of streams::kFirstSequence.
 constexpr std::uint64_t kFirstStep = std::uint64_t{1} << 40;
+constexpr std::uint64_t kStreamStarts = kFirstStep - 1;
 
 }  // namespace
 
@@ -28,7 +31,19 @@ TextTraining::TextTraining(const TextSettings& settings, const Corpus& corpus,
   pass_ = std::make_unique<ParallelPass>(spec_, SequenceShape{settings.batch, settings.length},
                                          team_, *model_);
   optimiser_ = std::make_unique<AdamW<float>>(model_->parameters(), settings.optimiser);
-  validation_ = corpus_.plan_validation(settings.length, pass_->evaluated_sequences());
+  if (!settings.stateful) {
+    validation_ = corpus_.plan_validation(settings.length, pass_->evaluated_sequences());
+    return;
+  }
+  assert(model_->carried_width() > 0);
+  const SequenceShape shape{settings.batch, settings.length};
+  corpus_.require_streams(shape);
+  Random places(static_cast<std::uint64_t>(settings.seed), kStreamStarts);
+  const std::vector<Index> state_shape{settings.batch, model_->carried_width()};
+  segments_.emplace(Segments{.streams = corpus_.start_streams(places, shape),
+                             .before = Tensor<float>(state_shape),
+                             .after = Tensor<float>(state_shape)});
+  validation_ = corpus_.plan_streams(settings.length, pass_->slices());
 }
 
 TextModelFacts TextTraining::facts() const {
@@ -36,19 +51,28 @@ TextModelFacts TextTraining::facts() const {
           .vocabulary = corpus_.vocabulary(),
           .text_sha256 = corpus_.sha256(),
           .at = at_,
-          .is_finished = progress() >= 1};
+          .is_finished = progress() >= 1,
+          .places = segments_ ? segments_->streams.places : std::vector<Index>()};
 }
 
 void TextTraining::go_on_from(const TensorFile& file) {
   refuse_other_training(file, facts());
   const TextModelFacts there = text_model_facts(file);
   load_text_model(file, there, *model_, there.is_finished ? nullptr : &optimiser_->state());
+  if (segments_ && !there.is_finished) {
+    if (!corpus_.has_streams_at(there.places, settings_.batch)) {
+      file.refuse_metadata("places", "a place in each of --batch parts of the text");
+    }
+    segments_->streams.places = there.places;
+    load_carried_state(file, segments_->after);
+  }
   at_ = before_last_ = stretch_start_ = there.at;
 }
 
 void TextTraining::save(const std::filesystem::path& path) {
   assert(stretch_start_.step == at_.step);
-  write_text_model(path, facts(), *model_, optimiser_->state());
+  write_text_model(path, facts(), *model_, optimiser_->state(),
+                   segments_ ? &segments_->after : nullptr);
 }
 
 double TextTraining::progress_at(const TextProgress& at) const {
@@ -84,17 +108,35 @@ double TextTraining::learning_rate() const {
 }
 
 double TextTraining::update() {
-  const double loss = pass_->train(batch_);
+  const double loss = pass_->train(batch_, carried_state());
   clip_global_norm(team_, model_->parameters(), settings_.max_gradient_norm);
   optimiser_->step(team_, last_rate_);
   return loss;
 }
 
+void TextTraining::draw_windows() {
+  const SequenceShape shape{settings_.batch, settings_.length};
+  if (!segments_) {
+    Random random(static_cast<std::uint64_t>(settings_.seed),
+                  kFirstStep + static_cast<std::uint64_t>(at_.step));
+    return corpus_.draw_training(random, shape, batch_);
+  }
+  corpus_.read_segments(segments_->streams, shape, batch_);
+  std::swap(segments_->before, segments_->after);
+  for (Index b = 0; b < shape.batch; ++b) {
+    if (!segments_->streams.restarted[static_cast<std::size_t>(b)]) continue;
+    set_zero(segments_->before.matrix().row_block(b, 1));
+  }
+}
+
+CarriedState<float> TextTraining::carried_state() {
+  if (!segments_) return {};
+  return {segments_->before.matrix(), segments_->after.matrix()};
+}
+
 double TextTraining::step() {
   const Stopwatch stopwatch;
-  Random random(static_cast<std::uint64_t>(settings_.seed),
-                kFirstStep + static_cast<std::uint64_t>(at_.step));
-  corpus_.draw_training(random, {settings_.batch, settings_.length}, batch_);
+  draw_windows();
   last_rate_ = learning_rate();
   const double loss = update();
   stretch_loss_ += loss;

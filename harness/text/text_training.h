@@ -4,6 +4,9 @@
 // from the seed, and so do the windows of each step, from a stream of random numbers of its own, so
 // that all models see the same windows and a training goes on from any step as if it had not been
 // interrupted. The number of threads changes no bit of it. One by seconds depends on the machine.
+//
+// A stateful training reads streams instead (truncated backpropagation through time): the windows
+// of a stream follow each other, and each starts from the state that the one before it has left.
 #pragma once
 
 #include <memory>
@@ -39,7 +42,8 @@ struct ContextLoss {
 class TextTraining {
  public:
   /// The corpus and the team must outlive this. Throws std::invalid_argument when the model refuses
-  /// the settings, std::bad_alloc, FileError.
+  /// the settings, std::bad_alloc, FileError. UsageError where the text is too short for the
+  /// streams of a stateful training.
   TextTraining(const TextSettings& settings, const Corpus& corpus, const ThreadTeam& team);
 
   /// Goes on from where the file's training, which must be this one, stood at its last point.
@@ -79,6 +83,15 @@ class TextTraining {
  private:
   static constexpr Index kPoints = 100;
 
+  /// What the next step of a stateful training goes on from.
+  struct Segments {
+    TextStreams streams;
+    Tensor<float> before, after;  // [B, carried_width()] the last step's start, and end
+  };
+
+  /// Assigns batch_.
+  void draw_windows();
+  CarriedState<float> carried_state();
   double progress_at(const TextProgress& at) const;
   TextModelFacts facts() const;
   double learning_rate() const;
@@ -95,7 +108,8 @@ class TextTraining {
   std::unique_ptr<ParallelPass> pass_;
   std::unique_ptr<AdamW<float>> optimiser_;
   ValidationPlan validation_;
-  TextProgress at_, before_last_;  // before the last step
+  std::optional<Segments> segments_;  // of a stateful training
+  TextProgress at_, before_last_;     // before the last step
   TextProgress stretch_start_;
   double stretch_loss_ = 0;  // sum over its steps
   double last_rate_ = 0;

@@ -109,6 +109,7 @@ ADDED_LATER = {
     "training": {"dtype": "float32"},
     "context": {"dtype": "float32"},
     "learning": {"preset": "", "layers": 1, "block": ""},
+    "training": {"stateful": False},
     "gradient": {
         "log10_gradient_norm": float("nan"), "preset": "", "layers": 1, "regime": "single", "setup": "causal",
         "train_distance": float("inf"), "block": "",

@@ -121,6 +121,7 @@ def validated(runs):
     words = own.where(rows["preset"] == "", rows["preset"])
     words += np.where(rows["match"] == "parameters", ", equal parameters", "")
     words += precision_told(rows)
+    words += np.where(rows["stateful"].astype(bool), ", state carried over", "")
     words = (rows["run"] + ": ").where(rows["of_several"].astype(bool), "") + words
     return rows.assign(setting=words, status="ok")
 

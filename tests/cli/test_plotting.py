@@ -733,6 +733,11 @@ class CommandLine(RunFolder):
         self.assertAlmostEqual(lstm["tokens"], 1 / 2)
         self.assertAlmostEqual(lstm["seconds"], 1)
         self.assertAlmostEqual(lstm["seconds_a_token"], 2)
+        self.assertNotIn("carried over", text.validated([run])["setting"].iloc[0])
+        stateful = [f"{row},{extra}" for row, extra in zip(rows, ["stateful"] + ["true"] * 6)]
+        self.write("training.csv", *stateful)
+        settings = text.validated([read_run(self.folder)])["setting"]
+        self.assertEqual(set(settings), {"2 blocks, context 128, batch 16, state carried over"})
 
     def test_learning_has_a_plot(self):
         rows = [f"r,first_token,causal,single,lstm,default,{distance},{seed},{step},1,0.5"

@@ -4,7 +4,7 @@ import json
 import math
 import os
 import random
-import signal
+import shutil
 import subprocess
 import time
 import unittest
@@ -17,8 +17,11 @@ TINY = ["--width", "8", "--heads", "2", "--layers", "1", "--length", "8", "--bat
 
 TRAINING = ("run_id preset model variant match seed width layers length batch parameters threads "
             "dtype step tokens seconds learning_rate train_loss valid_loss bits_per_byte "
-            "tokens_per_second").split()
+            "tokens_per_second stateful").split()
 CONTEXT = "run_id model variant seed length position loss dtype".split()
+
+# How often a training is killed: a few times in every run of the tests, more with all.
+KILLS = 20 if os.environ.get("SEQBENCH_LONG_TESTS") else 4
 
 # Columns that no two runs share.
 OF_TIME = {"run_id", "seconds", "tokens_per_second"}
@@ -118,6 +121,31 @@ class Train(TextTest):
             self.assertNotEqual(row["valid_loss"], "")
         self.assert_refused(self.train(*TINY, "--budget", "1s"), 2, "--budget", "--steps")
 
+    def test_stateful(self):
+        process = self.train(*TINY, "--stateful", "--model", "lstm,mingru")
+        self.assertEqual(process.returncode, 0, process.stderr)
+        process = self.train(*TINY, "--model", "lstm", out=self.folder / "alone")
+        self.assertEqual(process.returncode, 0, process.stderr)
+        rows, alone = (read_csv(out / "training.csv") for out in (self.out, self.folder / "alone"))
+        self.assertEqual({row["model"] for row in rows}, {"lstm", "mingru"})
+        self.assertEqual({row["stateful"] for row in rows}, {"true"})
+        self.assertEqual({row["stateful"] for row in alone}, {"false"})
+        self.assertNotEqual(rows[-1]["valid_loss"], alone[-1]["valid_loss"])
+        # Positions count from the start of a window.
+        self.assertEqual(len(read_csv(self.out / "context.csv")), 2 * (8 + 16 + 32))
+        for arguments, parts in [
+                (["--model", "lstm,attention"], ["--stateful", "--model elman,lstm,gru,mingru"]),
+                (["--model", "gru", "--variant", "default+conv3"], ["--stateful", "default+conv3"]),
+                (["--batch", "800"], ["--text", "--stateful", "--batch"])]:
+            process = self.train(*TINY, "--stateful", *arguments, out=self.folder / "refused")
+            self.assert_refused(process, 2, *parts)
+            self.assertFalse((self.folder / "refused").exists())
+        # Without names all that can.
+        process = self.train(*TINY[:-3], "--steps", "1", "--no-progress", "--stateful",
+                             out=self.folder / "all")
+        self.assertEqual(process.returncode, 0, process.stderr)
+        self.assertEqual(len({row["model"] for row in read_csv(self.folder / "all/training.csv")}), 4)
+
     def test_preset_warns_of_another_text(self):
         process = self.train("--preset", "nanogpt-shakespeare", "--model", "mingru", "--steps", "2",
                              "--no-progress")
@@ -163,35 +191,53 @@ class Train(TextTest):
 
 class Resume(TextTest):
     ARGUMENTS = [word if word != "100" else "3000" for word in TINY] + ["--model", "gru,attention"]
+    STATEFUL = [word if word != "100" else "2000" for word in TINY] + [
+        "--model", "lstm,mingru", "--stateful"]
 
     def test_a_killed_run_ends_as_one_that_was_not(self):
+        for arguments in (self.ARGUMENTS, self.STATEFUL):
+            with self.subTest(arguments=arguments):
+                self.kill_and_resume(arguments)
+
+    def kill_and_resume(self, arguments):
+        """Kills runs at moments drawn over all of their time, until there were KILLS."""
         whole = self.folder / "whole"
-        self.assertEqual(self.train(*self.ARGUMENTS, out=whole).returncode, 0)
+        shutil.rmtree(whole, ignore_errors=True)
+        start = time.time()
+        process = self.train(*arguments, out=whole)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        seconds = time.time() - start
+        models = sorted(path.name for path in (whole / "models").iterdir())
+        self.assertEqual(len(models), 2)
         draw = random.Random(7)
-        finished = False
-        for _ in range(60):
+        kills = runs = 0
+        while kills < KILLS:
+            out = self.folder / f"run{len(arguments)}-{runs}"
+            runs += 1
+            kills += self.finish_with_kills(arguments, out, lambda: draw.uniform(0, 1.1 * seconds))
+            for name in ("training.csv", "context.csv"):
+                self.assertEqual(without_time(read_csv(out / name)),
+                                 without_time(read_csv(whole / name)), name)
+            for model in models:
+                ours, theirs = (_tensors(folder / "models" / model) for folder in (out, whole))
+                self.assertEqual(ours, theirs)
+        print(f"killed {kills} times over {runs} runs of {seconds:.2f} s")
+
+    def finish_with_kills(self, arguments, out, moment):
+        """How often it was killed until it ended."""
+        kills = 0
+        while True:
             process = subprocess.Popen(
-                [PROGRAM, "train", "--text", self.text, "--out", self.out, *self.ARGUMENTS,
-                 "--resume"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                [PROGRAM, "train", "--text", self.text, "--out", out, *arguments, "--resume"],
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
             try:
-                process.wait(timeout=0.2 + draw.random())
-                finished = process.returncode == 0
-                self.assertEqual(process.returncode, 0, process.stderr.read())
-                break
+                _, errors = process.communicate(timeout=moment())
+                self.assertEqual(process.returncode, 0, errors)
+                return kills
             except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-            finally:
-                process.stderr.close()
-        if not finished:
-            self.assertEqual(self.train(*self.ARGUMENTS, "--resume").returncode, 0)
-        for name in ("training.csv", "context.csv"):
-            self.assertEqual(without_time(read_csv(self.out / name)),
-                             without_time(read_csv(whole / name)), name)
-        for model in ("gru-default", "attention-rotary"):
-            file = f"models/{model}-seed1.safetensors"
-            ours, theirs = (_tensors(folder / file) for folder in (self.out, whole))
-            self.assertEqual(ours, theirs)
+                process.kill()
+                process.communicate()
+                kills += 1
 
     def test_wrong_checkpoints(self):
         self.assertEqual(self.train(*TINY, "--model", "gru").returncode, 0)
@@ -200,7 +246,7 @@ class Resume(TextTest):
         content = file.read_bytes()
         again = [*TINY, "--model", "gru", "--resume"]
         for wrong, part in ((content[:-4], "gru-default"), (b"x" * 100, "gru-default"),
-                            (content.replace(b'"seqbench_text_model":"1"',
+                            (content.replace(b'"seqbench_text_model":"2"',
                                              b'"seqbench_text_model":"9"'), "newer"),
                             (content.replace(b'"seed":"1"', b'"seed":"7"'), "seed")):
             self.assertNotEqual(wrong, content)
@@ -212,6 +258,15 @@ class Resume(TextTest):
         self.assertEqual(self.train(*again).returncode, 0)
         self.assert_refused(self.train(*TINY, "--model", "gru"), 2, "already holds")
         self.assert_refused(self.train(*TINY, "--model", "lstm", "--resume"), 2, "model")
+
+    def test_another_text_of_that_name(self):
+        self.assertEqual(self.train(*TINY, "--model", "gru").returncode, 0)
+        (self.out / "context.csv").unlink()
+        text = self.text.read_text()
+        self.text.write_text(text[::-1])
+        self.assert_refused(self.train(*TINY, "--model", "gru", "--resume"), 1, "text_sha256")
+        self.text.write_text(text)
+        self.assertEqual(self.train(*TINY, "--model", "gru", "--resume").returncode, 0)
 
 
 def _tensors(path):
@@ -247,6 +302,15 @@ class Sample(TextTest):
         self.assert_refused(self.sample("gru-default", "--prompt", "QX"), 2, "--prompt", "'QX'")
         self.assert_refused(self.sample("lstm-default"), 2, "--model-file")
         self.assert_refused(run("sample", "--model-file", self.text), 2, "--model-file")
+        self.assert_refused(run("sample", "--model-file", self.folder), 2, "--model-file")
+        file = self.out / "models/gru-default-seed1.safetensors"
+        content = file.read_bytes()
+        for wrong, part in ((content[:len(content) // 2], "gru-default"),
+                            (content[:4], "gru-default"), (b"", "gru-default"),
+                            (content.replace(b'"seqbench_text_model":"2"',
+                                             b'"seqbench_text_model":"9"'), "newer")):
+            file.write_bytes(wrong)
+            self.assert_refused(self.sample("gru-default"), 2, "--model-file", part)
 
 
 class Steps(TextTest):

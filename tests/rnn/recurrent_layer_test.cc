@@ -221,6 +221,112 @@ TEST(RecurrentDecode, InBfloat16IsBitEqualWhereverItBeginsAndCloseToForward) {
   }
 }
 
+/// Steps [first, first + count) of every sequence.
+Tensor<double> segment_of(const Tensor<double>& x, Index first, Index count) {
+  const SequenceView<const double> all = x.sequence();
+  Tensor<double> segment({all.batch, count, all.width});
+  for (Index t = 0; t < count; ++t) copy(all.step(first + t), segment.sequence().step(t));
+  return segment;
+}
+
+TEST_P(RecurrentLayerTest, SegmentsThatCarryTheStateAreOneLongSequence) {
+  const ThreadTeam team(2);
+  constexpr Index B = 3, T = 83;
+  for (const Index D : {1, 17}) {
+    for (const Pass reserved : {Pass::kForward, Pass::kTrain}) {
+      const auto layer = make<double>(D);
+      const Keep keep = reserved == Pass::kTrain ? Keep::kForBackward : Keep::kNothing;
+      Random random(8);
+      randomise_parameters(random, *layer);
+      const Tensor<double> x = normal_tensor<double>(random, {B, T, D});
+      Tensor<double> expected({B, T, D});
+      layer->reserve({B, T}, reserved, team.size());
+      layer->forward(team, x.sequence(), expected.sequence(), keep);
+
+      ASSERT_EQ(layer->carried_vectors(), GetParam().states);
+      Tensor<double> before({B, GetParam().states * D}), after(before.shape());
+      const double bound = rounding_bound<double>({B, T}, D, max_abs(x.values()) + 1);
+      Index first = 0;
+      for (const Index steps : {40, 1, 42}) {
+        layer->carry({before.matrix(), after.matrix()});
+        const Tensor<double> part = segment_of(x, first, steps);
+        Tensor<double> y(part.shape());
+        layer->forward(team, part.sequence(), y.sequence(), keep);
+        EXPECT_LE(max_difference(y, segment_of(expected, first, steps)), bound) << first;
+        EXPECT_EQ(max_difference(segment_of(y, steps - 1, 1),
+                                 [&] {
+                                   Tensor<double> h({B, 1, D});
+                                   copy(after.matrix().column_block(0, D), h.matrix());
+                                   return h;
+                                 }()),
+                  0);
+        std::swap(before, after);
+        first += steps;
+      }
+      // And from nothing again.
+      layer->carry({});
+      Tensor<double> y({B, T, D});
+      layer->forward(team, x.sequence(), y.sequence(), keep);
+      EXPECT_TRUE(bit_equal(y, expected));
+    }
+  }
+}
+
+TEST_P(RecurrentLayerTest, GradientsOfASegmentThatGoesOnMatchFiniteDifferences) {
+  for (const Index T : {1, 2, 17}) {
+    for (const Index B : {1, 3}) {
+      constexpr Index D = 4;
+      const auto layer = make<double>(D);
+      Random random(9);
+      const Tensor<double> before = normal_tensor<double>(random, {B, GetParam().states * D}, 0.5);
+      Tensor<double> after(before.shape());
+      layer->carry({before.matrix(), after.matrix()});
+      check_gradients(*layer, {.batch = B, .steps = T}, /*seed=*/11);
+      if (HasFatalFailure()) return;
+    }
+  }
+}
+
+TEST_P(RecurrentLayerTest, SharedRowsGoOnFromTheSameState) {
+  const ThreadTeam team;
+  constexpr Index B = 3, T = 9, D = 17, U = 4;
+  const auto layer = make<double>(D);
+  const double elements = layer->row_scratch({B, T}, {.shared = U});
+  if (elements == 0) return;
+  Random random(6);
+  randomise_parameters(random, *layer);
+  layer->reserve({B, T}, Pass::kTrain, team.size());
+  const Tensor<double> before = normal_tensor<double>(random, {B, GetParam().states * D}, 0.5);
+  Tensor<double> after(before.shape()), shared_after(before.shape());
+  const Tensor<double> table = normal_tensor<double>(random, {U, D});
+  const Tensor<double> dy = normal_tensor<double>(random, {B, T, D});
+  Tensor<double> x(dy.shape()), y(dy.shape()), dx(dy.shape());
+  std::vector<Token> rows;
+  for (Index i = 0; i < B * T; ++i) rows.push_back(static_cast<Token>(random.below(U)));
+  embedding_forward<double>(rows, table.matrix(), x.matrix());
+  layer->carry({before.matrix(), after.matrix()});
+  layer->forward(team, x.sequence(), y.sequence(), Keep::kForBackward);
+  layer->backward(team, x.sequence(), y.sequence(), dy.sequence(), dx.sequence());
+  const auto expected = copied_gradients(*layer);
+
+  Tensor<double> shared_y(dy.shape()), dtable({U, D}), scratch({Index(elements)});
+  const RowPass<double> pass{.shape = {B, T},
+                             .shared = rows,
+                             .wanted = {},
+                             .x = table.matrix(),
+                             .y = shared_y.matrix(),
+                             .scratch = scratch.data()};
+  layer->carry({before.matrix(), shared_after.matrix()});
+  layer->forward_rows(team, pass, Keep::kForBackward);
+  layer->backward_rows(team, pass, dy.matrix(), dtable.matrix());
+  const double bound = rounding_bound<double>({B, T}, D, double(D) * (max_abs(dy.values()) + 1));
+  EXPECT_LE(max_difference(shared_y, y), bound);
+  EXPECT_LE(max_difference(shared_after, after), bound);
+  for (std::size_t p = 0; p < expected.size(); ++p) {
+    EXPECT_LE(max_difference(layer->parameters()[p].gradient, expected[p]), bound) << p;
+  }
+}
+
 TEST_P(RecurrentLayerTest, SmallerShapesThanReservedGiveTheSame) {
   const ThreadTeam team;
   const Index B = 2, T = 3, D = 6;

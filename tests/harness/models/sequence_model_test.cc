@@ -32,6 +32,23 @@ SequenceModelSpec small_spec(const std::string& model, Index longest) {
                    .mlp_expansion = model == "attention" ? 2 : 0}};
 }
 
+TEST(CarriedState, IsThatOfAllRecurrentLayers) {
+  const auto width_of = [](const std::string& model, const std::string& variant) {
+    SequenceModelSpec spec = small_spec(model, 8);
+    spec.variant = *find_variant(model, variant);
+    return SequenceModel<float>(spec).carried_width();
+  };
+  EXPECT_EQ(width_of("elman", "default"), 2 * 4);
+  EXPECT_EQ(width_of("lstm", "default"), 2 * 2 * 4);
+  EXPECT_EQ(width_of("mingru", "default"), 2 * 4);
+  EXPECT_EQ(width_of("attention", "learned"), 0);
+  EXPECT_EQ(width_of("gru", "default+conv3"), 0) << "a convolution would need its inputs too";
+  SequenceModel<float> attention(small_spec("attention", 8));
+  Tensor<float> before({1, 8}), after({1, 8});
+  attention.carry({});
+  EXPECT_THROW(attention.carry({before.matrix(), after.matrix()}), std::logic_error);
+}
+
 /// The same with two numbers a step as its input and one as its answer.
 SequenceModelSpec regression_spec(const std::string& model, Index longest) {
   SequenceModelSpec spec = small_spec(model, longest);

@@ -57,6 +57,48 @@ TEST_F(CheckpointTest, GivesBackWhatWasWritten) {
   }
 }
 
+TEST_F(CheckpointTest, OfAStatefulTrainingHasPlacesAndStates) {
+  TextModelFacts facts = facts_of("lstm");
+  facts.settings.stateful = true;
+  facts.places = {3, 1234567890123};
+  SequenceModel<float> model(model_spec(facts.settings));
+  AdamW<float> optimiser(model.parameters());
+  Tensor<float> state({2, model.carried_width()}), found(state.shape());
+  state[5] = 7;
+  write_text_model(folder_ / "file", facts, model, optimiser.state(), &state);
+  const TensorFile file = read_safetensors(folder_ / "file");
+  const TextModelFacts read = text_model_facts(file);
+  EXPECT_TRUE(read.settings.stateful);
+  EXPECT_EQ(read.places, facts.places);
+  load_text_model(file, read, model, &optimiser.state());
+  load_carried_state(file, found);
+  EXPECT_EQ(found[5], 7);
+
+  TensorFile changed{.name = file.name, .metadata = file.metadata, .entries = {}};
+  changed.metadata["places"] = "3,x";
+  EXPECT_NE(refused(changed).find("places"), std::string::npos);
+  changed.metadata = file.metadata;
+  changed.metadata["model"] = "attention";
+  changed.metadata["variant"] = "rotary";
+  EXPECT_NE(refused(changed).find("stateful"), std::string::npos);
+  facts.settings.stateful = false;
+  try {
+    refuse_other_training(file, facts);
+    FAIL();
+  } catch (const FileError& error) {
+    EXPECT_NE(std::string(error.what()).find("stateful is 'true'"), std::string::npos);
+  }
+}
+
+TEST_F(CheckpointTest, OfTheFirstVersionWasNotStateful) {
+  const TextModelFacts facts = facts_of("gru");
+  TensorFile file = written(facts);
+  file.metadata["seqbench_text_model"] = "1";
+  file.metadata.erase("stateful");
+  EXPECT_FALSE(text_model_facts(file).settings.stateful);
+  refuse_other_training(file, facts);
+}
+
 TEST_F(CheckpointTest, OfAFinishedTrainingHasTheParametersAlone) {
   TextModelFacts facts = facts_of("gru");
   const std::size_t under_way = written(facts).entries.size();
@@ -71,7 +113,7 @@ TEST_F(CheckpointTest, RefusesForeignNewerAndImpossibleFiles) {
     changed.metadata[key] = value;
     return refused(changed);
   };
-  EXPECT_NE(with("seqbench_text_model", "2").find("newer"), std::string::npos);
+  EXPECT_NE(with("seqbench_text_model", "3").find("newer"), std::string::npos);
   EXPECT_NE(with("heads", "3").find("divisor"), std::string::npos);
   EXPECT_NE(with("width", "0").find("width"), std::string::npos);
   EXPECT_NE(with("width", "2000000000").find("memory"), std::string::npos);

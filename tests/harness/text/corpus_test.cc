@@ -92,6 +92,80 @@ TEST_F(CorpusTest, ValidationAsksForEveryTokenOfTheLastTenthOnce) {
   }
 }
 
+TEST_F(CorpusTest, StreamsReadTheirPartsOverAndOver) {
+  for (const std::string& unit : {std::string("0123456789abc"), std::string("ä€0123456789")}) {
+    std::string text;
+    while (text.size() < 1500) text += unit;
+    text += std::string(text.size() / 9, '#');
+    const Corpus corpus = corpus_of(text);
+    const SequenceShape shape{.batch = 3, .steps = 7};
+    corpus.require_streams(shape);
+    Random random(2);
+    TextStreams streams = corpus.start_streams(random, shape);
+    std::vector<std::string> read(3);
+    std::vector<int> restarts(3);
+    for (int segment = 0; segment < 200; ++segment) {
+      TaskBatch batch;
+      corpus.read_segments(streams, shape, batch);
+      ASSERT_EQ(batch.answers(), 21);
+      EXPECT_TRUE(corpus.has_streams_at(streams.places, 3));
+      for (std::size_t b = 0; b < 3; ++b) {
+        const auto row = [&](const std::vector<Token>& tokens) {
+          const auto first = tokens.begin() + std::ptrdiff_t(7 * b);
+          return spelled(corpus, std::vector<Token>(first, first + 7));
+        };
+        const std::string window = row(batch.tokens);
+        EXPECT_EQ(window.find('#'), std::string::npos) << "of the last tenth";
+        EXPECT_EQ(row(batch.targets).find('#'), std::string::npos);
+        if (streams.restarted[b]) {
+          ++restarts[b];
+          read[b].clear();
+        }
+        read[b] += window;
+        EXPECT_NE(text.find(read[b]), std::string::npos) << "windows follow each other";
+      }
+    }
+    // 1,400 tokens through parts of some 450 bytes.
+    for (const int count : restarts) EXPECT_GE(count, 2);
+    EXPECT_FALSE(corpus.has_streams_at(streams.places, 2));
+    streams.places[1] = 0;
+    EXPECT_FALSE(corpus.has_streams_at(streams.places, 3));
+    EXPECT_THROW(corpus.require_streams({.batch = 3, .steps = 1000}), UsageError);
+  }
+}
+
+TEST_F(CorpusTest, ValidationInStreamsAsksForTheSameTokens) {
+  for (const std::string& unit : {std::string("0123456789"), std::string("ä€0123456789")}) {
+    std::string text;
+    while (text.size() < 900) text += unit;
+    const Corpus corpus = corpus_of(text);
+    for (const Index count : {1, 2, 3, 50}) {
+      const ValidationPlan alone = corpus.plan_validation(7, 3);
+      const ValidationPlan plan = corpus.plan_streams(7, EvenParts::into(count, count > 2 ? 2 : 1));
+      EXPECT_EQ(plan.streams, count);
+      EXPECT_EQ(plan.tokens, alone.tokens);
+      EXPECT_EQ(plan.bytes, alone.bytes);
+      // By streams, what is asked for is the part in one piece.
+      std::vector<std::string> asked(static_cast<std::size_t>(count));
+      std::vector<Index> rounds(static_cast<std::size_t>(count), -1);
+      for (const auto& windows : plan.batches) {
+        TaskBatch batch;
+        corpus.read_validation(windows, batch);
+        for (std::size_t i = 0; i < windows.starts.size(); ++i) {
+          const std::size_t stream = static_cast<std::size_t>(windows.stream) + i;
+          EXPECT_EQ(windows.round, ++rounds[stream]);
+          const auto first = batch.targets.begin() + std::ptrdiff_t(i) * windows.steps;
+          asked[stream] += spelled(corpus, std::vector<Token>(first, first + windows.steps));
+        }
+      }
+      std::string all;
+      for (const std::string& stream : asked) all += stream;
+      EXPECT_TRUE(text.ends_with(all));
+      EXPECT_EQ(Index(all.size()), plan.bytes);
+    }
+  }
+}
+
 TEST_F(CorpusTest, WindowsOfLongCharactersBeginWithOne) {
   std::string text;
   while (text.size() < 1000) text += "€äa";

@@ -98,6 +98,97 @@ TEST_F(ParallelPassTest, GivesTheGradientOfTheWholeBatch) {
   }
 }
 
+/// Some neighbouring tokens of every sequence, all asked about.
+TaskBatch segment_of(const TaskBatch& batch, Index first, Index steps) {
+  TaskBatch segment;
+  segment.start({batch.shape.batch, steps});
+  for (Index b = 0; b < batch.shape.batch; ++b) {
+    for (Index t = 0; t < steps; ++t) {
+      const auto at = static_cast<std::size_t>(b * batch.shape.steps + first + t);
+      segment.tokens.push_back(batch.tokens[at]);
+      segment.targets.push_back(batch.targets[at]);
+      segment.answer_rows.push_back(b * steps + t);
+    }
+  }
+  return segment;
+}
+
+TEST_F(ParallelPassTest, SegmentsThatCarryTheStateAreOneLongWindow) {
+  for (const std::string& name : model_names(ModelKind::kRecurrent)) {
+    for (const Index sequences : {3, 18}) {  // one slice, and four
+      const TaskBatch batch = draw({sequences, 24});
+      SequenceModel<float> whole(spec_of(name));
+      Random random(1);
+      whole.initialise(random);
+      const std::vector<Index> shape{sequences, whole.carried_width()};
+      ASSERT_GT(shape[1], 0) << name;
+      Tensor<float> zeros(shape), expected(shape), before(shape), after(shape);
+      whole.reserve(batch.shape, batch.answers(), 1);
+      whole.carry({zeros.matrix(), expected.matrix()});
+      const double loss = whole.forward(ThreadTeam(), batch, Keep::kNothing);
+
+      SequenceModel<float> model(spec_of(name));
+      Random again(1);
+      model.initialise(again);
+      const ThreadTeam team(2);
+      ParallelPass pass(spec_of(name), {sequences, 6}, team, model);
+      double mean = 0;
+      for (Index first = 0; first < 24; first += 6) {
+        std::swap(before, after);
+        mean += pass.train(segment_of(batch, first, 6), {before.matrix(), after.matrix()}) / 4;
+      }
+      // 24 steps of sums over 8 numbers.
+      EXPECT_LE(max_difference(after, expected), 24 * 8 * 1.2e-7) << name;
+      EXPECT_NEAR(mean, loss, 24 * 8 * 1.2e-7 * loss) << name;
+    }
+  }
+}
+
+TEST_F(ParallelPassTest, ValidationInStreamsIsThatOfEachStreamInOnePiece) {
+  std::ofstream(folder_ / "longer") << small_text(2000);
+  corpus_.emplace(folder_ / "longer", std::nullopt);
+  for (const std::string& name : {std::string("lstm"), std::string("mingru")}) {
+    SequenceModel<float> model(spec_of(name));
+    Random random(1);
+    model.initialise(random);
+    const ThreadTeam team(2);
+    ParallelPass pass(spec_of(name), {8, 6}, team, model);
+    const ValidationPlan plan = corpus_->plan_streams(6, pass.slices());
+    const ValidationLoss found = pass.evaluate(*corpus_, plan);
+    EXPECT_EQ(plan.tokens, corpus_->plan_validation(6, 8).tokens);
+
+    // Windows of a stream behind each other, as one.
+    double sum = 0;
+    for (Index stream = 0; stream < plan.streams; ++stream) {
+      TaskBatch whole;
+      Index expected_start = -1;
+      for (const auto& batch : plan.batches) {
+        const Index at = stream - batch.stream;
+        if (at < 0 || at >= Index(batch.starts.size())) continue;
+        const Index start = batch.starts[static_cast<std::size_t>(at)];
+        if (expected_start >= 0) {
+          EXPECT_EQ(start, expected_start);  // one byte a character
+        }
+        expected_start = start + batch.steps;
+        TaskBatch window;
+        corpus_->read_validation({.starts = {start}, .steps = batch.steps}, window);
+        whole.tokens.insert(whole.tokens.end(), window.tokens.begin(), window.tokens.end());
+        whole.targets.insert(whole.targets.end(), window.targets.begin(), window.targets.end());
+      }
+      whole.shape = {1, Index(whole.tokens.size())};
+      whole.answer_rows.resize(whole.tokens.size());
+      std::iota(whole.answer_rows.begin(), whole.answer_rows.end(), Index{0});
+      ASSERT_GT(whole.answers(), 6) << "a stream of more than a window";
+      SequenceModel<float> one(spec_of(name));
+      copy_parameters(model, one);
+      one.reserve(whole.shape, whole.answers(), 1);
+      one.forward(ThreadTeam(), whole, Keep::kNothing);
+      sum += std::accumulate(one.losses().begin(), one.losses().end(), 0.0);
+    }
+    EXPECT_NEAR(found.mean, sum / double(plan.tokens), 1e-5) << name;
+  }
+}
+
 TEST_F(ParallelPassTest, ValidationIsTheMeanOfTheLossesOfAllWindows) {
   for (const std::string& name : {std::string("attention"), std::string("gru")}) {
     SequenceModel<float> model(spec_of(name));

@@ -50,6 +50,16 @@ TEST(TextVariants, LeaveATextItsEvidence) {
   EXPECT_EQ(text_variants("lstm").front(), "default");
 }
 
+TEST(TextVariants, CarryTheirStateWhereTheyAreRecurrentAlone) {
+  const auto can = [](const std::string& model, const std::string& variant) {
+    return can_carry_state(model, *find_variant(model, variant));
+  };
+  EXPECT_TRUE(can("lstm", "chrono"));
+  EXPECT_TRUE(can("mingru", "linear"));
+  EXPECT_FALSE(can("gru", "default+conv3"));
+  EXPECT_FALSE(can("attention", "rotary"));
+}
+
 TEST(MatchParameters, WidensTheSmallerModels) {
   std::vector<TextSettings> trainings = {preset_of("mingru"), preset_of("attention"),
                                          preset_of("lstm")};

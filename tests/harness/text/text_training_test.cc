@@ -108,6 +108,55 @@ TEST_F(TextTrainingTest, GoesOnFromAFileAsIfItHadNotEnded) {
   }
 }
 
+TEST_F(TextTrainingTest, AStatefulOneGoesOnFromAFileAsIfItHadNotEnded) {
+  const ThreadTeam team(2);
+  for (const std::string& model : model_names(ModelKind::kRecurrent)) {
+    TextSettings settings = settings_of(model);
+    settings.stateful = true;
+    settings.budget = {.steps = 100};  // streams of 225 characters start anew after 37
+    TextTraining whole(settings, *corpus_, team);
+    take_steps(whole, 100);
+    TextTraining first(settings, *corpus_, team);
+    take_steps(first, 43);
+    first.save(folder_ / "file");
+    TextTraining second(settings, *corpus_, team);
+    second.go_on_from(read_safetensors(folder_ / "file"));
+    take_steps(second, 100);
+    EXPECT_EQ(parameters_of(second), parameters_of(whole)) << model;
+    settings.stateful = false;
+    TextTraining alone(settings, *corpus_, team);
+    take_steps(alone, 100);
+    EXPECT_NE(parameters_of(alone), parameters_of(whole)) << model;
+    EXPECT_EQ(second.context_losses().size(), 3u);
+  }
+}
+
+TEST_F(TextTrainingTest, AStreamThatStartsAnewForgetsItsState) {
+  // Parts of 9 characters, each of one window.
+  std::ofstream(folder_ / "short") << small_text(80);
+  const Corpus corpus(folder_ / "short", std::nullopt);
+  const ThreadTeam team;
+  TextSettings settings = small_training("lstm", corpus.vocabulary().size());
+  settings.stateful = true;
+  settings.learning_rate = settings.last_learning_rate = 0;
+  TextTraining training(settings, corpus, team);
+  training.step();
+  const double loss = training.step();
+  EXPECT_EQ(training.step(), loss);
+  EXPECT_EQ(training.step(), loss);
+}
+
+TEST_F(TextTrainingTest, RefusesPlacesThatAreNotOfItsText) {
+  const ThreadTeam team;
+  TextSettings settings = settings_of("gru");
+  settings.stateful = true;
+  TextTraining training(settings, *corpus_, team);
+  training.save(folder_ / "file");
+  TensorFile file = read_safetensors(folder_ / "file");
+  file.metadata["places"] = "0,1,2,3,4,5,6,99999";
+  EXPECT_THROW(training.go_on_from(file), FileError);
+}
+
 TEST_F(TextTrainingTest, ABudgetOfSecondsEndsWithTheRateFallen) {
   const ThreadTeam team;
   TextSettings settings = settings_of("gru");
