@@ -63,4 +63,11 @@ std::string printable(std::string_view text) {
       text, [](utf::code_point code) { return code == utf::illegal || is_control(code); });
 }
 
+std::string readable(std::string_view text) {
+  return escaped_where(text, [](utf::code_point code) {
+    const bool is_layout = code == '\n' || code == '\t';
+    return code == utf::illegal || (is_control(code) && !is_layout);
+  });
+}
+
 }  // namespace seqbench

@@ -16,4 +16,7 @@ std::string utf8_or_escaped(std::string_view text);
 /// The same with control characters escaped, too: one line that does nothing to a terminal.
 std::string printable(std::string_view text);
 
+/// The same, but line breaks and tabs stay: a text to be read.
+std::string readable(std::string_view text);
+
 }  // namespace seqbench

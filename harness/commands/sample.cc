@@ -19,10 +19,10 @@ namespace {
 
 void add_options(CommandLine& line) {
   line.option("model-file", "", "a model that seqbench train wrote into OUT/models/");
-  line.option("prompt", "\n", "what the text goes on from (default: a new line)");
-  line.option("tokens", "500", "how many to write");
+  line.option("prompt", TextSample::kPrompt, "what the text goes on from (default: a new line)");
+  line.option("tokens", std::to_string(TextSample::kTokens), "how many to write");
   line.option("temperature", "0.8", "0: always the likeliest token; 1: as the model has it");
-  line.option("seed", "1", "of what is drawn");
+  line.option("seed", std::to_string(TextSample::kSeed), "of what is drawn");
   line.option("threads", "1", "threads");
   line.option("config", "", "file of further options, one name=value a line");
 }
@@ -94,10 +94,7 @@ class Printer {
     const auto byte = static_cast<unsigned char>(rest_.front());
     return byte >= 0xc2 && byte < 0xf5;
   }
-  static void write(const std::string& bytes) {
-    const bool is_layout = bytes == "\n" || bytes == "\t";
-    std::fputs((is_layout ? bytes : printable(bytes)).c_str(), stdout);
-  }
+  static void write(const std::string& bytes) { std::fputs(readable(bytes).c_str(), stdout); }
 
   std::string rest_;
 };

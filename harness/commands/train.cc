@@ -254,7 +254,7 @@ constexpr const char* kModelFolder = "models";
 
 /// What the command writes.
 std::vector<std::string> files_of(const std::vector<TextSettings>& trainings) {
-  std::vector<std::string> files = {kTextFile, kContextFile};
+  std::vector<std::string> files = {kTextFile, kContextFile, kTextSamplesFile};
   for (const TextSettings& settings : trainings) {
     files.push_back(std::string(kModelFolder) + "/" + text_model_file_name(settings));
   }
@@ -296,7 +296,9 @@ class TrainRun {
       }
       show(settings, training, loss);
     }
-    tables_.write(settings, training.context_losses());
+    const std::vector<ContextLoss> losses = training.context_losses();
+    if (const auto sample = training.write_sample()) tables_.write(settings, *sample);
+    tables_.write(settings, losses);
     ++done_;
     return true;
   }

@@ -1,5 +1,5 @@
-// `seqbench train`: trains models to predict the next token of a text and writes training.csv and
-// context.csv.
+// `seqbench train`: trains models to predict the next token of a text and writes training.csv,
+// context.csv and text-samples.csv.
 //
 // Trainings run one after the other, each on all threads: their seconds are compared. A row is on
 // the disk as soon as it is known; a training counts as finished with its rows in context.csv.

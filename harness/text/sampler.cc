@@ -46,6 +46,22 @@ Token Sampler::next(Random& random, double temperature) {
   return token;
 }
 
+TextSample write_sample(const TextSettings& settings, const Vocabulary& vocabulary,
+                        SequenceModel<float>& model) {
+  std::vector<Token> prompt;
+  vocabulary.encode(TextSample::kPrompt, 1, prompt);
+  if (prompt.empty()) prompt = {0};
+  const ThreadTeam team;
+  Sampler sampler(settings, team, model);
+  sampler.read(prompt);
+  Random random(TextSample::kSeed);
+  TextSample sample{.prompt = vocabulary.spelling(prompt.front()), .text = {}};
+  for (Index written = 0; written < TextSample::kTokens; ++written) {
+    sample.text += vocabulary.spelling(sampler.next(random, TextSample::kTemperature));
+  }
+  return sample;
+}
+
 Token draw_token(Random& random, std::span<const float> logits, double temperature) {
   const auto largest = std::ranges::max_element(logits);
   if (temperature == 0) return static_cast<Token>(largest - logits.begin());

@@ -14,6 +14,7 @@
 #include "core/random.h"
 #include "harness/models/sequence_model.h"
 #include "harness/text/text_settings.h"
+#include "harness/text/vocabulary.h"
 
 namespace seqbench {
 
@@ -42,6 +43,21 @@ class Sampler {
   bool is_read_ = false;        // whether logits_ are of all of the context
   Tensor<float> logits_;        // [1, V]
 };
+
+/// What a model wrote: as `seqbench sample` does where nothing else is asked for.
+struct TextSample {
+  static constexpr Index kTokens = 500;
+  static constexpr double kTemperature = 0.8;
+  static constexpr Index kSeed = 1;
+  static constexpr const char* kPrompt = "\n";
+
+  std::string prompt;  // kPrompt, or the vocabulary's first token where it does not have that
+  std::string text;    // behind the prompt: bytes of the vocabulary's tokens
+};
+
+/// The model is one that can_decode(), made for the settings.
+TextSample write_sample(const TextSettings& settings, const Vocabulary& vocabulary,
+                        SequenceModel<float>& model);
 
 /// Draws from the softmax of logits/temperature; the first largest one where that is 0.
 Token draw_token(Random& random, std::span<const float> logits, double temperature);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "harness/base/utf8.h"
 #include "harness/timing/case.h"
 
 namespace seqbench {
@@ -18,9 +19,12 @@ const std::vector<std::string> kTextColumns = {"run_id",     "preset",        "m
 const std::vector<std::string> kContextColumns = {"run_id", "model",    "variant", "seed",
                                                   "length", "position", "loss",    "dtype"};
 
+const std::vector<std::string> kTextSamplesColumns = {"run_id", "model",       "variant", "seed",
+                                                      "prompt", "temperature", "text",    "dtype"};
+
 namespace {
 
-/// Whether a row of either table is of that training: a command has one of each model, variant,
+/// Whether a row of any table is of that training: a command has one of each model, variant,
 /// seed and number format.
 bool is_of(const CsvTable::value_type& row, const TextSettings& settings) {
   return row.at("model") == settings.model && row.at("variant") == settings.variant.name &&
@@ -41,6 +45,7 @@ CsvRow identity_row(const TextSettings& settings, const std::string& run_id) {
 TextTables::TextTables(const RunDirectory& directory, int threads)
     : training_(directory.file(kTextFile), kTextColumns),
       context_(directory.file(kContextFile), kContextColumns),
+      samples_(directory.file(kTextSamplesFile), kTextSamplesColumns),
       run_id_(directory.run_id()),
       threads_(threads) {}
 
@@ -54,7 +59,9 @@ bool TextTables::holds_finished(const TextSettings& settings) const {
 void TextTables::cut_behind(const TextSettings& settings, Index step) {
   training_.drop(
       [&](const auto& row) { return is_of(row, settings) && std::stoll(row.at("step")) > step; });
-  context_.drop([&](const auto& row) { return is_of(row, settings); });
+  for (ResumedTable* table : {&context_, &samples_}) {
+    table->drop([&](const auto& row) { return is_of(row, settings); });
+  }
 }
 
 void TextTables::write(const TextSettings& settings, Index parameters, const TextPoint& point) {
@@ -77,6 +84,14 @@ void TextTables::write(const TextSettings& settings, Index parameters, const Tex
   row["tokens_per_second"] = point.tokens_per_second;
   row["stateful"] = settings.stateful;
   training_.append({row});
+}
+
+void TextTables::write(const TextSettings& settings, const TextSample& sample) {
+  CsvRow row = identity_row(settings, run_id_);
+  row["prompt"] = readable(sample.prompt);
+  row["temperature"] = TextSample::kTemperature;
+  row["text"] = readable(sample.text);
+  samples_.append({row});
 }
 
 void TextTables::write(const TextSettings& settings, const std::vector<ContextLoss>& losses) {

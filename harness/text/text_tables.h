@@ -1,4 +1,5 @@
-// The tables that `seqbench train` writes: how each training went, and what context is worth.
+// The tables that `seqbench train` writes: how each training went, what context is worth, and what
+// the trained models write.
 #pragma once
 
 #include <string>
@@ -6,6 +7,7 @@
 
 #include "harness/files/resumed_table.h"
 #include "harness/files/run_directory.h"
+#include "harness/text/sampler.h"
 #include "harness/text/text_settings.h"
 #include "harness/text/text_training.h"
 
@@ -13,9 +15,11 @@ namespace seqbench {
 
 constexpr const char* kTextFile = "training.csv";
 constexpr const char* kContextFile = "context.csv";
+constexpr const char* kTextSamplesFile = "text-samples.csv";
 
 extern const std::vector<std::string> kTextColumns;
 extern const std::vector<std::string> kContextColumns;
+extern const std::vector<std::string> kTextSamplesColumns;
 
 class TextTables {
  public:
@@ -30,11 +34,13 @@ class TextTables {
   void cut_behind(const TextSettings& settings, Index step);
   /// A row, on the disk when this returns. Throws FileError.
   void write(const TextSettings& settings, Index parameters, const TextPoint& point);
+  /// What the trained model wrote. Throws FileError.
+  void write(const TextSettings& settings, const TextSample& sample);
   /// The rows that make it finished. Throws FileError.
   void write(const TextSettings& settings, const std::vector<ContextLoss>& losses);
 
  private:
-  ResumedTable training_, context_;
+  ResumedTable training_, context_, samples_;
   std::string run_id_;
   int threads_;
 };

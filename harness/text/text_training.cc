@@ -183,4 +183,10 @@ std::vector<ContextLoss> TextTraining::context_losses() {
   return losses;
 }
 
+std::optional<TextSample> TextTraining::write_sample() {
+  pass_.reset();
+  if (!model_->can_decode()) return std::nullopt;
+  return seqbench::write_sample(settings_, corpus_.vocabulary(), *model_);
+}
+
 }  // namespace seqbench

@@ -17,6 +17,7 @@
 #include "harness/text/checkpoint.h"
 #include "harness/text/corpus.h"
 #include "harness/text/parallel_pass.h"
+#include "harness/text/sampler.h"
 #include "harness/text/text_settings.h"
 
 namespace seqbench {
@@ -77,6 +78,9 @@ class TextTraining {
   /// The loss by position at the trained length and, where the model can read as much and the text
   /// has it, at twice and four times it. Training is over then. Throws FileError.
   std::vector<ContextLoss> context_losses();
+
+  /// What the model writes; nothing of one that cannot write token by token. Training is over then.
+  std::optional<TextSample> write_sample();
 
   SequenceModel<float>& model() { return *model_; }
 

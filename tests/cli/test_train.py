@@ -20,6 +20,8 @@ TRAINING = ("run_id preset model variant match seed width layers length batch pa
             "tokens_per_second stateful").split()
 CONTEXT = "run_id model variant seed length position loss dtype".split()
 
+SAMPLES = "run_id model variant seed prompt temperature text dtype".split()
+
 # How often a training is killed: a few times in every run of the tests, more with all.
 KILLS = 20 if os.environ.get("SEQBENCH_LONG_TESTS") else 4
 
@@ -63,6 +65,15 @@ class Train(TextTest):
                                float(one[-1]["valid_loss"]) / math.log(2))
         self.assertLess(float(one[-1]["valid_loss"]), float(one[9]["valid_loss"]))
         self.assertEqual(len(context), 4 * (8 + 16 + 32))
+        samples = read_csv(self.out / "text-samples.csv")
+        self.assertEqual(list(samples[0]), SAMPLES)
+        self.assertEqual([(row["model"], row["seed"]) for row in samples],
+                         [("attention", "1"), ("attention", "2"), ("lstm", "1"), ("lstm", "2")])
+        for row in samples:
+            self.assertEqual((row["prompt"], row["temperature"]), ("\n", "0.8"))
+            self.assertEqual(len(row["text"]), 500)
+            self.assertLessEqual(set(row["text"]), set(self.text.read_text()))
+        self.assertEqual(len({row["text"] for row in samples}), 4)
         machine = json.loads((self.out / "machine.json").read_text())
         self.assertEqual(machine["commands"][-1]["exit_code"], 0)
 
@@ -173,6 +184,8 @@ class Train(TextTest):
         self.assertFalse(self.out.exists())
         process = run("train", "--text", binary, "--model", "gru", "--out", self.out, *TINY)
         self.assertEqual(process.returncode, 0, process.stderr)
+        (row,) = read_csv(self.out / "text-samples.csv")
+        self.assertIn("\\x", row["text"])
 
     def test_a_text_that_shrinks(self):
         arguments = [word for word in TINY if word not in ("--steps", "100")]
@@ -215,7 +228,7 @@ class Resume(TextTest):
             out = self.folder / f"run{len(arguments)}-{runs}"
             runs += 1
             kills += self.finish_with_kills(arguments, out, lambda: draw.uniform(0, 1.1 * seconds))
-            for name in ("training.csv", "context.csv"):
+            for name in ("training.csv", "context.csv", "text-samples.csv"):
                 self.assertEqual(without_time(read_csv(out / name)),
                                  without_time(read_csv(whole / name)), name)
             for model in models:
@@ -294,6 +307,9 @@ class Sample(TextTest):
             self.assertIn("tokens/s", process.stderr)
             self.assertIn("bytes", process.stderr)
             self.assertEqual(self.sample(model, *arguments).stdout, process.stdout)
+            (row,) = (row for row in read_csv(self.out / "text-samples.csv")
+                      if model == f"{row['model']}-{row['variant']}")
+            self.assertEqual(self.sample(model).stdout, row["prompt"] + row["text"] + "\n")
             self.assertNotEqual(self.sample(model, *arguments, "--seed", "2").stdout,
                                 process.stdout)
 

@@ -50,5 +50,9 @@ TEST(Printable, EscapesControlCharactersOfBothSets) {
   EXPECT_EQ(printable(std::string("a\0b", 3)), R"(a\x00b)");
 }
 
+TEST(Utf8, ReadableTextKeepsItsLines) {
+  EXPECT_EQ(readable("a\n\tä\x1b[2J\r\xff"), "a\n\tä\\x1b[2J\\x0d\\xff");
+}
+
 }  // namespace
 }  // namespace seqbench
