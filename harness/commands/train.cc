@@ -22,6 +22,7 @@
 #include "harness/text/text_settings.h"
 #include "harness/text/text_tables.h"
 #include "harness/text/text_training.h"
+#include "harness/text/text_tuning.h"
 #include "harness/timing/grid.h"
 
 namespace seqbench {
@@ -66,7 +67,11 @@ void add_options(CommandLine& line) {
       "what factors of products are rounded to, comma list of float32, bfloat16; parameters "
       "and optimiser stay float32");
   line.option("seeds", "1", "trainings of each model, with seeds counted up");
-  line.option("seed", "1", "first seed");
+  line.option("seed", "1", "first seed; of --tune 1000 unless given");
+  line.flag(
+      "tune",
+      "instead, each model at the learning rates 3e-4 to 1e-2, and beyond where the best is at the "
+      "edge, with the budget of a training each; text-tuning.csv");
   line.option("threads", "", "threads of each training (default: all CPUs)");
   line.option("config", "", "file of further options, one name=value a line");
   add_output_options(line);
@@ -126,6 +131,9 @@ TextSettings common_settings(const CommandLine& line) {
     settings.last_learning_rate = settings.learning_rate / 10;
     settings.budget = {.steps = 1000};
   }
+  if (line.flag_given("tune")) {
+    line.refuse_given({"learning-rate", "validations"}, "nothing beside --tune, which tries rates");
+  }
   settings.budget = budget_of(line, settings.budget);
   settings.validations = line.integer("validations", 1, 100);
   settings.stateful = line.flag_given("stateful");
@@ -184,7 +192,8 @@ std::vector<std::string> requested_models(const CommandLine& line) {
 std::vector<TextSettings> requested_trainings(const CommandLine& line, Index vocabulary) {
   TextSettings common = common_settings(line);
   common.vocabulary = vocabulary;
-  const Index first_seed = line.integer("seed", 0);
+  const bool tunes = line.flag_given("tune");
+  const Index first_seed = tunes && !line.given("seed") ? kTuningSeed : line.integer("seed", 0);
   const Index seeds = line.integer("seeds", 1, 10000);
   const std::vector<Factors> dtypes = parse_dtypes(line);
   std::vector<TextSettings> trainings;
@@ -344,6 +353,7 @@ int train_command(const std::vector<std::string>& arguments) {
       "  seqbench train --text book.txt --model lstm,attention --match parameters\n"
       "  seqbench train --text book.txt --model attention --variant rotary,learned\n"
       "  seqbench train --text book.txt --model lstm,gru --stateful\n"
+      "  seqbench train --text book.txt --steps 300 --tune --out results/rates\n"
       "  seqbench train --text book.txt --model lstm,attention --dtype float32,bfloat16\n");
   add_options(line);
   if (!line.parse(arguments)) return 0;
@@ -363,8 +373,18 @@ int train_command(const std::vector<std::string>& arguments) {
   }
   check_memory(trainings, threads);
 
-  RunDirectory directory(line, files_of(trainings));
+  const bool tunes = line.flag_given("tune");
+  RunDirectory directory(line,
+                         tunes ? std::vector<std::string>{kTextTuningFile} : files_of(trainings));
   directory.refuse_other_options("train", line, {"train"});
+  if (tunes) {
+    directory.record_command("train", line);
+    warn_of_another_text(line, corpus);
+    const int code = tune_on_text(trainings, corpus, make_team(int(threads)), directory);
+    directory.record_end(code);
+    std::printf("\n%s\n", directory.path().c_str());
+    return code;
+  }
   const std::filesystem::path models = directory.file(kModelFolder);
   std::filesystem::create_directory(models);
   remove_drafts(models);

@@ -132,6 +132,40 @@ class Train(TextTest):
             self.assertNotEqual(row["valid_loss"], "")
         self.assert_refused(self.train(*TINY, "--budget", "1s"), 2, "--budget", "--steps")
 
+    def test_tune(self):
+        arguments = [word if word != "100" else "20" for word in TINY] + [
+            "--tune", "--model", "gru,attention", "--seeds", "2"]
+        process = self.train(*arguments)
+        self.assertEqual(process.returncode, 0, process.stderr)
+        rows = read_csv(self.out / "text-tuning.csv")
+        for model in ("gru", "attention"):
+            of_model = [row for row in rows if row["model"] == model]
+            rates = sorted({float(row["learning_rate"]) for row in of_model})
+            self.assertLessEqual({3e-4, 1e-3, 3e-3, 1e-2}, set(rates))
+            self.assertEqual(len(of_model), 2 * len(rates))
+            self.assertEqual({row["seed"] for row in of_model}, {"1000", "1001"})
+            medians = {rate: sum(float(row["valid_loss"]) for row in of_model
+                                 if float(row["learning_rate"]) == rate) for rate in rates}
+            # Twenty steps are so few that the best lies beyond the first rates, and not at the edge.
+            best = min(medians, key=medians.get)
+            self.assertLess(best, max(rates))
+            (line,) = (line for line in process.stdout.splitlines()
+                       if line.startswith(model) and line.endswith("best"))
+            self.assertEqual(float(line.split()[2]), best)
+        self.assertEqual({row["status"] for row in rows}, {"ok"})
+        self.assertFalse((self.out / "training.csv").exists())
+        # What is there is not taken anew.
+        content = (self.out / "text-tuning.csv").read_text()
+        lines = content.splitlines(keepends=True)
+        (self.out / "text-tuning.csv").write_text("".join(lines[:-1]), newline="")
+        self.assertEqual(self.train(*arguments, "--resume").returncode, 0)
+        again = read_csv(self.out / "text-tuning.csv")
+        self.assertEqual(without_time(again), without_time(rows))
+        self.assertEqual([row["seconds"] for row in again[:-1]],
+                         [row["seconds"] for row in rows[:-1]])
+        self.assert_refused(self.train(*TINY, "--tune", "--learning-rate", "1e-3"), 2,
+                            "--learning-rate", "--tune")
+
     def test_stateful(self):
         process = self.train(*TINY, "--stateful", "--model", "lstm,mingru")
         self.assertEqual(process.returncode, 0, process.stderr)
