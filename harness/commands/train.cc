@@ -60,7 +60,10 @@ void add_options(CommandLine& line) {
   line.option("tokens", "", "budget: tokens trained on");
   line.option("budget", "",
               "budget: seconds of training, such as 120s or 10min; validation does not count");
-  line.option("learning-rate", "1e-3", "peak learning rate, a tenth of which is the last one");
+  line.option(
+      "learning-rate", "1e-3",
+      "peak learning rate, a tenth of which is the last one; lstm=3e-3,1e-3: of one model, and "
+      "of the others");
   line.option("validations", "10", "how often the loss over the last tenth of the text is told");
   line.option(
       "dtype", "float32",
@@ -114,7 +117,30 @@ TextBudget budget_of(const CommandLine& line, const TextBudget& fallback) {
   return {.seconds = parse_seconds("budget", line.text("budget"))};
 }
 
-/// All but model, variant and seed.
+/// The rate that stands behind "MODEL=", else the one that stands alone, else the default.
+double learning_rate_of(const CommandLine& line, const std::string& model) {
+  const std::string text = line.text("learning-rate");
+  double of_model = TextSettings().learning_rate;
+  bool is_own = false;
+  for (const std::string& part : split(text, ',')) {
+    const std::size_t sign = part.find('=');
+    const bool is_named = sign != std::string::npos;
+    const std::string name = is_named ? part.substr(0, sign) : "";
+    const auto rate = number_within(is_named ? part.substr(sign + 1) : part, 1e-12, 1e3);
+    const auto names = model_names();
+    if (!rate || (is_named && std::ranges::find(names, name) == names.end())) {
+      refuse_option("learning-rate", text,
+                    "a number from 1e-12 to 1000, and others behind the names of models, such as "
+                    "1e-3,lstm=3e-3");
+    }
+    if (is_named ? name != model : is_own) continue;
+    of_model = *rate;
+    is_own = is_named;
+  }
+  return of_model;
+}
+
+/// All but model, variant and seed, and what may differ between models.
 TextSettings common_settings(const CommandLine& line) {
   TextSettings settings;
   if (line.given("preset")) {
@@ -127,8 +153,6 @@ TextSettings common_settings(const CommandLine& line) {
         gpt2_form(line.integer("width"), line.integer("layers", 1, 1000), line.integer("heads"));
     settings.length = line.integer("length");
     settings.batch = line.integer("batch");
-    settings.learning_rate = line.number("learning-rate", 1e-12, 1e3);
-    settings.last_learning_rate = settings.learning_rate / 10;
     settings.budget = {.steps = 1000};
   }
   if (line.flag_given("tune")) {
@@ -204,6 +228,10 @@ std::vector<TextSettings> requested_trainings(const CommandLine& line, Index voc
                       "variants without a convolution, unlike --variant " + variant.name);
       }
       TextSettings settings = common;
+      if (settings.preset.empty()) {
+        settings.learning_rate = learning_rate_of(line, model);
+        settings.last_learning_rate = settings.learning_rate / 10;
+      }
       settings.model = model;
       settings.variant = variant;
       if (model_info(model).has_heads()) check_heads(line, settings.form);

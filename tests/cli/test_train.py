@@ -155,9 +155,8 @@ class Train(TextTest):
         self.assertEqual({row["status"] for row in rows}, {"ok"})
         self.assertFalse((self.out / "training.csv").exists())
         # What is there is not taken anew.
-        content = (self.out / "text-tuning.csv").read_text()
-        lines = content.splitlines(keepends=True)
-        (self.out / "text-tuning.csv").write_text("".join(lines[:-1]), newline="")
+        lines = (self.out / "text-tuning.csv").read_bytes().splitlines(keepends=True)
+        (self.out / "text-tuning.csv").write_bytes(b"".join(lines[:-1]))
         self.assertEqual(self.train(*arguments, "--resume").returncode, 0)
         again = read_csv(self.out / "text-tuning.csv")
         self.assertEqual(without_time(again), without_time(rows))
@@ -165,6 +164,18 @@ class Train(TextTest):
                          [row["seconds"] for row in rows[:-1]])
         self.assert_refused(self.train(*TINY, "--tune", "--learning-rate", "1e-3"), 2,
                             "--learning-rate", "--tune")
+
+    def test_a_learning_rate_of_each_model(self):
+        process = self.train(*TINY, "--model", "gru,lstm,elman", "--learning-rate",
+                             "lstm=3e-3,2e-3,gru=1e-2")
+        self.assertEqual(process.returncode, 0, process.stderr)
+        peaks = {}
+        for row in read_csv(self.out / "training.csv"):
+            peaks[row["model"]] = max(peaks.get(row["model"], 0), float(row["learning_rate"]))
+        self.assertEqual(peaks, {"lstm": 3e-3, "elman": 2e-3, "gru": 1e-2})
+        for wrong in ("mamba=1e-3", "lstm=", "lstm=0", "1e-3,", "=1e-3"):
+            self.assert_refused(self.train(*TINY, "--learning-rate", wrong), 2, "--learning-rate",
+                                f"'{wrong}'", "lstm=3e-3")
 
     def test_stateful(self):
         process = self.train(*TINY, "--stateful", "--model", "lstm,mingru")
@@ -182,7 +193,8 @@ class Train(TextTest):
                 (["--model", "lstm,attention"], ["--stateful", "--model elman,lstm,gru,mingru"]),
                 (["--model", "gru", "--variant", "default+conv3"], ["--stateful", "default+conv3"]),
                 (["--batch", "800"], ["--text", "--stateful", "--batch"])]:
-            process = self.train(*TINY, "--stateful", *arguments, out=self.folder / "refused")
+            tiny = TINY[:TINY.index("--batch")] + TINY[TINY.index("--batch") + 2:]
+            process = self.train(*tiny, "--stateful", *arguments, out=self.folder / "refused")
             self.assert_refused(process, 2, *parts)
             self.assertFalse((self.folder / "refused").exists())
         # Without names all that can.
@@ -237,8 +249,8 @@ class Train(TextTest):
 
 
 class Resume(TextTest):
-    ARGUMENTS = [word if word != "100" else "3000" for word in TINY] + ["--model", "gru,attention"]
-    STATEFUL = [word if word != "100" else "2000" for word in TINY] + [
+    ARGUMENTS = [word if word != "100" else "1500" for word in TINY] + ["--model", "gru,attention"]
+    STATEFUL = [word if word != "100" else "1000" for word in TINY] + [
         "--model", "lstm,mingru", "--stateful"]
 
     def test_a_killed_run_ends_as_one_that_was_not(self):
