@@ -7,6 +7,7 @@
 
 #include "harness/base/interrupt.h"
 #include "harness/text/text_training.h"
+#include "harness/timing/case.h"
 
 namespace seqbench {
 namespace {
@@ -14,13 +15,14 @@ namespace {
 const std::vector<std::string> kTuningColumns = {
     "run_id", "preset",  "model",      "variant",    "match",         "width",         "layers",
     "length", "batch",   "threads",    "stateful",   "seed",          "learning_rate", "steps",
-    "tokens", "seconds", "train_loss", "valid_loss", "bits_per_byte", "status",        "reason"};
+    "tokens", "seconds", "train_loss", "valid_loss", "bits_per_byte", "status",        "reason", "dtype"};
 
 using Row = CsvTable::value_type;
 
-/// A command has one kind of training of each model and variant.
+/// A command has one kind of training of each model, variant and number format.
 bool is_of(const Row& row, const TextSettings& settings) {
-  return row.at("model") == settings.model && row.at("variant") == settings.variant.name;
+  return row.at("model") == settings.model && row.at("variant") == settings.variant.name &&
+         row.at("dtype") == dtype_name(settings.factors);
 }
 
 SeedLosses losses_of(const CsvTable& table, const TextSettings& settings) {
@@ -49,7 +51,8 @@ CsvRow trial_row(const TextSettings& trial, const TextPoint& point, bool is_soun
              {"steps", point.step},
              {"tokens", point.tokens},
              {"seconds", point.seconds},
-             {"train_loss", point.train_loss}};
+             {"train_loss", point.train_loss},
+             {"dtype", dtype_name(trial.factors)}};
   if (is_sound) {
     row["valid_loss"] = *point.valid_loss;
     row["bits_per_byte"] = *point.bits_per_byte;
