@@ -69,6 +69,7 @@ COLUMNS = {
         "train_loss valid_loss bits_per_byte tokens_per_second"
     ).split(),
     "context": "model variant seed length position loss".split(),
+    "text-samples": "model variant seed prompt temperature text".split(),
     "frontier": (
         "task model variant width layers pairs seq_len seed state_bytes decode_tokens_per_second "
         "accuracy chance outcome status reason"
@@ -108,6 +109,7 @@ ADDED_LATER = {
     },
     "training": {"dtype": "float32"},
     "context": {"dtype": "float32"},
+    "text-samples": {"dtype": "float32"},
     "learning": {"preset": "", "layers": 1, "block": ""},
     "training": {"stateful": False},
     "gradient": {
@@ -124,9 +126,6 @@ ADDED_LATER = {
 # The table of every row of throughput.csv; that of its own name has those in float32.
 PRECISIONS = "throughput in every precision"
 
-# Of a text that a model wrote: the page shows a taste.
-MOST_SAMPLE_BYTES = 2000
-
 # Numbers without which a row says nothing of which case or training it is.
 NEEDED = {
     "throughput": "batch seq_len width threads", "speedup": "batch seq_len width threads",
@@ -137,6 +136,7 @@ NEEDED = {
     "decay": "layers train_distance seed",
     "gap": "train_distance distance seed first_gap", "newton": "layers train_distance seed window",
     "training": "seed width layers length batch step tokens seconds", "context": "seed length position",
+    "text-samples": "seed temperature",
     "frontier": "width layers pairs seq_len seed", "ablation": "distance seed",
     "attention": "seed layers layer head query_index key_index weight",
     "interventions": "seed layers distance",
@@ -146,7 +146,7 @@ TEXT_COLUMNS = (
     "run_id case_id model kernel pass causal status reason baseline_model baseline_kernel variable "
     "peer peer_variant contender contender_variant "
     "task setup regime variant stage preset mixture sentence query_token key_token answer hidden hidden_from solved outcome "
-    "block match dtype ablation assumption measured_status measured_reason"
+    "prompt text block match dtype ablation assumption measured_status measured_reason"
 ).split()
 
 
@@ -164,7 +164,6 @@ class Run:
     tables: dict = field(default_factory=dict)
     missing: dict = field(default_factory=dict)
     machine: dict = field(default_factory=dict)
-    samples: dict = field(default_factory=dict)  # what models wrote, by the name of sample-*.txt
 
     def table(self, name):
         """The named table, or an empty one with its columns."""
@@ -210,9 +209,6 @@ def read_run(folder):
     if not any((folder / f"{name}.csv").exists() for name in COLUMNS):
         names = ", ".join(f"{name}.csv" for name in COLUMNS)
         raise RunError(f"{folder}: no file of a run; expected one or more of {names}")
-    for path in sorted(folder.glob("sample-*.txt")):
-        written = path.read_bytes()[:MOST_SAMPLE_BYTES].decode("utf-8", errors="replace")
-        run.samples[shown(path.stem.removeprefix("sample-"))] = written
     machine = folder / "machine.json"
     if machine.exists():
         run.machine.update(read_machine(machine))
@@ -227,6 +223,8 @@ def read_table(path, columns):
     try:
         text = path.read_text(encoding="utf-8")
         whole_lines = text[: text.rfind("\n") + 1]
+        while whole_lines.count('"') % 2:  # torn inside a cell that holds line breaks
+            whole_lines = whole_lines[: whole_lines.rfind("\n", 0, -1) + 1]
         table = pd.read_csv(io.StringIO(whole_lines), dtype=dict.fromkeys(TEXT_COLUMNS, "string"))
     except pd.errors.EmptyDataError:
         return pd.DataFrame(columns=columns)

@@ -14,7 +14,7 @@ import vl_convert
 from plotting import verdict
 from plotting.claims import machine_line
 from plotting.derived import not_ok
-from plotting.naming import MEMORY, PAIRING, STATE, percent
+from plotting.naming import MEMORY, PAIRING, STATE, model_name, percent
 from plotting.page import (
     attention_charts,
     commands,
@@ -342,13 +342,15 @@ def claim_section(number, runs, verdicts, claims):
 
 
 def samples(runs):
-    """What the trained models of the text wrote (sample-*.txt)."""
+    """What the trained models of the text wrote, the first seed of each."""
     parts = []
     for run in runs:
-        for name, text in run.samples.items():
-            heading = f"{run.name}: {name}" if len(runs) > 1 else name
-            parts.append(markup.element("h3", escape(heading)))
-            parts.append(markup.element("pre", escape(text), class_="sample"))
+        rows = run.table("text-samples")
+        for row in rows[rows["seed"] == rows["seed"].min()].itertuples():
+            words = [run.name] * (len(runs) > 1) + [model_name(row.model)]
+            words += [word for word in (row.variant, row.dtype) if word not in ("default", "float32")]
+            parts.append(markup.element("h3", escape(", ".join(words))))
+            parts.append(markup.element("pre", escape(row.text.strip("\n")), class_="sample"))
     if parts:
         parts.append(commands.box("build/release/seqbench sample --model-file"
                                   " results/again/models/lstm-default-seed1.safetensors"))  # fmt: skip

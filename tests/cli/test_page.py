@@ -452,7 +452,9 @@ class Hostile(BrowserTest):
             key_token=rows["key_token"].mask(rows["key_token"] == "animal", of_word),
             query_token=rows["query_token"].mask(rows["query_token"] == "because", of_word)))
         changed(run, "training.csv", lambda rows: rows.assign(variant=of_task))
-        (run / "sample-x.txt").write_text("".join(HOSTILE))
+        pd.DataFrame([{"run_id": "r", "model": "lstm", "variant": of_variant, "seed": 1, "prompt": "\n",
+                       "temperature": 0.8, "text": "".join(HOSTILE), "dtype": "float32"}]
+                     ).to_csv(run / "text-samples.csv", index=False)  # fmt: skip
         path = page_of([read_run(run)], run.parent)
         self.open(path)
         self.assertEqual(self.page.evaluate(TRY_CONTROLS)["wrong"], [])

@@ -259,8 +259,16 @@ class Says(RunFolder):
             self.assertEqual(report.part("page.css").count(f"--{model}: #"), 2, model)
 
     def test_samples_are_shown_as_they_are(self):
-        (self.folder / "sample-lstm.txt").write_bytes(b"In the <b>beginning\xff")
-        self.assertIn("In the &lt;b&gt;beginning\ufffd", self.page())
+        (self.folder / "text-samples.csv").write_text(
+            "run_id,model,variant,seed,prompt,temperature,text,dtype\n"
+            'r,lstm,default,1,"\n",0.8,"In the <b>beginning\n""God\ncreated\n",float32\n'
+            "r,lstm,default,2,a,0.8,other,float32\n"
+            'r,gru,default,1,"\n",0.8,"torn\nafter a line'
+        )
+        page = self.page()
+        self.assertIn("In the &lt;b&gt;beginning\n&quot;God\ncreated</pre>", page)
+        self.assertNotIn("other", page)
+        self.assertNotIn("torn", page)
 
     def test_a_number_that_json_has_not_is_null(self):
         cells = [chart.cell(value) for value in (float("nan"), float("inf"), pd.NA, None, 2.0, 1 / 3, True)]
