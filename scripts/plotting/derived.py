@@ -34,10 +34,10 @@ def bare_layers(rows, dtype="float32"):
     ]
 
 
-def timed(rows):
-    """The rows of bare layers that have a time and each model's own start, with the interval of
-    their tokens per second."""
-    rows = bare_layers(rows)
+def timed(rows, dtype="float32"):
+    """The rows of bare layers in one precision that have a time and each model's own start, with the
+    interval of their tokens per second."""
+    rows = bare_layers(rows, dtype)
     rows = rows[rows["status"].isin(["ok", "noisy"]) & rows["seconds"].notna()]
     rows = rows[rows["variant"].isin(["", "default"])]
     tokens = rows["tokens_per_second"] * rows["seconds"]

@@ -107,11 +107,10 @@ ADDED_LATER = {
     "crossover": {
         "crossover_low": float("nan"), "crossover_high": float("nan"), "predicted": float("nan"), **SCOPE,
     },
-    "training": {"dtype": "float32"},
+    "training": {"dtype": "float32", "stateful": False},
     "context": {"dtype": "float32"},
     "text-samples": {"dtype": "float32"},
     "learning": {"preset": "", "layers": 1, "block": ""},
-    "training": {"stateful": False},
     "gradient": {
         "log10_gradient_norm": float("nan"), "preset": "", "layers": 1, "regime": "single", "setup": "causal",
         "train_distance": float("inf"), "block": "",

@@ -185,10 +185,10 @@ class Says(RunFolder):
             "lstm,persistent,train,1,256,,,1,seq_len,1024,8192,1.02,1.00,1.04,0.99\n"
         )
         (self.folder / "span.csv").write_text(
-            "model,kernel,pass,batch,seq_len,width,causal,variant,steps,status\n"
-            "attention,fused,train,1,512,256,false,,0,ok\n"
-            "lstm,persistent,train,1,512,256,,default,1024,ok\n"
-            "lstm,persistent,train,1,8192,256,,default,16384,ok\n"
+            "model,kernel,pass,batch,seq_len,width,causal,variant,processors,steps,parallelism,status\n"
+            "attention,fused,train,1,512,256,false,,2,0,9,ok\n"
+            "lstm,persistent,train,1,512,256,,default,2,1024,9,ok\n"
+            "lstm,persistent,train,1,8192,256,,default,2,16384,9,ok\n"
         )
         (self.folder / "decay.csv").write_text(
             "task,model,variant,stage,seed,decades_per_step,decades_low,decades_high\n"
@@ -262,13 +262,13 @@ class Says(RunFolder):
         (self.folder / "text-samples.csv").write_text(
             "run_id,model,variant,seed,prompt,temperature,text,dtype\n"
             'r,lstm,default,1,"\n",0.8,"In the <b>beginning\n""God\ncreated\n",float32\n'
-            "r,lstm,default,2,a,0.8,other,float32\n"
+            "r,lstm,default,2,a,0.8,of-seed-two,float32\n"
             'r,gru,default,1,"\n",0.8,"torn\nafter a line'
         )
         page = self.page()
         self.assertIn("In the &lt;b&gt;beginning\n&quot;God\ncreated</pre>", page)
-        self.assertNotIn("other", page)
-        self.assertNotIn("torn", page)
+        self.assertNotIn("of-seed-two", page)
+        self.assertNotIn("after a line", page)
 
     def test_a_number_that_json_has_not_is_null(self):
         cells = [chart.cell(value) for value in (float("nan"), float("inf"), pd.NA, None, 2.0, 1 / 3, True)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from plotting import attention
 from plotting.derived import (
+    DTYPES,
     bare_layers,
     champion_crossings,
     champion_speedups,
@@ -145,11 +146,11 @@ def fewer_flops(run):
 
 
 def bfloat16(run):
-    rows = bare_layers(run.every_precision())
+    rows = run.every_precision()
     rows = rows[rows["status"].isin(["ok", "noisy"]) & rows["seconds"].gt(0)]
     case = ["model", "kernel", "pass", "batch", "seq_len", "width", "threads", "variant"]
-    half = rows[rows["dtype"] == "bfloat16"]
-    pairs = half.merge(rows[rows["dtype"] == "float32"], on=case, suffixes=("", "_full"))
+    full, half = (bare_layers(rows, dtype) for dtype in DTYPES)
+    pairs = half.merge(full, on=case, suffixes=("", "_full"))
     if pairs.empty:
         return (f"{NOT_MEASURED}; seqbench throughput --dtype float32,bfloat16 does. Every figure here is"
                 " of float32.")  # fmt: skip

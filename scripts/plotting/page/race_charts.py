@@ -7,7 +7,7 @@ import altair as alt
 import pandas as pd
 
 from plotting import projection
-from plotting.derived import champion_crossings, speedups, thread_gains, timed
+from plotting.derived import DTYPES, champion_crossings, speedups, thread_gains, timed
 from plotting.layout import gather
 from plotting.naming import FASTEST_KERNELS, MODELS, champions, model_name, plural, rank
 from plotting.page import commands
@@ -340,7 +340,7 @@ def crossing_told(row):
 
 def throughput(runs):
     """Tokens per second against length, with the choice of kernel and precision."""
-    rows = gather(runs, lambda run: timed(run.every_precision()))
+    rows = gather(runs, lambda run: pd.concat([timed(run.every_precision(), dtype) for dtype in DTYPES]))
     rows = usable(rows, "tokens_per_second", "tokens_low", "tokens_high", "seq_len", "batch", "width",
                   "threads")  # fmt: skip
     if rows.empty:
