@@ -191,11 +191,11 @@ class Says(RunFolder):
             "lstm,persistent,train,1,8192,256,,default,2,16384,9,ok\n"
         )
         (self.folder / "decay.csv").write_text(
-            "task,model,variant,stage,seed,decades_per_step,decades_low,decades_high\n"
-            "first_token,lstm,default,init,1,-0.3,-0.31,-0.29\n"
-            "first_token,lstm,default,init,2,-0.2,-0.21,-0.19\n"
-            "first_token,lstm,default,init,3,-0.25,-0.26,-0.24\n"
-            "first_token,lstm,default,trained,1,-0.01,-0.02,0\n"
+            "task,setup,regime,preset,model,variant,layers,train_distance,stage,seed,decades_per_step,decades_low,decades_high\n"
+            "first_token,causal,single,,lstm,default,1,64,init,1,-0.3,-0.31,-0.29\n"
+            "first_token,causal,single,,lstm,default,1,64,init,2,-0.2,-0.21,-0.19\n"
+            "first_token,causal,single,,lstm,default,1,64,init,3,-0.25,-0.26,-0.24\n"
+            "first_token,causal,single,,lstm,default,1,64,trained,1,-0.01,-0.02,0\n"
         )
         page = table_one.html([read_run(self.folder)])
         rows = re.findall(r"<tr><th scope=\"row\">(.*?)</th>(.*?)</tr>", page)
