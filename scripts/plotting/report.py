@@ -220,21 +220,22 @@ def word_html(one):
     return markup.element("span", escape(one.verdict), class_=f"word {word_class(one.verdict)}")
 
 
-def figure_text(one):
-    """"736 (701 to 772) tokens", "0 % (0 % to 43 %): share of seeds", "×1.09 (1.01 to 1.16): …"."""
-    if one.figure != one.figure:
+def figure_text(value, low, high, unit):
+    """"736 (701 to 772) tokens", "0 % (0 % to 43 %): share of seeds", "×1.09 (1.01 to 1.16): …"; ""
+    where nothing was measured."""
+    if value != value:
         return ""
-    share = one.unit.startswith("share")
+    share = unit.startswith("share") or unit in ("accuracy", "fraction")
 
-    def told(value):
+    def told(number):
         if share:
-            return percent(value)
-        return f"{value:.0f}" if one.unit == "tokens" else f"{value:.2f}"
+            return percent(number)
+        return f"{number:.0f}" if unit == "tokens" else f"{number:.2f}"
 
-    text = told(one.figure) if share or one.unit == "tokens" else f"×{told(one.figure)}"
-    if one.low == one.low and one.high == one.high:
-        text += f" ({told(one.low)} to {told(one.high)})"
-    return f"{text} {one.unit}" if one.unit == "tokens" else f"{text}: {one.unit}" if one.unit else text
+    text = f"×{told(value)}" if "÷" in unit else told(value)
+    if low == low and high == high:
+        text += f" ({told(low)} to {told(high)})"
+    return f"{text}: {unit}" if share or "÷" in unit else f"{text} {unit}"
 
 
 # What to look at: chart and words, by claim, and of the seventh by the file that decides it.
@@ -267,8 +268,10 @@ def verdict_section(runs, verdicts, places):
         for run, one in zip(runs, same_claim):
             run_name = f"<small>{escape(run.name)}</small> " if len(runs) > 1 else ""
             words.append(run_name + word_html(one))
-            parts = [escape(figure_text(one)), f"<small>{escape(one.condition)}</small>"]
-            parts = [one for one in parts if one and one != "<small></small>"]
+            of = "; ".join(part for part in (one.decisive.what.split(":")[0], one.condition) if part)
+            parts = [escape(figure_text(one.figure, one.low, one.high, one.unit)),
+                     f"<small>{escape(of)}</small>" if of else ""]  # fmt: skip
+            parts = [part for part in parts if part]
             told.append(run_name + "<br>".join(parts) if parts else "")
         rows.append([
             f"{first.claim} {escape(first.sentence)}", "<br>".join(words),
@@ -358,17 +361,24 @@ def samples(runs):
 
 
 def decided_by(runs, of_claim):
-    """The rows that a verdict rests on, and where it would change."""
-    rows = []
+    """Every figure of a verdict with the cells that it is from, and where the verdict would change."""
+    rows, limits = [], []
     for run in runs:
         one = of_claim[run.name]
+        rows += [
+            [escape(text) for text in (
+                run.name, figure.what, figure_text(figure.value, figure.low, figure.high, figure.unit),
+                f"{figure.how} of {figure.column}" if figure.column else figure.how, figure.file,
+                figure.case)]
+            for figure in one.figures
+        ]  # fmt: skip
         threshold = verdict.THRESHOLDS.get(one.threshold)
-        limit = f"{threshold.value:g}: {threshold.reason}" if threshold else ""
-        told = f"{one.source_file}: {one.source_case}" if one.source_file else ""
-        rows.append([escape(text) for text in (run.name, told, one.condition, figure_text(one), limit)])
-    if not any(any(row[1:]) for row in rows):
-        return ""
-    return markup.table(["run", "rows", "condition", "figure", "changes at"], rows)
+        if threshold:
+            limits.append(f"The verdict changes at {threshold.value:g}: {threshold.reason}.")
+    header = ["run", "of", "figure", "how", "file", "rows"]
+    return markup.table(header, rows, "What decides") + "".join(
+        markup.paragraph(text) for text in dict.fromkeys(limits)
+    )
 
 
 def why_missing(files, runs):

@@ -185,8 +185,9 @@ def with_more_choices(folder):
     changed(folder, "speedup.csv", both)
     changed(folder, "crossover.csv", lambda rows: pd.concat([rows, rows.assign(width="512")]))
     tables = {
-        "span.csv": "model,kernel,pass,batch,seq_len,width,causal,variant,steps,status\n"
-        "attention,fused,train,1,64,256,false,,0,ok\nlstm,persistent,train,1,64,256,,default,128,ok\n",
+        "span.csv": "model,kernel,pass,batch,seq_len,width,causal,variant,processors,steps,parallelism,status\n"
+        "attention,fused,train,1,64,256,false,,2,0,9,ok\n"
+        "lstm,persistent,train,1,64,256,,default,2,128,9,ok\n",
         "frontier.csv": "task,model,variant,width,layers,pairs,seq_len,seed,state_bytes,"
         "decode_tokens_per_second,accuracy,chance,outcome,status,reason\n"
         + "".join(f"mqar,{model},x,{width},2,{pairs},64,1,{width * 8},9,{0.1 + width / 200},0.25,partial,ok,\n"
@@ -292,8 +293,9 @@ class Page(BrowserTest):
                     out = self.page.evaluate(OUT_OF_PLACE)
                     self.assertEqual(out, [])
                     self.assert_quiet(path)
-                    self.page.evaluate("scrollTo(0, 0)")
-                    self.screenshot(f"{path.parent.name}-{width}", whole=True)
+                    if path == self.reference:
+                        self.page.evaluate("scrollTo(0, 0)")
+                        self.screenshot(f"page-{width}", whole=True)
 
     def test_text_and_lines_stand_out_in_light_and_dark(self):
         for scheme in ("light", "dark"):
