@@ -198,6 +198,9 @@ def read_run(folder):
         table = table.assign(
             **{column: value for column, value in later if column not in table.columns}
         )
+        # Of one kind in every file, so that they can be compared.
+        settings = [column for column in TRAINED_AS if column in table and len(table)]
+        table = table.astype(dict.fromkeys(settings, float))
         if name == "throughput":
             run.tables[PRECISIONS] = table
             table = table[table["dtype"] == "float32"].reset_index(drop=True)

@@ -258,6 +258,12 @@ class Says(RunFolder):
         for model in MODELS:
             self.assertEqual(report.part("page.css").count(f"--{model}: #"), 2, model)
 
+    def test_rows_that_are_too_many_are_left_out_and_counted(self):
+        self.change("throughput.csv", lambda rows: pd.concat(
+            [rows.assign(width=str(width)) for width in range(8, 8 + 6000 // len(rows) * 8, 8)]))
+        text = text_of(self.page())
+        self.assertRegex(text, r"\d+ of \d+ rows are left out: too many for one page")
+
     def test_samples_are_shown_as_they_are(self):
         (self.folder / "text-samples.csv").write_text(
             "run_id,model,variant,seed,prompt,temperature,text,dtype\n"

@@ -165,18 +165,18 @@ def how_sure(run):
     parts = []
     if len(rows):
         half = ((rows["seconds_high"] - rows["seconds_low"]) / 2 / rows["seconds"]).dropna()
-        noisy = int((rows["status"] == "noisy").sum())
         parts.append(
             f"seconds of {plural(len(rows), 'case')} are known to ± {percent(half.median(), 1)} in the"
-            f" median and ± {percent(half.max(), 1)} at most (95 %), {noisy} of them are noisy"
-            if len(half) else f"{noisy} of {plural(len(rows), 'case')} are noisy"
+            f" median and ± {percent(half.max(), 1)} at most (95 %)"
+            if len(half) else f"{plural(len(rows), 'case')} without an interval"
         )  # fmt: skip
     seeds = tested([run])
     if len(seeds):
         each = seeds.groupby(["task", "model", "variant", "train_distance"])["seed"].nunique()
         parts.append(f"trainings have {each.min():g} to {each.max():g} seeds each")
     bad = len(not_ok(run))
-    parts.append(f"{plural(bad, 'row')} of all {'is' if bad == 1 else 'are'} not ok")
+    parts.append(f"{plural(bad, 'row')} of all {'is' if bad == 1 else 'are'} not ok" if bad
+                 else "no row is noisy, skipped or failed")  # fmt: skip
     text = "; ".join(parts)
     return text[0].upper() + text[1:] + "."
 

@@ -11,6 +11,9 @@ from plotting.page import markup
 # Layer type, complexity per layer, sequential operations, maximum path length; by model.
 ATTENTION = ("Self-attention", "O(n²·d)", "O(1)", "O(1)")
 RECURRENT = ("Recurrent", "O(n·d²)", "O(n)", "O(n)")
+# Its gates see the input alone, so that a scan has every state (Feng et al. 2024); not in the paper.
+MINGRU = ("Recurrent, by a scan", "O(n·d²)", "O(log n)", "O(n)")
+THEORY = {"attention": ATTENTION, "mingru": MINGRU}
 HEADER = ("model", "layer", "work: theory", "work: time grows as", "steps that wait: theory",
           "steps that wait: counted", "path between two words: theory",
           "gradient lost a step, before and after training")  # fmt: skip
@@ -37,7 +40,7 @@ def html(runs):
     rows = []
     for run, model in found:
         own = {name: rows_of_model(table, run, model) for name, table in tables.items()}
-        layer, work, steps, path = ATTENTION if model == "attention" else RECURRENT
+        layer, work, steps, path = THEORY.get(model, RECURRENT)
         cells = [
             model_name(model) + (f" ({run})" if len(runs) > 1 else ""), layer,
             work, exponents(own["scaling"]), steps, counted_steps(own["span"]), path,
