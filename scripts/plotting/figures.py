@@ -108,7 +108,8 @@ PLOTS = (
     Plot(
         "crossover-map",
         "Where attention's lead is lost",
-        "The length at which a recurrent model becomes as fast as attention, by width and batch. FLOPs"
+        "The length at which a recurrent model becomes as fast as attention, by width and batch, in"
+        " each precision that the run has. FLOPs"
         " alone would have it at twice the width for an LSTM and at the width for a GRU (point at a"
         " cell for that length and for the interval).",
         files=("crossover.csv",),

@@ -85,6 +85,16 @@ TEST(MinGruScan, InBfloat16IsBitEqualHoweverTheWorkIsShared) {
   }
 }
 
+// Whatever meets x or a weight as a factor sees it rounded, in every product.
+TEST(MinGruScan, InBfloat16RoundedFactorsGiveTheSameBits) {
+  for (const auto& [shape, D] : kCases) {
+    const auto layer = rounded_layer(MinGruKernel::kScan, Candidate::kPositive, D);
+    SCOPED_TRACE(D);
+    expect_bit_equal(train_rounded<float>(layer, shape, 2, /*is_held=*/true),
+                     train_rounded<float>(layer, shape, 2));
+  }
+}
+
 // Channels that an input lacks are left out of the product, an odd number of them too.
 TEST(MinGruScan, InBfloat16TakesANarrowInput) {
   const SequenceShape shape{.batch = 2, .steps = 100};

@@ -90,6 +90,18 @@ TEST(PersistentLoop, InBfloat16IsBitEqualHoweverTheWorkIsShared) {
   }
 }
 
+// Whatever meets x or a weight as a factor sees it rounded, in every product.
+TEST(PersistentLoop, InBfloat16RoundedFactorsGiveTheSameBits) {
+  for (const RecurrentModel& model : {kElman, kLstm, kGru}) {
+    for (const auto& [shape, D] : kCases) {
+      const auto layer = rounded_layer(model, RecurrentKernel::kPersistent, D);
+      SCOPED_TRACE(model.name + " D=" + std::to_string(D));
+      expect_bit_equal(train_rounded<float>(layer, shape, 2, /*is_held=*/true),
+                       train_rounded<float>(layer, shape, 2));
+    }
+  }
+}
+
 TEST(PersistentLoop, InBfloat16ForgetsWhatItReadBefore) {
   const SequenceShape shape{.batch = 3, .steps = 5};
   const Index D = 33;

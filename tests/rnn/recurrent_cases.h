@@ -15,6 +15,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "core/bfloat16.h"
 #include "core/elementwise.h"
 #include "rnn/mingru_layer.h"
 #include "rnn/recurrent_layer.h"
@@ -209,9 +210,11 @@ TrainingResult<T> train_once(SequenceLayer<T>& layer, SequenceShape shape,
 
 /// The same in bfloat16, from parameters and data that are drawn as float for either scalar, on so
 /// many workers, all of them at once although they share one CPU; on a thread of its own, since
-/// pinning outlives the team. make(scalar) makes a layer of that scalar's type.
+/// pinning outlives the team. make(scalar) makes a layer of that scalar's type. Where `is_held`,
+/// weights and x are numbers that bfloat16 holds, but else the same.
 template <typename T, typename Make>
-TrainingResult<T> train_rounded(const Make& make, SequenceShape shape, int workers) {
+TrainingResult<T> train_rounded(const Make& make, SequenceShape shape, int workers,
+                                bool is_held = false) {
   TrainingResult<T> result;
   std::thread([&] {
     const ThreadTeam team(workers, std::vector<int>(std::size_t(workers), sched_getcpu()));
@@ -219,6 +222,14 @@ TrainingResult<T> train_rounded(const Make& make, SequenceShape shape, int worke
     const auto source = make(float());
     Random random(7);
     randomise_parameters(random, *source);
+    const auto hold = [is_held](auto& tensor) {
+      for (auto& value : tensor.values()) {
+        if (is_held) value = nearest_bfloat16(float(value));
+      }
+    };
+    for (auto& parameter : source->parameters()) {
+      if (parameter.value.shape().size() == 2) hold(parameter.value);
+    }
     copy_parameters(*source, *layer);
     const std::vector<Index> all{shape.batch, shape.steps, layer->width()};
     const auto drawn = [&] {
@@ -227,11 +238,14 @@ TrainingResult<T> train_rounded(const Make& make, SequenceShape shape, int worke
       std::ranges::copy(values.values(), tensor.data());
       return tensor;
     };
-    const Tensor<T> x = drawn(), dy = drawn();
+    Tensor<T> x = drawn();
+    const Tensor<T> dy = drawn();
+    hold(x);
     result = {Tensor<T>(all), Tensor<T>(all), {}};
     layer->reserve(shape, Pass::kTrain, workers);
-    layer->forward(team, x.sequence(), result.y.sequence(), Keep::kForBackward);
-    layer->backward(team, x.sequence(), result.y.sequence(), dy.sequence(), result.dx.sequence());
+    const SequenceView<const T> from = x.sequence();
+    layer->forward(team, from, result.y.sequence(), Keep::kForBackward);
+    layer->backward(team, from, result.y.sequence(), dy.sequence(), result.dx.sequence());
     result.gradients = copied_gradients(*layer);
   }).join();
   return result;
