@@ -376,7 +376,7 @@ def decided_by(runs, of_claim):
         if threshold:
             limits.append(f"The verdict changes at {threshold.value:g}: {threshold.reason}.")
     header = ["run", "of", "figure", "how", "file", "rows"]
-    return markup.table(header, rows, "What decides") + "".join(
+    return markup.table(header, rows) + "".join(
         markup.paragraph(text) for text in dict.fromkeys(limits)
     )
 

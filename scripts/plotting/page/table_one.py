@@ -108,4 +108,7 @@ def decays(rows):
         low, high = 0 - own["decades_high"].max(), 0 - own["decades_low"].min()
         parts.append(f"{word}: {0 - own['decades_per_step'].median():.2g} decades"
                      f" [{low:.2g} to {high:.2g}]")  # fmt: skip
-    return "; ".join(parts) or NOT_MEASURED
+    told = "; ".join(parts)
+    # Of another task than the others' where the model was not trained on theirs.
+    elsewhere = "" if task else f" ({', '.join(rows['task'].unique())})"
+    return told + elsewhere if told else NOT_MEASURED
