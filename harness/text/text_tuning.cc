@@ -13,9 +13,10 @@ namespace seqbench {
 namespace {
 
 const std::vector<std::string> kTuningColumns = {
-    "run_id", "preset",  "model",      "variant",    "match",         "width",         "layers",
-    "length", "batch",   "threads",    "stateful",   "seed",          "learning_rate", "steps",
-    "tokens", "seconds", "train_loss", "valid_loss", "bits_per_byte", "status",        "reason", "dtype"};
+    "run_id",        "preset", "model",  "variant", "match",      "width",
+    "layers",        "length", "batch",  "threads", "stateful",   "seed",
+    "learning_rate", "steps",  "tokens", "seconds", "train_loss", "valid_loss",
+    "bits_per_byte", "status", "reason", "dtype"};
 
 using Row = CsvTable::value_type;
 
