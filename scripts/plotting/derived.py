@@ -34,11 +34,19 @@ def bare_layers(rows, dtype="float32"):
     ]
 
 
+def positive(rows, *columns):
+    """The rows whose numbers in these columns, where they have any, are times or ratios: above zero
+    and finite."""
+    is_none = [rows[column].le(0) | rows[column].eq(np.inf) for column in columns]
+    return rows[~np.logical_or.reduce(is_none)] if len(rows) else rows
+
+
 def timed(rows, dtype="float32"):
     """The rows of bare layers in one precision that have a time and each model's own start, with the
     interval of their tokens per second."""
     rows = bare_layers(rows, dtype)
     rows = rows[rows["status"].isin(["ok", "noisy"]) & rows["seconds"].notna()]
+    rows = positive(rows, "seconds", "seconds_low", "seconds_high", "tokens_per_second")
     rows = rows[rows["variant"].isin(["", "default"])]
     tokens = rows["tokens_per_second"] * rows["seconds"]
     return rows.assign(
@@ -51,7 +59,7 @@ def speedups(run):
     the ratios of throughput.csv with the widest interval that both intervals allow."""
     if "speedup" in run.tables:
         rows = bare_layers(run.tables["speedup"])
-        return rows[rows["speedup"].notna()]
+        return positive(rows[rows["speedup"].notna()], "speedup", "speedup_low", "speedup_high")
     rows = champions(timed(run.table("throughput")))
     attention = rows[rows["model"] == "attention"]
     baseline = rows[rows["model"] != "attention"].drop(columns=["heads", "causal"])

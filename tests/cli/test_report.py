@@ -19,6 +19,7 @@ if INSTALLED:
     import pandas as pd
 
     from plotting import claims, report, verdict
+    from plotting.figures import figures_of
     from plotting.naming import MODELS
     from plotting.page import chart, commands, markup, questions, table_one
     from plotting.reading import COLUMNS, NEEDED, TEXT_COLUMNS, read_run
@@ -124,6 +125,7 @@ class Robust(RunFolder):
                 for name in names:
                     self.change(name, spoiled)
                 text = text_of(self.page())
+                figures_of([read_run(self.folder)])  # the plots that stand beside the page
                 for name in names:
                     if NEEDED.get(name.removesuffix(".csv")):
                         self.assertRegex(text, rf"run: \d+ of \d+ rows of {name} left out")
