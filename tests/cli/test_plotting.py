@@ -871,8 +871,8 @@ class CommandLine(RunFolder):
                    *(f"{recall_row('lstm', 'chrono', 8, seed=seed)},{str(bool(steps)).lower()},,,{steps}"
                      for seed, steps in solved.items()))  # fmt: skip
         self.write("decay.csv", "run_id,task,setup,regime,preset,model,variant,layers,train_distance,seed,stage,"
-                   "decades_per_step",
-                   *(f"r,first_token,causal,single,,lstm,chrono,1,8,{seed},{stage},{slope}"
+                   "decades_per_step,decades_low,decades_high",
+                   *(f"r,first_token,causal,single,,lstm,chrono,1,8,{seed},{stage},{slope},{slope},{slope}"
                      for seed in solved for stage, slope in
                      (("init", -0.3), ("early", early.get(seed, -9)), ("trained", 0))))  # fmt: skip
         self.write("learning.csv", "run_id,task,setup,regime,preset,model,variant,layers,train_distance,seed,step,"
