@@ -75,9 +75,9 @@ Metadata training_metadata(const TextModelFacts& facts) {
 
 /// "12,345".
 std::string list_of(const std::vector<Index>& numbers) {
-  std::string text;
-  for (const Index number : numbers) text += (text.empty() ? "" : ",") + std::to_string(number);
-  return text;
+  std::vector<std::string> words;
+  for (const Index number : numbers) words.push_back(std::to_string(number));
+  return join(words, ",");
 }
 
 std::vector<Index> list_in(const TensorFile& file, const std::string& key) {

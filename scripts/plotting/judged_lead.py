@@ -66,7 +66,7 @@ def word_of_crossings(speedups, crossings):
 
 
 def crossing(row):
-    what = f"{row['baseline_model']}, batch {row['batch']:g}: {row['status']}"
+    what = f"where attention's lead over {row['baseline_model']} ends, batch {row['batch']:g}: {row['status']}"
     one = cell(what, "tokens", "crossover.csv", "crossover_seq_len", row, PAIR)
     ends = (number(row.get(f"crossover_{end}")) for end in ("low", "high"))
     return replace(one, **dict(zip(("low", "high"), ends)))
