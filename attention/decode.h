@@ -17,6 +17,7 @@
 
 #include "attention/scaled_dot_product.h"
 #include "core/bfloat16.h"
+#include "core/parts.h"
 #include "core/tensor.h"
 #include "core/thread_team.h"
 
@@ -60,7 +61,7 @@ struct RoundedKeyValueCache {
   Index capacity = 0;    // tokens
   Index head_width = 1;  // d_k
 
-  Index panels() const { return (capacity + kPanelKeys - 1) / kPanelKeys; }
+  Index panels() const { return parts_in(capacity, kPanelKeys); }
   /// Keys [panel·kPanelKeys, …) of sequence b, head h: [⌈d_k/2⌉, kPanelKeys].
   MatrixView<Bfloat16Pair> key_panel(Index b, Index h, Index panel) const {
     const Index depth = elements_of_depth<Bfloat16Pair>(head_width);

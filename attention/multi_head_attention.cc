@@ -295,11 +295,8 @@ class MultiHeadAttention final : public SequenceLayer<T> {
                       CacheAppend<T>{.shape = sequence.shape, .k = sequence.k, .v = sequence.v});
     });
     cached_tokens_ = x.steps;
-    if constexpr (std::is_same_v<T, float>) {
-      if (options_.factors != Factors::kBfloat16) return;
-      pack_rounded_weight(team, value(kInWeight), buffers_.in_panels.data());
-      pack_rounded_weight(team, value(kOutWeight), buffers_.out_panels.data());
-    }
+    pack_where_rounded<T>(team, value(kInWeight), buffers_.in_panels);
+    pack_where_rounded<T>(team, value(kOutWeight), buffers_.out_panels);
   }
 
   void decode(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y) override {
@@ -487,19 +484,11 @@ class MultiHeadAttention final : public SequenceLayer<T> {
 
   /// Q, K and V of one token of each sequence: 3H blocks [B, d_k].
   BlockedMatrixView<T> project_token(const ThreadTeam& team, MatrixView<const T> x) {
-    if constexpr (std::is_same_v<T, float>) {
-      if (options_.factors == Factors::kBfloat16) {
-        const MatrixView<T> rows(buffers_.projection.data(), x.rows, 3 * options_.width);
-        rounded_linear(team, {.x = x,
-                              .panels = buffers_.in_panels.data(),
-                              .inputs = options_.width,
-                              .bias = std::as_const(parameters_[kInBias].value).values(),
-                              .y = rows,
-                              .rounded_x = buffers_.rounded_rows.data()});
-        const BlockedMatrixView<T> qkv = in_blocks(rows, head_width());
-        if (options_.uniform) set_to_zero(qkv.block_range(0, 2 * heads_));
-        return qkv;
-      }
+    const MatrixView<T> rows(buffers_.projection.data(), x.rows, 3 * options_.width);
+    if (multiplies_packed(team, x, buffers_.in_panels, kInBias, rows)) {
+      const BlockedMatrixView<T> qkv = in_blocks(rows, head_width());
+      if (options_.uniform) set_to_zero(qkv.block_range(0, 2 * heads_));
+      return qkv;
     }
     project_in(team, x);
     return projection(x.rows);
@@ -507,17 +496,18 @@ class MultiHeadAttention final : public SequenceLayer<T> {
 
   /// project_out() of one token of each sequence.
   void project_token_out(const ThreadTeam& team, MatrixView<T> y) {
-    if constexpr (std::is_same_v<T, float>) {
-      if (options_.factors == Factors::kBfloat16) {
-        return rounded_linear(team, {.x = context(y.rows),
-                                     .panels = buffers_.out_panels.data(),
-                                     .inputs = options_.width,
-                                     .bias = std::as_const(parameters_[kOutBias].value).values(),
-                                     .y = y,
-                                     .rounded_x = buffers_.rounded_rows.data()});
-      }
-    }
+    if (multiplies_packed(team, context(y.rows), buffers_.out_panels, kOutBias, y)) return;
     project_out(team, y);
+  }
+
+  bool multiplies_packed(const ThreadTeam& team, MatrixView<const T> x, Tensor<T>& panels,
+                         std::size_t bias, MatrixView<T> y) {
+    return multiply_where_rounded<T>(team, {.x = x,
+                                            .panels = panels,
+                                            .inputs = options_.width,
+                                            .bias = std::as_const(parameters_[bias].value).values(),
+                                            .y = y,
+                                            .rounded_rows = buffers_.rounded_rows});
   }
 
   /// The layer's buffers as B sequences of T_steps tokens.

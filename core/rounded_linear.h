@@ -11,6 +11,7 @@
 #pragma once
 
 #include <span>
+#include <type_traits>
 
 #include "core/buffers.h"
 #include "core/tensor.h"
@@ -37,5 +38,42 @@ struct RoundedLinear {
 };
 
 void rounded_linear(const ThreadTeam& team, const RoundedLinear& arguments);
+
+/// The same for layers of any T, which give `panels` memory where they decode with factors in
+/// bfloat16, in float alone.
+template <typename T>
+struct PackedLinear {
+  MatrixView<const T> x;    // [M, C], C ≤ K
+  Tensor<T>& panels;        // of rounded_weight_shape(), or empty
+  Index inputs;             // K
+  std::span<const T> bias;  // b [N], or empty: none
+  MatrixView<T> y;          // [M, N], assigned; must not overlap x
+  Tensor<T>& rounded_rows;  // of rounded_rows_shape(), scratch
+};
+
+/// Packs W [N, K] where `panels` has memory.
+template <typename T>
+void pack_where_rounded(const ThreadTeam& team, MatrixView<const T> weight, Tensor<T>& panels) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (panels.size() > 0) pack_rounded_weight(team, weight, panels.data());
+  }
+}
+
+/// Multiplies by the packed weight where there is one; else returns false.
+template <typename T>
+bool multiply_where_rounded(const ThreadTeam& team, const PackedLinear<T>& arguments) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (arguments.panels.size() > 0) {
+      rounded_linear(team, {.x = arguments.x,
+                            .panels = arguments.panels.data(),
+                            .inputs = arguments.inputs,
+                            .bias = arguments.bias,
+                            .y = arguments.y,
+                            .rounded_x = arguments.rounded_rows.data()});
+      return true;
+    }
+  }
+  return false;
+}
 
 }  // namespace seqbench

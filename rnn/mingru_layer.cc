@@ -124,11 +124,7 @@ class MinGruLayer final : public SequenceLayer<T> {
   void prefill(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y) override {
     run_through(team, x, y, {});
     copy(y.step(y.steps - 1), state_of(y.batch));
-    if constexpr (std::is_same_v<T, float>) {
-      if (buffers_.panels.size() > 0) {
-        pack_rounded_weight(team, weight(width()), buffers_.panels.data());
-      }
-    }
+    pack_where_rounded<T>(team, weight(width()), buffers_.panels);
   }
 
   void decode(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> y) override {
@@ -193,15 +189,13 @@ class MinGruLayer final : public SequenceLayer<T> {
 
   /// x·Wᵀ + b of some rows, by the packed weight where the layer decodes in bfloat16.
   void multiply_input(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> products) {
-    if constexpr (std::is_same_v<T, float>) {
-      if (buffers_.panels.size() > 0) {
-        return rounded_linear(team, {.x = x,
-                                     .panels = buffers_.panels.data(),
-                                     .inputs = width(),
-                                     .bias = parameters_[kBias].value.values(),
-                                     .y = products,
-                                     .rounded_x = buffers_.rounded_rows.data()});
-      }
+    if (multiply_where_rounded<T>(team, {.x = x,
+                                         .panels = buffers_.panels,
+                                         .inputs = width(),
+                                         .bias = parameters_[kBias].value.values(),
+                                         .y = products,
+                                         .rounded_rows = buffers_.rounded_rows})) {
+      return;
     }
     gemm(team, x, weight(x.cols), products, {.transpose_b = true, .factors = options_.factors},
          bias());

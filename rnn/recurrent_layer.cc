@@ -83,12 +83,8 @@ class RecurrentLayer final : public SequenceLayer<T> {
   }
 
   void prefill(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y) override {
-    if constexpr (std::is_same_v<T, float>) {
-      if (options_.factors == Factors::kBfloat16) {
-        pack_rounded_weight(team, weight_ih(width()), buffers_.input_panels.data());
-        pack_rounded_weight(team, weight_hh(), buffers_.hidden_panels.data());
-      }
-    }
+    pack_where_rounded<T>(team, weight_ih(width()), buffers_.input_panels);
+    pack_where_rounded<T>(team, weight_hh(), buffers_.hidden_panels);
     run_through(team, x, y, zero_start(x.batch), /*hoists=*/false);
   }
 
@@ -227,21 +223,14 @@ class RecurrentLayer final : public SequenceLayer<T> {
     if (multiplies_packed(team, buffers_.hidden_panels, kBiasHh, h, products)) return;
     gemm(team, h, weight_hh(), products, transposed_weight(), bias_hh());
   }
-  /// Multiplies by a packed weight, where there is one; else returns false.
   bool multiplies_packed(const ThreadTeam& team, Tensor<T>& panels, std::size_t bias,
                          MatrixView<const T> rows, MatrixView<T> products) {
-    if constexpr (std::is_same_v<T, float>) {
-      if (panels.size() > 0) {
-        rounded_linear(team, {.x = rows,
-                              .panels = panels.data(),
-                              .inputs = width(),
-                              .bias = parameters_[bias].value.values(),
-                              .y = products,
-                              .rounded_x = buffers_.rounded_rows.data()});
-        return true;
-      }
-    }
-    return false;
+    return multiply_where_rounded<T>(team, {.x = rows,
+                                            .panels = panels,
+                                            .inputs = width(),
+                                            .bias = parameters_[bias].value.values(),
+                                            .y = products,
+                                            .rounded_rows = buffers_.rounded_rows});
   }
 
   const T* bias_ih() const { return parameters_[kBiasIh].value.data(); }
