@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <iterator>
-#include <sstream>
+#include <limits>
 
 #include "harness/base/command_line.h"
 #include "harness/base/errors.h"
@@ -82,13 +82,10 @@ std::string list_of(const std::vector<Index>& numbers) {
 
 std::vector<Index> list_in(const TensorFile& file, const std::string& key) {
   std::vector<Index> numbers;
-  std::istringstream text(file.required_metadata(key));
-  for (std::string part; std::getline(text, part, ',');) {
-    Index number = 0;
-    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), number);
-    const bool is_whole = error == std::errc() && end == part.data() + part.size();
-    if (!is_whole || number < 0) file.refuse_metadata(key, "integers from 0 with commas between");
-    numbers.push_back(number);
+  for (const std::string& part : split(file.required_metadata(key), ',')) {
+    const auto number = integer_within(part, 0, std::numeric_limits<Index>::max());
+    if (!number) file.refuse_metadata(key, "integers from 0 with commas between");
+    numbers.push_back(*number);
   }
   return numbers;
 }

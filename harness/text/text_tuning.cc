@@ -84,11 +84,9 @@ void print_trial(const Row& row) {
 
 void print_best(const TextSettings& settings, const TuningScores& scores) {
   const double best = best_rate(scores);
-  const bool is_at_edge = best == kTuningGrid.front() || best == kTuningGrid.back();
   for (const auto& [rate, score] : scores) {
-    std::printf("%-10s %-12s %14g %17.4f%s%s\n", settings.model.c_str(),
-                settings.variant.name.c_str(), rate, score.loss, rate == best ? "  best" : "",
-                rate == best && is_at_edge ? ", the last one tried" : "");
+    std::printf("%-10s %-12s %14g %17.4f%s\n", settings.model.c_str(),
+                settings.variant.name.c_str(), rate, score.loss, best_mark(rate, best));
   }
 }
 

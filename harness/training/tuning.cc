@@ -161,17 +161,13 @@ void print_best(const CsvTable& table) {
       const Row& row = *rows.front();
       const std::string solved =
           std::to_string(scores.at(rate).solved) + "/" + std::to_string(rows.size());
-      const bool at_edge = rate == kTuningGrid.front() || rate == kTuningGrid.back();
       std::printf("%-18s %-10s %-16s %6s %-6s %9s %14s %7s %22s %24s %26s%s\n",
                   row.at("task").c_str(), row.at("model").c_str(), row.at("variant").c_str(),
                   row.at("layers").c_str(), row.at("block").c_str(), row.at("distance").c_str(),
                   row.at("learning_rate").c_str(), solved.c_str(),
                   median_and_range(rows, "steps_to_solve", "%.0f").c_str(),
                   median_and_range(rows, "accuracy", "%.3f").c_str(),
-                  median_and_range(rows, "loss", "%.3g").c_str(),
-                  rate != best ? ""
-                  : at_edge    ? "  best, the last one tried"
-                               : "  best");
+                  median_and_range(rows, "loss", "%.3g").c_str(), best_mark(rate, best));
     }
   }
 }
@@ -224,6 +220,12 @@ double best_rate(const TuningScores& tried) {
   const auto best = std::ranges::min_element(
       tried, [](const auto& a, const auto& b) { return is_better(a.second, b.second); });
   return best->first;
+}
+
+const char* best_mark(double rate, double best) {
+  if (rate != best) return "";
+  const bool is_at_edge = rate == kTuningGrid.front() || rate == kTuningGrid.back();
+  return is_at_edge ? "  best, the last one tried" : "  best";
 }
 
 std::vector<double> rates_to_try(const TuningScores& tried) {

@@ -46,6 +46,9 @@ bool is_better(const TuningScore& a, const TuningScore& b);
 using TuningScores = std::map<double, TuningScore>;
 /// The best of them; the lowest rate of equal ones. Not for none.
 double best_rate(const TuningScores& tried);
+/// What a table says behind a rate: nothing, that it is the best one, or the best at the grid's
+/// end.
+const char* best_mark(double rate, double best);
 /// What to try next: the first rates as long as one of them is missing; then the next one beyond
 /// the best while that is the lowest or the highest tried, to the grid's ends; then none.
 std::vector<double> rates_to_try(const TuningScores& tried);

@@ -14,6 +14,15 @@
 namespace seqbench {
 namespace {
 
+TEST(Tuning, MarksTheBestRateAndWhetherAnyIsBeyondIt) {
+  EXPECT_STREQ(best_mark(1e-3, 1e-3), "  best");
+  EXPECT_STREQ(best_mark(1e-3, 3e-3), "");
+  for (const double end : {kTuningGrid.front(), kTuningGrid.back()}) {
+    EXPECT_STREQ(best_mark(end, end), "  best, the last one tried");
+    EXPECT_STREQ(best_mark(1e-3, end), "");
+  }
+}
+
 TEST(TuningKinds, TakeTheMiddleDistanceAndTheVeryVariantAskedFor) {
   const Task& task = task_by_name("parity");
   std::vector<TrainingSettings> requested;
