@@ -130,6 +130,18 @@ def thread_gains(rows):
     )
 
 
+# What tells trainings apart, in every file of recall's that has a row a training.
+TRAINING = ["task", "setup", "regime", "preset", "model", "variant", "layers", "block", "train_distance", "seed"]
+
+
+def own_tests(run):
+    """Of each training the row of recall.csv that tests it at the distance it was trained for, with
+    column `is_solved`."""
+    rows = run.table("recall")
+    rows = rows[(rows["distance"] == rows["train_distance"]) & (rows["status"] == "ok")]
+    return rows.assign(is_solved=rows["solved"] == "true")
+
+
 def over_seeds(rows, keys, value):
     """Median of `value` over the seeds of each combination of `keys`, with its range."""
     return (

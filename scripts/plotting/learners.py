@@ -3,11 +3,9 @@
 import altair as alt
 import numpy as np
 
+from plotting.derived import TRAINING, own_tests
 from plotting.layout import colour_of, gather, point_style, titled
 from plotting.naming import Lines, plural
-
-# A training, in decay.csv and recall.csv.
-TRAINING = ["task", "setup", "regime", "preset", "model", "variant", "layers", "block", "train_distance", "seed"]
 
 # What both trainings of a pair share.
 PAIRED = ["task", "setup", "regime", "preset", "train_distance"]
@@ -39,14 +37,12 @@ def undecided(run):
     """The recurrent trainings that go on after 100 steps and have not solved their task by then, a
     row each: the decades that the gradient loses over the distance, `init` before training and
     `early` after 100 steps, the `loss` then, and `is_solved`, whether it is solved in the end."""
-    decay, tests, learning = run.table("decay"), run.table("recall"), run.table("learning")
+    decay, tests, learning = run.table("decay"), own_tests(run), run.table("learning")
     decay = decay[decay["model"] != "attention"]
     lost = decay.assign(lost=-decay["decades_per_step"] * decay["train_distance"])
     lost = lost.pivot_table(index=TRAINING, columns="stage", values="lost", dropna=True)
     lost = lost.reindex(columns=["init", "early"]).dropna().reset_index()
-    tests = tests[(tests["distance"] == tests["train_distance"]) & (tests["status"] == "ok")]
     tests = tests[~(tests["steps_to_solve"] <= EARLY_STEPS)]
-    tests = tests.assign(is_solved=tests["solved"] == "true")
     tests = tests[[*TRAINING, "accuracy", "is_solved"]]
     learning = learning[learning["step"] == EARLY_STEPS]
     return lost.merge(tests, on=TRAINING).merge(learning[[*TRAINING, "loss"]], on=TRAINING)

@@ -59,6 +59,11 @@ def rank(names, name):
     return names.index(name) if name in names else len(names)
 
 
+# When a training's gradients are measured; the second is after kEarlySteps of
+# harness/training/training.h.
+STAGES = {"init": "before training", "early": "after 100 steps", "trained": "after training"}
+
+
 def model_name(model):
     return NAMES.get(model, model)
 

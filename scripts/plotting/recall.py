@@ -29,7 +29,7 @@ from plotting.layout import (
     point_style,
     titled,
 )
-from plotting.naming import OUTCOMES, Lines, rank, seeds_text, span
+from plotting.naming import OUTCOMES, STAGES, Lines, rank, seeds_text, span
 
 LINE = [*EXPERIMENT, "experiment", "model", "variant"]
 # Below that seqbench tells no gradient (harness/training/gradient_probe.h).
@@ -220,19 +220,23 @@ def accuracy_vs_gap(runs):
     )
 
 
-def gradient_vs_distance(runs):
-    """Norm of the gradient that reaches a word, against how far back the word stands, of the models
-    trained at the longest distance."""
-    rows = rows_of_main_lines(runs, "gradient")
+def told_gradients(rows):
+    """The rows of gradient.csv that tell something of a training, with column `log10`: without those
+    of published settings, and of learned positions that training never had, which are as they were
+    drawn at first."""
     rows = rows[rows["preset"] == ""]
-    rows = at_longest(rows, LINE)
-    # Learned positions beyond those of training are as they were drawn at first.
     unseen = rows["variant"].str.startswith("learned") & (rows["distance"] >= rows["train_distance"])
-    rows = rows[~(unseen & (rows["stage"] == "trained"))]
+    rows = rows[~unseen | (rows["stage"] == "init")]
     # Files of earlier versions have no logarithm; an empty one is below the smallest told.
     norm = rows["gradient_norm"].where(rows["gradient_norm"] > 0)
     log10 = rows["log10_gradient_norm"].astype(float).fillna(np.log10(norm.astype(float)))
-    rows = rows.assign(log10=log10.fillna(-np.inf))
+    return rows.assign(log10=log10.fillna(-np.inf))
+
+
+def gradient_vs_distance(runs):
+    """Norm of the gradient that reaches a word, against how far back the word stands, of the models
+    trained at the longest distance."""
+    rows = told_gradients(at_longest(rows_of_main_lines(runs, "gradient"), LINE))
     rows = over_seeds(rows, [*LINE, "stage", "train_distance", "distance"], "log10")
     rows = rows[np.isfinite(rows["median"])]
     if rows.empty:
@@ -253,12 +257,12 @@ def gradient_vs_distance(runs):
             title="gradient norm, as power of 10",
             scale=alt.Scale(domain=ends, nice=True, zero=False),
         )
-        for stage, when in (("init", "before training"), ("trained", "after training")):
+        for stage in ("init", "trained"):
             panel = experiment[experiment["stage"] == stage]
             panel = panel[at_doublings(panel["distance"])]
             if panel.empty:
                 continue
-            panel = panel.assign(panel=f"{experiment['experiment'].iloc[0]}{at}, {when}")
+            panel = panel.assign(panel=f"{experiment['experiment'].iloc[0]}{at}, {STAGES[stage]}")
             if ends[0] < LEAST_FLOAT_LOG10:
                 panel = panel.assign(reference=LEAST_FLOAT_LOG10)
             x = length_axis(panel["distance"], "distance", "distance (tokens)")

@@ -2,12 +2,10 @@
 
 import altair as alt
 
+from plotting.derived import TRAINING, own_tests
 from plotting.layout import colour_of, gather, log_axis, point_style, titled
 from plotting.naming import Lines, plural, span
 from plotting.recall import experiment_names
-
-# A training, in newton.csv and recall.csv.
-TRAINING = ["task", "setup", "regime", "preset", "model", "variant", "layers", "block", "train_distance", "seed"]
 
 
 def figures(run):
@@ -38,15 +36,12 @@ def of_trainings(rows):
 
 def told_outcome(run):
     """The rows of newton.csv whose training has a test, with column `is_solved`."""
-    rows, tests = run.table("newton"), run.table("recall")
-    tests = tests[(tests["distance"] == tests["train_distance"]) & (tests["status"] == "ok")]
-    tests = tests.assign(is_solved=tests["solved"] == "true")
-    return rows.merge(tests[[*TRAINING, "is_solved"]], on=TRAINING)
+    return run.table("newton").merge(own_tests(run)[[*TRAINING, "is_solved"]], on=TRAINING)
 
 
 def sweeps_vs_decay(runs):
     """Sweeps of each training before and after it, against the decay of its gradient."""
-    rows = gather(runs, lambda run: told_outcome(run))
+    rows = gather(runs, told_outcome)
     rows = rows[rows["decay_decades_per_step"].notna() & rows["stage"].isin(["init", "trained"])]
     if rows.empty:
         return None

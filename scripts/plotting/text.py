@@ -77,16 +77,22 @@ def time_to_level(runs):
                   "ratio to attention: seconds = tokens × seconds a token; median over seeds")  # fmt: skip
 
 
+def by_position(runs):
+    """The losses of context.csv, median over seeds, as means over doublings of the position that
+    begin at `first`: single positions jump from one to the next."""
+    rows = gather(runs, lambda run: run.table("context"))
+    rows = rows[rows["loss"].notna() & rows["position"].gt(0)]
+    rows = rows.assign(first=2 ** np.floor(np.log2(rows["position"].astype(float))))
+    keys = ["run", "of_several", "model", "variant", "dtype", "length", "first"]
+    rows = rows.groupby([*keys, "seed"], as_index=False, dropna=False)["loss"].mean()
+    return over_seeds(rows, keys, "loss")
+
+
 def loss_by_position(runs):
     """Loss against the position in the context, a panel for each length of window."""
-    rows = gather(runs, lambda run: run.table("context"))
+    rows = by_position(runs)
     if rows.empty:
         return None
-    # Means over doublings of the position: single positions jump from one to the next.
-    rows = rows.assign(first=2 ** np.floor(np.log2(rows["position"].astype(float))))
-    keys = ["run", "of_several", "model", "variant", "dtype", "length", "first", "seed"]
-    rows = rows.groupby(keys, as_index=False, dropna=False)["loss"].mean()
-    rows = over_seeds(rows, [key for key in keys if key != "seed"], "loss")
     lines = Lines(rows.assign(status="ok"), "variant")
     charts = []
     for (run, length, dtype), panel in lines.rows.groupby(["run", "length", "dtype"], sort=False):

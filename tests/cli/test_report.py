@@ -21,7 +21,7 @@ if INSTALLED:
     from plotting import claims, report, verdict
     from plotting.figures import figures_of
     from plotting.naming import MODELS
-    from plotting.page import chart, commands, markup, questions, table_one
+    from plotting.page import chart, commands, learning_charts, markup, questions, table_one, text_charts
     from plotting.reading import COLUMNS, NEEDED, TEXT_COLUMNS, read_run
 
 # Of each file enough rows for its charts, so that a page takes little time.
@@ -265,6 +265,29 @@ class Says(RunFolder):
             [rows.assign(width=str(width)) for width in range(8, 8 + 6000 // len(rows) * 8, 8)]))
         text = text_of(self.page())
         self.assertRegex(text, r"\d+ of \d+ rows are left out: too many for one page")
+
+    def test_gradients_are_those_of_positions_that_training_had(self):
+        (self.folder / "gradient.csv").write_text(
+            "task,model,variant,stage,seed,distance,gradient_norm,relative_gradient_norm,log10_gradient_norm,"
+            "train_distance\n" + "".join(
+                f"first_token,{model},{stage},1,{distance},0.1,1,-1,4\n"
+                for model in ("attention,learned", "lstm,default")
+                for stage in ("init", "early", "trained") for distance in (2, 8))
+        )  # fmt: skip
+        rows = learning_charts.gradients([read_run(self.folder)]).rows
+        learned = rows[rows["model"] == "attention"]
+        self.assertEqual(sorted(zip(learned["stage"], learned["distance"])),
+                         [("after 100 steps", 2), ("after training", 2), ("before training", 2),
+                          ("before training", 8)])  # fmt: skip
+        self.assertEqual(len(rows[rows["model"] == "lstm"]), 6)
+
+    def test_precisions_of_a_text_are_no_seeds_of_one_another(self):
+        (self.folder / "context.csv").write_text(
+            "run_id,model,variant,seed,length,position,loss,dtype\n"
+            "r,lstm,default,1,64,1,2,float32\nr,lstm,default,1,64,1,4,bfloat16\n"
+        )
+        rows = text_charts.by_position([read_run(self.folder)]).rows
+        self.assertEqual(dict(zip(rows["dtype"], rows["median"])), {"float32": 2, "bfloat16": 4})
 
     def test_samples_are_shown_as_they_are(self):
         (self.folder / "text-samples.csv").write_text(

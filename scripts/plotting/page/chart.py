@@ -51,6 +51,10 @@ class Choice:
     first: tuple = ()
 
 
+# Of charts whose rows may be of several number formats.
+PRECISION = Choice("dtype", "precision", ("float32",))
+
+
 @dataclass(frozen=True)
 class Chart:
     """`columns` of the rows have headings in tables and tooltips; controls depend on those before

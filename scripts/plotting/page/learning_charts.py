@@ -3,6 +3,7 @@ recall, gradients, attention without one of its parts. Runs in, Chart out; None 
 nothing to draw."""
 
 import altair as alt
+import numpy as np
 
 from plotting.derived import (
     bare_layers,
@@ -15,6 +16,7 @@ from plotting.naming import (
     ABLATIONS,
     OUTCOMES,
     PLAIN_VARIANTS,
+    STAGES,
     evidence_of,
     model_name,
     rank,
@@ -32,6 +34,7 @@ from plotting.page.chart import (
     rows_of,
     tooltips,
 )
+from plotting.recall import told_gradients
 
 SETUP = Choice("setup", "set-up", ("causal",))
 TRAINING = Choice("trained_as", "training", ("one model a distance",))
@@ -143,18 +146,17 @@ def pairs(runs, evidence):
 
 def gradients(runs):
     """How strongly the answer pulls on words far back, before and after training."""
-    rows = gather(runs, lambda run: run.table("gradient"))
-    rows = rows[rows["log10_gradient_norm"].notna() & rows["distance"].gt(0) & (rows["preset"] == "")]
+    rows = told_gradients(gather(runs, lambda run: run.table("gradient")))
+    rows = rows[np.isfinite(rows["log10"]) & rows["distance"].gt(0)]
     if rows.empty:
         return None
     keys = ["run", "task", "stage", "model", "variant", "layers", "distance"]
-    rows = over_seeds(rows, keys, "log10_gradient_norm")
+    rows = over_seeds(rows, keys, "log10")
     rows = layers_told(rows.assign(block="", regime="", setup="", preset=""))
     rows = rows.assign(
         name=rows["model"].map(model_name),
         start=rows["variant"].where(rows["model"] != "attention", None),
-        stage=rows["stage"].map({"init": "before training", "trained": "after training"})
-        .fillna(rows["stage"]),
+        stage=rows["stage"].map(STAGES).fillna(rows["stage"]),
         drawn=rows["median"].clip(lower=LOWEST),
     )  # fmt: skip
     choices, held = choices_of(rows, Choice("task", "task", ("first_token",)), Choice("stage", "stage"),

@@ -12,6 +12,7 @@ from plotting.layout import gather
 from plotting.naming import FASTEST_KERNELS, MODELS, champions, model_name, plural, rank
 from plotting.page import commands
 from plotting.page.chart import (
+    PRECISION,
     Chart,
     Choice,
     as_spec,
@@ -33,7 +34,6 @@ PASS = Choice("pass", "pass", ("train",))
 BATCH = Choice("batch", "batch", (1,))
 WIDTH = Choice("width", "width", (MAIN_WIDTH,))
 FORM = Choice("form_of_attention", "attention:")
-PRECISION = Choice("dtype", "precision", ("float32",))
 RUNG = Choice("rung", "recurrent kernel:", (FASTEST, *FASTEST_KERNELS))
 OWN_RUNG = Choice("own_rung", "attention's kernel:", FASTEST_KERNELS)
 SCOPE = Choice("scope", "of", ("bare layers",))

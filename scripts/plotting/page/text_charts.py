@@ -1,15 +1,14 @@
 """Charts of trainings on real text. Runs in, Chart out; None where the runs hold nothing to draw."""
 
 import altair as alt
-import numpy as np
 import pandas as pd
 
 from plotting import text
 from plotting.derived import over_seeds
-from plotting.layout import gather
 from plotting.naming import model_name
 from plotting.page import commands
 from plotting.page.chart import (
+    PRECISION,
     Chart,
     Choice,
     as_spec,
@@ -62,17 +61,11 @@ def losses(runs):
 
 def by_position(runs):
     """What more context is worth: loss by how many tokens stand before."""
-    rows = gather(runs, lambda run: run.table("context"))
-    rows = rows[rows["loss"].notna() & rows["position"].gt(0)]
+    rows = text.by_position(runs)
     if rows.empty:
         return None
-    # Means over doublings of the position: single positions jump from one to the next.
-    rows = rows.assign(first=2 ** np.floor(np.log2(rows["position"].astype(float))))
-    keys = ["run", "model", "variant", "length", "first"]
-    rows = rows.groupby([*keys, "seed"], as_index=False, dropna=False)["loss"].mean()
-    rows = over_seeds(rows, keys, "loss")
     rows = rows.assign(name=rows["model"].map(model_name), status="ok")
-    choices, held = choices_of(rows, Choice("length", "window"))
+    choices, held = choices_of(rows, Choice("length", "window"), PRECISION)
     rows = in_order(rows, choices, "variant", "first")
     columns = {"name": "model", "first": "position from", "median": "loss (nats a token)",
                "low": "least seed", "high": "largest seed", "seeds": "seeds"}  # fmt: skip
