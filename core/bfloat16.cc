@@ -12,6 +12,35 @@ HWY_INLINE void round_pairs(V first, V second, Bfloat16Pair* to) {
   store_pairs(round_any(first), round_any(second), to);
 }
 
+/// round_along_rows() by the instruction, where has_bfloat16_unit().
+void round_rows_by_unit(MatrixView<const float> from, MatrixView<Bfloat16Pair> to) {
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+  const hn::ScalableTag<float> d;
+  const hn::Half<hn::RebindToUnsigned<decltype(d)>> pairs;
+  constexpr Index lanes = hn::MaxLanes(decltype(d)());
+  const auto rounded = [&](auto x) {
+    hn::Vec<decltype(pairs)> result;
+    // Written out, since a build for any AVX-512 has no intrinsic of it.
+    asm("vcvtneps2bf16 %1, %0" : "=v"(result.raw) : "v"(x.raw));
+    return result;
+  };
+  const Index whole = from.cols / lanes * lanes, rest = from.cols - whole;
+  for (Index i = 0; i < from.rows; ++i) {
+    const float* const row = from.row(i);
+    std::uint32_t* const bits = &to.row(i)->bits;
+    for (Index j = 0; j < whole; j += lanes) {
+      hn::StoreU(rounded(hn::LoadU(d, row + j)), pairs, bits + j / 2);
+    }
+    if (rest == 0) continue;
+    const auto last = hn::MaskedLoad(hn::FirstN(d, std::size_t(rest)), d, row + whole);
+    hn::BlendedStore(rounded(last), hn::FirstN(pairs, std::size_t(rest + 1) / 2), pairs,
+                     bits + whole / 2);
+  }
+#else
+  (void)from, (void)to;  // has_bfloat16_unit() is false
+#endif
+}
+
 }  // namespace
 
 bool has_bfloat16_unit() {
@@ -34,6 +63,7 @@ float nearest_bfloat16(float x) {
 
 void round_along_rows(MatrixView<const float> from, MatrixView<Bfloat16Pair> to) {
   assert(to.rows == from.rows && to.cols == elements_of_depth<Bfloat16Pair>(from.cols));
+  if (has_bfloat16_unit()) return round_rows_by_unit(from, to);
   const Index whole = from.cols / 2;
   for (Index i = 0; i < from.rows; ++i) {
     const float* const row = from.row(i);

@@ -41,18 +41,20 @@ constexpr Index state_stride(Index elements) {
   return elements + unit_lanes<T>();
 }
 
+/// Sequences of a group at most: their states and pre-activations should stay in L2 beside the
+/// weights.
+inline constexpr Index kMostLoopRows = 48;
+
 template <typename T>
 LoopPlan plan_loop(Index batch, Index width, int workers) {
   // With 4 rows a step does 8 FLOPs for each byte of weights: the L2 cache of any CPU feeds that.
   constexpr Index kEnoughRows = 4;
-  // States and pre-activations of a group should stay in L2 beside the weights.
-  constexpr Index kMostRows = 48;
   const Index n = workers;
   if (n > 1 && batch < kEnoughRows * n) {
     const Index vectors = parts_in(width, unit_lanes<T>());
     return {.unit_shares = std::min(n, vectors), .sequence_groups = 1, .rows = batch};
   }
-  const Index groups = n * parts_in(batch, n * kMostRows);
+  const Index groups = n * parts_in(batch, n * kMostLoopRows);
   return {.unit_shares = 1, .sequence_groups = groups, .rows = parts_in(batch, groups)};
 }
 

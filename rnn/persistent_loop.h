@@ -12,6 +12,9 @@
 // not fit a cache would otherwise be evicted just before it is needed again. Weights beyond L2 are
 // fetched while the piece before them is at work.
 //
+// W_ih·x + b_ih is there before the loop, or the loop multiplies it itself by the same register
+// block, a window of steps at a time, whose products then come from the cache and not from memory.
+//
 // The factors of the products are T, or pairs of bfloat16 P (core/bfloat16.h): the weights are
 // rounded while they are packed, each h and du when it is there. Gates and states stay T. A pair
 // belongs to one gate: a gate's du takes D in elements of P.
@@ -31,6 +34,7 @@
 #include "rnn/cell.h"
 #include "rnn/loop_plan.h"
 #include "rnn/packed_gates.h"
+#include "rnn/panel_product.h"
 
 namespace seqbench {
 
@@ -50,12 +54,43 @@ constexpr Index forward_block_columns() {
   return C::kGates * forward_block_vectors<C>(1) * unit_lanes<typename C::Scalar>();
 }
 
+/// Rows of a window's products, for rows of so many columns: steps of all sequences of a group.
+/// They fill most of an L2 cache, or are those of some whole register blocks of each sequence.
+template <typename T>
+constexpr Index window_rows(Index sequences, Index columns) {
+  constexpr Index kElements = (768 << 10) / Index(sizeof(T));
+  constexpr Index kLeastSteps = 12;
+  return std::max(kElements / columns, kLeastSteps * sequences);
+}
+/// Its steps: whole register blocks.
+constexpr Index window_steps(Index rows, Index sequences) {
+  const Index block = block_rows(kBlockVectors);
+  return std::max(block, rows / sequences / block * block);
+}
+
+/// x, where the loop multiplies it itself: where nothing is kept and no units are shared.
+template <typename T>
+struct LoopInput {
+  SequenceView<const T> x = {};        // [B, T, C]; empty: the products are there
+  MatrixView<const T> weight_ih = {};  // [G·D, C]
+  const T* bias_ih = nullptr;          // [G·D]
+  T* packed_weights = nullptr;  // [C, G·columns] scratch, C in elements of P; columns = D in whole
+                                // vectors
+  T* packed_bias = nullptr;     // [G·columns] scratch
+  Index window_rows = 0;        // R ≥ the sequences of a group, as window_rows() says for most
+  T* products = nullptr;        // [workers, R, G·columns] scratch
+  T* rounded_x = nullptr;       // [workers, R, state_stride(⌈C/2⌉)] scratch, where P is not T
+
+  bool is_empty() const { return x.data == nullptr; }
+};
+
 template <typename T>
 struct PersistentForward {
   MatrixView<const T> weight_hh;  // [G·D, D]
   const T* bias_hh;               // [G·D]
-  SequenceView<T> gates;  // [B, T, G·D] W_ih·x + b_ih, where no rows are shared; out: activated
-                          // gates, where `keeps`
+  LoopInput<T> input = {};
+  SequenceView<T> gates;           // [B, T, G·D] W_ih·x + b_ih, where no rows are shared; out:
+                                   // activated gates, where `keeps`. Empty where there is `input`
   const Token* rows = nullptr;     // [B·T] of each token in `shared`; null: none are
   MatrixView<const T> shared;      // [U, G·D] W_ih·x + b_ih
   SequenceView<T> kept;            // [B, T or 1, K·D] assigned
@@ -98,6 +133,7 @@ struct LoopSteps {
 /// What one worker runs: a share of the units through a group of sequences, or all of one of them.
 template <typename T>
 struct LoopShare {
+  int worker;
   Index index;  // of the share of units
   UnitShare<T> units;
   Index first_row, rows;
@@ -136,13 +172,18 @@ class PersistentLoop {
          h_before);
     if constexpr (kRounds) round_along_rows(h_before, factors(loop, steps.first + 1));
     const auto pack = [&](const UnitBlock& block) { pack_forward(loop, block); };
+    assert(loop.input.is_empty() || !(loop.keeps || plan.shares_units()));
     team.note_handover(double(B * D) * sizeof(T));  // h
     run(team, plan, B, cut, steps.packs, pack,
         [&](const LoopShare<T>& share, SpinBarrier& barrier) {
+          InputWindow window{.first = steps.first};
           for (Index t = steps.first; t < steps.end(); ++t) {
+            if (!loop.input.is_empty() && t == window.end()) {
+              window = multiply_input(loop, share, t, steps.end());
+            }
             if (plan.shares_units()) prefetch_state<P>(factors(loop, t + 1));
             for_each_block(share, t, [&](const UnitBlock& block, const UnitBlock& next) {
-              advance(loop, share, block, next, t);
+              advance(loop, share, block, next, t, window);
             });
             barrier.wait();
           }
@@ -192,15 +233,17 @@ class PersistentLoop {
         if (worker >= plan.unit_shares) return;
         const UnitShare<T> units = cut.share(worker);
         for (Index i = 0; packs && i < units.blocks(); ++i) pack(units.block(i));
-        body({.index = worker, .units = units, .first_row = 0, .rows = batch}, barrier);
+        body({.worker = worker, .index = worker, .units = units, .first_row = 0, .rows = batch},
+             barrier);
       });
     } else {
       const UnitShare<T> all = cut.share(0);
       if (packs) team.for_each_task(all.blocks(), [&](Index i, int) { pack(all.block(i)); });
       const EvenParts groups = EvenParts::into(batch, plan.sequence_groups);
-      team.for_each_task(plan.sequence_groups, [&](Index group, int) {
+      team.for_each_task(plan.sequence_groups, [&](Index group, int worker) {
         const auto [first, rows] = groups[group];
-        body({.index = 0, .units = all, .first_row = first, .rows = rows}, barrier);
+        body({.worker = worker, .index = 0, .units = all, .first_row = first, .rows = rows},
+             barrier);
       });
     }
   }
@@ -315,6 +358,80 @@ class PersistentLoop {
                       .to = packed_forward(loop, block),
                       .bias = packed_bias(loop, block)},
                      block);
+    if (loop.input.is_empty()) return;
+    pack_gates<T, P>({.gates = G,
+                      .from = loop.input.weight_ih,
+                      .bias_from = loop.input.bias_ih,
+                      .to = packed_input(loop.input, block),
+                      .bias = loop.input.packed_bias + block.first * G},
+                     block);
+  }
+
+  /// W_ihᵀ of a block's units, as packed_forward has W_hhᵀ: [C, G·columns].
+  static MatrixView<P> packed_input(const LoopInput<T>& input, const UnitBlock& block) {
+    const Index depth = elements_of_depth<P>(input.x.width);
+    P* const panel = elements_over<P>(input.packed_weights) + block.first * G * depth;
+    return {panel, depth, G * block.columns};
+  }
+
+  /// Steps whose products with x are in a worker's scratch: those of a block of units after those
+  /// of the blocks before, in each the steps of a sequence after those of the sequence before.
+  struct InputWindow {
+    Index first = 0, steps = 0;
+
+    Index end() const { return first + steps; }
+    /// [rows · steps, G·columns]
+    MatrixView<T> products(const LoopInput<T>& input, const LoopShare<T>& share,
+                           const UnitBlock& block) const {
+      const Index scratch = share.worker * input.window_rows * share.units.columns();
+      const Index rows = share.rows * steps;
+      return {input.products + (scratch + block.first * rows) * G, rows, G * block.columns};
+    }
+  };
+
+  /// The products of the steps from t on, before `end`, that a window holds.
+  static InputWindow multiply_input(const PersistentForward<T>& loop, const LoopShare<T>& share,
+                                    Index t, Index end) {
+    const LoopInput<T>& input = loop.input;
+    const InputWindow window{t, std::min(window_steps(input.window_rows, share.rows), end - t)};
+    assert(share.rows * window.steps <= input.window_rows);
+    if constexpr (kRounds) {
+      for (Index r = 0; r < share.rows; ++r) {
+        round_along_rows(input_rows(input, share, window, r),
+                         rounded_rows(input, share, window, r));
+      }
+    }
+    for (Index i = 0; i < share.units.blocks(); ++i) {
+      const UnitBlock block = share.units.block(i);
+      const MatrixView<T> products = window.products(input, share, block);
+      for (Index r = 0; r < share.rows; ++r) {
+        multiply_panel<P>({.rows = input_factors(input, share, window, r),
+                           .panel = packed_input(input, block),
+                           .start = assign_plus<T>(input.packed_bias + block.first * G),
+                           .tile = products.row_block(r * window.steps, window.steps)});
+      }
+    }
+    return window;
+  }
+
+  /// x of a window's steps, of sequence r of a share: [steps, C].
+  static MatrixView<const T> input_rows(const LoopInput<T>& input, const LoopShare<T>& share,
+                                        const InputWindow& window, Index r) {
+    return input.x.sequence(share.first_row + r).row_block(window.first, window.steps);
+  }
+  static MatrixView<P> rounded_rows(const LoopInput<T>& input, const LoopShare<T>& share,
+                                    const InputWindow& window, Index r) {
+    const Index depth = elements_of_depth<P>(input.x.width), stride = state_stride<T>(depth);
+    P* const rows = elements_over<P>(input.rounded_x) + share.worker * input.window_rows * stride;
+    return {rows + r * window.steps * stride, window.steps, depth, stride};
+  }
+  static MatrixView<const P> input_factors(const LoopInput<T>& input, const LoopShare<T>& share,
+                                           const InputWindow& window, Index r) {
+    if constexpr (kRounds) {
+      return rounded_rows(input, share, window, r);
+    } else {
+      return input_rows(input, share, window, r);
+    }
   }
 
   /// W_hh's columns of a block's units: [G·D, count].
@@ -338,7 +455,8 @@ class PersistentLoop {
 
   /// Step t of some sequences and units.
   static void advance(const PersistentForward<T>& loop, const LoopShare<T>& share,
-                      const UnitBlock& block, const UnitBlock& next, Index t) {
+                      const UnitBlock& block, const UnitBlock& next, Index t,
+                      const InputWindow& window) {
     const Index B = loop.y.batch, T_ = loop.y.steps, D = loop.y.width, n = block.count;
     const MatrixView<T> h = state(loop.h, t, loop.y).row_block(share.first_row, share.rows);
     const MatrixView<T> h_previous =
@@ -357,23 +475,26 @@ class PersistentLoop {
     const Index kept_t = std::min(t, loop.kept.steps - 1);
     for (Index r = 0; r < share.rows; ++r) {
       const Index b = share.first_row + r;
-      T* const gates = loop.gates.sequence(b).row(t) + block.first;
-      const T* const a =
-          loop.rows == nullptr ? gates : loop.shared.row(loop.rows[b * T_ + t]) + block.first;
-      if (t + 1 < T_) prefetch_gates(gates + G * D, D, n);
+      T* const gates =
+          loop.gates.data == nullptr ? nullptr : loop.gates.sequence(b).row(t) + block.first;
+      T* const y = loop.y.sequence(b).row(t) + block.first;
       T* const kept = K == 0 ? nullptr : loop.kept.sequence(b).row(kept_t) + block.first;
       const T* const kept_previous = K == 0   ? nullptr
                                      : t == 0 ? loop.kept_start.row(b) + block.first
                                               : kept - (kept_t > 0 ? K * D : 0);
+      if (t + 1 < T_) {
+        if (gates != nullptr) prefetch_gates(gates + G * D, D, n);
+        prefetch_to_write_far(y + D, n);
+      }
       C::step({.units = n,
-               .a = {a, D},
+               .a = input_products(loop, share, block, window, r, t),
                .u = {u.row(r), block.columns},
                .gates = loop.keeps ? GateRows<T>{gates, D} : GateRows<T>{u.row(r), block.columns},
                .h_previous = h_previous.row(r) + block.first,
                .h = h.row(r) + block.first,
                .kept_previous = kept_previous,
                .kept = kept});
-      std::copy_n(h.row(r) + block.first, n, loop.y.sequence(b).row(t) + block.first);
+      copy_units(h.row(r) + block.first, n, y);
     }
     if constexpr (kRounds) {
       const MatrixView<P> rounded = factors(loop, t).row_block(share.first_row, share.rows);
@@ -381,6 +502,21 @@ class PersistentLoop {
           h.column_block(block.first, n),
           rounded.column_block(elements_of_depth<P>(block.first), elements_of_depth<P>(n)));
     }
+  }
+
+  /// W_ih·x + b_ih of step t and the units of a block, of sequence r of a share.
+  static GateRows<const T> input_products(const PersistentForward<T>& loop,
+                                          const LoopShare<T>& share, const UnitBlock& block,
+                                          const InputWindow& window, Index r, Index t) {
+    const Index b = share.first_row + r, D = loop.y.width;
+    if (!loop.input.is_empty()) {
+      const Index row = r * window.steps + t - window.first;
+      return {window.products(loop.input, share, block).row(row), block.columns};
+    }
+    if (loop.rows != nullptr) {
+      return {loop.shared.row(loop.rows[b * loop.y.steps + t]) + block.first, D};
+    }
+    return {loop.gates.sequence(b).row(t) + block.first, D};
   }
 
   /// Step t backward of some sequences and units, of those before `end`.
@@ -454,6 +590,15 @@ class PersistentLoop {
   /// it every store, and with them the barrier, would wait for that.
   static void prefetch_to_write(const T* row, Index count) {
     for (Index j = 0; j < count; j += kLines) __builtin_prefetch(row + j, 1);
+  }
+  /// Asks for what the next step writes once: rows of a sequence far from those of another, each of
+  /// which would be fetched while its stores, and all behind them, wait.
+  static void prefetch_to_write_far(const T* row, Index count) {
+    for (Index j = 0; j < count; j += kLines) __builtin_prefetch(row + j, 1, 2);
+  }
+  /// Few units: a call of memmove would take longer.
+  static void copy_units(const T* from, Index n, T* to) {
+    for_each_vector<T>(n, [&](auto d, Index j) { hn::StoreU(hn::LoadU(d, from + j), d, to + j); });
   }
   /// Asks for what the next step reads once, as far as L2, since L1 serves the weights: neighbours
   /// in time lie too far apart for the CPU to see the pattern.

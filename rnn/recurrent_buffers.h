@@ -32,6 +32,10 @@ struct RecurrentBuffers {
   Buffer du;
   Buffer rounded_h;  // persistent in bfloat16, as this and the next there
   Buffer rounded_du;
+  Buffer packed_inputs;  // persistent where its loop multiplies the input, as LoopInput there says
+  Buffer packed_input_bias;
+  Buffer products;
+  Buffer rounded_x;
   Buffer input_panels;   // decode in bfloat16, core/rounded_linear.h: W_ih, W_hh, a row of each
   Buffer hidden_panels;  // sequence
   Buffer rounded_rows;
@@ -46,7 +50,7 @@ struct RecurrentBuffers {
   Buffer marks;
   Buffer given_up;
 
-  std::array<Buffer*, 25> buffers() {
+  std::array<Buffer*, 29> buffers() {
     return {&h,
             &zeros,
             &gates,
@@ -59,6 +63,10 @@ struct RecurrentBuffers {
             &du,
             &rounded_h,
             &rounded_du,
+            &packed_inputs,
+            &packed_input_bias,
+            &products,
+            &rounded_x,
             &input_panels,
             &hidden_panels,
             &rounded_rows,
@@ -74,6 +82,18 @@ struct RecurrentBuffers {
             &given_up};
   }
 };
+
+/// Whether `persistent` multiplies its input in the loop and not before it: in inference, which has
+/// no other use for the products, where no workers share the units, of which there may be fewer
+/// shares than workers, and where core/packed_gemm.h would form the same sums. Channels are x's.
+template <typename T>
+bool multiplies_input_in_loop(const RecurrentOptions& options, Index gates, SequenceShape shape,
+                              Index channels, int workers) {
+  if (options.kernel != RecurrentKernel::kPersistent) return false;
+  if (plan_loop<T>(shape.batch, options.width, workers).shares_units()) return false;
+  return options.factors == Factors::kBfloat16 ||
+         worth_packing(shape.batch * shape.steps, gates * options.width, channels);
+}
 
 /// What a pass uses of them. C is a cell of rnn/cell.h.
 template <typename C>
@@ -111,6 +131,16 @@ RecurrentBuffers<BufferShape> recurrent_workspace(const RecurrentOptions& option
   }
   workspace.u = {plan.unit_shares, B, forward_block_columns<C>()};
   if (train) workspace.du = {2, B, state_stride<T>(C::kGates * D)};
+  if (!sweeps && !train) {
+    workspace.packed_inputs = workspace.packed_weights;
+    workspace.packed_input_bias = workspace.packed_bias;
+    const Index sequences = std::min(B, kMostLoopRows);
+    const Index rows = std::min(B * shape.steps, window_rows<T>(sequences, C::kGates * columns));
+    workspace.products = {workers, rows, C::kGates * columns};
+    if (options.factors == Factors::kBfloat16) {
+      workspace.rounded_x = {workers, rows, state_stride<T>(elements_of_depth<Bfloat16Pair>(D))};
+    }
+  }
   if (!sweeps) return workspace;
 
   const Index W = std::min(options.newton.window, shape.steps);

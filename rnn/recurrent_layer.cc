@@ -68,10 +68,16 @@ class RecurrentLayer final : public SequenceLayer<T> {
       case RecurrentKernel::kNewton:
         break;
     }
-    const SequenceView<T> a = sequence_over(buffers_.gates, {x.batch, x.steps}, G);
-    gemm(team, x.tokens(), weight_ih(x.width), a.tokens(), transposed_weight(), bias_ih());
+    const bool in_loop = !keeps_steps_ && multiplies_input_in_loop<T>(options_, G, last_, x.width,
+                                                                      team.concurrency());
+    if (!in_loop) {
+      const SequenceView<T> a = sequence_over(buffers_.gates, last_, G);
+      gemm(team, x.tokens(), weight_ih(x.width), a.tokens(), transposed_weight(), bias_ih());
+    }
     if (options_.kernel == RecurrentKernel::kPersistent) {
-      with_persistent_loop([&](auto loop) { loop.forward(team, persistent_forward({}, y)); });
+      const LoopInput<T> input = in_loop ? loop_input(x) : LoopInput<T>{};
+      with_persistent_loop(
+          [&](auto loop) { loop.forward(team, persistent_forward({.in_loop = input}, y)); });
     } else {
       counts_ = NewtonLoop<Cell<T>>::forward(team, {.sequential = persistent_forward({}, y),
                                                     .scratch = newton_scratch(),
@@ -162,7 +168,7 @@ class RecurrentLayer final : public SequenceLayer<T> {
     gemm(team, pass.x, weight_ih(pass.x.cols), products, {.transpose_b = true}, bias_ih());
     PersistentLoop<Cell<T>>::forward(
         team,
-        persistent_forward({.rows = pass.shared.data(), .products = products}, sequence_of(pass)));
+        persistent_forward({.rows = pass.shared.data(), .shared = products}, sequence_of(pass)));
     keep_end(sequence_of(pass));
   }
 
@@ -276,21 +282,35 @@ class RecurrentLayer final : public SequenceLayer<T> {
          carried_.after.column_block(width(), width()));
   }
 
-  /// W_ih·x + b_ih of the rows that tokens share; none, where it stands in the gates' buffer.
-  struct SharedInput {
+  /// Where a loop finds W_ih·x + b_ih: in the gates' buffer, if neither it multiplies x itself nor
+  /// tokens share rows of it.
+  struct InputProducts {
+    LoopInput<T> in_loop = {};
     const Token* rows = nullptr;
-    MatrixView<const T> products;  // [U, G·D]
+    MatrixView<const T> shared = {};  // [U, G·D]
   };
+  LoopInput<T> loop_input(SequenceView<const T> x) {
+    return {.x = x,
+            .weight_ih = weight_ih(x.width),
+            .bias_ih = bias_ih(),
+            .packed_weights = buffers_.packed_inputs.data(),
+            .packed_bias = buffers_.packed_input_bias.data(),
+            .window_rows = buffers_.products.shape()[1],
+            .products = buffers_.products.data(),
+            .rounded_x = buffers_.rounded_x.data()};
+  }
 
   /// y [B, T, D] from the products with x, by the loop in which the workers stay.
-  PersistentForward<T> persistent_forward(const SharedInput& shared, SequenceView<T> y) {
+  PersistentForward<T> persistent_forward(const InputProducts& input, SequenceView<T> y) {
     const SequenceShape shape{y.batch, y.steps};
     const Start start = start_of(y.batch);
     return {.weight_hh = weight_hh(),
             .bias_hh = bias_hh(),
-            .gates = sequence_over(buffers_.gates, shape, G),
-            .rows = shared.rows,
-            .shared = shared.products,
+            .input = input.in_loop,
+            .gates = input.in_loop.is_empty() ? sequence_over(buffers_.gates, shape, G)
+                                              : SequenceView<T>{},
+            .rows = input.rows,
+            .shared = input.shared,
             .kept = sequence_over(buffers_.kept, {y.batch, keeps_steps_ ? y.steps : 1}, K),
             .y = y,
             .keeps = keeps_steps_,

@@ -12,8 +12,9 @@ enum class RecurrentKernel {
   kStepwise,  // every product inside the time loop, forward and backward
   kHoisted,  // the loop holds W_hh·h_{t−1} and du_t·W_hh alone; input projections before it, dx and
              // weight gradients after it, each one product over all B·T tokens
-  kPersistent,  // the same products outside the loop; inside it the workers stay, with the
-                // recurrent weights packed in their caches (rnn/persistent_loop.h)
+  kPersistent,  // the same products outside the loop, but for inference's input in some shapes;
+                // inside it the workers stay, with the packed weights in their caches
+                // (rnn/persistent_loop.h)
   kNewton,      // the same products outside; all steps of a window at once, by Newton's method
                 // (rnn/newton_loop.h)
 };

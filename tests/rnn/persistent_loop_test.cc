@@ -26,6 +26,25 @@ TrainingResult<float> train_on(const RecurrentModel& model, SequenceShape shape,
   return result;
 }
 
+/// y of the persistent kernel, of an input of so many channels, by a layer that was reserved for
+/// `pass`.
+std::vector<float> infer(const RecurrentModel& model, const RecurrentOptions& options,
+                         SequenceShape shape, Index channels, Pass pass, int workers) {
+  Random data(7);
+  const Tensor<float> x = normal_tensor<float>(data, {shape.batch, shape.steps, channels});
+  Tensor<float> y({shape.batch, shape.steps, options.width});
+  std::thread([&] {
+    const std::vector<int> cpus(static_cast<std::size_t>(workers), sched_getcpu());
+    const auto layer = model.make<float>(options);
+    Random random(3);
+    layer->initialise(random);
+    layer->reserve(shape, pass, workers);
+    layer->forward(ThreadTeam(workers, cpus), x.sequence(), y.sequence(),
+                   pass == Pass::kTrain ? Keep::kForBackward : Keep::kNothing);
+  }).join();
+  return {y.values().begin(), y.values().end()};
+}
+
 // One unit; one more and one less than whole vectors and blocks; batches on either side of the
 // choice between sharing units and sequences, and of several groups; weights in several pieces.
 const std::pair<SequenceShape, Index> kCases[] = {
@@ -52,6 +71,30 @@ TEST(PersistentLoop, IsBitEqualHoweverTheWorkIsShared) {
         SCOPED_TRACE(model.name + " B=" + std::to_string(shape.batch) + " D=" + std::to_string(D) +
                      " workers=" + std::to_string(workers));
         expect_bit_equal(train_on(model, shape, D, workers), alone);
+      }
+    }
+  }
+}
+
+// The loop multiplies the input of inference itself: windows of one step, of many, and one that
+// ends early; sequences in groups and alone; an input of fewer channels, of few of them.
+TEST(PersistentLoop, MultipliesItsInputWindowByWindow) {
+  const std::pair<SequenceShape, Index> cases[] = {
+      {{1, 40}, 5}, {{16, 31}, 64}, {{17, 45}, 130}, {{3, 200}, 65}, {{60, 13}, 33}};
+  for (const RecurrentModel& model : {kElman, kLstm, kGru}) {
+    for (const auto& [shape, D] : cases) {
+      for (const Index channels : {D, D / 2, Index{3}}) {
+        for (const Factors factors : {Factors::kAsTheyAre, Factors::kBfloat16}) {
+          SCOPED_TRACE(model.name + " B=" + std::to_string(shape.batch) +
+                       " T=" + std::to_string(shape.steps) + " D=" + std::to_string(D) +
+                       " C=" + std::to_string(channels) +
+                       (factors == Factors::kBfloat16 ? " bfloat16" : ""));
+          const RecurrentOptions options{.width = D, .factors = factors};
+          const auto first = infer(model, options, shape, channels, Pass::kTrain, 1);
+          for (const int workers : {1, 2, 3}) {
+            EXPECT_EQ(infer(model, options, shape, channels, Pass::kForward, workers), first);
+          }
+        }
       }
     }
   }
