@@ -14,6 +14,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/parts.h"
@@ -24,6 +25,11 @@
 namespace seqbench {
 
 enum class Strategy { kData, kSequence };
+inline constexpr const char* kStrategyNames[] = {"data", "sequence"};  // in that order
+
+const char* strategy_name(Strategy strategy);
+/// Throws std::invalid_argument for a name that is none of these.
+Strategy strategy_called(std::string_view name);
 
 /// The tokens of a rank: `steps`, ascending and disjoint, of sequences [batch.first, …).
 struct RankShare {
@@ -54,12 +60,12 @@ class RankLayer {
                         SequenceView<const T> dy, SequenceView<T> dx) = 0;
 };
 
-/// Why these ranks cannot compute that together ("2 steps for 3 ranks"); "" if they can.
+/// Why so many ranks cannot compute that together ("2 steps for 3 ranks"); "" if they can.
 std::string reason_against(const LayerSpec& spec, Strategy strategy, SequenceShape whole,
                            int ranks);
 
-/// This rank's part; `ranks` outlives it. Parameters are zero. Throws std::invalid_argument for what
-/// reason_against() names.
+/// This rank's part; `ranks` outlives it. Parameters are zero. Throws std::invalid_argument where
+/// the model lacks the strategy; a shape that reason_against() names is not to be reserved.
 template <typename T>
 std::unique_ptr<RankLayer<T>> make_rank_layer(const LayerSpec& spec, Strategy strategy,
                                               Communicator& ranks);
