@@ -12,7 +12,12 @@ namespace seqbench {
 template <typename Call>
 void Communicator::count(const Call& call) {
   const Stopwatch stopwatch;
-  traffic_.bytes_sent += call();
+  try {
+    traffic_.bytes_sent += call();
+  } catch (...) {
+    is_broken_ = true;
+    throw;
+  }
   traffic_.seconds += stopwatch.seconds();
 }
 
@@ -94,8 +99,8 @@ double Communicator::sum_in_order(std::span<T> values, std::vector<T>& shares) {
   }
   for (int k = 1; k < P; ++k) {
     const int to = (own + k) % P, from = (own + P - k) % P;
-    bytes_sent += do_begin_exchange(to, std::as_bytes(sums), from,
-                                    std::as_writable_bytes(part_of(from)));
+    bytes_sent +=
+        do_begin_exchange(to, std::as_bytes(sums), from, std::as_writable_bytes(part_of(from)));
   }
   do_wait();
   return bytes_sent;

@@ -56,6 +56,8 @@ class Communicator {
   void barrier();
 
   Traffic take_traffic();
+  /// Whether a call has thrown.
+  bool is_broken() const { return is_broken_; }
 
  protected:
   // The same without counting; each returns the bytes that it sent.
@@ -74,6 +76,7 @@ class Communicator {
   double sum_in_order(std::span<T> values, std::vector<T>& shares);
 
   Traffic traffic_;
+  bool is_broken_ = false;
   // Of sum_in_order(): one share of the values from each rank.
   std::vector<float> float_shares_;
   std::vector<double> double_shares_;
