@@ -6,6 +6,8 @@
 
 #include <memory>
 
+#include "harness/models/registry.h"
+#include "harness/ranks/communicator.h"
 #include "harness/ranks/rank_layer.h"
 
 namespace seqbench {

@@ -2,17 +2,9 @@
 
 #include <numeric>
 #include <stdexcept>
-
-#include "harness/ranks/data_parallel.h"
+#include <string>
 
 namespace seqbench {
-namespace {
-
-std::string too_few(Index count, const std::string& things, int ranks) {
-  return std::to_string(count) + " " + things + " for " + std::to_string(ranks) + " ranks";
-}
-
-}  // namespace
 
 SequenceShape RankShare::shape() const {
   return {.batch = batch.count,
@@ -28,27 +20,5 @@ Strategy strategy_called(std::string_view name) {
   }
   throw std::invalid_argument("there is no strategy '" + std::string(name) + "'");
 }
-
-std::string reason_against(const LayerSpec& /*spec*/, Strategy strategy, SequenceShape whole,
-                           int ranks) {
-  switch (strategy) {
-    case Strategy::kData:
-      return whole.batch < ranks ? too_few(whole.batch, "sequences", ranks) : "";
-    case Strategy::kSequence:
-      return "strategy sequence is not built";
-  }
-  return "";
-}
-
-template <typename T>
-std::unique_ptr<RankLayer<T>> make_rank_layer(const LayerSpec& spec, Strategy strategy,
-                                              Communicator& ranks) {
-  if (strategy == Strategy::kData) return make_data_parallel<T>(spec, ranks);
-  throw std::invalid_argument("strategy sequence is not built");
-}
-template std::unique_ptr<RankLayer<float>> make_rank_layer(const LayerSpec&, Strategy,
-                                                           Communicator&);
-template std::unique_ptr<RankLayer<double>> make_rank_layer(const LayerSpec&, Strategy,
-                                                            Communicator&);
 
 }  // namespace seqbench

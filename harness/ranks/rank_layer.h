@@ -11,16 +11,12 @@
 // gradients, bit for bit.
 #pragma once
 
-#include <memory>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/parts.h"
 #include "core/sequence_layer.h"
-#include "harness/models/registry.h"
-#include "harness/ranks/communicator.h"
 
 namespace seqbench {
 
@@ -59,15 +55,5 @@ class RankLayer {
   virtual void backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
                         SequenceView<const T> dy, SequenceView<T> dx) = 0;
 };
-
-/// Why so many ranks cannot compute that together ("2 steps for 3 ranks"); "" if they can.
-std::string reason_against(const LayerSpec& spec, Strategy strategy, SequenceShape whole,
-                           int ranks);
-
-/// This rank's part; `ranks` outlives it. Parameters are zero. Throws std::invalid_argument where
-/// the model lacks the strategy; a shape that reason_against() names is not to be reserved.
-template <typename T>
-std::unique_ptr<RankLayer<T>> make_rank_layer(const LayerSpec& spec, Strategy strategy,
-                                              Communicator& ranks);
 
 }  // namespace seqbench

@@ -20,6 +20,7 @@
 #include "harness/ranks/rank_member.h"
 #include "harness/ranks/rank_table.h"
 #include "harness/ranks/rank_texts.h"
+#include "harness/ranks/strategies.h"
 #include "harness/timing/grid.h"
 #include "harness/timing/sweep.h"
 #include "harness/timing/throughput_rows.h"

@@ -4,6 +4,7 @@
 
 #include "core/parts.h"
 #include "harness/models/registry.h"
+#include "harness/ranks/strategies.h"
 #include "harness/timing/drawing.h"
 
 namespace seqbench {

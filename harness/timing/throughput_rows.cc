@@ -164,8 +164,10 @@ CsvRow measured_cells(const Case& one, const std::vector<Sample>& samples, doubl
   row["limit_seconds"] = limit_seconds;
   row["fraction_of_limit"] = limit_seconds / time;
   row["outliers"] = joined(outliers(fractions));
-  row["comm_seconds"] = median_of(samples, &Sample::comm_seconds);
-  row["bytes_sent"] = median_of(samples, &Sample::bytes_sent);
+  if (one.ranks > 0) {
+    row["comm_seconds"] = median_of(samples, &Sample::comm_seconds);
+    row["bytes_sent"] = median_of(samples, &Sample::bytes_sent);
+  }
   return row;
 }
 

@@ -4,8 +4,6 @@
 
 #include <stdexcept>
 
-#include "harness/ranks/local_communicator.h"
-
 namespace seqbench {
 namespace {
 
@@ -21,26 +19,6 @@ TEST(RankLayer, AShareHasTheStepsOfAllItsParts) {
   const RankShare share{.batch = {2, 3}, .steps = {{0, 4}, {20, 5}}};
   EXPECT_EQ(share.shape().batch, 3);
   EXPECT_EQ(share.shape().steps, 9);
-}
-
-TEST(RankLayer, MoreRanksThanSequencesAreRefused) {
-  for (const std::string& model : model_names()) {
-    const LayerSpec spec{.model = model, .kernel = model_info(model).default_kernel, .width = 4};
-    EXPECT_EQ(reason_against(spec, Strategy::kData, {.batch = 2, .steps = 9}, 3),
-              "2 sequences for 3 ranks");
-    EXPECT_EQ(reason_against(spec, Strategy::kData, {.batch = 3, .steps = 1}, 3), "");
-  }
-}
-
-TEST(RankLayer, ARankAloneHasTheWholeCase) {
-  run_local_ranks(1, [](Communicator& ranks) {
-    const LayerSpec spec{.model = "gru", .kernel = "persistent", .width = 4};
-    const auto layer = make_rank_layer<double>(spec, Strategy::kData, ranks);
-    layer->reserve({.batch = 2, .steps = 3}, Pass::kForward, 1);
-    EXPECT_EQ(layer->share().shape().batch, 2);
-    EXPECT_EQ(layer->share().shape().steps, 3);
-    EXPECT_EQ(layer->parameters().size(), 4u);
-  });
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "harness/ranks/local_communicator.h"
+#include "harness/ranks/strategies.h"
 #include "harness/timing/workload.h"
 #include "tests/test_data.h"
 

@@ -150,8 +150,8 @@ TEST(ThroughputRows, TellRanksAndTheirMessages) {
 
   const CsvRow alone = throughput_row(measured(kGru), {.run_id = "run", .limits = limits});
   EXPECT_FALSE(alone.contains("ranks"));
-  EXPECT_EQ(alone.at("comm_seconds").text(), "");
-  EXPECT_EQ(alone.at("bytes_sent").text(), "");
+  EXPECT_FALSE(alone.contains("comm_seconds"));
+  EXPECT_FALSE(alone.contains("bytes_sent"));
 }
 
 TEST(ThroughputRows, AreNoisyWhereNothingMeasuredCanBeTrusted) {
