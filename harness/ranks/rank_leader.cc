@@ -322,7 +322,7 @@ RemoteRepetition RankLeader::repeat(const RemoteRequest& request) {
       slow_periods_.taken_outside(one, [&] { return repeat_passes(one, passes); });
   request.on_lap(Activity::kPasses);
   if (traces_[one.id()].size() < kTracedPasses) take_trace(one);
-  request.on_lap(Activity::kElse);
+  request.on_lap(Activity::kProbes);
   return taken;
 }
 
