@@ -150,7 +150,7 @@ TEST(DataParallel, EachRankHasNeighbouringSequencesAndNoneIsLeftOut) {
 
 TEST(DataParallel, ForwardSendsNothingAndBackwardItsShareOfTheGradients) {
   constexpr SequenceShape kWhole{.batch = 3, .steps = 4};
-  run_local_ranks(3, [](Communicator& ranks) {
+  run_local_ranks(3, [&](Communicator& ranks) {
     const ThreadTeam team;
     const LayerSpec spec{.model = "elman", .kernel = "hoisted", .width = kWidth};
     const auto layer = make_data_parallel<float>(spec, ranks);
