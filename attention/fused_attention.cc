@@ -3,12 +3,13 @@
 
 #include "attention/fused_tile.h"
 #include "attention/fused_workspace.h"
+#include "attention/key_blocks.h"
 #include "attention/scaled_dot_product.h"
 
 namespace seqbench {
 namespace {
 
-/// A head's tensors as factors: q, k [T, d_k] with d_k, v with T in elements of P.
+/// A head's tensors as factors: q [T, d_k] and k with d_k, v with keys in elements of P.
 template <typename P>
 struct HeadFactors {
   MatrixView<const P> q, k, v;
@@ -21,14 +22,16 @@ struct ForwardTask {
 
   HeadFactors<P> head;
   MatrixView<T> output;  // [T, d_k]
-  T* row_max;            // [T, padded to whole query tiles]
+  T* row_max;            // [T, and behind it as far as a query tile reaches]
   T* row_sum;            // likewise
-  RowRange queries;      // from the start of a query tile on
+  RowRange queries;      // whole tiles, but for the last one of a sequence
+  Index met_keys;        // where causality hides none
   bool causal;
+  bool begins, finishes;  // as KeyBlock says
 
   Index head_width() const { return output.cols; }
   /// The first key that none of the queries sees.
-  Index keys_end() const { return causal ? queries.end() : output.rows; }
+  Index keys_end() const { return causal ? queries.end() : met_keys; }
   /// The keys of the tile that starts at `key`, as far as any of the queries sees them.
   RowRange key_tile(Index key) const {
     return {key, std::clamp<Index>(keys_end() - key, 0, kKeyTile)};
@@ -82,7 +85,11 @@ void attend_queries(const ForwardTask<P>& task, const ForwardTask<P>& next,
   for (Index tile = 0; tile < tiles; ++tile) {
     transpose_queries<P>(rows_of(task.head.q, tile_rows(tile)),
                          scratch.template query_tile<P>(tile, d_k));
-    begin_tile(tile_state(tile));
+    if (task.begins) {
+      begin_tile(tile_state(tile));
+    } else {
+      resume_tile<P, T>(tile_state(tile), rows_of(task.output, tile_rows(tile)));
+    }
   }
   const Index keys_end = task.keys_end();
   for (Index key = 0; key < keys_end; key += kKeyTile) {
@@ -103,30 +110,39 @@ void attend_queries(const ForwardTask<P>& task, const ForwardTask<P>& next,
     }
   }
   for (Index tile = 0; tile < tiles; ++tile) {
-    finish_tile(tile_state(tile), rows_of(task.output, tile_rows(tile)));
+    const MatrixView<T> output = rows_of(task.output, tile_rows(tile));
+    if (task.finishes) {
+      finish_tile(tile_state(tile), output);
+    } else {
+      leave_tile(tile_state(tile), output);
+    }
   }
 }
 
 /// Calls attend_queries() for every head and group of queries; factors_of(b, h) has the factors.
 template <typename P, typename T, typename FactorsOf>
-void attend_heads(const ThreadTeam& team, const AttentionProblem<T>& problem,
+void attend_heads(const ThreadTeam& team, const AttentionProblem<T>& problem, const KeyBlock& block,
                   AttentionWorkspace<Tensor<T>>& workspace, const FactorsOf& factors_of) {
   const auto& shape = problem.shape;
   const Index heads = shape.batch * shape.heads;
-  const Index task_queries = forward_task_tiles<T>(shape) * kQueryTile<T>;
-  const Index tasks = parts_in(shape.steps, task_queries);
-  const Index padded_steps = padded_to_tiles<T>(shape.steps);
+  const Index queries = shape.steps - block.first_query;
+  const Index task_queries = forward_task_tiles<T>(heads, queries) * kQueryTile<T>;
+  const Index tasks = parts_in(queries, task_queries);
+  const Index row_stride = workspace.row_max.shape()[1];
   // Head after head, so that the tasks of a head find its keys in cache. The last queries of a
   // causal head see the most keys: they go first, so that the run ends with short tasks.
   const auto task_of = [&](Index task) -> ForwardTask<P> {
     const Index head = task / tasks, b = head / shape.heads, h = head % shape.heads;
-    const Index first = (tasks - 1 - task % tasks) * task_queries;
+    const Index first = block.first_query + (tasks - 1 - task % tasks) * task_queries;
     return {.head = factors_of(b, h),
             .output = head_of(problem.output, shape, b, h),
-            .row_max = workspace.row_max.data() + head * padded_steps,
-            .row_sum = workspace.row_sum.data() + head * padded_steps,
+            .row_max = workspace.row_max.data() + head * row_stride,
+            .row_sum = workspace.row_sum.data() + head * row_stride,
             .queries = {first, std::min(task_queries, shape.steps - first)},
-            .causal = shape.causal};
+            .met_keys = block.keys,
+            .causal = shape.causal,
+            .begins = block.begins,
+            .finishes = block.finishes};
   };
   team.for_each_task(heads * tasks, [&](Index task, int worker) {
     // The worker's next one, if all workers are equally fast.
@@ -141,7 +157,8 @@ void rounded_forward(const ThreadTeam& team, const AttentionProblem<float>& prob
   const RoundedHeads heads(problem.shape, workspace);
   heads.round(team, {.first = problem.q, .second = problem.k, .of_depth = problem.v});
   attend_heads<Bfloat16Pair>(
-      team, problem, workspace, [&](Index b, Index h) -> HeadFactors<Bfloat16Pair> {
+      team, problem, own_keys(problem.shape), workspace,
+      [&](Index b, Index h) -> HeadFactors<Bfloat16Pair> {
         const Index head = b * problem.shape.heads + h;
         return {.q = heads.first(head), .k = heads.second(head), .v = heads.of_depth(head)};
       });
@@ -156,17 +173,45 @@ void fused_forward(const ThreadTeam& team, const AttentionProblem<T>& problem,
   if constexpr (std::is_same_v<T, float>) {
     if (shape.factors == Factors::kBfloat16) return rounded_forward(team, problem, workspace);
   }
+  fused_forward(team, problem, own_keys(shape), workspace);
+}
+
+template <typename T>
+void fused_forward(const ThreadTeam& team, const AttentionProblem<T>& problem,
+                   const KeyBlock& block, AttentionWorkspace<Tensor<T>>& workspace) {
+  const auto& shape = problem.shape;
   assert(shape.factors == Factors::kAsTheyAre);
-  attend_heads<T>(team, problem, workspace, [&](Index b, Index h) -> HeadFactors<T> {
+  assert_fits(block, shape);
+  attend_heads<T>(team, problem, block, workspace, [&](Index b, Index h) -> HeadFactors<T> {
     return {.q = head_of(problem.q, shape, b, h),
-            .k = head_of(problem.k, shape, b, h),
-            .v = head_of(problem.v, shape, b, h)};
+            .k = keys_of(problem.k, block, b, h),
+            .v = keys_of(problem.v, block, b, h)};
   });
 }
 
-#define SEQBENCH_INSTANTIATE(T)                                                 \
-  template void fused_forward<T>(const ThreadTeam&, const AttentionProblem<T>&, \
-                                 AttentionWorkspace<Tensor<T>>&);
+template <typename T>
+void finish_rows(const ThreadTeam& team, const AttentionProblem<T>& problem,
+                 const AttentionWorkspace<Tensor<T>>& workspace) {
+  const auto& shape = problem.shape;
+  const Index tasks = parts_in(shape.steps, kQueryTile<T>);
+  team.for_each_task(shape.batch * shape.heads * tasks, [&](Index task, int) {
+    const Index head = task / tasks, first = task % tasks * kQueryTile<T>;
+    const MatrixView<T> output =
+        head_of(problem.output, shape, head / shape.heads, head % shape.heads);
+    const T* const sums = workspace.row_sum.data() + head * workspace.row_sum.shape()[1];
+    for (Index i = first; i < std::min(first + kQueryTile<T>, shape.steps); ++i) {
+      scale(output.row_block(i, 1), 1 / sums[i]);
+    }
+  });
+}
+
+#define SEQBENCH_INSTANTIATE(T)                                                                  \
+  template void fused_forward<T>(const ThreadTeam&, const AttentionProblem<T>&,                  \
+                                 AttentionWorkspace<Tensor<T>>&);                                \
+  template void fused_forward<T>(const ThreadTeam&, const AttentionProblem<T>&, const KeyBlock&, \
+                                 AttentionWorkspace<Tensor<T>>&);                                \
+  template void finish_rows<T>(const ThreadTeam&, const AttentionProblem<T>&,                    \
+                               const AttentionWorkspace<Tensor<T>>&);
 SEQBENCH_INSTANTIATE(float)
 SEQBENCH_INSTANTIATE(double)
 #undef SEQBENCH_INSTANTIATE

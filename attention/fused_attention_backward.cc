@@ -5,6 +5,7 @@
 
 #include "attention/fused_tile.h"
 #include "attention/fused_workspace.h"
+#include "attention/key_blocks.h"
 #include "attention/scaled_dot_product.h"
 #include "core/eigen_view.h"
 
@@ -36,9 +37,9 @@ struct HeadTensors {
   using T = SumOf<P>;
 
   MatrixView<const T> q, output, d_output;  // [T, d_k]
-  MatrixView<const P> k, v;                 // [T, d_k], d_k in elements of P
-  MatrixView<const P> k_of_keys;            // K [T, d_k], T in elements of P
-  const T *row_max, *row_sum;               // [T, padded to whole query tiles]
+  MatrixView<const P> k, v;                 // [keys, d_k], d_k in elements of P
+  MatrixView<const P> k_of_keys;            // K [keys, d_k], keys in elements of P
+  const T *row_max, *row_sum;               // [T, and behind it as far as a query tile reaches]
   bool causal;
 
   RowRange tile(Index first) const { return {first, std::min(kQueryTile<T>, q.rows - first)}; }
@@ -84,15 +85,21 @@ struct ChunkTask {
   using T = SumOf<P>;
 
   HeadTensors<P> head;
-  MatrixView<T> dk, dv;  // [T, d_k]
+  MatrixView<T> dk, dv;  // [keys, d_k]
   MatrixView<T> dq;      // [T, d_k], where the chunk has all keys
   T* dq_t_share;         // else this chunk's share, a tile [d_k, kQueryTile] after the other
   RowRange chunk;
+  Index first_of_block;  // query that meets the block of keys
+  bool adds_to_dq;
 
   bool has_all_keys() const { return dq_t_share == nullptr; }
   /// The first query of the first tile with one that sees the chunk.
   Index first_query() const {
-    return head.causal ? chunk.first / kQueryTile<T> * kQueryTile<T> : 0;
+    return head.causal ? chunk.first / kQueryTile<T> * kQueryTile<T> : first_of_block;
+  }
+  MatrixView<T> share_of(Index query) const {
+    const Index d_k = dq.cols;
+    return {dq_t_share + (query - first_of_block) * d_k, d_k, kQueryTile<T>};
   }
 };
 
@@ -129,10 +136,12 @@ void attend_chunk(const ChunkTask<P>& task, const ChunkTask<P>& next_task,
     as_eigen(rows_of(task.dv, task.chunk)).setZero();
   }
   for (Index query = task.first_query(); query < steps; query += kQueryTile<T>) {
-    const MatrixView<T> dq_t =
-        task.has_all_keys() ? scratch.dq_t(d_k)
-                            : MatrixView<T>(task.dq_t_share + query * d_k, d_k, kQueryTile<T>);
+    const MatrixView<T> dq_t = task.has_all_keys() ? scratch.dq_t(d_k) : task.share_of(query);
     BackwardTile<P> queries = head.begin_tile(head.tile(query), scratch, dq_t);
+    if (task.has_all_keys() && task.adds_to_dq) {
+      transpose_queries<T>(MatrixView<const T>(rows_of(task.dq, head.tile(query))), dq_t);
+      queries.first_keys = false;
+    }
     const bool last = query + kQueryTile<T> >= steps;
     const FetchedAhead<P> ahead =
         last ? FetchedAhead<P>{next_task.head, next_task.head.tile(next_task.first_query()),
@@ -154,7 +163,7 @@ void attend_chunk(const ChunkTask<P>& task, const ChunkTask<P>& next_task,
                                  .k_of_keys = rows_of(head.k_of_keys, depth_range<P>(met)),
                                  .dk = rows_of(task.dk, met),
                                  .dv = rows_of(task.dv, met),
-                                 .first_queries = !head.causal && query == 0},
+                                 .first_queries = !head.causal && query == task.first_query()},
                                 {.causal = head.causal, .query = query + first, .key = met.first},
                                 scratch.gradient_tiles(met.count).from(first),
                                 std::exchange(fetched, {}));
@@ -175,7 +184,8 @@ struct QueryGradientSum {
   Index stride;       // from one chunk's share to the next's
   Index chunks;       // that the tile sees
   MatrixView<T> sum;  // scratch [d_k, kQueryTile]
-  MatrixView<T> dq;   // [queries, d_k], assigned
+  MatrixView<T> dq;   // [queries, d_k], assigned or
+  bool adds_to_dq;
 };
 
 template <typename T>
@@ -184,7 +194,12 @@ void fold_query_gradients(const QueryGradientSum<T>& partial) {
     return as_eigen(MatrixView<const T>(partial.shares + chunk * partial.stride, partial.sum.rows,
                                         partial.sum.cols));
   };
-  as_eigen(partial.sum) = share(0);
+  if (partial.adds_to_dq) {
+    transpose_queries<T>(MatrixView<const T>(partial.dq), partial.sum);
+    as_eigen(partial.sum) += share(0);
+  } else {
+    as_eigen(partial.sum) = share(0);
+  }
   for (Index chunk = 1; chunk < partial.chunks; ++chunk) as_eigen(partial.sum) += share(chunk);
   transpose<T>(partial.sum.column_block(0, partial.dq.rows), partial.dq);
 }
@@ -199,14 +214,18 @@ struct KeyFactors {
 /// of P.
 template <typename P, typename T, typename FactorsOf>
 void attend_backward(const ThreadTeam& team, const AttentionProblem<T>& problem,
-                     const AttentionGradients<T>& gradients,
+                     const AttentionGradients<T>& gradients, const KeyBlock& block,
                      AttentionWorkspace<Tensor<T>>& workspace, const FactorsOf& factors_of) {
   const auto& shape = problem.shape;
   const Index heads = shape.batch * shape.heads, d_k = shape.head_width;
   const Index padded_steps = padded_to_tiles<T>(shape.steps);
-  const Index chunk_keys = workspace.chunk_keys, chunks = parts_in(shape.steps, chunk_keys);
+  const Index row_stride = workspace.row_max.shape()[1];
+  const Index chunk_keys = workspace.chunk_keys, chunks = parts_in(block.keys, chunk_keys);
   const auto of_head = [&](auto tensor, Index head) {
     return head_of(tensor, shape, head / shape.heads, head % shape.heads);
+  };
+  const auto of_keys = [&](auto tensor, Index head) {
+    return keys_of(tensor, block, head / shape.heads, head % shape.heads);
   };
   T* const shares = chunks == 1 ? nullptr : workspace.query_gradients.data();
 
@@ -221,15 +240,17 @@ void attend_backward(const ThreadTeam& team, const AttentionProblem<T>& problem,
                      .k = keys.k,
                      .v = keys.v,
                      .k_of_keys = keys.k_of_keys,
-                     .row_max = workspace.row_max.data() + head * padded_steps,
-                     .row_sum = workspace.row_sum.data() + head * padded_steps,
+                     .row_max = workspace.row_max.data() + head * row_stride,
+                     .row_sum = workspace.row_sum.data() + head * row_stride,
                      .causal = shape.causal},
-            .dk = of_head(gradients.dk, head),
-            .dv = of_head(gradients.dv, head),
+            .dk = of_keys(gradients.dk, head),
+            .dv = of_keys(gradients.dv, head),
             .dq = of_head(gradients.dq, head),
             .dq_t_share =
                 shares == nullptr ? nullptr : shares + (head * chunks + chunk) * padded_steps * d_k,
-            .chunk = {first, std::min(chunk_keys, shape.steps - first)}};
+            .chunk = {first, std::min(chunk_keys, block.keys - first)},
+            .first_of_block = block.first_query,
+            .adds_to_dq = !block.begins};
   };
   team.for_each_task(heads * chunks, [&](Index task, int worker) {
     // The worker's next one, if all workers are equally fast.
@@ -238,16 +259,18 @@ void attend_backward(const ThreadTeam& team, const AttentionProblem<T>& problem,
   });
   if (chunks == 1) return;
 
-  const Index tiles = parts_in(shape.steps, kQueryTile<T>);
+  const Index tiles = parts_in(shape.steps - block.first_query, kQueryTile<T>);
   team.for_each_task(heads * tiles, [&](Index task, int worker) {
-    const Index head = task / tiles, first = task % tiles * kQueryTile<T>;
+    const Index head = task / tiles, behind = task % tiles * kQueryTile<T>;
+    const Index first = block.first_query + behind;
     const RowRange queries{first, std::min(kQueryTile<T>, shape.steps - first)};
     const Index seen = shape.causal ? parts_in(queries.end(), chunk_keys) : chunks;
-    fold_query_gradients<T>({.shares = shares + head * chunks * padded_steps * d_k + first * d_k,
+    fold_query_gradients<T>({.shares = shares + head * chunks * padded_steps * d_k + behind * d_k,
                              .stride = padded_steps * d_k,
                              .chunks = seen,
                              .sum = backward_scratch(workspace, worker).dq_t(d_k),
-                             .dq = rows_of(of_head(gradients.dq, head), queries)});
+                             .dq = rows_of(of_head(gradients.dq, head), queries),
+                             .adds_to_dq = !block.begins});
   });
 }
 
@@ -259,9 +282,10 @@ void rounded_backward(const ThreadTeam& team, const AttentionProblem<float>& pro
   const auto& shape = problem.shape;
   const RoundedHeads heads(shape, workspace);
   heads.round(team, {.first = problem.v, .second = problem.k, .of_depth = problem.k});
-  attend_backward<P>(team, problem, gradients, workspace, [&](Index head) -> KeyFactors<P> {
-    return {.k = heads.second(head), .v = heads.first(head), .k_of_keys = heads.of_depth(head)};
-  });
+  attend_backward<P>(
+      team, problem, gradients, own_keys(shape), workspace, [&](Index head) -> KeyFactors<P> {
+        return {.k = heads.second(head), .v = heads.first(head), .k_of_keys = heads.of_depth(head)};
+      });
 }
 
 }  // namespace
@@ -276,17 +300,29 @@ void fused_backward(const ThreadTeam& team, const AttentionProblem<T>& problem,
       return rounded_backward(team, problem, gradients, workspace);
     }
   }
+  fused_backward(team, problem, gradients, own_keys(shape), workspace);
+}
+
+template <typename T>
+void fused_backward(const ThreadTeam& team, const AttentionProblem<T>& problem,
+                    const AttentionGradients<T>& gradients, const KeyBlock& block,
+                    AttentionWorkspace<Tensor<T>>& workspace) {
+  const auto& shape = problem.shape;
   assert(shape.factors == Factors::kAsTheyAre);
-  attend_backward<T>(team, problem, gradients, workspace, [&](Index head) -> KeyFactors<T> {
+  assert_fits(block, shape);
+  attend_backward<T>(team, problem, gradients, block, workspace, [&](Index head) -> KeyFactors<T> {
     const Index b = head / shape.heads, h = head % shape.heads;
-    const MatrixView<const T> k = head_of(problem.k, shape, b, h);
-    return {.k = k, .v = head_of(problem.v, shape, b, h), .k_of_keys = k};
+    const MatrixView<const T> k = keys_of(problem.k, block, b, h);
+    return {.k = k, .v = keys_of(problem.v, block, b, h), .k_of_keys = k};
   });
 }
 
-#define SEQBENCH_INSTANTIATE(T)                                                  \
-  template void fused_backward<T>(const ThreadTeam&, const AttentionProblem<T>&, \
-                                  const AttentionGradients<T>&, AttentionWorkspace<Tensor<T>>&);
+#define SEQBENCH_INSTANTIATE(T)                                                                  \
+  template void fused_backward<T>(const ThreadTeam&, const AttentionProblem<T>&,                 \
+                                  const AttentionGradients<T>&, AttentionWorkspace<Tensor<T>>&); \
+  template void fused_backward<T>(const ThreadTeam&, const AttentionProblem<T>&,                 \
+                                  const AttentionGradients<T>&, const KeyBlock&,                 \
+                                  AttentionWorkspace<Tensor<T>>&);
 SEQBENCH_INSTANTIATE(float)
 SEQBENCH_INSTANTIATE(double)
 #undef SEQBENCH_INSTANTIATE

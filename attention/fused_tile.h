@@ -223,6 +223,13 @@ void begin_tile(const ForwardTile<P>& tile) {
   std::fill_n(tile.softmax.sum, kQueryTile<T>, T{0});
 }
 
+/// The same for queries that met other keys before, whose m and l are there: O [queries, d_k] as
+/// leave_tile() left it.
+template <typename P, typename T = SumOf<P>>
+void resume_tile(const ForwardTile<P>& tile, MatrixView<const T> output) {
+  transpose_queries<T>(output, tile.output_t);
+}
+
 /// Some keys and their values, [keys, d_k] each: d_k of k and keys of v in elements of P.
 template <typename P>
 struct KeyRows {
@@ -268,6 +275,12 @@ void finish_tile(const ForwardTile<P>& tile, MatrixView<T> output) {
       hn::StoreU(hn::Mul(hn::LoadU(d, o), inverse_sum), d, o);
     }
   }
+  transpose<T>(tile.output_t.column_block(0, output.rows), output);
+}
+
+/// Where other keys follow: output [queries, d_k] = Oᵀᵀ, not yet divided.
+template <typename P, typename T = SumOf<P>>
+void leave_tile(const ForwardTile<P>& tile, MatrixView<T> output) {
   transpose<T>(tile.output_t.column_block(0, output.rows), output);
 }
 

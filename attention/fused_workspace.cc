@@ -1,5 +1,6 @@
 #include "attention/fused_workspace.h"
 
+#include "attention/key_blocks.h"
 #include "core/bfloat16.h"
 
 namespace seqbench {
@@ -27,6 +28,17 @@ AttentionWorkspace<BufferShape> fused_workspace(const AttentionShape& shape, Pas
   return workspace;
 }
 
+/// Tiles of queries that start in the middle of a sequence may end up to a tile behind it.
+template <typename T>
+AttentionWorkspace<BufferShape> fused_block_workspace(const AttentionShape& shape, Pass pass,
+                                                      int workers) {
+  AttentionWorkspace<BufferShape> workspace = fused_workspace<T>(shape, pass, workers);
+  for (BufferShape* const rows : {&workspace.row_max, &workspace.row_sum}) {
+    rows->back() = padded_to_tiles<T>(shape.steps + kQueryTile<T> - 1);
+  }
+  return workspace;
+}
+
 void RoundedHeads::round(const ThreadTeam& team, const Sources& from) const {
   using P = Bfloat16Pair;
   constexpr Index kRows = 256;  // of a task; even, so that pairs of steps stay together
@@ -44,7 +56,12 @@ void RoundedHeads::round(const ThreadTeam& team, const Sources& from) const {
   });
 }
 
-template AttentionWorkspace<BufferShape> fused_workspace<float>(const AttentionShape&, Pass, int);
-template AttentionWorkspace<BufferShape> fused_workspace<double>(const AttentionShape&, Pass, int);
+#define SEQBENCH_INSTANTIATE(T)                                                                  \
+  template AttentionWorkspace<BufferShape> fused_workspace<T>(const AttentionShape&, Pass, int); \
+  template AttentionWorkspace<BufferShape> fused_block_workspace<T>(const AttentionShape&, Pass, \
+                                                                    int);
+SEQBENCH_INSTANTIATE(float)
+SEQBENCH_INSTANTIATE(double)
+#undef SEQBENCH_INSTANTIATE
 
 }  // namespace seqbench

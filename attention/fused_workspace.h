@@ -9,7 +9,7 @@
 
 namespace seqbench {
 
-/// Steps in whole query tiles: the length of row_max, row_sum and row_delta.
+/// Steps in whole query tiles: the length of row_max and row_sum.
 template <typename T>
 Index padded_to_tiles(Index steps) {
   return parts_in(steps, kQueryTile<T>) * kQueryTile<T>;
@@ -21,9 +21,10 @@ Index padded_to_tiles(Index steps) {
 inline constexpr Index kForwardTaskTiles = 8;
 inline constexpr Index kForwardTasks = 32;
 
+/// For so many queries of each of B·H heads.
 template <typename T>
-Index forward_task_tiles(const AttentionShape& shape) {
-  const Index tiles = shape.batch * shape.heads * parts_in(shape.steps, kQueryTile<T>);
+Index forward_task_tiles(Index heads, Index queries) {
+  const Index tiles = heads * parts_in(queries, kQueryTile<T>);
   return std::clamp<Index>(tiles / kForwardTasks, 1, kForwardTaskTiles);
 }
 

@@ -21,11 +21,11 @@ void rotate_row(const T* angles, Index pairs, T direction, T* x) {
 }  // namespace
 
 template <typename T>
-void fill_rotary_angles(Index head_width, MatrixView<T> angles) {
+void fill_rotary_angles(Index head_width, MatrixView<T> angles, Index first) {
   assert(angles.cols == head_width / 2 * 2);
   for (Index t = 0; t < angles.rows; ++t) {
     for (Index i = 0; i < head_width / 2; ++i) {
-      const double angle = double(t) * std::pow(kBase, -2 * double(i) / double(head_width));
+      const double angle = double(first + t) * std::pow(kBase, -2 * double(i) / double(head_width));
       angles(t, 2 * i) = static_cast<T>(std::cos(angle));
       angles(t, 2 * i + 1) = static_cast<T>(std::sin(angle));
     }
@@ -48,7 +48,7 @@ void rotate_heads(const ThreadTeam& team, MatrixView<const std::type_identity_t<
 }
 
 #define SEQBENCH_INSTANTIATE(T)                                                            \
-  template void fill_rotary_angles<T>(Index, MatrixView<T>);                               \
+  template void fill_rotary_angles<T>(Index, MatrixView<T>, Index);                        \
   template void rotate_heads<T>(const ThreadTeam&, MatrixView<const T>, const RotarySpan&, \
                                 BlockedMatrixView<T>);
 SEQBENCH_INSTANTIATE(float)

@@ -17,10 +17,10 @@
 
 namespace seqbench {
 
-/// cos tθᵢ and sin tθᵢ side by side, assigned to `angles` [steps, 2·⌊d_k/2⌋] for t = 0, 1, …;
-/// computed in double.
+/// cos tθᵢ and sin tθᵢ side by side, assigned to `angles` [steps, 2·⌊d_k/2⌋] for t = first, first +
+/// 1, …; computed in double.
 template <typename T>
-void fill_rotary_angles(Index head_width, MatrixView<T> angles);
+void fill_rotary_angles(Index head_width, MatrixView<T> angles, Index first = 0);
 
 enum class Turn {
   kForward,  // R_t x

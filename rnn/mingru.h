@@ -88,6 +88,33 @@ void mingru_advance(const MinGruSteps<T>& run) {
   });
 }
 
+/// What neighbouring steps of one sequence do to any state before them, as far as they are linear
+/// in it: h after = end + rest ∘ h before, with rest = Π (1 − z). Some of its units; a row a step.
+template <typename T>
+struct MinGruSummary {
+  MatrixView<const T> a_z, a_h;  // [steps, units] the halves of W·x + b
+  T *end, *rest;               // [units] in: of the steps before, 0 and 1 of none; out: with these
+  MatrixView<T> z, candidate;  // [steps, units] assigned; may be a_z, a_h
+};
+
+template <Candidate kCandidate, typename T>
+void mingru_summarise(const MinGruSummary<T>& run) {
+  for_each_vector<T>(run.a_z.cols, [&](auto d, Index j) {
+    const auto one = hn::Set(d, T{1});
+    auto end = hn::LoadU(d, run.end + j), rest = hn::LoadU(d, run.rest + j);
+    for (Index t = 0; t < run.a_z.rows; ++t) {
+      const auto z = sigmoid(d, hn::LoadU(d, run.a_z.row(t) + j));
+      const auto c = mingru_candidate<kCandidate>(d, hn::LoadU(d, run.a_h.row(t) + j));
+      end = hn::MulAdd(z, c - end, end);
+      rest = rest * (one - z);
+      hn::StoreU(z, d, run.z.row(t) + j);
+      hn::StoreU(c, d, run.candidate.row(t) + j);
+    }
+    hn::StoreU(end, d, run.end + j);
+    hn::StoreU(rest, d, run.rest + j);
+  });
+}
+
 /// z and h̃ of some rows in the place of a [rows, 2·D].
 template <Candidate kCandidate, typename T>
 void mingru_activate(MatrixView<T> a) {
@@ -149,6 +176,23 @@ void mingru_retreat(const MinGruBackwardRow<T>& row) {
     hn::StoreU(dh * (one - z), d, row.dh + j);
     hn::StoreU(hn::LoadU(d, row.sum_z + j) + da_z, d, row.sum_z + j);
     hn::StoreU(hn::LoadU(d, row.sum_h + j) + da_h, d, row.sum_h + j);
+  });
+}
+
+/// The gradient of the state alone, past the same step.
+template <typename T>
+struct MinGruCarryRow {
+  Index units;
+  const T* dy;  // gradient of y_t = h_t from outside
+  const T* z;
+  T* dh;  // in: gradient of h_t from step t+1; out: of h_{t−1}
+};
+
+template <typename T>
+void mingru_carry_back(const MinGruCarryRow<T>& row) {
+  for_each_vector<T>(row.units, [&](auto d, Index j) {
+    const auto dh = hn::LoadU(d, row.dy + j) + hn::LoadU(d, row.dh + j);
+    hn::StoreU(dh * (hn::Set(d, T{1}) - hn::LoadU(d, row.z + j)), d, row.dh + j);
   });
 }
 

@@ -57,10 +57,10 @@ void pack(const ThreadTeam& team, const ScanForward<T>& pass, const UnitCut<T>& 
   });
 }
 
-/// Units from `first_unit` on of the state that a sequence starts from; null: 0.
+/// Units from `first_unit` on of what a sequence starts from, or its end; null: 0.
 template <typename T>
-const T* start_of(MatrixView<const T> h_start, Index sequence, Index first_unit) {
-  return h_start.data == nullptr ? nullptr : h_start.row(sequence) + first_unit;
+const T* start_of(MatrixView<const T> starts, Index sequence, Index first_unit) {
+  return starts.data == nullptr ? nullptr : starts.row(sequence) + first_unit;
 }
 
 /// The steps of a tile: those of each sequence that it reaches into.
@@ -88,6 +88,34 @@ void advance_tile(const ScanForward<T>& pass, Part tokens, const UnitBlock& bloc
   }
 }
 
+/// The same for a summary.
+template <Candidate kCandidate, typename T>
+void summarise_tile(const ScanSummary<T>& summary, Part tokens, const UnitBlock& block,
+                    MatrixView<const T> tile) {
+  const ScanForward<T>& pass = summary.pass;
+  const Index T_ = pass.y.steps, D = pass.y.width, n = block.count;
+  const Index token_end = tokens.first + tokens.count;
+  for (Index row = tokens.first; row < token_end;) {
+    const Index rows = std::min(token_end, (row / T_ + 1) * T_) - row;
+    T* const end = summary.end.row(row / T_) + block.first;
+    T* const rest = summary.rest.row(row / T_) + block.first;
+    if (row % T_ == 0) {
+      std::fill_n(end, n, T{0});
+      std::fill_n(rest, n, T{1});
+    }
+    const MatrixView<const T> a = tile.row_block(row - tokens.first, rows);
+    const MatrixView<T> gates = pass.gates.tokens().row_block(row, rows);
+    mingru_summarise<kCandidate, T>(
+        {.a_z = a.column_block(kMinGruZ * block.columns, n),
+         .a_h = a.column_block(kMinGruH * block.columns, n),
+         .end = end,
+         .rest = rest,
+         .z = gates.column_block(kMinGruZ * D + block.first, n),
+         .candidate = gates.column_block(kMinGruH * D + block.first, n)});
+    row += rows;
+  }
+}
+
 /// The rows of x that a tile multiplies.
 template <typename P, typename T>
 MatrixView<const P> left_rows(const ScanForward<T>& pass, Part tokens, int worker) {
@@ -104,8 +132,10 @@ MatrixView<const P> left_rows(const ScanForward<T>& pass, Part tokens, int worke
   }
 }
 
-template <typename P, Candidate kCandidate, typename T>
-void run_forward(const ScanForward<T>& pass, const ScanTask<T>& task, int worker) {
+/// Calls then(tokens, units, tile) for each tile of the product.
+template <typename P, typename T, typename Then>
+void run_forward(const ScanForward<T>& pass, const ScanTask<T>& task, int worker,
+                 const Then& then) {
   alignas(64) T buffer[kScanTileRows * block_columns<T>()];
   const Index T_ = pass.y.steps, first_token = task.sequences.first * T_;
   const EvenParts tiles = EvenParts::of_at_most(task.sequences.count * T_, kScanTileRows);
@@ -121,7 +151,7 @@ void run_forward(const ScanForward<T>& pass, const ScanTask<T>& task, int worker
                          .start = assign_plus<T>(packed_bias(pass, block)),
                          .next_panel = packed_panel<P>(pass, next).data,
                          .tile = tile});
-      advance_tile<kCandidate, T>(pass, tokens, block, tile);
+      then(tokens, block, tile);
     }
   }
 }
@@ -142,7 +172,11 @@ void run_backward(const ScanBackward<T>& pass, const ScanTask<T>& task) {
   for (Index s = 0; s < task.sequences.count; ++s) {
     const Index b = task.sequences.first + s;
     T *const dh = pass.dh.row(b) + first, *const sums = pass.sums.row(b) + first;
-    std::fill_n(dh, n, T{0});
+    if (const T* const dh_end = start_of(pass.dh_end, b, first); dh_end != nullptr) {
+      std::copy_n(dh_end, n, dh);
+    } else {
+      std::fill_n(dh, n, T{0});
+    }
     for (Index k = 0; k < G; ++k) std::fill_n(sums + k * D, n, T{0});
     for (Index token = (b + 1) * T_ - 1; token >= b * T_; --token) {
       const T* const gates =
@@ -188,8 +222,9 @@ ScanPlan plan_steps(const SequenceView<T>& y, int workers) {
                                            workers);
 }
 
-template <typename P, typename T>
-void scan_with(const ThreadTeam& team, const ScanForward<T>& pass) {
+/// Calls then(candidate)(tokens, units, tile) for each tile of all tasks.
+template <typename P, typename T, typename Then>
+void scan_with(const ThreadTeam& team, const ScanForward<T>& pass, const Then& then) {
   const Index B = pass.y.batch, T_ = pass.y.steps, D = pass.y.width;
   const double flops = 2.0 * double(G * D) * double(pass.x.width) * double(B) * double(T_);
   const ScanPlan plan = plan_scan<T>({B, T_}, D, flops, team.concurrency());
@@ -198,7 +233,7 @@ void scan_with(const ThreadTeam& team, const ScanForward<T>& pass) {
   pack<P>(team, pass, cut);
   with_candidate(pass.candidate, [&](auto candidate) {
     for_each_scan_task(team, plan, B, cut, [&](const ScanTask<T>& task, int worker) {
-      run_forward<P, decltype(candidate)::value>(pass, task, worker);
+      run_forward<P>(pass, task, worker, then(candidate));
     });
   });
 }
@@ -207,11 +242,26 @@ void scan_with(const ThreadTeam& team, const ScanForward<T>& pass) {
 
 template <typename T>
 void scan_forward(const ThreadTeam& team, const ScanForward<T>& pass) {
+  const auto advance = [&](auto candidate) {
+    return [&](Part tokens, const UnitBlock& units, MatrixView<const T> tile) {
+      advance_tile<decltype(candidate)::value, T>(pass, tokens, units, tile);
+    };
+  };
   if constexpr (std::is_same_v<T, float>) {
-    if (pass.factors == Factors::kBfloat16) return scan_with<Bfloat16Pair>(team, pass);
+    if (pass.factors == Factors::kBfloat16) return scan_with<Bfloat16Pair>(team, pass, advance);
   }
   assert(pass.factors == Factors::kAsTheyAre);
-  scan_with<T>(team, pass);
+  scan_with<T>(team, pass, advance);
+}
+
+template <typename T>
+void scan_summary(const ThreadTeam& team, const ScanSummary<T>& summary) {
+  assert(summary.pass.factors == Factors::kAsTheyAre && summary.pass.gates.data != nullptr);
+  scan_with<T>(team, summary.pass, [&](auto candidate) {
+    return [&](Part tokens, const UnitBlock& units, MatrixView<const T> tile) {
+      summarise_tile<decltype(candidate)::value, T>(summary, tokens, units, tile);
+    };
+  });
 }
 
 template <typename T>
@@ -224,7 +274,8 @@ void scan_forward(const ThreadTeam& team, const ScanSharedForward<T>& pass) {
     const UnitBlock units = task.units.all();
     const Index first = task.sequences.first * T_;
     for (Index token = first; token < first + task.sequences.count * T_; ++token) {
-      const T* const gates = pass.shared.row(pass.rows[token]) + units.first;
+      const T* const gates =
+          pass.shared.row(pass.rows == nullptr ? token : Index(pass.rows[token])) + units.first;
       T* const h = pass.y.tokens().row(token) + units.first;
       mingru_blend<T>(
           {.units = units.count,
@@ -248,10 +299,34 @@ void scan_backward(const ThreadTeam& team, const ScanBackward<T>& pass) {
   });
 }
 
+template <typename T>
+void scan_backward_summary(const ThreadTeam& team, const ScanBackwardSummary<T>& pass) {
+  const Index T_ = pass.dy.steps, D = pass.dy.width;
+  const ScanPlan plan = plan_steps(pass.dy, team.concurrency());
+  const UnitCut<T> cut = whole_shares<T>(D, plan);
+  team.note_steps(T_);
+  for_each_scan_task(team, plan, pass.dy.batch, cut, [&](const ScanTask<T>& task, int) {
+    const UnitBlock units = task.units.all();
+    for (Index s = 0; s < task.sequences.count; ++s) {
+      const Index b = task.sequences.first + s;
+      T* const dh = pass.dh.row(b) + units.first;
+      std::fill_n(dh, units.count, T{0});
+      for (Index token = (b + 1) * T_ - 1; token >= b * T_; --token) {
+        mingru_carry_back<T>({.units = units.count,
+                              .dy = pass.dy.tokens().row(token) + units.first,
+                              .z = pass.gates.row(token) + kMinGruZ * D + units.first,
+                              .dh = dh});
+      }
+    }
+  });
+}
+
 #define SEQBENCH_INSTANTIATE(T)                                                  \
   template void scan_forward<T>(const ThreadTeam&, const ScanForward<T>&);       \
+  template void scan_summary<T>(const ThreadTeam&, const ScanSummary<T>&);       \
   template void scan_forward<T>(const ThreadTeam&, const ScanSharedForward<T>&); \
-  template void scan_backward<T>(const ThreadTeam&, const ScanBackward<T>&);
+  template void scan_backward<T>(const ThreadTeam&, const ScanBackward<T>&);     \
+  template void scan_backward_summary<T>(const ThreadTeam&, const ScanBackwardSummary<T>&);
 SEQBENCH_INSTANTIATE(float)
 SEQBENCH_INSTANTIATE(double)
 #undef SEQBENCH_INSTANTIATE

@@ -8,6 +8,13 @@
 // are taken in order, all of its units before the next ones, so that x comes from memory once, and
 // h_{t−1} stands above the tile in y. W is packed before, both halves of a unit in one panel.
 //
+// Steps that start from a state which is not known yet take two passes: scan_summary() leaves the
+// gates and what the steps do to any state, and once that state has come, the gates are blended to
+// h. That moves 5·N·D elements (writes z and h̃, reads both, writes h). To run from the state 0 and
+// then correct each h by Π (1 − z) ∘ h_{−1} moves as many in inference (writes z and h, reads both,
+// writes h) and 6·N·D in training, which keeps h̃ too; and its h is a sum of two where this one's
+// stays between the candidates.
+//
 // Every sum runs in the order of its terms and no sequence is cut in time, so that the result is
 // bit-equal for any team. A tree over blocks of time would read and write h once more, beside a
 // product that keeps all cores busy as it is.
@@ -56,11 +63,22 @@ struct ScanForward {
 template <typename T>
 void scan_forward(const ThreadTeam& team, const ScanForward<T>& pass);
 
-/// Forward of tokens that share rows of the input, whose z and h̃ are there already.
+/// The gates alone, and what the steps of each sequence do to the state before them.
+template <typename T>
+struct ScanSummary {
+  ScanForward<T> pass;  // whose y gives B, T and D alone, and whose h_start is not looked at
+  MatrixView<T> end;    // [B, D] assigned: h after = end + rest ∘ h before
+  MatrixView<T> rest;   // [B, D] assigned Π (1 − z)
+};
+
+template <typename T>
+void scan_summary(const ThreadTeam& team, const ScanSummary<T>& summary);
+
+/// Forward of tokens whose z and h̃ are there already, such as those that share rows of the input.
 template <typename T>
 struct ScanSharedForward {
-  const Token* rows = nullptr;       // [B·T] of each token in `shared`
-  MatrixView<const T> shared;        // [U, 2·D] z and h̃
+  const Token* rows = nullptr;       // [B·T] of each token in `shared`; null: its own
+  MatrixView<const T> shared;        // [U or B·T, 2·D] z and h̃
   MatrixView<const T> h_start = {};  // [B, D] h_{−1}; empty: 0
   SequenceView<T> y;                 // [B, T, D] assigned
 };
@@ -77,12 +95,26 @@ struct ScanBackward {
   SequenceView<const T> y;           // [B, T, D]
   SequenceView<const T> dy;          // [B, T, D]
   SequenceView<T> da;                // [B, T, 2·D] assigned; may be gates
-  MatrixView<T> dh = {};             // [B, D] scratch
+  MatrixView<const T> dh_end = {};   // [B, D] gradient of the state after the last step from what
+                                     // follows it; empty: 0
+  MatrixView<T> dh = {};             // [B, D] assigned that of h_{−1}; not dh_end
   MatrixView<T> sums = {};           // [B, 2·D] assigned Σ_t da
 };
 
 template <typename T>
 void scan_backward(const ThreadTeam& team, const ScanBackward<T>& pass);
+
+/// The gradient of the state before some steps as far as it comes from these: what a summary is
+/// forward. That from behind adds Π (1 − z) times itself.
+template <typename T>
+struct ScanBackwardSummary {
+  MatrixView<const T> gates;  // [B·T, 2·D] z and h̃
+  SequenceView<const T> dy;   // [B, T, D]
+  MatrixView<T> dh;           // [B, D] assigned
+};
+
+template <typename T>
+void scan_backward_summary(const ThreadTeam& team, const ScanBackwardSummary<T>& pass);
 
 /// How a pass is shared out: groups of whole sequences, and each of them by shares of the units.
 struct ScanPlan {

@@ -27,6 +27,7 @@
 
 #include "core/elementwise.h"
 #include "core/embedding.h"
+#include "core/gemm.h"
 #include "core/register_block.h"
 #include "core/spin_barrier.h"
 #include "core/tensor.h"
@@ -118,8 +119,9 @@ struct PersistentBackward {
   T* packed_weights;               // [G·D, columns] scratch, D in elements of P
   T* du;                           // [2, B, state_stride(G·D)] scratch
   T* rounded_du;                   // [2, B, state_stride(G·⌈D/2⌉)] scratch, where P is not T
-  MatrixView<T> dh;                // [B, D] in: zero; out: gradient of h_{−1} but for du_0's part
-  MatrixView<T> dkept;             // [B, D] in: zero; where C::kCarriesKept
+  MatrixView<T> dh;  // [B, D] in: gradient of the state after the last step from what follows it,
+                     // 0 where nothing does; out: gradient of h_{−1} but for du_0's part
+  MatrixView<T> dkept;  // [B, D] likewise, where C::kCarriesKept; out: all of it
 };
 
 /// The steps that a loop runs, of those that there are.
@@ -218,6 +220,13 @@ class PersistentLoop {
   /// du [B, G·D] of the first step of those that backward ran last.
   static MatrixView<const T> du_of(const PersistentBackward<T>& loop, Index t) {
     return state(loop.du, t, loop.y, G);
+  }
+
+  /// After all steps backward: dh becomes the whole gradient of h_{−1}. With dkept it is what the
+  /// steps before these take as dh and dkept, so that a gradient passes from segment to segment.
+  static void add_start_gradient(const ThreadTeam& team, const PersistentBackward<T>& loop) {
+    gemm(team, du_of(loop, 0), loop.weight_hh, loop.dh,
+         {.accumulate = true, .factors = kRounds ? Factors::kBfloat16 : Factors::kAsTheyAre});
   }
 
  private:

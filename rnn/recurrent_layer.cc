@@ -16,6 +16,7 @@
 #include "rnn/newton_loop.h"
 #include "rnn/persistent_loop.h"
 #include "rnn/recurrent_buffers.h"
+#include "rnn/recurrent_gradients.h"
 
 namespace seqbench {
 namespace {
@@ -140,8 +141,8 @@ class RecurrentLayer final : public SequenceLayer<T> {
              .carries = buffers_.carries.data()}));
         break;
     }
-    assign_input_gradients(team, {.x = x.tokens(), .da = gates.tokens(), .dx = dx.tokens()});
-    assign_recurrent_gradients(team, {.y = y, .gates = gates, .kept = kept});
+    assign_gradients_of_input(team, x.tokens(), gates.tokens(), dx.tokens());
+    assign_gradients_of_recurrence(team, {.y = y, .gates = gates, .kept = kept});
   }
 
   bool takes_narrow_input() const override { return true; }
@@ -185,8 +186,8 @@ class RecurrentLayer final : public SequenceLayer<T> {
     PersistentLoop<Cell<T>>::backward(
         team, persistent_backward({.y = y, .dy = dy_steps, .gates = gates, .kept = kept}));
     embedding_backward<T>(pass.shared, gates.tokens(), sums);
-    assign_input_gradients(team, {.x = pass.x, .da = sums, .dx = dx});
-    assign_recurrent_gradients(team, {.y = y, .gates = gates, .kept = kept});
+    assign_gradients_of_input(team, pass.x, sums, dx);
+    assign_gradients_of_recurrence(team, {.y = y, .gates = gates, .kept = kept});
   }
 
  private:
@@ -216,8 +217,6 @@ class RecurrentLayer final : public SequenceLayer<T> {
   GemmOptions transposed_weight() const {
     return {.transpose_b = true, .factors = options_.factors};
   }
-  /// What those of a weight's gradient do: gradientᵀ·rows.
-  GemmOptions sum_over_tokens() const { return {.transpose_a = true, .factors = options_.factors}; }
 
   /// x·W_ihᵀ + b_ih of some rows, by the packed weight where the layer decodes in bfloat16.
   void multiply_input(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> products) {
@@ -476,64 +475,35 @@ class RecurrentLayer final : public SequenceLayer<T> {
     add_column_sums(team, du, parameters_[kBiasHh].gradient.data());
   }
 
-  struct InputGradients {
-    MatrixView<const T> x;   // [N, C]
-    MatrixView<const T> da;  // [N, G·D]
-    MatrixView<T> dx;        // [N, C] assigned
-  };
-
   /// Of all steps at once, after the loop.
-  void assign_input_gradients(const ThreadTeam& team, const InputGradients& tokens) {
-    const Index C = tokens.x.cols;
-    const MatrixView<T> dw_ih = parameters_[kWeightIh].gradient.matrix();
-    T* const db_ih = parameters_[kBiasIh].gradient.data();
-    gemm(team, tokens.da, weight_ih(C), tokens.dx, {.factors = options_.factors});
-    gemm(team, tokens.da, tokens.x, dw_ih.column_block(0, C), sum_over_tokens());
-    set_zero(dw_ih.column_block(C, width() - C));  // of channels that x lacks
-    std::fill_n(db_ih, parameters_[kBiasIh].gradient.size(), T{0});
-    add_column_sums(team, tokens.da, db_ih);
+  void assign_gradients_of_input(const ThreadTeam& team, MatrixView<const T> x,
+                                 MatrixView<const T> da, MatrixView<T> dx) {
+    assign_input_gradients<T>(team, {.x = x,
+                                     .da = da,
+                                     .weight_ih = weight_ih(x.cols),
+                                     .dx = dx,
+                                     .dweight_ih = parameters_[kWeightIh].gradient.matrix(),
+                                     .dbias_ih = parameters_[kBiasIh].gradient.values(),
+                                     .factors = options_.factors});
   }
 
-  struct RecurrentGradients {
+  struct RecurrentTensors {
     SequenceView<const T> y;  // [B, T, D]
     SequenceView<T> gates;    // [B, T, G·D] in: da; out: step 0 zeroed
     SequenceView<T> kept;     // [B, T, K·D] in: du of the gates not shared; out: step 0 zeroed
   };
 
-  /// After those of the input, whose bias has the gradient of the shared gates' other one.
-  void assign_recurrent_gradients(const ThreadTeam& team, const RecurrentGradients& loop) {
-    constexpr bool kAllShared = Cell<T>::kSharedGates == G;
-    const Index shared = Cell<T>::kSharedGates * width();  // du = da in these columns
-    const MatrixView<T> da = loop.gates.tokens();
-    T* const db_hh = parameters_[kBiasHh].gradient.data();
-    std::fill_n(db_hh, parameters_[kBiasHh].gradient.size(), T{0});
-    std::copy_n(parameters_[kBiasIh].gradient.data(), shared, db_hh);
-    if constexpr (!kAllShared) add_column_sums(team, loop.kept.tokens(), db_hh + shared);
-
-    // dW_hh = Σ du_tᵀ·h_{t−1}. Where h_{−1} = 0, du_0 has no part in it, else one that is taken
-    // first; with du_0 zeroed, du against y one token earlier is a single product over the tokens
-    // of all sequences.
-    const MatrixView<T> dw_hh = parameters_[kWeightHh].gradient.matrix();
-    const Index pairs = da.rows - 1;
-    const MatrixView<const T> h_previous = loop.y.tokens().row_block(0, pairs);
-    const MatrixView<T> of_shared = dw_hh.row_block(0, shared);
-    const bool carries = !carried_.is_empty();
-    GemmOptions of_pairs = sum_over_tokens();
-    of_pairs.accumulate = carries;
-    if (carries) assign_start_gradient(team, loop.gates.step(0).column_block(0, shared), of_shared);
-    set_zero(loop.gates.step(0));
-    gemm(team, da.column_block(0, shared).row_block(1, pairs), h_previous, of_shared, of_pairs);
-    if constexpr (!kAllShared) {
-      const MatrixView<T> of_others = dw_hh.row_block(shared, dw_hh.rows - shared);
-      if (carries) assign_start_gradient(team, loop.kept.step(0), of_others);
-      set_zero(loop.kept.step(0));
-      gemm(team, loop.kept.tokens().row_block(1, pairs), h_previous, of_others, of_pairs);
-    }
-  }
-
-  /// Assigns du_0ᵀ·h_{−1} to some rows of dW_hh.
-  void assign_start_gradient(const ThreadTeam& team, MatrixView<const T> du, MatrixView<T> dw_hh) {
-    gemm(team, du, start_of(du.rows).h, dw_hh, sum_over_tokens());
+  /// After those of the input.
+  void assign_gradients_of_recurrence(const ThreadTeam& team, const RecurrentTensors& loop) {
+    assign_recurrent_gradients<Cell<T>>(
+        team, {.y = loop.y,
+               .gates = loop.gates,
+               .kept = loop.kept,
+               .h_start = carried_.is_empty() ? MatrixView<const T>() : start_of(loop.y.batch).h,
+               .dweight_hh = parameters_[kWeightHh].gradient.matrix(),
+               .dbias_ih = parameters_[kBiasIh].gradient.values(),
+               .dbias_hh = parameters_[kBiasHh].gradient.values(),
+               .factors = options_.factors});
   }
 
   RecurrentOptions options_;

@@ -15,7 +15,7 @@ from pathlib import Path
 
 RECURRENT = {"elman", "lstm", "gru", "mingru"}
 # What stays the same along a curve over lengths.
-SCOPE = ("block", "layers", "match", "dtype")
+SCOPE = ("block", "layers", "match", "dtype", "ranks", "strategy")
 EARLIER = {"block": "layer", "match": "width", "dtype": "float32"}
 CURVE = ("model", "kernel", "pass", "batch", "width", "heads", "threads", "causal", *SCOPE)
 CROSSING = ("pass", "kernel", "baseline_model", "baseline_kernel", "batch", "width", "heads", "causal",

@@ -2,9 +2,7 @@
 
 #include <omp.h>
 
-#include <csignal>
 #include <cstdio>
-#include <iostream>
 #include <string>
 #include <vector>
 
@@ -13,9 +11,9 @@
 #include "harness/base/command_line.h"
 #include "harness/base/environment.h"
 #include "harness/base/errors.h"
+#include "harness/base/failure.h"
 #include "harness/base/interrupt.h"
 #include "harness/base/standard_streams.h"
-#include "harness/base/utf8.h"
 #include "harness/commands/attend.h"
 #include "harness/commands/compare.h"
 #include "harness/commands/conform.h"
@@ -68,7 +66,7 @@ constexpr Command kCommands[] = {
     {"list", list_command, "models, kernels, tasks, and what a sweep would cost"},
 };
 
-constexpr int kDone = 0, kFailed = 1, kUsage = 2;
+constexpr int kDone = 0;
 
 void print_usage(std::FILE* stream) {
   std::fprintf(stream, "Usage: seqbench COMMAND [options]\n\nCommands:\n");
@@ -100,12 +98,6 @@ int run(const Arguments& arguments) {
   throw UsageError("there is no command '" + name + "'; expected one of " + join(names));
 }
 
-int report(const std::string& message, int exit_code) {
-  std::fflush(stdout);
-  std::cerr << "seqbench: " << printable(message) << '\n';
-  return exit_code;
-}
-
 /// The exit code, after one line about what went wrong.
 int run_guarded(const Arguments& arguments) {
   try {
@@ -113,18 +105,9 @@ int run_guarded(const Arguments& arguments) {
     usable_cpus();  // before any thread is pinned
     const int code = run(arguments);
     const std::string problem = flush_standard_output();
-    return problem.empty() ? code
-                           : report("standard output: cannot be written: " + problem, kFailed);
-  } catch (const Interrupted& stop) {
-    const std::string how = stop.signal == SIGINT ? "interrupted" : "terminated";
-    return report(how + "; what is finished is kept, a sweep goes on with --resume",
-                  128 + stop.signal);
-  } catch (const UsageError& error) {
-    return report(error.what(), kUsage);
-  } catch (const std::bad_alloc&) {
-    return report("out of memory", kFailed);
-  } catch (const std::exception& error) {
-    return report(error.what(), kFailed);
+    return problem.empty() ? code : tell("standard output: cannot be written: " + problem, kFailed);
+  } catch (...) {
+    return tell_failure();
   }
 }
 

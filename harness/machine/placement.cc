@@ -10,6 +10,7 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "core/affinity.h"
 #include "harness/base/errors.h"
@@ -47,8 +48,10 @@ const std::vector<int>& affinity_mask() {
   return mask;
 }
 
-const std::vector<int>& usable_cpus() {
-  static const std::vector<int> cpus = [] {
+namespace {
+
+std::vector<int>& own_cpus() {
+  static std::vector<int> cpus = [] {
     const std::vector<int>& mask = affinity_mask();
     std::vector<int> found =
         spread_over_cores(mask.empty() ? online_cpus() : mask, machine_topology());
@@ -58,6 +61,12 @@ const std::vector<int>& usable_cpus() {
   }();
   return cpus;
 }
+
+}  // namespace
+
+const std::vector<int>& usable_cpus() { return own_cpus(); }
+
+void keep_to_cpus(std::vector<int> cpus) { own_cpus() = std::move(cpus); }
 
 std::string pinning_problem(const std::vector<int>& cpus) {
   std::string problem;

@@ -25,8 +25,13 @@ const std::vector<int>& affinity_mask();
 
 /// CPUs that this process may use: the affinity mask, or as many CPUs as are online where it is not
 /// known; one CPU of each core first, cut to the cgroup's CPU quota (rounded up). Taken once, when
-/// first called, since pinning narrows the mask of the calling thread later.
+/// first called, since pinning narrows the mask of the calling thread later; or those of
+/// keep_to_cpus().
 const std::vector<int>& usable_cpus();
+
+/// Makes these the usable CPUs from now on: of a rank that shares the machine with others. Teams
+/// that were made before keep theirs.
+void keep_to_cpus(std::vector<int> cpus);
 
 /// Why threads cannot be pinned to each of `cpus`: the first of them that is refused, and the
 /// system's reason; empty when they can.

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "harness/base/errors.h"
-#include "harness/base/statistics.h"
 #include "harness/files/csv.h"
 #include "harness/server/protocol.h"
 #include "harness/timing/case.h"
@@ -19,12 +18,6 @@ using Json = nlohmann::ordered_json;
 
 // OpenMP's threads burn some 4 ms before they sleep (scripts/peer_runs/measuring.py).
 constexpr std::chrono::milliseconds kPauseOfTeams{20};
-
-// Two CPUs that share a core for a while have between half and two thirds of their peak; a steady
-// machine's probes scatter by some percent.
-constexpr double kSlowPeriod = 0.85;
-constexpr Index kMostRetaken = 2;             // a period may be longer than any patience
-constexpr std::size_t kRememberedPeaks = 99;  // a machine that stays slow is one that is not fast
 
 }  // namespace
 
@@ -66,15 +59,10 @@ RemoteRepetition WorkerPool::take_from(Worker& worker, const RemoteRequest& requ
   last_ = &worker;
   last_was_a_team_ = one.threads > 1;
   request.on_lap(Activity::kElse);
-  RemoteRepetition best = repeat(worker, request);
-  for (Index taken = 1; taken <= kMostRetaken; ++taken) {
-    if (!is_slow_period(one, best.sample.peak_gflops)) break;
-    const RemoteRepetition next = repeat(worker, request);
-    if (next.sample.peak_gflops > best.sample.peak_gflops) best = next;
-    best.sample.retaken = taken;
-  }
+  const RemoteRepetition taken =
+      slow_periods_.taken_outside(one, [&] { return repeat(worker, request); });
   request.on_lap(Activity::kPasses);
-  return best;
+  return taken;
 }
 
 RemoteRepetition WorkerPool::repeat(Worker& worker, const RemoteRequest& request) {
@@ -86,14 +74,6 @@ RemoteRepetition WorkerPool::repeat(Worker& worker, const RemoteRequest& request
   } catch (const std::exception& error) {
     throw FileError(std::string("a process of the repetitions: ") + error.what());
   }
-}
-
-bool WorkerPool::is_slow_period(const Case& one, double peak_gflops) {
-  std::deque<double>& peaks = peaks_[{one.threads, one.layer.factors}];
-  peaks.push_back(peak_gflops);
-  if (peaks.size() > kRememberedPeaks) peaks.pop_front();
-  return peaks.size() >= kLeastForInterval &&
-         peak_gflops < kSlowPeriod * median({peaks.begin(), peaks.end()});
 }
 
 std::string WorkerPool::prepare(Worker& worker, const Case& one) {

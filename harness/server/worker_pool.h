@@ -4,14 +4,10 @@
 // as the process lives. So repetitions come from several, each with its own copy of the case, which
 // stays there until the process has taken its repetitions of the group or others need the memory.
 //
-// A virtual machine has periods in which one of its CPUs is half as fast. A repetition that falls
-// into one, as the probes beside it tell, is taken anew: chosen by the probe, never by its own
-// time, and for all contenders alike.
+// A repetition that falls into a slow period of the machine is taken anew (timing/slow_periods.h).
 #pragma once
 
-#include <deque>
 #include <list>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +16,7 @@
 #include "harness/timing/grid.h"
 #include "harness/timing/measure_options.h"
 #include "harness/timing/measurement.h"
+#include "harness/timing/slow_periods.h"
 
 namespace seqbench {
 
@@ -54,8 +51,6 @@ class WorkerPool {
   RemoteRepetition take_from(Worker& worker, const RemoteRequest& request);
   /// One repetition of a case that is prepared.
   RemoteRepetition repeat(Worker& worker, const RemoteRequest& request);
-  /// Whether the case's threads were slower in that moment than they mostly are with its factors.
-  bool is_slow_period(const Case& one, double peak_gflops);
   /// Has the case prepared there. Returns why it could not be, "" when it is.
   std::string prepare(Worker& worker, const Case& one);
   void make_room_for(double bytes);
@@ -67,10 +62,10 @@ class WorkerPool {
   std::string program_;
   double memory_limit_bytes_;
   std::vector<Worker> workers_;
-  std::map<std::pair<int, Factors>, std::deque<double>> peaks_;  // the latest ones by threads
-  std::list<Held> held_;                                         // most recently used first
-  Worker* last_ = nullptr;                                       // that took a repetition
-  bool last_was_a_team_ = true;                                  // so did this process's check
+  SlowPeriods slow_periods_;
+  std::list<Held> held_;         // most recently used first
+  Worker* last_ = nullptr;       // that took a repetition
+  bool last_was_a_team_ = true;  // so did this process's check
 };
 
 /// The pool as a sweep sees it: nothing where the options leave all repetitions to this process.

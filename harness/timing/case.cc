@@ -32,7 +32,8 @@ std::string Case::id() const {
          (scope == Scope::kLayer ? "" : std::string(":") + kScopeNames[std::size_t(scope)]) +
          (scope == Scope::kModel ? std::to_string(layers) : "") +
          (matched_width == 0 ? "" : ":parameters" + std::to_string(matched_width)) +
-         dtype_suffix(layer.factors, ':');
+         dtype_suffix(layer.factors, ':') +
+         (ranks == 0 ? "" : ":ranks" + std::to_string(ranks) + ":" + strategy);
 }
 
 std::string Case::scope_label() const {

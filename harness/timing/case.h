@@ -19,11 +19,13 @@ struct Case {
   Scope scope = Scope::kLayer;
   Index layers = 2;         // blocks of a model
   Index matched_width = 0;  // of the attention whose number of parameters it has; 0: of none
+  int ranks = 0;            // that compute it together, with `threads` each; 0: this process alone
+  std::string strategy = "";  // how they share it out (ranks/rank_layer.h)
 
   /// Readable and unique in a run: "lstm:hoisted:train:B1:T512:D256:H-:t2", with another start
   /// "…:t2:chrono", a block or a model of two "…:t2:block" and "…:t2:model2", with as many
   /// parameters as attention of width 256 "…:t2:parameters256",
-  /// with factors in bfloat16 "…:bfloat16" behind it all.
+  /// with factors in bfloat16 "…:bfloat16", over ranks "…:ranks4:sequence" behind it all.
   std::string id() const;
   /// " block of equal parameters": what tells it from a bare layer of equal width; else "".
   std::string scope_label() const;
@@ -33,7 +35,7 @@ struct Case {
   ScopedSpec scoped() const { return {layer, start, scope, layers}; }
   LayerCost cost() const { return declared_cost(scoped(), shape, pass, threads); }
   /// Resident memory of the layer with its parameters, workspace, input, output and gradients; of a
-  /// decode case with the output of its context.
+  /// decode case with the output of its context. In one process, whatever the ranks.
   double predicted_bytes() const;
 };
 

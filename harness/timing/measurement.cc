@@ -98,13 +98,15 @@ Index check_case(Measurement& measurement, const MeasureOptions& options, const 
   const auto check = [&](Workload& workload) {
     return hooks.check ? hooks.check(workload) : references.get(workload).difference(workload);
   };
-  Preparation prepared = prepare(
-      measurement.the_case, {.seed = options.seed,
-                             .memory_limit_bytes = options.memory_limit_bytes,
-                             .make_room = [&](double bytes) { workloads.make_room_for(bytes); },
-                             .on_lap = hooks.on_lap,
-                             .check = check});
+  const PrepareOptions how = {.seed = options.seed,
+                              .memory_limit_bytes = options.memory_limit_bytes,
+                              .make_room = [&](double bytes) { workloads.make_room_for(bytes); },
+                              .on_lap = hooks.on_lap,
+                              .check = check};
+  Preparation prepared = hooks.others.prepare ? hooks.others.prepare(measurement.the_case, how)
+                                              : prepare(measurement.the_case, how);
   measurement.peak_bytes = prepared.peak_bytes;
+  measurement.predicted_bytes = prepared.predicted_bytes;
   measurement.status = prepared.status;
   measurement.reason = prepared.reason;
   if (prepared.workload != nullptr) {
@@ -130,6 +132,8 @@ void to_counters(const Sample& sample, benchmark::UserCounters& counters) {
   counters["throttled"] = number(sample.disturbance.throttled);
   counters["unpinned_threads"] = double(sample.disturbance.unpinned_threads);
   counters["retaken"] = double(sample.retaken);
+  counters["comm_seconds"] = sample.comm_seconds;
+  counters["bytes_sent"] = sample.bytes_sent;
 }
 
 Sample from_counters(const benchmark::UserCounters& counters) {
@@ -143,7 +147,9 @@ Sample from_counters(const benchmark::UserCounters& counters) {
                           .involuntary_switches = count("involuntary_switches"),
                           .throttled = count("throttled"),
                           .unpinned_threads = Index(value("unpinned_threads"))},
-          .retaken = Index(value("retaken"))};
+          .retaken = Index(value("retaken")),
+          .comm_seconds = value("comm_seconds"),
+          .bytes_sent = value("bytes_sent")};
 }
 
 /// A case that is timed.

@@ -13,12 +13,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "harness/timing/case.h"
 #include "harness/timing/measure_options.h"
+#include "harness/timing/preparation.h"
 #include "harness/timing/repetition.h"
 #include "harness/timing/wall_time.h"
 #include "harness/timing/workload.h"
@@ -49,8 +51,10 @@ struct RemoteRepetition {
   std::string reason = {};
 };
 
-/// Processes that take repetitions in place of this one; by default there are none.
+/// Processes that take repetitions in place of this one, or beside it; by default there are none.
 struct OtherProcesses {
+  /// Prepares and checks a case in place of prepare(), without a workload where others hold it.
+  std::function<Preparation(const Case&, const PrepareOptions&)> prepare = {};
   /// A repetition of a case that this process has checked. Throws Interrupted.
   std::function<RemoteRepetition(const RemoteRequest&)> repeat = {};
   /// Frees the memory of all cases. Throws Interrupted.
@@ -77,8 +81,10 @@ struct Measurement {
   Case the_case;
   std::vector<Sample> samples;
   double peak_bytes = 0;  // measured growth of the resident set; not a number where unknown
-  SweepCounts sweeps;     // of the pass that was checked; every pass takes the same
-  std::string status;     // "failed", "skipped", or "" when samples decide
+  double predicted_bytes =
+      std::numeric_limits<double>::quiet_NaN();  // Preparation::predicted_bytes
+  SweepCounts sweeps;  // of the pass that was checked; every pass takes the same
+  std::string status;  // "failed", "skipped", or "" when samples decide
   std::string reason;
 };
 

@@ -35,7 +35,9 @@ struct Preparation {
   std::unique_ptr<Workload> workload;  // null unless the case may be timed
   double peak_bytes = std::numeric_limits<double>::quiet_NaN();  // measured growth of the resident
                                                                  // set; not a number where unknown
-  double first_pass_seconds = 0;                                 // of the run that was checked
+  double predicted_bytes = std::numeric_limits<double>::quiet_NaN();  // where they are not the
+                                                                      // case's own prediction
+  double first_pass_seconds = 0;                                      // of the run that was checked
   std::string status;  // "failed", "skipped", or "" when it may be timed
   std::string reason;  // why it may not
 

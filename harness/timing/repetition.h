@@ -2,6 +2,7 @@
 // and what disturbed it meanwhile.
 #pragma once
 
+#include <limits>
 #include <vector>
 
 #include "core/gemm_options.h"
@@ -16,6 +17,11 @@ struct Sample {
   Disturbance disturbance = {};
   Index process = 0;  // which of the processes that share the repetitions took it
   Index retaken = 0;  // times that it was taken before, in a slow period of the machine
+  // Of a case over ranks, of one pass: not a number where there are none.
+  double comm_seconds = std::numeric_limits<double>::quiet_NaN();  // in messages and waiting for
+                                                                   // them, of the rank that spent
+                                                                   // most
+  double bytes_sent = std::numeric_limits<double>::quiet_NaN();    // by all ranks
 };
 
 /// FLOP/s of a pass over the probed peak.

@@ -48,9 +48,13 @@ void print_row(const CsvRow& row) {
     std::printf("%-52s %11s %11s %9s %8s %8s  %s\n", id.c_str(), "-", "-", "-", "-", "-",
                 verdict.c_str());
   } else {
-    std::printf("%-52s %11.4g %11.4g %9.1f %8.2f %8.2f  %s\n", id.c_str(), number("seconds"),
-                number("tokens_per_second"), number("gflops"), number("fraction_of_peak"),
-                number("fraction_of_limit"), verdict.c_str());
+    char of_limit[16] = "-";
+    if (!row.at("fraction_of_limit").text().empty()) {
+      std::snprintf(of_limit, sizeof(of_limit), "%.2f", number("fraction_of_limit"));
+    }
+    std::printf("%-52s %11.4g %11.4g %9.1f %8.2f %8s  %s\n", id.c_str(), number("seconds"),
+                number("tokens_per_second"), number("gflops"), number("fraction_of_peak"), of_limit,
+                verdict.c_str());
   }
   std::fflush(stdout);
 }
@@ -71,7 +75,8 @@ class SweepRun {
         wall_time_(wall_time),
         context_{.run_id = sweep.directory.run_id(),
                  .precision = sweep.options.precision,
-                 .limits = limits},
+                 .limits = limits,
+                 .doubt = sweep.doubt},
         progress_(total_flops(missing), !sweep.line.flag_given("no-progress")) {}
 
   /// Whether a case failed. Throws Interrupted.
@@ -105,7 +110,7 @@ class SweepRun {
       block.push_back({group, {group, sweep_.options, hooks_for(group)}});
       block.back().measurement.check();
       visit(block.back());
-    } while (next != missing_.end() && sweep_.others.repeat &&
+    } while (next != missing_.end() && block.back().measurement.visits() > 1 &&
              stopwatch.seconds() < kSecondsOfFirstVisits);
     bool any_visited = true;
     while (any_visited) {
@@ -128,11 +133,13 @@ class SweepRun {
   void finish(Begun& begun) {
     progress_.clear();
     std::vector<CsvRow> rows;
-    for (const Measurement& measurement : begun.measurement.result()) {
+    const std::vector<Measurement> measurements = begun.measurement.result();
+    for (const Measurement& measurement : measurements) {
       rows.push_back(throughput_row(measurement, context_));
       any_failed_ = any_failed_ || measurement.status == "failed";
     }
     wall_time_.lap(Activity::kElse);
+    sweep_.on_finished(measurements);
     tables_.finish(rows);
     wall_time_.lap(Activity::kWriting);
     for (const CsvRow& row : rows) print_row(row);
@@ -246,7 +253,9 @@ int run_sweep(const Sweep& sweep) {
   const std::map<int, MachineLimits> limits = probe_thread_counts(sweep.groups);
   nlohmann::ordered_json probes = nlohmann::ordered_json::array();
   for (const auto& [threads, probed] : limits) probes.push_back(to_json(probed));
-  directory.record_measured(probe_machine());
+  nlohmann::ordered_json measured = probe_machine();
+  if (sweep.ranks != nullptr) measured["ranks"] = *sweep.ranks;
+  directory.record_measured(measured);
   wall_time.lap(Activity::kProbes);
   directory.record_command(sweep.command, sweep.line, probes);
 

@@ -1,7 +1,9 @@
 // What `throughput` and `scaling` share: their options and the run over all groups.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -44,6 +46,12 @@ struct Sweep {
   const MeasureOptions& options;
   RunDirectory& directory;
   OtherProcesses others = {};
+  const nlohmann::ordered_json* ranks =
+      nullptr;             // who they are, for machine.json; or there are none
+  std::string doubt = "";  // RowContext::doubt
+  /// Told a group's measurements before its rows are written.
+  std::function<void(const std::vector<Measurement>&)> on_finished =
+      [](const std::vector<Measurement>&) {};
 };
 
 /// Measures every group, writing each sample as it is taken and its rows as it finishes, and

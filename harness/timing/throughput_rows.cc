@@ -1,5 +1,8 @@
 #include "harness/timing/throughput_rows.h"
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
 #include <optional>
 
 #include "core/bfloat16.h"
@@ -50,7 +53,11 @@ const std::vector<std::string> kThroughputColumns = {"run_id",
                                                      "block",
                                                      "layers",
                                                      "match",
-                                                     "match_width"};
+                                                     "match_width",
+                                                     "ranks",
+                                                     "strategy",
+                                                     "comm_seconds",
+                                                     "bytes_sent"};
 
 const std::vector<std::string> kSamplesColumns = {
     "run_id",      "case_id",        "repetition",    "seconds",
@@ -67,6 +74,21 @@ std::string joined(const std::vector<std::size_t>& numbers) {
 }
 
 CsvCell cell_of(const std::optional<Index>& count) { return count ? CsvCell(*count) : CsvCell(); }
+
+/// The median of what each sample has; not a number where one has none.
+double median_of(const std::vector<Sample>& samples, double Sample::*value) {
+  std::vector<double> values;
+  for (const Sample& sample : samples) values.push_back(sample.*value);
+  const bool is_known = std::ranges::none_of(values, [](double one) { return std::isnan(one); });
+  return is_known ? median(values) : std::numeric_limits<double>::quiet_NaN();
+}
+
+/// Adds why nothing that was measured can be trusted.
+void doubt(const std::string& reason, CsvRow& row) {
+  const std::string other = row["reason"].text();
+  row["status"] = "noisy";
+  row["reason"] = other.empty() ? reason : reason + "; " + other;
+}
 
 }  // namespace
 
@@ -101,6 +123,11 @@ CsvRow static_cells(const Case& one) {
   row["flops"] = cost.flops;
   row["state_bytes"] = cost.state_bytes;
   row["predicted_bytes"] = one.predicted_bytes();
+  if (one.ranks > 0) {
+    row["ranks"] = one.ranks;
+    row["strategy"] = one.strategy;
+    return row;  // each chooses for its own share
+  }
   std::string form = kernel_form(one.layer, one.shape, one.pass, running_workers(one.threads));
   if (one.layer.factors == Factors::kBfloat16) {
     form += std::string(form.empty() ? "" : " ") + bfloat16_form();
@@ -137,6 +164,10 @@ CsvRow measured_cells(const Case& one, const std::vector<Sample>& samples, doubl
   row["limit_seconds"] = limit_seconds;
   row["fraction_of_limit"] = limit_seconds / time;
   row["outliers"] = joined(outliers(fractions));
+  if (one.ranks > 0) {
+    row["comm_seconds"] = median_of(samples, &Sample::comm_seconds);
+    row["bytes_sent"] = median_of(samples, &Sample::bytes_sent);
+  }
   return row;
 }
 
@@ -149,6 +180,9 @@ CsvRow throughput_row(const Measurement& measurement, const RowContext& context)
     row["sweeps"] = measurement.sweeps.mean_sweeps();
     row["fallback_share"] = measurement.sweeps.fallback_share();
   }
+  if (!std::isnan(measurement.predicted_bytes)) {
+    row["predicted_bytes"] = measurement.predicted_bytes;
+  }
   if (measurement.samples.empty()) {
     row["repetitions"] = 0;
     row["processes"] = 0;
@@ -157,9 +191,11 @@ CsvRow throughput_row(const Measurement& measurement, const RowContext& context)
     return row;
   }
   // At the peak of this case's own moments.
-  const double limit = limit_seconds_at(one, context.limits.at(one.threads),
-                                        median_peak_gflops(measurement.samples));
+  const double limit = one.ranks > 0 ? std::numeric_limits<double>::quiet_NaN()
+                                     : limit_seconds_at(one, context.limits.at(one.threads),
+                                                        median_peak_gflops(measurement.samples));
   row.merge(measured_cells(one, measurement.samples, limit, {.precision = context.precision}));
+  if (!context.doubt.empty()) doubt(context.doubt, row);
   row["peak_bytes"] = measurement.peak_bytes;
   return row;
 }

@@ -27,7 +27,8 @@ extern const std::vector<std::string> kSamplesColumns;
 CsvRow scope_cells(const Case& one);
 
 /// The cells of throughput.csv that are known without a measurement: model to state_bytes,
-/// predicted_bytes, variant of a recurrent model, and form where the kernel has a choice.
+/// predicted_bytes, variant of a recurrent model, form where the kernel has a choice, ranks and
+/// strategy of a case that has them.
 CsvRow static_cells(const Case& one);
 
 /// The median of one sample or more.
@@ -38,8 +39,8 @@ double median_peak_gflops(const std::vector<Sample>& samples);
 CsvRow timed_cells(const std::vector<Sample>& samples, int threads, const NoiseTerms& terms);
 
 /// The cells of throughput.csv that follow from one sample or more of a case: repetitions to
-/// fraction_of_limit, status, reason, outliers, processes. A limit that is not a number leaves its
-/// cells empty.
+/// fraction_of_limit, status, reason, outliers, processes; over ranks comm_seconds, bytes_sent. A
+/// limit that is not a number leaves its cells empty.
 CsvRow measured_cells(const Case& one, const std::vector<Sample>& samples, double limit_seconds,
                       const NoiseTerms& terms);
 
@@ -48,6 +49,7 @@ struct RowContext {
   std::string run_id;
   double precision = 0;                        // as MeasureOptions::precision
   const std::map<int, MachineLimits>& limits;  // by number of threads
+  std::string doubt = "";                      // why all rows are noisy; "": they are not
 };
 
 /// The row of one measured case.

@@ -7,7 +7,7 @@ THROUGHPUT = ("run_id case_id model kernel pass batch seq_len width heads thread
               "tokens_per_second gflops peak_gflops fraction_of_peak limit_seconds "
               "fraction_of_limit peak_bytes status reason form outliers "
               "predicted_bytes processes variant sweeps fallback_share "
-              "block layers match match_width").split()
+              "block layers match match_width ranks strategy comm_seconds bytes_sent").split()
 OF_SAMPLE = "seconds peak_gflops steal_fraction wait_fraction involuntary_switches throttled".split()
 SAMPLES = ["run_id", "case_id", "repetition", *OF_SAMPLE, "process", "retaken"]
 PEERS = ("run_id case_id model pass batch seq_len width heads threads causal peer peer_version "

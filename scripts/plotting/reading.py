@@ -94,7 +94,8 @@ TRAINED_AS = dict.fromkeys(("learning_rate", "weight_decay", "mlp_expansion"), f
 # Columns that files of earlier versions lack, and what their rows would have there.
 ADDED_LATER = {
     "throughput": {
-        "variant": "", "fraction_of_peak": float("nan"), "state_bytes": float("nan"), **SCOPE,
+        "variant": "", "fraction_of_peak": float("nan"), "state_bytes": float("nan"),
+        "ranks": float("nan"), **SCOPE,
     },
     "speedup": {
         "work_ratio": float("nan"), "efficiency_ratio": float("nan"), "parallel_ratio": float("nan"), **SCOPE,
@@ -177,7 +178,7 @@ class Run:
 def read_run(folder):
     """Reads a run directory. Throws RunError when there is nothing in it to read or a file is
     malformed; absent and empty files, and rows that tell no case, are noted in `missing`. Plots and
-    claims compare models in float32: table("throughput") has these rows alone."""
+    claims compare models of one process in float32: table("throughput") has these rows alone."""
     folder = Path(folder).resolve()
     if not folder.is_dir():
         raise RunError(f"{folder}: no such run directory")
@@ -202,6 +203,12 @@ def read_run(folder):
         settings = [column for column in TRAINED_AS if column in table and len(table)]
         table = table.astype(dict.fromkeys(settings, float))
         if name == "throughput":
+            over_ranks = table["ranks"].notna()
+            if over_ranks.any():
+                run.missing[f"{over_ranks.sum()} of {len(table)} rows of {path.name}"] = (
+                    "left out: they are of several ranks"
+                )
+            table = table[~over_ranks].reset_index(drop=True)
             run.tables[PRECISIONS] = table
             table = table[table["dtype"] == "float32"].reset_index(drop=True)
         if table.empty:

@@ -15,7 +15,7 @@ TEST(FusedWorkspace, StepsArePaddedToWholeTiles) {
 
 TEST(FusedWorkspace, TasksShareKeysOnceThereAreEnoughOfThem) {
   const auto tiles_of = [](Index tiles, Index heads) {
-    return forward_task_tiles<float>({.batch = 1, .steps = tiles * kQueries, .heads = heads});
+    return forward_task_tiles<float>(heads, tiles * kQueries);
   };
   EXPECT_EQ(tiles_of(1, 1), 1);
   EXPECT_EQ(tiles_of(63, 1), 1);

@@ -36,7 +36,7 @@ SWEEP = SCOPED | {"repetitions": "integers", "processes": "integers", "precision
                 "config": "file to read", "out": "file to write"}
 # Every option with a value, of every command.
 OPTIONS = {
-    "throughput": SWEEP,
+    "throughput": SWEEP | {"strategy": "names"},
     "scaling": SWEEP,
     "list": SWEEP,
     "crossover": SCOPED | {"processes": "integers", "config": "file to read", "out": "file to write"},

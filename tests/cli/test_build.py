@@ -21,7 +21,8 @@ LESS_EFFORT = objects("base/*.cc", "files/*.cc", "server/*.cc", "attention_maps/
 # What runs between two looks at the clock, beside the layers' own libraries.
 TIMED = objects("models/*.cc", "machine/probe.cc", "timing/measurement.cc", "timing/repetition.cc",
                 "timing/workload.cc", "training/sliced_pass.cc", "training/training_step.cc", "text/parallel_pass.cc",
-                "text/text_training.cc", "text/sampler.cc")
+                "text/text_training.cc", "text/sampler.cc", "ranks/communicator.cc", "ranks/data_parallel.cc",
+                "ranks/rank_member.cc", "ranks/rank_workload.cc", "ranks/traced_communicator.cc")
 LAYERS = [f"libseqbench_{name}.a" for name in ["core", "rnn", "attention"]]
 # Set-up and tear-down, which no pass does.
 HARMLESS = re.compile(r"~\w+\(\)$|::(\w+)(<.*>)?::\1\(")

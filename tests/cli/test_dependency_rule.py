@@ -27,6 +27,7 @@ ORDER = [
     {"harness/text"},
     {"harness/server"},
     {"harness/peers"},
+    {"harness/ranks"},
     {"harness/attention_maps"},
     {"harness/commands"},
 ]
@@ -43,6 +44,7 @@ TESTED_IN = {
     "harness/base/errors": "cli/test_bad_input.py",
     "harness/base/standard_streams": "cli/test_output.py",
     "harness/machine/build_info": "cli/test_machine.py",
+    "harness/ranks/rank_parameters": "harness/ranks/ring_attention_test.cc",
     "harness/tasks/task": "harness/tasks/tasks_test.cc",
     "harness/tasks/task_definitions": "harness/tasks/tasks_test.cc",
     "rnn/recurrent_options": "rnn/recurrent_layer_test.cc",
@@ -67,6 +69,10 @@ TESTED_IN = {
     "harness/server/text_step_server": "cli/test_train.py",
     "harness/server/training_steps": "cli/test_repeat.py",
     "harness/text/text_tables": "cli/test_train.py",
+    # Ranks: the parts that need MPI are tested with the program that mpirun starts.
+    "harness/ranks/launcher": "cli/test_ranks.py",
+    "harness/ranks/mpi_ranks": "cli/test_ranks.py",
+    "harness/ranks/no_mpi": "cli/test_ranks.py",
     # Training: tested with the whole training, or with the command that runs it.
     "harness/training/gradient_probe": "harness/training/training_test.cc",
     "harness/training/model_file": "cli/test_attend.py",

@@ -938,6 +938,16 @@ class CommandLine(RunFolder):
         lstm = naming.champions(derived.timed(run.table("throughput"))).query("model == 'lstm'")
         self.assertEqual(sorted(lstm["seconds"].unique()), [0.04, 0.16])
 
+    def test_rows_over_ranks_stand_for_no_process(self):
+        rows = [row + ",," for row in RACE]
+        rows += [RACE[4].replace("T64", "T64:ranks2:data").replace(",0.04,", ",0.0001,") + ",2,data"]
+        self.write("throughput.csv", THROUGHPUT_HEADER + ",ranks,strategy", *rows)
+        run = read_run(self.folder)
+        self.assertEqual(len(run.table("throughput")), len(RACE))
+        self.assertEqual(len(run.every_precision()), len(RACE))
+        self.assertEqual(run.missing[f"1 of {len(rows)} rows of throughput.csv"],
+                         "left out: they are of several ranks")
+
     def test_sentence_is_shown_as_the_model_of_median_weight_reads_it(self):
         words = ("it", "sat")
         self.write(

@@ -134,5 +134,99 @@ TEST(PlanScan, HasNoMoreSharesThanPanels) {
   EXPECT_EQ(plan_scan<float>({1, 512}, panel + 1, 1e9, 8).unit_shares, 2);
 }
 
+/// The scan's memory and what it reads.
+struct ScanData {
+  SequenceShape shape;
+  Index D;
+  Tensor<double> weight, bias, x, dy, start, packed, packed_bias, gates, y;
+
+  ScanData(SequenceShape shape_, Index width)
+      : shape(shape_),
+        D(width),
+        packed({D, 2 * UnitCut<double>{.width = D}.columns()}),
+        packed_bias({2 * UnitCut<double>{.width = D}.columns()}),
+        gates({shape.batch, shape.steps, 2 * D}),
+        y({shape.batch, shape.steps, D}) {
+    Random random(5);
+    weight = normal_tensor<double>(random, {2 * D, D}, 1 / std::sqrt(double(D)));
+    bias = normal_tensor<double>(random, {2 * D});
+    x = normal_tensor<double>(random, {shape.batch, shape.steps, D});
+    dy = normal_tensor<double>(random, {shape.batch, shape.steps, D});
+    start = normal_tensor<double>(random, {shape.batch, D});
+  }
+
+  ScanForward<double> pass(Tensor<double>& to_y, Tensor<double>& to_gates) {
+    return {.weight = std::as_const(weight).matrix(),
+            .bias = bias.data(),
+            .x = std::as_const(x).sequence(),
+            .y = to_y.sequence(),
+            .h_start = std::as_const(start).matrix(),
+            .gates = to_gates.sequence(),
+            .packed_weights = packed.data(),
+            .packed_bias = packed_bias.data()};
+  }
+};
+
+// A summary applied to a state gives the state after all steps, and the gates blended from it each.
+TEST(MinGruScan, SummaryAndBlendAreTheScan) {
+  for (const auto& [shape, D] : kCases) {
+    for (const int workers : {1, 2}) {
+      const ThreadTeam team(workers);
+      ScanData data(shape, D);
+      scan_forward<double>(team, data.pass(data.y, data.gates));
+      Tensor<double> gates(data.gates.shape()), y(data.y.shape());
+      Tensor<double> end({shape.batch, D}), rest({shape.batch, D});
+      scan_summary<double>(
+          team, {.pass = data.pass(y, gates), .end = end.matrix(), .rest = rest.matrix()});
+      EXPECT_TRUE(bit_equal(gates, data.gates));
+      scan_forward<double>(team,
+                           ScanSharedForward<double>{.shared = std::as_const(gates).matrix(),
+                                                     .h_start = std::as_const(data.start).matrix(),
+                                                     .y = y.sequence()});
+      EXPECT_TRUE(bit_equal(y, data.y));
+      const double bound = rounding_bound<double>(shape, D, max_abs(std::as_const(y).values()) + 1);
+      for (Index b = 0; b < shape.batch; ++b) {
+        for (Index j = 0; j < D; ++j) {
+          EXPECT_NEAR(end.matrix()(b, j) + rest.matrix()(b, j) * data.start.matrix()(b, j),
+                      y.sequence().sequence(b)(shape.steps - 1, j), bound);
+        }
+      }
+    }
+  }
+}
+
+// The gradient of the state before is that of the steps plus Π (1 − z) times the one behind them.
+TEST(MinGruScan, SummaryBackwardGivesTheGradientOfTheStateBefore) {
+  for (const auto& [shape, D] : kCases) {
+    const ThreadTeam team(2);
+    ScanData data(shape, D);
+    Tensor<double> end({shape.batch, D}), rest({shape.batch, D}), dh({shape.batch, D});
+    scan_forward<double>(team, data.pass(data.y, data.gates));
+    Tensor<double> scratch_gates(data.gates.shape()), unused_y(data.y.shape());
+    scan_summary<double>(
+        team,
+        {.pass = data.pass(unused_y, scratch_gates), .end = end.matrix(), .rest = rest.matrix()});
+    Random random(6);
+    const auto dh_end = normal_tensor<double>(random, {shape.batch, D});
+    scan_backward_summary<double>(team, {.gates = std::as_const(data.gates).matrix(),
+                                         .dy = std::as_const(data.dy).sequence(),
+                                         .dh = dh.matrix()});
+    Tensor<double> da(data.gates.shape()), dh_whole(dh.shape()), sums({shape.batch, 2 * D});
+    scan_backward<double>(team, {.gates = std::as_const(data.gates).matrix(),
+                                 .h_start = std::as_const(data.start).matrix(),
+                                 .y = std::as_const(data.y).sequence(),
+                                 .dy = std::as_const(data.dy).sequence(),
+                                 .da = da.sequence(),
+                                 .dh_end = dh_end.matrix(),
+                                 .dh = dh_whole.matrix(),
+                                 .sums = sums.matrix()});
+    const double largest = max_abs(std::as_const(dh_whole).values()) + max_abs(dh_end.values());
+    for (Index i = 0; i < dh.size(); ++i) {
+      EXPECT_NEAR(dh[i] + rest[i] * dh_end[i], dh_whole[i],
+                  rounding_bound<double>(shape, D, largest));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace seqbench

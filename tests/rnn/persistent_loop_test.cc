@@ -4,7 +4,13 @@
 #include <sched.h>
 
 #include <thread>
+#include <utility>
+#include <vector>
 
+#include "core/elementwise.h"
+#include "rnn/elman.h"
+#include "rnn/gru.h"
+#include "rnn/lstm.h"
 #include "tests/rnn/recurrent_cases.h"
 #include "tests/test_data.h"
 
@@ -167,6 +173,137 @@ TEST(PersistentLoop, AdvancesWithFarMoreWorkersThanCpus) {
   const SequenceShape shape{.batch = 1, .steps = 10};
   const Index D = 12 * unit_lanes<float>();  // a vector of units for each worker
   expect_bit_equal(train_on(kLstm, shape, D, 12), train_on(kLstm, shape, D, 1));
+}
+
+/// The loop's own memory, and a segment's tensors.
+template <typename C>
+struct LoopMemory {
+  static constexpr Index G = C::kGates, K = C::kKept;
+  using Double = Tensor<double>;
+
+  SequenceShape shape;
+  Index D;
+  Double gates, kept, y, packed, bias, h, u, du;
+
+  LoopMemory(SequenceShape shape_, Index width)
+      : shape(shape_),
+        D(width),
+        gates({shape.batch, shape.steps, G * D}),
+        kept({shape.batch, shape.steps, std::max<Index>(1, K * D)}),
+        y({shape.batch, shape.steps, D}),
+        packed({G * D, UnitCut<double>{.width = D}.columns()}),
+        bias({G * UnitCut<double>{.width = D}.columns()}),
+        h({2, shape.batch, state_stride<double>(D)}),
+        u({1, shape.batch, forward_block_columns<C>()}),
+        du({2, shape.batch, state_stride<double>(G * D)}) {}
+
+  SequenceView<double> kept_steps() { return {kept.data(), shape.batch, shape.steps, K * D}; }
+};
+
+/// Of [B, T, ·], steps [first, first + count).
+Tensor<double> steps_of(const Tensor<double>& x, Index first, Index count) {
+  const SequenceView<const double> all = x.sequence();
+  Tensor<double> some({all.batch, count, all.width});
+  for (Index t = 0; t < count; ++t) copy(all.step(first + t), some.sequence().step(t));
+  return some;
+}
+
+/// The gradient that a state hands back is exact: segments, each from the state of the one before
+/// and with the gradient of the one behind, are one long loop.
+template <typename C>
+void expect_segments_hand_gradients_back(Index D) {
+  constexpr Index B = 3, T = 12, G = C::kGates;
+  const ThreadTeam team;
+  Random random(4);
+  const double deviation = 1 / std::sqrt(double(D));
+  const auto weight = normal_tensor<double>(random, {G * D, D}, deviation);
+  const auto bias = normal_tensor<double>(random, {G * D});
+  const auto a = normal_tensor<double>(random, {B, T, G * D});
+  const auto dy = normal_tensor<double>(random, {B, T, D});
+  const Tensor<double> zeros({B, 2 * D});
+  Tensor<double> dh({B, D}), dkept({B, D});
+
+  const auto forward = [&](LoopMemory<C>& memory, MatrixView<const double> start) {
+    PersistentLoop<C>::forward(team, {.weight_hh = weight.matrix(),
+                                      .bias_hh = bias.data(),
+                                      .gates = memory.gates.sequence(),
+                                      .shared = {},
+                                      .kept = memory.kept_steps(),
+                                      .y = memory.y.sequence(),
+                                      .keeps = true,
+                                      .h_start = start.column_block(0, D),
+                                      .kept_start = start.column_block(D, D),
+                                      .packed_weights = memory.packed.data(),
+                                      .packed_bias = memory.bias.data(),
+                                      .h = memory.h.data(),
+                                      .rounded_h = nullptr,
+                                      .u = memory.u.data()});
+  };
+  // Leaves da in the gates, and the gradient of the state before in dh and dkept.
+  const auto backward = [&](LoopMemory<C>& memory, MatrixView<const double> start,
+                            const Tensor<double>& dy_steps) {
+    const PersistentBackward<double> loop{.weight_hh = weight.matrix(),
+                                          .y = std::as_const(memory.y).sequence(),
+                                          .dy = dy_steps.sequence(),
+                                          .gates = memory.gates.sequence(),
+                                          .kept = memory.kept_steps(),
+                                          .h_start = start.column_block(0, D),
+                                          .kept_start = start.column_block(D, D),
+                                          .packed_weights = memory.packed.data(),
+                                          .du = memory.du.data(),
+                                          .rounded_du = nullptr,
+                                          .dh = dh.matrix(),
+                                          .dkept = dkept.matrix()};
+    PersistentLoop<C>::backward(team, loop);
+    PersistentLoop<C>::add_start_gradient(team, loop);
+  };
+
+  LoopMemory<C> whole({B, T}, D);
+  std::ranges::copy(a.values(), whole.gates.data());
+  forward(whole, zeros.matrix());
+
+  std::vector<LoopMemory<C>> segments;
+  std::vector<Tensor<double>> starts;
+  const std::vector<Part> parts{{0, 5}, {5, 1}, {6, 6}};
+  for (const Part& part : parts) {
+    segments.emplace_back(SequenceShape{B, part.count}, D);
+    LoopMemory<C>& segment = segments.back();
+    std::ranges::copy(steps_of(a, part.first, part.count).values(), segment.gates.data());
+    starts.emplace_back(zeros.shape());
+    if (segments.size() > 1) {
+      LoopMemory<C>& before = segments[segments.size() - 2];
+      const Index last = before.shape.steps - 1;
+      copy<double>(before.y.sequence().step(last), starts.back().matrix().column_block(0, D));
+      if (C::kCarriesKept) {
+        copy<double>(before.kept_steps().step(last), starts.back().matrix().column_block(D, D));
+      }
+    }
+    forward(segment, starts.back().matrix());
+  }
+
+  backward(whole, zeros.matrix(), dy);
+  Tensor<double> dh_whole({B, D}), dkept_whole({B, D});
+  std::swap(dh, dh_whole);
+  std::swap(dkept, dkept_whole);
+  for (std::size_t i = parts.size(); i-- > 0;) {
+    backward(segments[i], starts[i].matrix(), steps_of(dy, parts[i].first, parts[i].count));
+    const auto expected = steps_of(whole.gates, parts[i].first, parts[i].count);
+    EXPECT_LE(max_difference(segments[i].gates, expected),
+              rounding_bound<double>({B, T}, D, max_abs(std::as_const(whole.gates).values())))
+        << i;
+  }
+  EXPECT_LE(max_difference(dh, dh_whole),
+            rounding_bound<double>({B, T}, D, max_abs(std::as_const(dh_whole).values())));
+  EXPECT_LE(max_difference(dkept, dkept_whole),
+            rounding_bound<double>({B, T}, D, max_abs(std::as_const(dkept_whole).values())));
+}
+
+TEST(PersistentLoop, SegmentsThatHandTheGradientBackAreOneLongLoop) {
+  for (const Index D : {1, 7, 33}) {
+    expect_segments_hand_gradients_back<Elman<double>>(D);
+    expect_segments_hand_gradients_back<Lstm<double>>(D);
+    expect_segments_hand_gradients_back<Gru<double>>(D);
+  }
 }
 
 }  // namespace

@@ -28,6 +28,9 @@ TEST(CaseId, IsReadable) {
   EXPECT_EQ(model.id(), lstm.id() + ":model3:parameters128");
   started.layer.factors = Factors::kBfloat16;
   EXPECT_EQ(started.id(), lstm.id() + ":chrono:block:bfloat16");
+  started.ranks = 4;
+  started.strategy = "sequence";
+  EXPECT_EQ(started.id(), lstm.id() + ":chrono:block:bfloat16:ranks4:sequence");
 }
 
 TEST(Case, CountsTokensByThePass) {

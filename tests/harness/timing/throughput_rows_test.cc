@@ -123,6 +123,49 @@ TEST(ThroughputRows, FollowFromTheSamples) {
   EXPECT_FALSE(row.at("reason").text().empty());
 }
 
+TEST(ThroughputRows, TellRanksAndTheirMessages) {
+  Case shared = kGru;
+  shared.ranks = 3;
+  shared.strategy = "data";
+  Measurement measurement = measured(shared);
+  measurement.predicted_bytes = 1234;
+  double comm_seconds = 0.001;
+  for (Sample& sample : measurement.samples) {
+    sample.comm_seconds = comm_seconds;
+    sample.bytes_sent = 800;
+    comm_seconds += 0.001;
+  }
+  const auto limits = limits_of(1);
+  const CsvRow row = throughput_row(measurement, {.run_id = "run", .limits = limits});
+  expect_columns(row, kThroughputColumns);
+  EXPECT_EQ(row.at("ranks").text(), "3");
+  EXPECT_EQ(row.at("strategy").text(), "data");
+  EXPECT_DOUBLE_EQ(number(row, "comm_seconds"), 0.004);  // the fourth of seven
+  EXPECT_EQ(row.at("bytes_sent").text(), "800");
+  EXPECT_EQ(row.at("predicted_bytes").text(), "1234");
+  // What one process is limited by says nothing of three.
+  EXPECT_EQ(row.at("limit_seconds").text(), "");
+  EXPECT_EQ(row.at("fraction_of_limit").text(), "");
+  EXPECT_FALSE(row.contains("form"));
+
+  const CsvRow alone = throughput_row(measured(kGru), {.run_id = "run", .limits = limits});
+  EXPECT_FALSE(alone.contains("ranks"));
+  EXPECT_FALSE(alone.contains("comm_seconds"));
+  EXPECT_FALSE(alone.contains("bytes_sent"));
+}
+
+TEST(ThroughputRows, AreNoisyWhereNothingMeasuredCanBeTrusted) {
+  Measurement steady = measured(kGru);
+  steady.samples.back().seconds = 0.01;
+  const auto limits = limits_of(1);
+  CsvRow row =
+      throughput_row(steady, {.run_id = "run", .limits = limits, .doubt = "5 ranks share 2 CPUs"});
+  EXPECT_EQ(row.at("status").text(), "noisy");
+  EXPECT_EQ(row.at("reason").text(), "5 ranks share 2 CPUs");
+  row = throughput_row(measured(kGru), {.run_id = "run", .limits = limits, .doubt = "a doubt"});
+  EXPECT_TRUE(row.at("reason").text().starts_with("a doubt; ")) << row.at("reason").text();
+}
+
 TEST(ThroughputRows, AreOkWithoutNoise) {
   Measurement steady = measured(kGru);
   steady.samples.back().seconds = 0.01;
