@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "harness/machine/placement.h"
 
 namespace seqbench {
@@ -14,12 +16,15 @@ TEST(Probe, FindsAPeakThatFusedMultiplyAddsCanHave) {
   EXPECT_LT(peak, 800);
 }
 
-// Half of it where the machine is slow for a moment; no more than twice it by vdpbf16ps, but for a
-// moment again.
+// Twice it by vdpbf16ps, a third of it by widened pairs. Each is the best of several short probes
+// in turn, since another program may take the CPU for all of one.
 TEST(Probe, FindsAPeakOfBfloat16BesideThatOfFloat32) {
   const ThreadTeam team(1);
-  const double peak = probe_peak_gflops(team, 0.02);
-  const double rounded = probe_peak_gflops(team, 0.02, Factors::kBfloat16);
+  double peak = 0, rounded = 0;
+  for (int turn = 0; turn < 10; ++turn) {
+    peak = std::max(peak, probe_peak_gflops(team, 0.004));
+    rounded = std::max(rounded, probe_peak_gflops(team, 0.004, Factors::kBfloat16));
+  }
   EXPECT_GT(rounded, 0.25 * peak);
   EXPECT_LT(rounded, 4 * peak);
 }
