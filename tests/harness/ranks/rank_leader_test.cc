@@ -81,6 +81,7 @@ TEST(RankLeader, ChecksAndMeasuresEveryModelsStepsOverRanks) {
             EXPECT_EQ(one.status, "") << one.the_case.id() << ": " << one.reason;
             ASSERT_EQ(one.samples.size(), 4u);
             EXPECT_EQ(one.samples.front().bytes_sent > 0, size > 1);
+            if (size != 3) continue;  // what messages cost is probed for it
             const RankPrediction prediction = leader.prediction(one.the_case);
             EXPECT_EQ(prediction.passes, 3);
             EXPECT_GE(prediction.seconds, prediction.compute_seconds);
