@@ -28,7 +28,7 @@ CommandLine declared_line() {
       "  seqbench throughput --pass decode --length 8192 --batch 1,16 --out results/decode\n"
       "  seqbench throughput --length 512 --precision 2% --precision-time 120\n"
       "  seqbench throughput --length 64..8192 --shard 1/4 --out results/race-1\n"
-      "  mpirun -n 2 seqbench throughput --strategy data --batch 16 --out results/ranks\n");
+      "  mpirun -n 2 seqbench throughput --strategy sequence --length 8192 --out results/ranks\n");
   add_sweep_options(line, "512");
   add_strategy_option(line);
   return line;

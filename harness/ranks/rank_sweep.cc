@@ -65,7 +65,7 @@ void refuse_strategy(const CommandLine& line) {
   if (!line.given("strategy")) return;
   const std::string strategy = line.name("strategy", strategy_names());
   refuse_option("strategy", strategy,
-                has_mpi() ? "to be started by mpirun, as in mpirun -n 2 seqbench throughput "
+                has_mpi() ? "a start by mpirun, as in mpirun -n 2 seqbench throughput "
                             "--strategy " +
                                 strategy
                           : "none in this build, which has no MPI (scripts/bootstrap --mpi, then "

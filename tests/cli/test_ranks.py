@@ -17,7 +17,8 @@ MPIRUN = shutil.which("mpirun")
 # Tests run as whoever, on as few CPUs as there are.
 LAUNCH = [MPIRUN, "--allow-run-as-root", "--oversubscribe"]
 
-TINY = {"--width": "8", "--heads": "2", "--length": "6", "--batch": "5", "--repetitions": "3",
+# Of five ranks some have one step and others two.
+TINY = {"--width": "8", "--heads": "2", "--length": "7", "--batch": "5", "--repetitions": "3",
         "--min-time": "0.0005"}
 MODELS = ["attention", "elman", "gru", "lstm", "mingru"]
 
@@ -61,7 +62,7 @@ class WithoutALauncher(ProgramTest):
 @unittest.skipUnless(HAS_MPI and MPIRUN, "needs a build with MPI (scripts/bootstrap --mpi)")
 class Ranks(ProgramTest):
     def measured(self, count, *options):
-        out = self.folder / f"run{count}"
+        out = self.folder / "-".join(["run", str(count), *options]).replace("--", "")
         process = launched(ranks(count, *options, "--out", out))
         self.assertEqual((process.returncode, own_lines(process)), (0, []), process.stderr)
         return out, process
@@ -74,17 +75,18 @@ class Ranks(ProgramTest):
             self.assertIn(part, lines[0])
 
     def test_every_model_over_several_ranks(self):
-        for count in (1, 2, 3, 5):
-            with self.subTest(ranks=count):
-                out, process = self.measured(count, "--strategy", "data")
+        for count, strategy, *more in [(count, strategy) for count in (1, 2, 3, 5)
+                                       for strategy in ("data", "sequence")] + [(3, "sequence", "--causal")]:
+            with self.subTest(ranks=count, strategy=strategy, more=more):
+                out, process = self.measured(count, "--strategy", strategy, *more)
                 rows = read_csv(out / "throughput.csv")
                 self.assertEqual(sorted((row["model"], row["pass"]) for row in rows),
                                  sorted((model, name) for model in MODELS
                                         for name in ("forward", "train")))
                 for row in rows:
                     self.assertIn(row["status"], {"ok", "noisy"}, row["reason"])
-                    self.assertEqual((row["ranks"], row["strategy"]), (str(count), "data"))
-                    self.assertTrue(row["case_id"].endswith(f":ranks{count}:data"))
+                    self.assertEqual((row["ranks"], row["strategy"]), (str(count), strategy))
+                    self.assertTrue(row["case_id"].endswith(f":ranks{count}:{strategy}"))
                     self.assertIn(row["case_id"], process.stdout)
                     self.assertEqual((row["limit_seconds"], row["processes"], row["repetitions"]),
                                      ("", "1", "3"))
@@ -93,7 +95,10 @@ class Ranks(ProgramTest):
                     if row["pass"] == "train":
                         # Each rank hands on its part of the gradients twice.
                         sent = 2 * (count - 1) * 4 * float(row["parameters"])
-                    self.assertEqual(float(row["bytes_sent"]), sent)
+                    if strategy == "data":
+                        self.assertEqual(float(row["bytes_sent"]), sent)
+                    else:
+                        self.assertEqual(float(row["bytes_sent"]) > sent, count > 1)
                     self.assertGreater(float(row["predicted_bytes"]), 0)
                     crowded = count > len(os.sched_getaffinity(0))
                     self.assertEqual("ranks share" in row["reason"], crowded, row["reason"])
@@ -132,6 +137,8 @@ class Ranks(ProgramTest):
             (2, [], ["--strategy", "data or sequence"]),
             (2, ["--strategy", "tensor"], ["--strategy", "'tensor'", "sequence"]),
             (3, ["--strategy", "data", "--batch", "2"], ["--strategy", "2 sequences for 3 ranks"]),
+            (3, ["--strategy", "sequence", "--length", "2"], ["--strategy", "2 steps for 3 ranks"]),
+            (2, ["--strategy", "sequence", "--kernel", "naive"], ["--strategy", "fused alone, not naive"]),
             (2, ["--strategy", "data", "--pass", "decode"], ["--pass", "'decode'"]),
             (2, ["--strategy", "data", "--block", "block"], ["--block", "'block'"]),
             (2, ["--strategy", "data", "--processes", "2"], ["--processes", "'2'"]),

@@ -12,17 +12,19 @@
 namespace seqbench {
 namespace {
 
-CaseGroup group_of(Pass pass, int ranks) {
+CaseGroup group_of(Pass pass, int ranks, const std::string& strategy = "data",
+                   bool causal = false) {
   CaseGroup group;
   for (const std::string& model : model_names()) {
     group.cases.push_back({.layer = {.model = model,
                                      .kernel = model_info(model).default_kernel,
                                      .width = 8,
-                                     .heads = 2},
+                                     .heads = 2,
+                                     .causal = causal && model_info(model).has_heads()},
                            .pass = pass,
                            .shape = {.batch = 7, .steps = 9},
                            .ranks = ranks,
-                           .strategy = "data"});
+                           .strategy = strategy});
   }
   return group;
 }
@@ -64,6 +66,28 @@ TEST(RankLeader, ChecksAndMeasuresEveryCaseAsOneProcessDoes) {
           }
         }
       });
+    }
+  }
+}
+
+TEST(RankLeader, ChecksAndMeasuresEveryModelsStepsOverRanks) {
+  for (const Pass pass : {Pass::kForward, Pass::kTrain}) {
+    for (int size = 1; size <= 5; ++size) {
+      for (const bool causal : {false, true}) {
+        const CaseGroup group = group_of(pass, size, "sequence", causal);
+        with_ranks(size, group, kOptions, [&](RankLeader& leader) {
+          for (const Measurement& one :
+               measure_group(group, kMeasured, {.others = leader.as_other_processes()})) {
+            EXPECT_EQ(one.status, "") << one.the_case.id() << ": " << one.reason;
+            ASSERT_EQ(one.samples.size(), 4u);
+            EXPECT_EQ(one.samples.front().bytes_sent > 0, size > 1);
+            if (size != 3) continue;  // what messages cost is probed for it
+            const RankPrediction prediction = leader.prediction(one.the_case);
+            EXPECT_EQ(prediction.passes, 3);
+            EXPECT_GE(prediction.seconds, prediction.compute_seconds);
+          }
+        });
+      }
     }
   }
 }

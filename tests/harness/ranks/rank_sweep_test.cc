@@ -55,6 +55,8 @@ TEST(RankSweep, RefusesWhatRanksCannotDo) {
        std::vector<std::pair<std::vector<std::string>, std::string>>{
            {{"--strategy", "tensor"}, "'tensor' is not allowed; expected"},
            {{"--strategy", "data", "--batch", "1"}, "1 sequences for 2 ranks"},
+           {{"--strategy", "sequence", "--length", "1"}, "1 steps for 2 ranks"},
+           {{"--strategy", "sequence", "--kernel", "naive"}, "kernel fused alone, not naive"},
            {{"--strategy", "data", "--batch", "2", "--pass", "decode"}, "--pass: 'decode'"},
            {{"--strategy", "data", "--batch", "2", "--block", "model"}, "--block: 'model'"},
            {{"--strategy", "data", "--batch", "2", "--processes", "3"}, "--processes: '3'"},

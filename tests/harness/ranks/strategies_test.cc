@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 
 #include "harness/ranks/local_communicator.h"
 
@@ -27,6 +28,31 @@ TEST(Strategies, ARankAloneHasTheWholeCase) {
     EXPECT_EQ(layer->share().shape().steps, 3);
     EXPECT_EQ(layer->parameters().size(), 4u);
   });
+}
+
+TEST(Strategies, EveryModelSharesOutTheStepsOfItsSequences) {
+  for (const std::string& model : model_names()) {
+    const LayerSpec spec{
+        .model = model, .kernel = model_info(model).default_kernel, .width = 4, .heads = 2};
+    EXPECT_EQ(reason_against(spec, Strategy::kSequence, {.batch = 1, .steps = 2}, 3),
+              "2 steps for 3 ranks");
+    EXPECT_EQ(reason_against(spec, Strategy::kSequence, {.batch = 1, .steps = 3}, 3), "");
+    run_local_ranks(3, [&](Communicator& ranks) {
+      const auto layer = make_rank_layer<float>(spec, Strategy::kSequence, ranks);
+      layer->reserve({.batch = 1, .steps = 12}, Pass::kForward, 1);
+      EXPECT_EQ(layer->share().shape().batch, 1);
+      EXPECT_EQ(layer->share().shape().steps, 4);
+    });
+  }
+}
+
+TEST(Strategies, AKernelWithoutTheStrategyIsRefused) {
+  for (const auto& [model, kernel] : {std::pair("attention", "naive"), std::pair("lstm", "hoisted"),
+                                      std::pair("mingru", "stepwise")}) {
+    const LayerSpec spec{.model = model, .kernel = kernel, .width = 4};
+    EXPECT_NE(reason_against(spec, Strategy::kSequence, {.batch = 1, .steps = 9}, 2), "");
+    EXPECT_EQ(reason_against(spec, Strategy::kData, {.batch = 2, .steps = 9}, 2), "");
+  }
 }
 
 }  // namespace
