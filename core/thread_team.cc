@@ -41,6 +41,9 @@ int granted_threads(int size) {
 }  // namespace
 
 ThreadTeam::ThreadTeam(int size, std::vector<int> cpus) : size_(size), cpus_(std::move(cpus)) {
+  // Before any thread is pinned: LLVM's OpenMP takes the CPUs of the thread that starts it for
+  // those of all, and puts the others there, too.
+  (void)omp_get_num_procs();
   const long all = cpus_.empty() ? sysconf(_SC_NPROCESSORS_ONLN) : static_cast<long>(cpus_.size());
   concurrency_ = static_cast<int>(std::clamp<long>(all, 1, std::max(size, 1)));
   if (size < 1) {

@@ -291,7 +291,7 @@ TEST(Train, APresetTakesThePlaceOfTheTasksSettings) {
                       .differs = ""};
   settings.preset = &preset;
   settings.batch = 4;
-  settings.training_steps = 400;
+  settings.training_steps = 800;
   settings.measure_gradients = false;
   const auto result = train(settings, kToTheEnd);
   ASSERT_EQ(result->tests.size(), 2u);
