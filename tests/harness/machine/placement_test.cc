@@ -52,5 +52,16 @@ TEST(Placement, ReadsTheTopologyOnce) {
   EXPECT_EQ(machine_topology().cpus, read_topology().cpus);
 }
 
+TEST(Placement, ARankKeepsToItsShareOfTheCpus) {
+  const std::vector<int> all = usable_cpus();
+  keep_to_cpus({all.back()});
+  EXPECT_EQ(usable_cpus(), std::vector<int>{all.back()});
+  EXPECT_EQ(make_team(2).cpus(), std::vector<int>{all.back()});
+  EXPECT_EQ(running_workers(2), 1);
+  EXPECT_EQ(default_thread_counts(), std::vector<Index>{1});
+  keep_to_cpus(all);
+  EXPECT_EQ(usable_cpus(), all);
+}
+
 }  // namespace
 }  // namespace seqbench
