@@ -25,7 +25,7 @@ class Repetitions {
   std::size_t taken_ = 0;
 };
 
-const Case kOnOneThread{.layer = {.model = "gru", .kernel = "hoisted"}};
+const Case kOnOneThread{.layer = {.model = "gru", .kernel = "hoisted"}, .shape = {}};
 
 TEST(SlowPeriods, ARepetitionInASlowPeriodIsTakenAnewTwiceAtMost) {
   Repetitions repetitions({10, 10, 10, 10, 10, 10, /*slow, then not*/ 6, 10, 10,
