@@ -77,6 +77,7 @@ std::vector<Index> lengths_of(const Grid& grid, Index batch) {
   return most < first ? std::vector<Index>() : geometric_lengths(first, most, kLengthsPerOctave);
 }
 
+/// Cells by precision, so that a map that is stopped is whole in one.
 std::vector<Cell> cells_of(const Grid& grid) {
   std::vector<Cell> cells;
   Grid one_length = grid;
@@ -94,6 +95,8 @@ std::vector<Cell> cells_of(const Grid& grid) {
       }
     }
   }
+  std::ranges::stable_sort(cells, {},
+                           [](const Cell& cell) { return cell.attention.layer.factors; });
   return cells;
 }
 
