@@ -38,12 +38,14 @@ int granted_threads(int size) {
   return granted;
 }
 
+/// To be called before any thread is pinned: LLVM's OpenMP takes the CPUs of the thread that starts
+/// it for those of all, and puts the others there, too.
+void start_openmp() { (void)omp_get_num_procs(); }
+
 }  // namespace
 
 ThreadTeam::ThreadTeam(int size, std::vector<int> cpus) : size_(size), cpus_(std::move(cpus)) {
-  // Before any thread is pinned: LLVM's OpenMP takes the CPUs of the thread that starts it for
-  // those of all, and puts the others there, too.
-  (void)omp_get_num_procs();
+  start_openmp();
   const long all = cpus_.empty() ? sysconf(_SC_NPROCESSORS_ONLN) : static_cast<long>(cpus_.size());
   concurrency_ = static_cast<int>(std::clamp<long>(all, 1, std::max(size, 1)));
   if (size < 1) {
@@ -61,6 +63,7 @@ ThreadTeam::ThreadTeam(int size, std::vector<int> cpus) : size_(size), cpus_(std
 ThreadTeam::ThreadTeam(int size, std::vector<int> cpus, TaskRecorder& recorder)
     : size_(size), cpus_(std::move(cpus)), concurrency_(size), recorder_(&recorder) {
   assert(size >= 1 && !omp_in_parallel());
+  start_openmp();
 }
 
 void ThreadTeam::prepare_caller() const noexcept {

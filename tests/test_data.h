@@ -44,15 +44,20 @@ void copy_parameters(SequenceLayer<From>& from, SequenceLayer<To>& to) {
   }
 }
 
-/// Every parameter's gradient, which the layer keeps.
+/// Every parameter's gradient.
 template <typename T>
-std::vector<Tensor<T>> copied_gradients(SequenceLayer<T>& layer) {
+std::vector<Tensor<T>> copied_gradients(std::span<const Parameter<T>> parameters) {
   std::vector<Tensor<T>> copies;
-  for (const Parameter<T>& parameter : layer.parameters()) {
+  for (const Parameter<T>& parameter : parameters) {
     copies.emplace_back(parameter.gradient.shape());
     std::ranges::copy(parameter.gradient.values(), copies.back().data());
   }
   return copies;
+}
+/// Those that a layer keeps.
+template <typename T>
+std::vector<Tensor<T>> copied_gradients(SequenceLayer<T>& layer) {
+  return copied_gradients<T>(layer.parameters());
 }
 
 /// max |x_i|; NaN where an element is.

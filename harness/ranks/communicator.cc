@@ -66,6 +66,18 @@ void Communicator::barrier() {
 
 Traffic Communicator::take_traffic() { return std::exchange(traffic_, {}); }
 
+double Communicator::do_broadcast(int root, std::span<std::byte> bytes) {
+  if (rank() != root) {
+    do_receive(root, bytes);
+    return 0;
+  }
+  double sent = 0;
+  for (int to = 0; to < size(); ++to) {
+    if (to != root) sent += do_send(to, bytes);
+  }
+  return sent;
+}
+
 /// Rank r adds up part r of the values: it gets that part of every other rank, and hands the sum to
 /// all. In both turns rank r sends to r + 1, r + 2, … and receives from r − 1, r − 2, …
 template <typename T>

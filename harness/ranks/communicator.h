@@ -66,7 +66,8 @@ class Communicator {
   virtual double do_begin_exchange(int to, std::span<const std::byte> sent, int from,
                                    std::span<std::byte> received) = 0;
   virtual void do_wait() = 0;
-  virtual double do_broadcast(int root, std::span<std::byte> bytes) = 0;
+  /// A message from the root to each of the others.
+  virtual double do_broadcast(int root, std::span<std::byte> bytes);
   virtual void do_barrier() = 0;
 
  private:

@@ -1,6 +1,6 @@
 #include "harness/ranks/data_parallel.h"
 
-#include <algorithm>
+#include "harness/ranks/rank_parameters.h"
 
 namespace seqbench {
 namespace {
@@ -15,7 +15,8 @@ class DataParallelLayer : public RankLayer<T> {
 
   double workspace_bytes(SequenceShape whole, Pass pass, int workers) const override {
     const SequenceShape own = share_of(whole).shape();
-    return layer_->cost(own, pass, workers).workspace_bytes + sum_bytes(pass);
+    return layer_->cost(own, pass, workers).workspace_bytes +
+           summing_bytes<T>(layer_->parameters(), pass, ranks_.size());
   }
 
   void reserve(SequenceShape whole, Pass pass, int workers) override {
@@ -33,23 +34,13 @@ class DataParallelLayer : public RankLayer<T> {
   void backward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<const T> y,
                 SequenceView<const T> dy, SequenceView<T> dx) override {
     layer_->backward(team, x, y, dy, dx);
-    for (Parameter<T>& parameter : layer_->parameters()) ranks_.sum(parameter.gradient.values());
+    sum_gradients<T>(ranks_, layer_->parameters());
   }
 
  private:
   RankShare share_of(SequenceShape whole) const {
     return {.batch = EvenParts::into(whole.batch, ranks_.size())[ranks_.rank()],
             .steps = {{0, whole.steps}}};
-  }
-
-  /// What Communicator::sum() holds: as much as the largest gradient.
-  double sum_bytes(Pass pass) const {
-    if (pass != Pass::kTrain || ranks_.size() == 1) return 0;
-    Index largest = 0;
-    for (const Parameter<T>& parameter : layer_->parameters()) {
-      largest = std::max(largest, parameter.value.size());
-    }
-    return double(largest) * sizeof(T);
   }
 
   Communicator& ranks_;

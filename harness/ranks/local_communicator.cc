@@ -108,18 +108,6 @@ class LocalCommunicator : public Communicator {
     begun_.clear();
   }
 
-  double do_broadcast(int root, std::span<std::byte> bytes) override {
-    if (rank_ != root) {
-      do_receive(root, bytes);
-      return 0;
-    }
-    double sent = 0;
-    for (int to = 0; to < size(); ++to) {
-      if (to != root) sent += do_send(to, bytes);
-    }
-    return sent;
-  }
-
   void do_barrier() override { post_.meet(); }
 
  private:

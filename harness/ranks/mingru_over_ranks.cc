@@ -9,7 +9,7 @@
 #include "core/buffers.h"
 #include "core/elementwise.h"
 #include "core/gemm.h"
-#include "harness/ranks/rank_parameters.h"
+#include "harness/ranks/sequence_parallel_layer.h"
 #include "rnn/mingru_scan.h"
 
 namespace seqbench {
@@ -37,55 +37,15 @@ struct MinGruRankBuffers {
 };
 
 template <typename T>
-MinGruRankBuffers<BufferShape> buffer_shapes(Index width, SequenceShape whole, Pass pass,
-                                             const RankPlace& place) {
-  const Index B = whole.batch, D = width, columns = UnitCut<T>{.width = D}.columns();
-  const bool train = pass == Pass::kTrain;
-  MinGruRankBuffers<BufferShape> buffers;
-  if (train || !place.is_first()) {
-    buffers.gates = {B, block_of_steps(whole.steps, place).count, G * D};
-  }
-  buffers.state_before = buffers.state_after = buffers.rest = {B, D};
-  buffers.packed_weights = {D, G * columns};
-  buffers.packed_bias = {G * columns};
-  if (!train) return buffers;
-  buffers.d_state = buffers.dh = {B, D};
-  buffers.sums = {B, G * D};
-  return buffers;
-}
-
-template <typename T>
-class MinGruOverRanks final : public RankLayer<T> {
+class MinGruOverRanks final : public SequenceParallelLayer<T, MinGruRankBuffers> {
  public:
   MinGruOverRanks(const LayerSpec& spec, Communicator& ranks)
-      : width_(spec.width),
-        candidate_(spec.linear_candidate ? Candidate::kLinear : Candidate::kPositive),
-        ranks_(ranks),
-        place_{ranks.rank(), ranks.size()},
-        parameters_(parameters_of<T>(spec)) {}
-
-  std::span<Parameter<T>> parameters() override { return parameters_; }
-
-  double workspace_bytes(SequenceShape whole, Pass pass, int /*workers*/) const override {
-    return parameter_workspace_bytes(parameters_, pass, place_.ranks) +
-           allocated_bytes<T>(buffer_shapes<T>(width_, whole, pass, place_));
-  }
-
-  void reserve(SequenceShape whole, Pass pass, int /*workers*/) override {
-    assert(pass != Pass::kDecode);
-    trains_ = pass == Pass::kTrain;
-    batch_ = whole.batch;
-    steps_ = block_of_steps(whole.steps, place_);
-    for (auto& parameter : parameters_) reserve_gradient(parameter, false);
-    allocate_buffers(buffer_shapes<T>(width_, whole, pass, place_), buffers_);
-    for (auto& parameter : parameters_) reserve_gradient(parameter, trains_);
-  }
-
-  RankShare share() const override { return {.batch = {0, batch_}, .steps = {steps_}}; }
+      : SequenceParallelLayer<T, MinGruRankBuffers>(spec, ranks),
+        candidate_(spec.linear_candidate ? Candidate::kLinear : Candidate::kPositive) {}
 
   void forward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y,
                [[maybe_unused]] Keep keep) override {
-    assert(x.batch == batch_ && x.steps == steps_.count && x.width == width_);
+    assert(this->is_share(x));
     assert(keep == Keep::kNothing || trains_);
     if (place_.is_first()) {
       scan_forward<T>(team, product(x, y));
@@ -129,15 +89,36 @@ class MinGruOverRanks final : public RankLayer<T> {
                .dh = buffers_.dh.matrix(),
                .sums = buffers_.sums.matrix()});
     assign_gradients(team, x.tokens(), dx.tokens());
-    sum_gradients<T>(ranks_, parameters_);
+    this->sum_gradients_of_ranks();
+  }
+
+ protected:
+  MinGruRankBuffers<BufferShape> buffer_shapes(SequenceShape whole, Pass pass,
+                                               int /*workers*/) const override {
+    const Index B = whole.batch, D = width_, columns = UnitCut<T>{.width = D}.columns();
+    const bool train = pass == Pass::kTrain;
+    MinGruRankBuffers<BufferShape> buffers;
+    if (train || !place_.is_first()) {
+      buffers.gates = {B, block_of_steps(whole.steps, place_).count, G * D};
+    }
+    buffers.state_before = buffers.state_after = buffers.rest = {B, D};
+    buffers.packed_weights = {D, G * columns};
+    buffers.packed_bias = {G * columns};
+    if (!train) return buffers;
+    buffers.d_state = buffers.dh = {B, D};
+    buffers.sums = {B, G * D};
+    return buffers;
   }
 
  private:
+  using Base = SequenceParallelLayer<T, MinGruRankBuffers>;
+  using Base::buffers_, Base::parameters_, Base::place_, Base::ranks_, Base::trains_, Base::width_;
+
   enum { kWeight, kBias };  // in parameters_
 
   SequenceView<T> gates() {
     if (buffers_.gates.size() == 0) return {};
-    return {buffers_.gates.data(), batch_, steps_.count, G * width_};
+    return {buffers_.gates.data(), this->batch(), this->steps(), G * width_};
   }
   /// h_{−1}; empty: 0.
   MatrixView<const T> start() {
@@ -146,7 +127,7 @@ class MinGruOverRanks final : public RankLayer<T> {
 
   ScanForward<T> product(SequenceView<const T> x, SequenceView<T> y) {
     return {.candidate = candidate_,
-            .weight = parameters_[kWeight].value.matrix(),
+            .weight = this->value(kWeight),
             .bias = parameters_[kBias].value.data(),
             .x = x,
             .y = y,
@@ -169,21 +150,13 @@ class MinGruOverRanks final : public RankLayer<T> {
   void assign_gradients(const ThreadTeam& team, MatrixView<const T> x, MatrixView<T> dx) {
     const MatrixView<const T> da = gates().tokens();
     Tensor<T>& dbias = parameters_[kBias].gradient;
-    gemm(team, da, parameters_[kWeight].value.matrix(), dx);
+    gemm(team, da, this->value(kWeight), dx);
     gemm(team, da, x, parameters_[kWeight].gradient.matrix(), {.transpose_a = true});
     std::ranges::fill(dbias.values(), T{0});
     add_column_sums(team, buffers_.sums.matrix(), dbias.data());
   }
 
-  Index width_;  // D
   Candidate candidate_;
-  Communicator& ranks_;
-  RankPlace place_;
-  std::vector<Parameter<T>> parameters_;
-  MinGruRankBuffers<Tensor<T>> buffers_;
-  bool trains_ = false;  // reserved for that
-  Index batch_ = 0;
-  Part steps_{0, 0};
 };
 
 }  // namespace

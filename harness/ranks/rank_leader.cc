@@ -182,23 +182,15 @@ std::vector<Json> RankLeader::ask(const std::string& what, const Case& one) {
 const MessageCosts& RankLeader::message_costs() {
   if (costs_.is_known() || member_.ranks().size() == 1) return costs_;
   const Json answer = ask({{"do", "probe"}}).front();
-  const auto list = [&](const char* key) {
-    std::vector<MessageSample> samples;
-    for (const Json& one : answer.at(key)) {
-      samples.push_back({.bytes = one.at("bytes"), .seconds = one.at("seconds")});
-    }
-    return samples;
-  };
-  costs_ = {.alone = list("alone"), .shift = list("shift")};
+  costs_ = {.alone = message_samples_of(answer.at("alone")),
+            .shift = message_samples_of(answer.at("shift"))};
   return costs_;
 }
 
 /// Then it is the one used most recently.
 bool RankLeader::is_held(const Case& one) {
-  const auto found = std::ranges::find(held_, one.id(), &Held::id);
-  if (found == held_.end()) return false;
-  held_.splice(held_.begin(), held_, found);
-  return true;
+  const std::string id = one.id();
+  return held_.use([&](const Held& held) { return held.id == id; }) != nullptr;
 }
 
 Preparation RankLeader::hold(const Case& one) {
@@ -216,12 +208,9 @@ Preparation RankLeader::hold(const Case& one) {
                        : "needs " + human_bytes(bytes) + " on a rank, limit " + human_bytes(limit) +
                              "; use a smaller --batch or --length, or more machines");
   }
-  double all = bytes;
-  for (const Held& held : held_) all += held.bytes;
-  while (!held_.empty() && all > limit) {
-    all -= held_.back().bytes;
-    release_last();
-  }
+  held_.make_room(
+      bytes, limit, [](const Held& held) { return held.bytes; },
+      [this](const Held& held) { release(held); });
   bool is_there = allocate(one);
   if (!is_there) {
     release_all();  // memory can be refused below the limit
@@ -233,7 +222,7 @@ Preparation RankLeader::hold(const Case& one) {
     ask("release", one);
     return skipped(refused_memory(one));
   }
-  held_.push_front({.id = one.id(), .bytes = bytes});
+  held_.add({.id = one.id(), .bytes = bytes});
   const std::vector<Json> warm = ask("warm", one);
   Preparation result;
   result.peak_bytes = largest(warm, "peak_bytes");
@@ -337,14 +326,10 @@ void RankLeader::take_trace(const Case& one) {
   traces_[one.id()].push_back(std::move(traces));
 }
 
-void RankLeader::release_last() {
-  const std::string id = held_.back().id;
-  held_.pop_back();
-  ask({{"do", "release"}, {"case", id}});
-}
+void RankLeader::release(const Held& held) { ask({{"do", "release"}, {"case", held.id}}); }
 
 void RankLeader::release_all() {
-  while (!held_.empty()) release_last();
+  while (!held_.empty()) release(held_.take_oldest());
 }
 
 RankPrediction RankLeader::prediction(const Case& one) {

@@ -6,12 +6,12 @@
 // for bit, is checked besides.
 #pragma once
 
-#include <list>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
+#include "harness/base/recently_used.h"
 #include "harness/ranks/rank_member.h"
 #include "harness/ranks/replay.h"
 #include "harness/timing/measurement.h"
@@ -60,7 +60,7 @@ class RankLeader {
   /// say why it could not be.
   Preparation hold(const Case& one);
   bool allocate(const Case& one);
-  void release_last();
+  void release(const Held& held);
   void release_all();
   std::string difference(const Case& one, const PrepareOptions& options);
   void take_trace(const Case& one);
@@ -68,7 +68,7 @@ class RankLeader {
   RankMember& member_;
   RankOptions options_;
   bool is_lost_ = false;  // the others wait for what this rank cannot do
-  std::list<Held> held_;  // most recently used first
+  RecentlyUsed<Held> held_;
   SlowPeriods slow_periods_;
   MessageCosts costs_;
   std::map<std::string, std::vector<std::vector<RankTrace>>> traces_;  // by case id, pass, rank

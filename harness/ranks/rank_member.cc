@@ -34,16 +34,6 @@ Json as_json(const RankTrace& trace) {
   return events;
 }
 
-Json as_json(const Sample& sample) {
-  return {{"seconds", sample.seconds},
-          {"peak_gflops", sample.peak_gflops},
-          {"steal_fraction", or_null(sample.disturbance.steal_fraction)},
-          {"wait_fraction", or_null(sample.disturbance.wait_fraction)},
-          {"involuntary_switches", or_null(sample.disturbance.involuntary_switches)},
-          {"throttled", or_null(sample.disturbance.throttled)},
-          {"unpinned_threads", sample.disturbance.unpinned_threads}};
-}
-
 /// Of the bits of all gradients (Fowler, Noll & Vo, "FNV-1a"), a word at a time.
 std::uint64_t sum_of_bits(std::span<Parameter<float>> parameters) {
   std::uint64_t sum = 14695981039346656037u;
@@ -159,21 +149,14 @@ Json RankMember::repeat(RankWorkload& workload, Index passes) {
   }
   const Sample sample = bracket.close(stopwatch.seconds() / double(passes));
   const Traffic traffic = workload.take_traffic();
-  return {{"sample", as_json(sample)},
+  return {{"sample", told(sample)},
           {"comm_seconds", traffic.seconds / double(passes)},
           {"bytes_sent", traffic.bytes_sent / double(passes)}};
 }
 
 Json RankMember::probe() {
   const MessageCosts costs = probe_messages(ranks_);
-  const auto list = [](const std::vector<MessageSample>& samples) {
-    Json all = Json::array();
-    for (const MessageSample& one : samples) {
-      all.push_back({{"bytes", one.bytes}, {"seconds", one.seconds}});
-    }
-    return all;
-  };
-  return {{"alone", list(costs.alone)}, {"shift", list(costs.shift)}};
+  return {{"alone", as_json(costs.alone)}, {"shift", as_json(costs.shift)}};
 }
 
 void RankMember::hand_out(SequenceView<const float> whole, Tensor<float>& own) {
@@ -216,6 +199,22 @@ RankShare share_of(const Json& answer) {
   RankShare share{.batch = part(answer.at("batch")), .steps = {}};
   for (const Json& steps : answer.at("steps")) share.steps.push_back(part(steps));
   return share;
+}
+
+Json as_json(const std::vector<MessageSample>& samples) {
+  Json all = Json::array();
+  for (const MessageSample& one : samples) {
+    all.push_back({{"bytes", one.bytes}, {"seconds", one.seconds}});
+  }
+  return all;
+}
+
+std::vector<MessageSample> message_samples_of(const Json& told) {
+  std::vector<MessageSample> samples;
+  for (const Json& one : told) {
+    samples.push_back({.bytes = one.at("bytes"), .seconds = one.at("seconds")});
+  }
+  return samples;
 }
 
 }  // namespace seqbench

@@ -12,6 +12,7 @@
 
 #include "harness/machine/memory.h"
 #include "harness/ranks/rank_workload.h"
+#include "harness/ranks/replay.h"
 
 namespace seqbench {
 
@@ -78,8 +79,10 @@ class RankMember {
   CheckTensors check_;
 };
 
-/// The trace of an answer, and the costs.
+/// The trace and the share of an answer, and the costs as they stand there.
 RankTrace trace_of(const nlohmann::ordered_json& answer);
 RankShare share_of(const nlohmann::ordered_json& answer);
+nlohmann::ordered_json as_json(const std::vector<MessageSample>& samples);
+std::vector<MessageSample> message_samples_of(const nlohmann::ordered_json& told);
 
 }  // namespace seqbench

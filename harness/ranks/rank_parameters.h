@@ -25,19 +25,27 @@ std::vector<Parameter<T>> parameters_of(const LayerSpec& spec) {
   return parameters;
 }
 
-/// What a pass takes for them: the gradients, and what Communicator::sum() holds, as much as the
-/// largest of them.
+/// What Communicator::sum() holds for their gradients: as much as the largest of them.
+template <typename T>
+double summing_bytes(std::span<const Parameter<T>> parameters, Pass pass, int ranks) {
+  if (pass != Pass::kTrain || ranks == 1) return 0;
+  Index largest = 0;
+  for (const Parameter<T>& parameter : parameters) {
+    largest = std::max(largest, parameter.value.size());
+  }
+  return double(largest) * sizeof(T);
+}
+
+/// What a pass takes for them: the gradients, and their sums.
 template <typename T>
 double parameter_workspace_bytes(const std::vector<Parameter<T>>& parameters, Pass pass,
                                  int ranks) {
   if (pass != Pass::kTrain) return 0;
-  double bytes = 0;
-  Index largest = 0;
+  double bytes = summing_bytes<T>(parameters, pass, ranks);
   for (const Parameter<T>& parameter : parameters) {
     bytes += allocated_bytes<T>(parameter.value.shape());
-    largest = std::max(largest, parameter.value.size());
   }
-  return bytes + (ranks > 1 ? double(largest) * sizeof(T) : 0);
+  return bytes;
 }
 
 /// Throws std::invalid_argument for a reason that is not empty.

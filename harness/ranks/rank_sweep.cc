@@ -134,19 +134,12 @@ Json described(const std::vector<RankCpus>& places, const MessageCosts& costs,
   for (std::size_t r = 0; r < places.size(); ++r) {
     each.push_back({{"rank", r}, {"host", places[r].host}, {"cpus", places[r].cpus}});
   }
-  const auto list = [](const std::vector<MessageSample>& samples) {
-    Json all = Json::array();
-    for (const MessageSample& one : samples) {
-      all.push_back({{"bytes", one.bytes}, {"seconds", one.seconds}});
-    }
-    return all;
-  };
   Json ranks = {{"count", places.size()}, {"library", library}, {"places", each}};
   if (costs.is_known()) {
     ranks["messages"] = {{"latency_seconds", costs.latency_seconds()},
                          {"bytes_per_second", costs.bytes_per_second()},
-                         {"one_at_a_time", list(costs.alone)},
-                         {"ring_shift", list(costs.shift)}};
+                         {"one_at_a_time", as_json(costs.alone)},
+                         {"ring_shift", as_json(costs.shift)}};
   }
   return ranks;
 }

@@ -9,7 +9,7 @@
 #include "core/buffers.h"
 #include "core/elementwise.h"
 #include "core/gemm.h"
-#include "harness/ranks/rank_parameters.h"
+#include "harness/ranks/sequence_parallel_layer.h"
 #include "rnn/elman.h"
 #include "rnn/gru.h"
 #include "rnn/lstm.h"
@@ -40,66 +40,14 @@ struct PipelineBuffers {
   }
 };
 
-template <typename C>
-constexpr Index kCarriedVectors = C::kCarriesKept ? 2 : 1;
-
-template <typename C>
-PipelineBuffers<BufferShape> buffer_shapes(Index width, SequenceShape whole, Pass pass,
-                                           const RankPlace& place, int workers) {
-  using T = typename C::Scalar;
-  const Index B = whole.batch, D = width, steps = block_of_steps(whole.steps, place).count;
-  const bool train = pass == Pass::kTrain;
-  const EvenParts groups = EvenParts::into(B, pipeline_groups(B, place.ranks));
-  const Index n = groups[0].count, columns = UnitCut<T>{.width = D}.columns();
-  Index shares = 1;
-  for (const Index group : {n, groups[groups.count() - 1].count}) {
-    shares = std::max(shares, plan_loop<T>(group, D, workers).unit_shares);
-  }
-  PipelineBuffers<BufferShape> buffers;
-  buffers.gates = {B, steps, C::kGates * D};
-  if (C::kKept > 0) buffers.kept = {B, train ? steps : 1, C::kKept * D};
-  buffers.state_before = buffers.state_after = {B, kCarriedVectors<C> * D};
-  buffers.packed_weights = {C::kGates * D, columns};
-  buffers.packed_bias = {C::kGates * columns};
-  buffers.h = {2, n, state_stride<T>(D)};
-  buffers.u = {shares, n, forward_block_columns<C>()};
-  if (!train) return buffers;
-  buffers.d_state = buffers.state_before;
-  buffers.du = {2, n, state_stride<T>(C::kGates * D)};
-  return buffers;
-}
-
 template <template <typename> class Cell, typename T>
-class RecurrentPipeline final : public RankLayer<T> {
+class RecurrentPipeline final : public SequenceParallelLayer<T, PipelineBuffers> {
  public:
-  RecurrentPipeline(const LayerSpec& spec, Communicator& ranks)
-      : width_(spec.width),
-        ranks_(ranks),
-        place_{ranks.rank(), ranks.size()},
-        parameters_(parameters_of<T>(spec)) {}
-
-  std::span<Parameter<T>> parameters() override { return parameters_; }
-
-  double workspace_bytes(SequenceShape whole, Pass pass, int workers) const override {
-    return parameter_workspace_bytes(parameters_, pass, place_.ranks) +
-           allocated_bytes<T>(buffer_shapes<C>(width_, whole, pass, place_, workers));
-  }
-
-  void reserve(SequenceShape whole, Pass pass, int workers) override {
-    assert(pass != Pass::kDecode);
-    trains_ = pass == Pass::kTrain;
-    batch_ = whole.batch;
-    steps_ = block_of_steps(whole.steps, place_);
-    for (auto& parameter : parameters_) reserve_gradient(parameter, false);
-    allocate_buffers(buffer_shapes<C>(width_, whole, pass, place_, workers), buffers_);
-    for (auto& parameter : parameters_) reserve_gradient(parameter, trains_);
-  }
-
-  RankShare share() const override { return {.batch = {0, batch_}, .steps = {steps_}}; }
+  using SequenceParallelLayer<T, PipelineBuffers>::SequenceParallelLayer;
 
   void forward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y,
                [[maybe_unused]] Keep keep) override {
-    assert(x.batch == batch_ && x.steps == steps_.count && x.width == width_);
+    assert(this->is_share(x));
     assert(keep == Keep::kNothing || trains_);
     gemm(team, x.tokens(), value(kWeightIh), buffers_.gates.matrix(), {.transpose_b = true},
          parameters_[kBiasIh].value.data());
@@ -144,22 +92,52 @@ class RecurrentPipeline final : public RankLayer<T> {
                .dweight_hh = parameters_[kWeightHh].gradient.matrix(),
                .dbias_ih = parameters_[kBiasIh].gradient.values(),
                .dbias_hh = parameters_[kBiasHh].gradient.values()});
-    sum_gradients<T>(ranks_, parameters_);
+    this->sum_gradients_of_ranks();
+  }
+
+ protected:
+  PipelineBuffers<BufferShape> buffer_shapes(SequenceShape whole, Pass pass,
+                                             int workers) const override {
+    const Index B = whole.batch, D = width_;
+    const Index steps = block_of_steps(whole.steps, place_).count;
+    const bool train = pass == Pass::kTrain;
+    const EvenParts groups = EvenParts::into(B, pipeline_groups(B, place_.ranks));
+    const Index n = groups[0].count, columns = UnitCut<T>{.width = D}.columns();
+    Index shares = 1;
+    for (const Index group : {n, groups[groups.count() - 1].count}) {
+      shares = std::max(shares, plan_loop<T>(group, D, workers).unit_shares);
+    }
+    PipelineBuffers<BufferShape> buffers;
+    buffers.gates = {B, steps, G * D};
+    if (K > 0) buffers.kept = {B, train ? steps : 1, K * D};
+    buffers.state_before = buffers.state_after = {B, S * D};
+    buffers.packed_weights = {G * D, columns};
+    buffers.packed_bias = {G * columns};
+    buffers.h = {2, n, state_stride<T>(D)};
+    buffers.u = {shares, n, forward_block_columns<C>()};
+    if (!train) return buffers;
+    buffers.d_state = buffers.state_before;
+    buffers.du = {2, n, state_stride<T>(G * D)};
+    return buffers;
   }
 
  private:
+  using Base = SequenceParallelLayer<T, PipelineBuffers>;
+  using Base::buffers_, Base::parameters_, Base::place_, Base::ranks_, Base::trains_, Base::width_;
+  using Base::value;
   using C = Cell<T>;
-  static constexpr Index G = C::kGates, K = C::kKept, S = kCarriedVectors<C>;
+  static constexpr Index G = C::kGates, K = C::kKept, S = C::kCarriesKept ? 2 : 1;
 
   enum { kWeightIh, kWeightHh, kBiasIh, kBiasHh };  // in parameters_
 
-  MatrixView<const T> value(std::size_t p) const { return parameters_[p].value.matrix(); }
-  SequenceView<T> gates() { return {buffers_.gates.data(), batch_, steps_.count, G * width_}; }
+  SequenceView<T> gates() {
+    return {buffers_.gates.data(), this->batch(), this->steps(), G * width_};
+  }
   SequenceView<T> kept() {
-    return {buffers_.kept.data(), batch_, trains_ ? steps_.count : 1, K * width_};
+    return {buffers_.kept.data(), this->batch(), trains_ ? this->steps() : 1, K * width_};
   }
   EvenParts sequence_groups() const {
-    return EvenParts::into(batch_, pipeline_groups(batch_, place_.ranks));
+    return EvenParts::into(this->batch(), pipeline_groups(this->batch(), place_.ranks));
   }
 
   template <typename U>
@@ -229,15 +207,6 @@ class RecurrentPipeline final : public RankLayer<T> {
             .dh = d_state.column_block(0, width_),
             .dkept = kept_of(d_state)};
   }
-
-  Index width_;  // D
-  Communicator& ranks_;
-  RankPlace place_;
-  std::vector<Parameter<T>> parameters_;
-  PipelineBuffers<Tensor<T>> buffers_;
-  bool trains_ = false;  // reserved for that
-  Index batch_ = 0;
-  Part steps_{0, 0};
 };
 
 /// S of a model.

@@ -11,7 +11,7 @@
 #include "core/buffers.h"
 #include "core/elementwise.h"
 #include "core/linear.h"
-#include "harness/ranks/rank_parameters.h"
+#include "harness/ranks/sequence_parallel_layer.h"
 
 namespace seqbench {
 namespace {
@@ -44,82 +44,20 @@ struct RingBuffers {
   }
 };
 
-std::vector<Part> steps_of(const LayerSpec& spec, Index steps, const RankPlace& place) {
+/// A rank's steps of T.
+std::vector<Part> attended_steps(const LayerSpec& spec, Index steps, const RankPlace& place) {
   return spec.causal ? zig_zag_steps(steps, place) : std::vector{block_of_steps(steps, place)};
 }
 
-Index most_steps(const LayerSpec& spec, Index steps, int ranks) {
-  Index most = 0;
-  for (int rank = 0; rank < ranks; ++rank) {
-    most = std::max(most, steps_in(steps_of(spec, steps, {rank, ranks})));
-  }
-  return most;
-}
-
 template <typename T>
-RingBuffers<BufferShape> buffer_shapes(const LayerSpec& spec, SequenceShape whole, Pass pass,
-                                       const RankPlace& place, int workers) {
-  const Index B = whole.batch, D = spec.width, d_k = D / spec.heads;
-  const Index own = steps_in(steps_of(spec, whole.steps, place));
-  const Index most = most_steps(spec, whole.steps, place.ranks);
-  const bool train = pass == Pass::kTrain;
-  RingBuffers<BufferShape> buffers;
-  buffers.projection = {3 * D, B, most};
-  // Training keeps its own block, which inference hands on.
-  const int blocks = std::min(place.ranks - 1, train ? 2 : 1);
-  for (int i = 0; i < blocks; ++i) buffers.travelling[i] = {2 * D, B, most};
-  if (spec.rotary && d_k > 1) buffers.rotary = {own, d_k / 2 * 2};
-  buffers.kernel = fused_block_workspace<T>(
-      {.batch = B, .steps = most, .heads = spec.heads, .head_width = d_k, .causal = spec.causal},
-      pass, workers);
-  if (!train) {
-    buffers.output_rows = {std::min(kOutputRows, B * own), D};
-    return buffers;
-  }
-  buffers.context = {B, own, D};
-  buffers.d_context = {D, B, own};
-  buffers.d_projection = {B, most, 3 * D};
-  if (place.ranks > 1) buffers.d_travelling[0] = buffers.d_travelling[1] = {B, most, 2 * D};
-  return buffers;
-}
-
-template <typename T>
-class RingAttention final : public RankLayer<T> {
+class RingAttention final : public SequenceParallelLayer<T, RingBuffers> {
  public:
   RingAttention(const LayerSpec& spec, Communicator& ranks)
-      : spec_(spec),
-        ranks_(ranks),
-        place_{ranks.rank(), ranks.size()},
-        parameters_(parameters_of<T>(spec)) {}
-
-  std::span<Parameter<T>> parameters() override { return parameters_; }
-
-  double workspace_bytes(SequenceShape whole, Pass pass, int workers) const override {
-    return parameter_workspace_bytes(parameters_, pass, place_.ranks) +
-           allocated_bytes<T>(buffer_shapes<T>(spec_, whole, pass, place_, workers));
-  }
-
-  void reserve(SequenceShape whole, Pass pass, int workers) override {
-    assert(pass != Pass::kDecode);
-    trains_ = pass == Pass::kTrain;
-    batch_ = whole.batch;
-    steps_.clear();
-    for (int rank = 0; rank < place_.ranks; ++rank) {
-      steps_.push_back(steps_of(spec_, whole.steps, {rank, place_.ranks}));
-    }
-    for (auto& parameter : parameters_) reserve_gradient(parameter, false);
-    const auto shapes = buffer_shapes<T>(spec_, whole, pass, place_, workers);
-    allocate_buffers(shapes, buffers_);
-    buffers_.kernel.chunk_keys = shapes.kernel.chunk_keys;
-    for (auto& parameter : parameters_) reserve_gradient(parameter, trains_);
-    if (turns()) fill_angles();
-  }
-
-  RankShare share() const override { return {.batch = {0, batch_}, .steps = own_steps()}; }
+      : SequenceParallelLayer<T, RingBuffers>(spec, ranks), spec_(spec) {}
 
   void forward(const ThreadTeam& team, SequenceView<const T> x, SequenceView<T> y,
                [[maybe_unused]] Keep keep) override {
-    assert(x.batch == batch_ && x.steps == steps_in(own_steps()) && x.width == spec_.width);
+    assert(this->is_share(x));
     assert(keep == Keep::kNothing || trains_);
     linear_forward<T>(
         team,
@@ -155,17 +93,73 @@ class RingAttention final : public RankLayer<T> {
                               .dx = as_one_block(dx.tokens()),
                               .dweight = parameters_[kInWeight].gradient.matrix(),
                               .dbias = parameters_[kInBias].gradient.values()});
-    sum_gradients<T>(ranks_, parameters_);
+    this->sum_gradients_of_ranks();
+  }
+
+ protected:
+  std::vector<Part> steps_of(Index steps, const RankPlace& place) const override {
+    return attended_steps(spec_, steps, place);
+  }
+
+  RingBuffers<BufferShape> buffer_shapes(SequenceShape whole, Pass pass,
+                                         int workers) const override {
+    const Index B = whole.batch, D = width_, d_k = head_width();
+    const Index own = steps_in(steps_of(whole.steps, place_)), most = most_steps(whole.steps);
+    const bool train = pass == Pass::kTrain;
+    RingBuffers<BufferShape> buffers;
+    buffers.projection = {3 * D, B, most};
+    // Training keeps its own block, which inference hands on.
+    const int blocks = std::min(place_.ranks - 1, train ? 2 : 1);
+    for (int i = 0; i < blocks; ++i) buffers.travelling[i] = {2 * D, B, most};
+    if (spec_.rotary && d_k > 1) buffers.rotary = {own, d_k / 2 * 2};
+    buffers.kernel = fused_block_workspace<T>({.batch = B,
+                                               .steps = most,
+                                               .heads = spec_.heads,
+                                               .head_width = d_k,
+                                               .causal = spec_.causal},
+                                              pass, workers);
+    if (!train) {
+      buffers.output_rows = {std::min(kOutputRows, B * own), D};
+      return buffers;
+    }
+    buffers.context = {B, own, D};
+    buffers.d_context = {D, B, own};
+    buffers.d_projection = {B, most, 3 * D};
+    if (place_.ranks > 1) buffers.d_travelling[0] = buffers.d_travelling[1] = {B, most, 2 * D};
+    return buffers;
+  }
+
+  void finish_reserve(SequenceShape whole, const RingBuffers<BufferShape>& shapes) override {
+    buffers_.kernel.chunk_keys = shapes.kernel.chunk_keys;
+    steps_of_ranks_.clear();
+    for (int rank = 0; rank < place_.ranks; ++rank) {
+      steps_of_ranks_.push_back(steps_of(whole.steps, {rank, place_.ranks}));
+    }
+    if (turns()) fill_angles();
   }
 
  private:
+  using Base = SequenceParallelLayer<T, RingBuffers>;
+  using Base::buffers_, Base::parameters_, Base::place_, Base::ranks_, Base::trains_, Base::width_;
+  using Base::value;
+
   enum { kInWeight, kInBias, kOutWeight, kOutBias };  // in parameters_
 
+  /// Of any rank.
+  Index most_steps(Index steps) const {
+    Index most = 0;
+    for (int rank = 0; rank < place_.ranks; ++rank) {
+      most = std::max(most, steps_in(steps_of(steps, {rank, place_.ranks})));
+    }
+    return most;
+  }
+
   Index head_width() const { return spec_.width / spec_.heads; }
-  const std::vector<Part>& own_steps() const { return steps_[std::size_t(place_.rank)]; }
+  const std::vector<Part>& own_steps() const { return steps_of_ranks_[std::size_t(place_.rank)]; }
   /// B·T_s.
-  Index rows_of_rank(int rank) const { return batch_ * steps_in(steps_[std::size_t(rank)]); }
-  MatrixView<const T> value(std::size_t p) const { return parameters_[p].value.matrix(); }
+  Index rows_of_rank(int rank) const {
+    return this->batch() * steps_in(steps_of_ranks_[std::size_t(rank)]);
+  }
   std::span<const T> bias(std::size_t p) const { return parameters_[p].value.values(); }
 
   /// Heads of Q, K and V: 3H blocks [B·T_r, d_k].
@@ -214,7 +208,7 @@ class RingAttention final : public RankLayer<T> {
 
   /// The keys of a rank as this one's queries meet them.
   KeyBlock block_of(int source) const {
-    const auto& steps = steps_[std::size_t(source)];
+    const auto& steps = steps_of_ranks_[std::size_t(source)];
     KeyBlock block{.steps = steps_in(steps),
                    .keys = steps_in(steps),
                    .begins = source == place_.rank,
@@ -224,15 +218,15 @@ class RingAttention final : public RankLayer<T> {
     return block;
   }
   /// A rank without late queries meets none of the ranks behind it.
-  bool meets(const KeyBlock& block) const { return block.first_query < steps_in(own_steps()); }
+  bool meets(const KeyBlock& block) const { return block.first_query < this->steps(); }
 
   /// This rank's queries, and keys of a rank.
   AttentionProblem<T> problem(int source, BlockedMatrixView<const T> keys_and_values,
                               MatrixView<T> context) {
     const Index H = spec_.heads;
     const bool has_keys = keys_and_values.data != nullptr;
-    return {.shape = {.batch = batch_,
-                      .steps = steps_in(own_steps()),
+    return {.shape = {.batch = this->batch(),
+                      .steps = this->steps(),
                       .heads = H,
                       .head_width = head_width(),
                       .causal = spec_.causal && source == place_.rank},
@@ -301,7 +295,7 @@ class RingAttention final : public RankLayer<T> {
                 MatrixView<T> sum) const {
     constexpr Index kRows = 256;  // of a task
     const Index tasks = parts_in(block.keys, kRows);
-    team.for_each_task(batch_ * tasks, [&](Index task, int) {
+    team.for_each_task(this->batch() * tasks, [&](Index task, int) {
       const Index first = task % tasks * kRows, count = std::min(kRows, block.keys - first);
       const Index row = task / tasks * block.steps + first;
       add<T>(part.row_block(row, count), sum.row_block(row, count));
@@ -320,17 +314,11 @@ class RingAttention final : public RankLayer<T> {
   void rotate(const ThreadTeam& team, Turn turn, BlockedMatrixView<T> heads) {
     if (!turns()) return;
     rotate_heads<T>(team, buffers_.rotary.matrix(),
-                    {.batch = batch_, .steps = steps_in(own_steps()), .turn = turn}, heads);
+                    {.batch = this->batch(), .steps = this->steps(), .turn = turn}, heads);
   }
 
   LayerSpec spec_;
-  Communicator& ranks_;
-  RankPlace place_;
-  std::vector<Parameter<T>> parameters_;
-  RingBuffers<Tensor<T>> buffers_;
-  bool trains_ = false;  // reserved for that
-  Index batch_ = 0;
-  std::vector<std::vector<Part>> steps_;  // of every rank
+  std::vector<std::vector<Part>> steps_of_ranks_;
 };
 
 }  // namespace
@@ -352,8 +340,9 @@ RankSends ring_attention_sends(const LayerSpec& spec, SequenceShape whole, Pass 
   if (place.ranks == 1) return {};
   const double P = place.ranks, element = 2 * double(spec.width) * element_bytes;
   const double all = double(whole.batch) * double(whole.steps);
-  const double of_next = double(whole.batch) *
-                         double(steps_in(steps_of(spec, whole.steps, {place.next(), place.ranks})));
+  const double of_next =
+      double(whole.batch) *
+      double(steps_in(attended_steps(spec, whole.steps, {place.next(), place.ranks})));
   const double round = element * (all - of_next);
   if (pass != Pass::kTrain) return {.messages = P - 1, .bytes = round};
   return {.messages = 2 * (P - 1) + P, .bytes = 2 * round + element * all};

@@ -61,21 +61,10 @@ void TracedCommunicator::do_wait() {
   write_down({.kind = RankEvent::Kind::kWait});
 }
 
-/// Traced as messages from the root to each of the others.
 double TracedCommunicator::do_broadcast(int root, std::span<std::byte> bytes) {
-  if (!is_tracing_) {
-    ranks_.broadcast(root, bytes);
-    return rank() == root ? double(size() - 1) * double(bytes.size()) : 0;
-  }
-  if (rank() != root) {
-    do_receive(root, bytes);
-    return 0;
-  }
-  double sent = 0;
-  for (int to = 0; to < size(); ++to) {
-    if (to != root) sent += do_send(to, bytes);
-  }
-  return sent;
+  if (is_tracing_) return Communicator::do_broadcast(root, bytes);
+  ranks_.broadcast(root, bytes);
+  return rank() == root ? double(size() - 1) * double(bytes.size()) : 0;
 }
 
 void TracedCommunicator::do_barrier() {

@@ -235,6 +235,17 @@ Index passes_of(const Json& request) {
   return passes.get<Index>();
 }
 
+Json told(const Sample& sample) {
+  const Disturbance& disturbance = sample.disturbance;
+  return {{"seconds", sample.seconds},
+          {"peak_gflops", sample.peak_gflops},
+          {"steal_fraction", or_null(disturbance.steal_fraction)},
+          {"wait_fraction", or_null(disturbance.wait_fraction)},
+          {"involuntary_switches", or_null(disturbance.involuntary_switches)},
+          {"throttled", or_null(disturbance.throttled)},
+          {"unpinned_threads", disturbance.unpinned_threads}};
+}
+
 Sample parse_sample(const Json& told, const std::string& name) {
   return sample_of(ToldSample(told, name));
 }
@@ -244,15 +255,9 @@ Json repeat_passes(const ThreadTeam& team, const RepetitionLength& length,
   const RepetitionBracket bracket(team, length.factors);
   if (length.passes != 1) pass();
   const TimedPasses timed = time_passes(length, pass);
-  const Sample sample = bracket.close(timed.seconds_per_pass);
-  return {{"seconds", sample.seconds},
-          {"passes", timed.passes},
-          {"peak_gflops", sample.peak_gflops},
-          {"steal_fraction", or_null(sample.disturbance.steal_fraction)},
-          {"wait_fraction", or_null(sample.disturbance.wait_fraction)},
-          {"involuntary_switches", or_null(sample.disturbance.involuntary_switches)},
-          {"throttled", or_null(sample.disturbance.throttled)},
-          {"unpinned_threads", sample.disturbance.unpinned_threads}};
+  Json answer = told(bracket.close(timed.seconds_per_pass));
+  answer["passes"] = timed.passes;
+  return answer;
 }
 
 JudgeRequest parse_judge_request(const Json& request) {

@@ -97,6 +97,9 @@ nlohmann::ordered_json repeat_passes(const ThreadTeam& team, const RepetitionLen
 /// "passes" of a request to repeat, 0 where there is none. Throws std::invalid_argument.
 Index passes_of(const nlohmann::ordered_json& request);
 
+/// A sample as an answer to repeat tells it.
+nlohmann::ordered_json told(const Sample& sample);
+
 /// The sample that an answer to repeat or an entry of a request to judge is; errors call it `name`.
 /// Throws std::invalid_argument.
 Sample parse_sample(const nlohmann::ordered_json& told, const std::string& name);

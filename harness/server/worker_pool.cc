@@ -78,12 +78,9 @@ RemoteRepetition WorkerPool::repeat(Worker& worker, const RemoteRequest& request
 
 std::string WorkerPool::prepare(Worker& worker, const Case& one) {
   const std::string id = one.id();
-  const auto found = std::ranges::find_if(
-      held_, [&](const Held& held) { return held.worker == &worker && held.id == id; });
-  if (found != held_.end()) {
-    held_.splice(held_.begin(), held_, found);
-    return "";
-  }
+  const Held* held =
+      held_.use([&](const Held& one) { return one.worker == &worker && one.id == id; });
+  if (held != nullptr) return "";
   const double bytes = one.predicted_bytes();
   const Json ask = {{"do", "prepare"}, {"case", id}, {"again", true}};
   make_room_for(bytes);
@@ -93,19 +90,14 @@ std::string WorkerPool::prepare(Worker& worker, const Case& one) {
     reply = worker.process->ask(ask);
   }
   if (reply.at("status") != "ready") return reply.value("reason", "");
-  held_.push_front({.worker = &worker, .id = id, .bytes = bytes});
+  held_.add({.worker = &worker, .id = id, .bytes = bytes});
   return "";
 }
 
 void WorkerPool::make_room_for(double bytes) {
-  double all = bytes;
-  for (const Held& held : held_) all += held.bytes;
-  while (!held_.empty() && all > memory_limit_bytes_) {
-    const Held last = held_.back();
-    held_.pop_back();
-    all -= last.bytes;
-    release(last);
-  }
+  held_.make_room(
+      bytes, memory_limit_bytes_, [](const Held& held) { return held.bytes; },
+      [this](const Held& held) { release(held); });
 }
 
 void WorkerPool::release(const Held& held) {
@@ -121,12 +113,11 @@ void WorkerPool::release_all() {
 
 void WorkerPool::release_held() {
   while (!held_.empty()) {
-    const Held last = held_.back();
-    held_.pop_back();
+    const Held oldest = held_.take_oldest();
     try {
-      release(last);
+      release(oldest);
     } catch (const FileError&) {
-      end(*last.worker);  // its memory goes with it
+      end(*oldest.worker);  // its memory goes with it
     }
   }
 }
@@ -150,7 +141,7 @@ void WorkerPool::start(Worker& worker, Index process) {
 }
 
 void WorkerPool::end(Worker& worker) {
-  std::erase_if(held_, [&](const Held& held) { return held.worker == &worker; });
+  held_.erase_if([&](const Held& held) { return held.worker == &worker; });
   worker.process.reset();
 }
 

@@ -7,11 +7,11 @@
 // A repetition that falls into a slow period of the machine is taken anew (timing/slow_periods.h).
 #pragma once
 
-#include <list>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "harness/base/recently_used.h"
 #include "harness/server/server_process.h"
 #include "harness/timing/grid.h"
 #include "harness/timing/measure_options.h"
@@ -63,7 +63,7 @@ class WorkerPool {
   double memory_limit_bytes_;
   std::vector<Worker> workers_;
   SlowPeriods slow_periods_;
-  std::list<Held> held_;         // most recently used first
+  RecentlyUsed<Held> held_;
   Worker* last_ = nullptr;       // that took a repetition
   bool last_was_a_team_ = true;  // so did this process's check
 };

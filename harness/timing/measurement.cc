@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -14,6 +13,7 @@
 
 #include "harness/base/errors.h"
 #include "harness/base/interrupt.h"
+#include "harness/base/recently_used.h"
 #include "harness/base/stopwatch.h"
 #include "harness/machine/placement.h"
 #include "harness/timing/case.h"
@@ -33,42 +33,38 @@ class WorkloadPool {
   /// `one`'s workload, allocated and run once before if it was not there. Throws std::bad_alloc
   /// when there is no memory for it even without the others.
   Workload& get(const Case& one, const ThreadTeam& team) {
-    for (auto entry = entries_.begin(); entry != entries_.end(); ++entry) {
-      if ((*entry)->the_case().id() != one.id()) continue;
-      entries_.splice(entries_.begin(), entries_, entry);
-      return *entries_.front();
-    }
+    const auto held =
+        entries_.use([&](const auto& entry) { return entry->the_case().id() == one.id(); });
+    if (held != nullptr) return **held;
     make_room_for(one.predicted_bytes());
     try {
-      add(one, team);
+      return add(one, team);
     } catch (const std::bad_alloc&) {
       entries_.clear();  // memory can be refused below the limit, where it is in pieces
-      add(one, team);
+      return add(one, team);
     }
-    return *entries_.front();
   }
 
   /// Adds a workload whose result has just been checked.
-  void adopt(std::unique_ptr<Workload> workload) { entries_.push_front(std::move(workload)); }
+  void adopt(std::unique_ptr<Workload> workload) { entries_.add(std::move(workload)); }
 
   /// Drops workloads until `bytes` more fit.
   void make_room_for(double bytes) {
-    double held = bytes;
-    for (const auto& entry : entries_) held += entry->the_case().predicted_bytes();
-    while (!entries_.empty() && held > options_.memory_limit_bytes) {
-      held -= entries_.back()->the_case().predicted_bytes();
-      entries_.pop_back();
-    }
+    entries_.make_room(
+        bytes, options_.memory_limit_bytes,
+        [](const auto& entry) { return entry->the_case().predicted_bytes(); },
+        [](std::unique_ptr<Workload> entry) { entry.reset(); });
   }
 
  private:
-  void add(const Case& one, const ThreadTeam& team) {
-    entries_.push_front(std::make_unique<Workload>(one, options_.seed));
-    entries_.front()->run(team);
+  Workload& add(const Case& one, const ThreadTeam& team) {
+    Workload& workload = *entries_.add(std::make_unique<Workload>(one, options_.seed));
+    workload.run(team);
+    return workload;
   }
 
   const MeasureOptions& options_;
-  std::list<std::unique_ptr<Workload>> entries_;  // most recently used first
+  RecentlyUsed<std::unique_ptr<Workload>> entries_;
 };
 
 /// The references of a model, whose cases follow each other in a group: one serves all thread

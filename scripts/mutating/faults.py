@@ -282,7 +282,7 @@ FAULTS = [
     Fault("repetitions that do not divide among the processes are left out", "harness/timing/measurement.cc",
           "(visit < repetitions % visits ? 1 : 0)", "0", suites="Measurement*"),
     Fault("ranks keep their own gradients", "harness/ranks/data_parallel.cc",
-          "ranks_.sum(parameter.gradient.values());", "(void)parameter;", suites="DataParallel*"),
+          "sum_gradients<T>(ranks_, layer_->parameters());", "", suites="DataParallel*"),
     Fault("every rank has the first rank's sequences", "harness/ranks/data_parallel.cc",
           "ranks_.size())[ranks_.rank()]", "ranks_.size())[0]", suites="DataParallel*"),
     Fault("a sum over ranks begins with the rank's own", "harness/ranks/communicator.cc",

@@ -45,6 +45,7 @@ TESTED_IN = {
     "harness/base/standard_streams": "cli/test_output.py",
     "harness/machine/build_info": "cli/test_machine.py",
     "harness/ranks/rank_parameters": "harness/ranks/ring_attention_test.cc",
+    "harness/ranks/sequence_parallel_layer": "harness/ranks/ring_attention_test.cc",
     "harness/tasks/task": "harness/tasks/tasks_test.cc",
     "harness/tasks/task_definitions": "harness/tasks/tasks_test.cc",
     "rnn/recurrent_options": "rnn/recurrent_layer_test.cc",

@@ -53,16 +53,6 @@ struct StepResult {
 };
 
 template <typename T>
-std::vector<Tensor<T>> copied_gradients(std::span<const Parameter<T>> parameters) {
-  std::vector<Tensor<T>> copies;
-  for (const Parameter<T>& parameter : parameters) {
-    copies.emplace_back(parameter.gradient.shape());
-    std::ranges::copy(parameter.gradient.values(), copies.back().data());
-  }
-  return copies;
-}
-
-template <typename T>
 StepResult<T> step_on_one_rank(const LayerSpec& spec, SequenceShape shape) {
   const ThreadTeam team;
   const StepData<T> data = draw_step<T>(spec, shape);
