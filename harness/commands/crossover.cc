@@ -14,7 +14,6 @@
 #include "harness/base/errors.h"
 #include "harness/base/interrupt.h"
 #include "harness/base/progress.h"
-#include "harness/base/statistics.h"
 #include "harness/files/csv.h"
 #include "harness/files/resumed_table.h"
 #include "harness/files/run_directory.h"
@@ -42,10 +41,20 @@ const std::vector<std::string> kRatioColumns = {
     "threads", "speedup", "speedup_low", "speedup_high",   "pairs",
     "block",   "layers",  "match",       "dtype"};
 
+Case at_length(Case one, Index steps) {
+  one.shape.steps = steps;
+  return one;
+}
+
 /// One crossing to be found: attention and a recurrent layer on the same shapes, at any length.
 struct Cell {
   Case attention, baseline;
   std::vector<Index> lengths;
+
+  /// FLOPs of attention ÷ those of the baseline.
+  double work(Index length) const {
+    return at_length(attention, length).cost().flops / at_length(baseline, length).cost().flops;
+  }
 
   CsvRow row(const std::string& run_id) const {
     CsvRow row = scope_cells(attention);
@@ -102,9 +111,8 @@ std::vector<Cell> cells_of(const Grid& grid) {
 
 /// The length at which the declared FLOPs are equal; not a number where attention has more at any.
 double length_of_equal_flops(const Cell& cell) {
-  const auto per_token = [](Case one, Index steps) {
-    one.shape.steps = steps;
-    return one.cost().flops / double(steps);
+  const auto per_token = [](const Case& one, Index steps) {
+    return at_length(one, steps).cost().flops / double(steps);
   };
   // Of attention linear in the length, of the baseline constant.
   constexpr Index kShort = 1, kLong = 1025;
@@ -120,7 +128,7 @@ struct Unmeasured {
   std::string status, reason;
 };
 
-/// Pairs of repetitions, one of each process.
+/// Pairs of repetitions, one of each process; of a ratio far from 1 fewer.
 class PairedRatios {
  public:
   PairedRatios(WorkerPool& pool, const MeasureOptions& options)
@@ -131,6 +139,7 @@ class PairedRatios {
     check(attention);
     check(baseline);
     std::vector<double> logarithms;  // of tokens/s of attention ÷ those of the baseline
+    SpeedRatio ratio;
     for (Index process = 0; process < options_.processes; ++process) {
       const bool attention_first = std::bernoulli_distribution(0.5)(order_);
       double seconds[2];
@@ -138,10 +147,12 @@ class PairedRatios {
         seconds[of_attention] = take(of_attention ? attention : baseline, process);
       }
       logarithms.push_back(std::log(seconds[false] / seconds[true]));
+      if (process + 1 < kFewestPairs) continue;
+      ratio = speed_ratio_of(logarithms);
+      if (is_far_from_equal(ratio)) break;
     }
     pool_.release_all();
-    const MeanInterval mean = mean_interval(logarithms);
-    return {.value = std::exp(mean.mean), .low = std::exp(mean.low), .high = std::exp(mean.high)};
+    return ratio;
   }
 
  private:
@@ -176,7 +187,7 @@ const std::vector<std::string> kCellColumns = {
     "pass",   "kernel",  "baseline_model", "baseline_kernel", "batch", "width", "heads",
     "causal", "threads", "block",          "layers",          "match", "dtype"};
 
-std::vector<CsvRow> ratio_rows(const CsvRow& cell, const Crossover& found, int pairs) {
+std::vector<CsvRow> ratio_rows(const CsvRow& cell, const Crossover& found) {
   std::vector<CsvRow> rows;
   for (const auto& [length, ratio] : found.measured) {
     CsvRow row = cell;
@@ -184,7 +195,7 @@ std::vector<CsvRow> ratio_rows(const CsvRow& cell, const Crossover& found, int p
     row["speedup"] = ratio.value;
     row["speedup_low"] = ratio.low;
     row["speedup_high"] = ratio.high;
-    row["pairs"] = pairs;
+    row["pairs"] = ratio.pairs;
     rows.push_back(std::move(row));
   }
   return rows;
@@ -209,27 +220,27 @@ void print_row(const Cell& cell, const CsvRow& row) {
 
 /// Finds one crossing and writes it. Returns its status.
 std::string find(const Cell& cell, PairedRatios& ratios, ResumedCells& tables,
-                 const RunDirectory& directory, int pairs) {
+                 const RunDirectory& directory) {
   const CsvRow shape = cell.row(directory.run_id());
   CsvRow row = shape;
-  const double predicted = length_of_equal_flops(cell);
-  row["predicted"] = predicted;
-  const auto measure = [&](Index length) {
-    Case attention = cell.attention, baseline = cell.baseline;
-    attention.shape.steps = baseline.shape.steps = length;
-    return ratios.measure(attention, baseline);
-  };
+  row["predicted"] = length_of_equal_flops(cell);
   std::vector<CsvRow> measured;
   try {
     const Crossover found =
-        find_crossover({.lengths = cell.lengths, .guess = predicted, .measure = measure});
+        find_crossover({.lengths = cell.lengths,
+                        .work = [&](Index length) { return cell.work(length); },
+                        .measure =
+                            [&](Index length) {
+                              return ratios.measure(at_length(cell.attention, length),
+                                                    at_length(cell.baseline, length));
+                            }});
     row["status"] = found.status;
     if (found.status == "ok") {
       row["crossover_seq_len"] = found.length;
       row["crossover_low"] = found.low;
       row["crossover_high"] = found.high;
     }
-    measured = ratio_rows(shape, found, pairs);
+    measured = ratio_rows(shape, found);
   } catch (const Unmeasured& problem) {
     row["status"] = problem.status;
     row["reason"] = problem.reason;
@@ -244,7 +255,7 @@ std::string find(const Cell& cell, PairedRatios& ratios, ResumedCells& tables,
 int crossover_command(const std::vector<std::string>& arguments) {
   CommandLine line(
       "crossover", "[options]",
-      "The length at which attention loses its lead over each recurrent model: found by bisection\n"
+      "The length at which attention loses its lead over each recurrent model: found\n"
       "on pairs of repetitions, one pair of each process, with its interval, beside the length at\n"
       "which both do the same FLOPs. --length gives the shortest and the longest that may be\n"
       "measured, --max-tokens bounds batch x length. Attention and a recurrent baseline (lstm) "
@@ -255,7 +266,9 @@ int crossover_command(const std::vector<std::string>& arguments) {
   add_grid_options(line, "64..16384");
   add_scope_options(line);
   add_timing_options(line);
-  line.option("processes", "6", "pairs of repetitions at each length, each of its own process");
+  line.option("processes", "6",
+              "pairs of repetitions at each length, each of its own process; 3 do where the ratio "
+              "is far from 1");
   line.option("config", "", "file of further options, one name=value a line");
   add_output_options(line);
   line.flag("no-progress", "no progress line on stderr");
@@ -264,7 +277,7 @@ int crossover_command(const std::vector<std::string>& arguments) {
   Grid grid = parse_grid(line);
   add_missing_models(grid);
   MeasureOptions options = parse_timing_options(line);
-  options.processes = static_cast<int>(line.integer("processes", 3, kMostPairs));
+  options.processes = static_cast<int>(line.integer("processes", kFewestPairs, kMostPairs));
   options.repetitions = options.processes;
   const std::vector<Cell> cells = cells_of(grid);
   if (cells.empty()) {
@@ -293,7 +306,7 @@ int crossover_command(const std::vector<std::string>& arguments) {
   for (const Cell& cell : cells) {
     if (!tables.holds(cell.row(directory.run_id()))) {
       progress.update(done, cell.label());
-      const std::string status = find(cell, ratios, tables, directory, options.processes);
+      const std::string status = find(cell, ratios, tables, directory);
       progress.clear();
       any_failed = any_failed || status == "failed";
     }

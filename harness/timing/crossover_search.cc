@@ -10,17 +10,14 @@ namespace seqbench {
 namespace {
 
 /// The search by positions among the lengths.
-class Bisection {
+class Search {
  public:
-  explicit Bisection(const CrossoverSearch& search) : search_(search) {}
+  explicit Search(const CrossoverSearch& search) : search_(search) {}
 
   Crossover run() {
     Index ahead, behind;  // neighbours in the end
     if (!bracket(ahead, behind)) return at_an_end();
-    while (behind - ahead > 1) {
-      const Index middle = (ahead + behind) / 2;
-      (at(middle).value >= 1 ? ahead : behind) = middle;
-    }
+    narrow(ahead, behind);
     // Outwards by 1, 2, 4, … positions.
     Index below = ahead, above = behind;
     for (Index step = 1; below > 0 && !at(below).is_surely_ahead(); step *= 2) {
@@ -48,32 +45,49 @@ class Bisection {
     return found_.measured.emplace(length, search_.measure(length)).first->second;
   }
 
-  Index guessed_position() const {
-    const auto above = std::ranges::find_if(
-        search_.lengths, [&](Index length) { return double(length) >= search_.guess; });
-    if (std::isnan(search_.guess)) return 0;
-    return std::min(last(), static_cast<Index>(above - search_.lengths.begin()));
+  double work(Index position) const {
+    return search_.work(search_.lengths[static_cast<std::size_t>(position)]);
+  }
+  /// The first with so much work, or the last.
+  Index position_of_work(double sought) const {
+    Index position = 0;
+    while (position < last() && work(position) < sought) ++position;
+    return position;
   }
 
   /// Positions of a lead and of a lead lost, `ahead` below `behind`; false where there are none.
   bool bracket(Index& ahead, Index& behind) {
-    Index here = guessed_position();
+    Index here = position_of_work(1);
     const bool is_ahead = at(here).value >= 1;
-    for (;;) {
-      const double sought = is_ahead ? 2 * length(here) : length(here) / 2;
-      Index next = here;
-      const Index step = is_ahead ? 1 : -1;
-      do {
-        next += step;
-      } while (next > 0 && next < last() &&
-               (is_ahead ? length(next) < sought : length(next) > sought));
-      if (next < 0 || next > last()) return false;
+    for (Index stride = 1;; stride *= 2) {
+      if (here == (is_ahead ? last() : 0)) return false;
+      // The first length behind, were the rates the same everywhere.
+      const Index expected = position_of_work(at(here).value * work(here));
+      const Index next = is_ahead ? std::min(last(), std::max(expected, here + stride))
+                                  : std::max<Index>(0, std::min(expected - 1, here - stride));
       if ((at(next).value >= 1) != is_ahead) {
         ahead = std::min(here, next);
         behind = std::max(here, next);
         return true;
       }
       here = next;
+    }
+  }
+
+  /// Until both are neighbours: where a line through both ratios passes through 1; halfway where
+  /// that has moved the same end twice.
+  void narrow(Index& ahead, Index& behind) {
+    for (int moves_of_ahead = 0, moves_of_behind = 0; behind - ahead > 1;) {
+      const Index between = behind - ahead;
+      const double lead = std::log(at(ahead).value), lag = -std::log(at(behind).value);
+      const bool halves = std::max(moves_of_ahead, moves_of_behind) >= 2;
+      const auto on_line = static_cast<Index>(double(between) * lead / (lead + lag) + 0.5);
+      const Index middle =
+          ahead + (halves ? between / 2 : std::clamp<Index>(on_line, 1, between - 1));
+      const bool leads = at(middle).value >= 1;
+      (leads ? ahead : behind) = middle;
+      moves_of_ahead = leads && !halves ? moves_of_ahead + 1 : 0;
+      moves_of_behind = !leads && !halves ? moves_of_behind + 1 : 0;
     }
   }
 
@@ -103,9 +117,22 @@ class Bisection {
 
 }  // namespace
 
+SpeedRatio speed_ratio_of(std::span<const double> logarithms) {
+  const MeanInterval mean = mean_interval(logarithms);
+  return {.value = std::exp(mean.mean),
+          .low = std::exp(mean.low),
+          .high = std::exp(mean.high),
+          .pairs = static_cast<int>(logarithms.size())};
+}
+
+bool is_far_from_equal(const SpeedRatio& ratio) {
+  constexpr double kHalfIntervals = 3;
+  return std::abs(std::log(ratio.value)) > kHalfIntervals * std::log(ratio.high / ratio.value);
+}
+
 Crossover find_crossover(const CrossoverSearch& search) {
   assert(!search.lengths.empty());
-  return Bisection(search).run();
+  return Search(search).run();
 }
 
 std::vector<Index> geometric_lengths(Index first, Index last, int per_octave) {

@@ -1,8 +1,9 @@
-// Where a falling ratio passes through 1, by bisection on noisy measurements.
+// Where a falling ratio passes through 1, by interpolation and bisection on noisy measurements.
 #pragma once
 
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,14 +15,27 @@ namespace seqbench {
 struct SpeedRatio {
   double value = 0;
   double low = 0, high = 0;
+  int pairs = 0;  // of measurements that it rests on
 
   bool is_surely_ahead() const { return low > 1; }
   bool is_surely_behind() const { return high < 1; }
 };
 
+/// That give an interval worth the name.
+inline constexpr Index kFewestPairs = 3;
+
+/// Of the logarithms of pairs' ratios, two or more: their geometric mean and its interval,
+/// Student's t on the logarithms.
+SpeedRatio speed_ratio_of(std::span<const double> logarithms);
+
+/// Whether the ratio is so far from 1 that further pairs would not tell the search more.
+bool is_far_from_equal(const SpeedRatio& ratio);
+
 struct CrossoverSearch {
   std::vector<Index> lengths;  // that may be measured, ascending; one or more
-  double guess = 0;            // where to begin; not a number: at the shortest
+  /// FLOPs of attention ÷ those of the baseline, rising with the length. Long lengths are dear:
+  /// were the rates of both the same at all lengths, one measurement would tell the crossing.
+  std::function<double(Index length)> work;
   std::function<SpeedRatio(Index length)> measure;
 };
 
@@ -34,10 +48,11 @@ struct Crossover {
   std::map<Index, SpeedRatio> measured;
 };
 
-/// From the guess by octaves to a length on the other side of 1, then by bisection to two
-/// neighbouring lengths, then outwards until the intervals leave no doubt. The crossing is that of
-/// a line through the logarithms of all ratios from the sure length below to the sure one above.
-/// Each length is measured once at most.
+/// From the length of equal work to where it would be at the rates measured there, until a length
+/// lies on the other side of 1; then by interpolation and bisection to two neighbouring lengths,
+/// then outwards until the intervals leave no doubt. The crossing is that of a line through the
+/// logarithms of all ratios from the sure length below to the sure one above. Each length is
+/// measured once at most.
 Crossover find_crossover(const CrossoverSearch& search);
 
 /// Lengths from `first` to `last`, `per_octave` to each doubling, rounded to multiples of 4 (a
