@@ -238,7 +238,7 @@ int span_command(const std::vector<std::string>& arguments) {
       "with\n"
       "what they cost. Where there are CPUs, the time so predicted stands beside the measured one.",
       "  seqbench span --length 512,8192 --batch 1,16\n"
-      "  seqbench span --config scripts/sweeps/span.cfg --out results/span\n");
+      "  seqbench span --config scripts/sweeps/span-full.cfg --out results/span\n");
   add_grid_options(line, "512");
   line.option("processors", "1..64",
               "numbers of processors to project for, comma list or doubling range");
