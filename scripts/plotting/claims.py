@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from plotting import ablations, attention, frontier, learners, precision, projection, sweeps
 from plotting.derived import (
+    LENGTH_OF_LEAD,
     bare_layers,
     champion_speedups,
+    crossings_by_width,
     in_other_blocks,
     is_start,
     layers_told,
@@ -141,7 +143,7 @@ def training_speedup(run):
     rows = champion_speedups(run)
     rows = rows[rows["pass"] == "train"]
     if rows.empty:
-        return (NOT_MEASURED,)
+        return (*by_width(run), *precision.figures(run)) or (NOT_MEASURED,)
     rows, setting = main_setting(rows)
     keys = ["baseline_model", "batch", "threads"]
     figures = []
@@ -158,9 +160,34 @@ def training_speedup(run):
     return (
         *(text for *_, text in sorted(figures)),
         f"({setting.label}, by length{noise(rows)})",
+        *by_width(run),
         *by_block(run),
         *precision.figures(run),
     )
+
+
+def by_width(run):
+    """Where the lead is lost, by width: a line for each baseline, batch and number of threads."""
+    figures = []
+    rows = crossings_by_width(run).sort_values("width")
+    for (model, batch, threads), group in rows.groupby(["baseline_model", "batch", "threads"]):
+        places = ", ".join(f"{lost_at(row)} of {row.width:g}" for row in group.itertuples())
+        case = f"÷ {model_name(model)}, batch {batch:g}, {plural(threads, 'thread')}"
+        figures.append((rank(MODELS, model), batch, threads, f"{case}: lead lost at {places}"))
+    if not figures:
+        return ()
+    note = "(training; tokens of width, with the interval: any, where no length was long enough; none," \
+        " where attention is behind at all)"
+    return (*(text for *_, text in sorted(figures)), note)
+
+
+def lost_at(row):
+    """"781 (720 to 844)" of a crossing."""
+    if row.status != "ok":
+        return LENGTH_OF_LEAD[row.status]
+    ends = "" if row.crossover_low != row.crossover_low else (
+        f" ({row.crossover_low:.0f} to {row.crossover_high:.0f})")  # fmt: skip
+    return f"{row.crossover_seq_len:.0f}{ends}"
 
 
 def by_block(run):

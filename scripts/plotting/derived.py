@@ -5,6 +5,10 @@ import numpy as np
 import pandas as pd
 
 from plotting.naming import OUTCOMES, champions
+from plotting.settings import settings_of
+
+# Below which length attention leads, where crossover.csv has none.
+LENGTH_OF_LEAD = {"always_ahead": "any", "never_ahead": "none"}
 
 # What the trainings of one experiment share; the tables of one run have no column `run`. Sorted
 # so, an experiment's runs stand side by side.
@@ -84,6 +88,18 @@ def champion_crossings(run, dtype="float32"):
     precision."""
     rows = bare_layers(run.table("crossover"), dtype)
     return rows if rows.empty else between_champions(rows)
+
+
+def crossings_by_width(run):
+    """Such rows of training in float32, of one number of heads and either full or causal attention;
+    empty where a run has one width alone."""
+    rows = champion_crossings(run)
+    rows = rows[(rows["pass"] == "train") & rows["status"].isin(["ok", *LENGTH_OF_LEAD])]
+    if rows.empty:
+        return rows
+    main = settings_of(rows)[0]
+    rows = rows[(rows["heads"] == main.heads) & (rows["causal"] == main.causal)]
+    return rows if rows["width"].nunique() > 1 else rows.iloc[:0]
 
 
 def crossings_by_precision(run):

@@ -4,7 +4,12 @@ import math
 from dataclasses import replace
 
 from plotting.claims import main_setting
-from plotting.derived import champion_crossings, champion_speedups
+from plotting.derived import (
+    LENGTH_OF_LEAD,
+    champion_crossings,
+    champion_speedups,
+    crossings_by_width,
+)
 from plotting.judgement import (
     PAIR,
     Figure,
@@ -19,14 +24,13 @@ from plotting.judgement import (
 )
 from plotting.naming import MODELS, model_name, rank
 
-
 def training(run):
     """Is attention faster in training, and up to which length? On one thread, so that it is the
     algorithm that is judged."""
     speedups = champion_speedups(run)
     speedups = speedups[(speedups["pass"] == "train") & (speedups["threads"] == 1)]
     if speedups.empty:
-        return None
+        return over_widths(run)
     speedups, setting = main_setting(speedups)
     crossings = setting.select(champion_crossings(run))
     crossings = crossings[(crossings["pass"] == "train") & (crossings["threads"] == 1)]
@@ -49,6 +53,31 @@ def training(run):
         (*figures, *parted, *text_figures),
         "lead",
     )
+
+
+def over_widths(run):
+    """A map of crossings alone: the length where the lead is lost, by width, at the smallest batch."""
+    crossings = crossings_by_width(run)
+    crossings = crossings[crossings["threads"] == 1]
+    if crossings.empty:
+        return None
+    crossings = crossings[crossings["batch"] == crossings["batch"].min()].sort_values("width")
+    figures, parts = [], []
+    for model in sorted(crossings["baseline_model"].unique(), key=lambda name: rank(MODELS, name)):
+        own = crossings[crossings["baseline_model"] == model]
+        figures += [crossing(row) for _, row in own.iterrows()]
+        lengths = ", ".join(LENGTH_OF_LEAD.get(row["status"]) or f"{row['crossover_seq_len']:.0f}"
+                            for _, row in own.iterrows())  # fmt: skip
+        parts.append(f"{model_name(model)} {lengths}")
+    figures.sort(key=lambda one: math.isnan(one.value))  # the one that decides is a length
+    states = set(crossings["status"])
+    word = {("always_ahead",): "holds", ("never_ahead",): "does not hold here"}.get(
+        tuple(states), "depends on length, width and model")  # fmt: skip
+    widths = ", ".join(f"{width:g}" for width in crossings["width"].unique())
+    batch = crossings["batch"].iloc[0]
+    return Verdict(2, word, f"training, 1 thread, batch {batch:g}, widths {widths}",
+                   f"batch {batch:g}, widths {widths}: faster below so many tokens than {'; '.join(parts)}",
+                   tuple(figures), "lead")  # fmt: skip
 
 
 def word_of_crossings(speedups, crossings):

@@ -21,11 +21,16 @@ def figures(run):
     if rows.empty:
         return ()
     setting = settings_of(rows)[0]
+    widths = sorted(rows["width"].unique())
+    all_moves = [move_of(row) for row in rows.to_dict("records")]
     rows = setting.select(rows).to_dict("records")
     rows.sort(key=lambda row: (row["pass"], rank(MODELS, row["baseline_model"]), row["batch"],
                                row["threads"]))  # fmt: skip
     moves = [move_of(row) for row in rows]
-    return (*map(case_text, rows, moves), f"{summary(moves)} ({setting.label})")
+    told = (*map(case_text, rows, moves), f"{summary(moves)} ({setting.label})")
+    if len(widths) == 1:
+        return told
+    return (*told, f"{summary(all_moves)} (widths {widths[0]:g} to {widths[-1]:g})")
 
 
 def move_of(row):

@@ -198,6 +198,23 @@ class Claims(RunFolder):
             self.figures(2),
         )
 
+    def test_a_map_of_crossings_alone_tells_them_by_width(self):
+        case = "r,train,fused,lstm,persistent,1"
+        self.write(
+            "crossover.csv",
+            CROSSOVER_HEADER + ",crossover_low,crossover_high,dtype",
+            f"{case},64,4,false,1,133.4,ok,128,140,float32",
+            f"{case},512,4,false,1,,always_ahead,,,float32",
+            f"{case},64,4,false,1,200.1,ok,180,216,bfloat16",
+            f"{case},512,4,false,1,,always_ahead,,,bfloat16",
+            f"{case.replace('train', 'forward')},64,4,false,1,181,ok,164,196,float32",
+        )
+        told = " ".join(self.figures(2).split())
+        self.assertIn("÷ LSTM, batch 1, 1 thread: lead lost at 133 (128 to 140) of 64, any of 512", told)
+        self.assertNotIn("181", told)
+        self.assertIn("in bfloat16 attention's lead lasts longer in 1 of 2 cases, less long in 0: the length"
+                      " at which it is lost ×1.50 (median of 1, 1.50 to 1.50) (widths 64 to 512)", told)
+
     def test_blocks_and_models_are_lines_and_a_plot_of_their_own(self):
         # run, pass, kernels, batch, length, width, heads, causal, threads, then the speedup
         case, behind = "r,train,fused,lstm,hoisted,1", "8,2,false,2"

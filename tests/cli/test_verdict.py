@@ -231,6 +231,22 @@ class Verdicts(unittest.TestCase):
         self.assertIn("rows are noisy",
                       self.word(2, throughput=noisy, crossover=[crossover("lstm", 1, 697)]))  # fmt: skip
 
+    def test_a_map_of_crossings_alone_is_judged_by_width(self):
+        crossings = [crossover(model, batch, length) | {"width": width}
+                     for model, batch, width, length in
+                     (("lstm", 1, 64, 144.2), ("lstm", 1, 512, 1530), ("gru", 1, 64, 90),
+                      ("lstm", 16, 64, 92))]  # fmt: skip
+        crossings.append(crossover("gru", 1, "", "always_ahead") | {"width": 512})
+        judged = self.judge(2, crossover=crossings)
+        self.assertEqual(judged.verdict, "depends on length, width and model")
+        self.assertEqual(judged.text, "batch 1, widths 64, 512: faster below so many tokens than LSTM 144,"
+                                      " 1530; GRU 90, any")  # fmt: skip
+        self.assertEqual(judged.figure, 144.2)
+        always = [row | {"status": "always_ahead", "crossover_seq_len": ""} for row in crossings]
+        self.assertEqual(self.word(2, crossover=always), "holds")
+        # Of one width it is no map.
+        self.assertEqual(self.word(2, crossover=crossings[:1]), "not settled: not measured in this run")
+
     def test_memory(self):
         def word(**starts):
             rows = trained("first_token", "attention", "learned", "sssss")
