@@ -40,7 +40,8 @@ def parallel(run):
         word, decisive = word_of(projected, "processors"), decisive_of(projected, "projection.csv")
         count = projected["processors"].max()
         condition = f"projected for {count:g} processors from {condition or 'one thread'}"
-        told = f"{gained_at(projected)}; {told}" if told else gained_at(projected)
+        gained, gains = gained_at(projected)
+        told, figures = f"{gained}; {told}" if told else gained, (*gains, *figures)
     else:
         decisive = decisive_of(rows, "throughput.csv")
         word = not_settled(f"{plural(threads, 'thread')} only")
@@ -199,13 +200,19 @@ def projected_ratios(run):
 
 
 def gained_at(projected):
-    """"on 64 processors attention ×40, LSTM ×6", medians over the shapes."""
+    """"on 64 processors attention ×40, LSTM ×6", medians over the shapes, and the figures."""
     count = projected["processors"].max()
-    gains = {"attention": projected["gain"].median()}
-    gains |= projected.groupby("baseline_model")["gain_other"].median().to_dict()
-    each = ", ".join(f"{model_name(name)} {times(gains[name], 1)}"
-                     for name in sorted(gains, key=lambda name: rank(MODELS, name)))  # fmt: skip
-    return f"on {count:g} processors {each}"
+    gains = {"attention": projected.drop_duplicates(["batch", "seq_len", "width"])["gain"]}
+    gains |= dict(iter(projected.groupby("baseline_model")["gain_other"]))
+    shape = selection(projected, "pass", "batch", "width")
+    figures = tuple(
+        ratios(name, f"projected seconds on 1 processor ÷ on {count:g}", "projection.csv",
+               "predicted_seconds", gains[name],
+               f"model={name}, processors=1, {shape} ÷ model={name}, processors={count:g}, {shape}")
+        for name in sorted(gains, key=lambda name: rank(MODELS, name))
+    )  # fmt: skip
+    each = ", ".join(f"{model_name(one.what)} {times(one.value, 1)}" for one in figures)
+    return f"on {count:g} processors {each}", figures
 
 
 def newton_gains(run):

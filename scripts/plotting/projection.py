@@ -5,6 +5,7 @@ Runs in, Altair chart out; None where the runs hold nothing to draw.
 """
 
 import altair as alt
+import numpy as np
 
 from plotting.layout import colour_of, gather, length_axis, point_style, ratio_axis, titled
 from plotting.naming import MODELS, Lines, champions, model_name, rank
@@ -25,7 +26,7 @@ def speedups(runs):
     alone = rows[rows["processors"] == 1][CASE + ["predicted_seconds", "measured_seconds"]]
     rows = rows.merge(alone, on=CASE, suffixes=("", "_alone"))
     projected, measured = rows["predicted_seconds_alone"], rows["measured_seconds_alone"]
-    return rows.assign(
+    rows = rows.assign(
         gain=projected / rows["predicted_seconds"],
         gain_low=projected / rows["seconds_high"],
         gain_high=projected / rows["seconds_low"],
@@ -33,6 +34,11 @@ def speedups(runs):
         measured_gain_low=measured / rows["measured_high"],
         measured_gain_high=measured / rows["measured_low"],
     )
+    # Times that are 0 or no numbers are a damaged file's.
+    told = ["gain", "gain_low", "gain_high"]
+    seen = [f"measured_{name}" for name in told]
+    rows[[*told, *seen]] = rows[[*told, *seen]].where(lambda gains: (gains > 0) & np.isfinite(gains))
+    return rows[rows[told].notna().all(axis=1)]
 
 
 def speedup_vs_processors(runs):
