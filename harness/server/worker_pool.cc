@@ -78,9 +78,8 @@ RemoteRepetition WorkerPool::repeat(Worker& worker, const RemoteRequest& request
 
 std::string WorkerPool::prepare(Worker& worker, const Case& one) {
   const std::string id = one.id();
-  const Held* held =
-      held_.use([&](const Held& one) { return one.worker == &worker && one.id == id; });
-  if (held != nullptr) return "";
+  const auto is_it = [&](const Held& held) { return held.worker == &worker && held.id == id; };
+  if (held_.use(is_it) != nullptr) return "";
   const double bytes = one.predicted_bytes();
   const Json ask = {{"do", "prepare"}, {"case", id}, {"again", true}};
   make_room_for(bytes);
