@@ -1,17 +1,18 @@
 """The textbook's sentences beside the figures that a run has for them."""
 
+import math
 import textwrap
 from dataclasses import dataclass
 
 from plotting import ablations, attention, frontier, learners, precision, projection, sweeps
 from plotting.derived import (
-    LENGTH_OF_LEAD,
     bare_layers,
     champion_speedups,
     crossings_by_width,
     in_other_blocks,
     is_start,
     layers_told,
+    length_of_lead,
     main_lines,
     outcomes,
     over_seeds,
@@ -171,23 +172,23 @@ def by_width(run):
     figures = []
     rows = crossings_by_width(run).sort_values("width")
     for (model, batch, threads), group in rows.groupby(["baseline_model", "batch", "threads"]):
-        places = ", ".join(f"{lost_at(row)} of {row.width:g}" for row in group.itertuples())
+        places = ", ".join(f"{lost_at(row)} of {row['width']:g}" for _, row in group.iterrows())
         case = f"÷ {model_name(model)}, batch {batch:g}, {plural(threads, 'thread')}"
         figures.append((rank(MODELS, model), batch, threads, f"{case}: lead lost at {places}"))
     if not figures:
         return ()
-    note = "(training; tokens of width, with the interval: any, where no length was long enough; none," \
-        " where attention is behind at all)"
-    return (*(text for *_, text in sorted(figures)), note)
+    return (
+        *(text for *_, text in sorted(figures)),
+        "(training; tokens of width, with the interval: any, where no length was long enough; none,"
+        " where attention is behind at all)",
+    )
 
 
-def lost_at(row):
-    """"781 (720 to 844)" of a crossing."""
-    if row.status != "ok":
-        return LENGTH_OF_LEAD[row.status]
-    ends = "" if row.crossover_low != row.crossover_low else (
-        f" ({row.crossover_low:.0f} to {row.crossover_high:.0f})")  # fmt: skip
-    return f"{row.crossover_seq_len:.0f}{ends}"
+def lost_at(crossing):
+    """"781 (720 to 844)", or a word where there is no length."""
+    low, high = crossing["crossover_low"], crossing["crossover_high"]
+    ends = "" if math.isnan(low + high) else f" ({low:.0f} to {high:.0f})"
+    return f"{length_of_lead(crossing)}{ends}"
 
 
 def by_block(run):

@@ -8,7 +8,7 @@ from plotting.naming import OUTCOMES, champions
 from plotting.settings import settings_of
 
 # Below which length attention leads, where crossover.csv has none.
-LENGTH_OF_LEAD = {"always_ahead": "any", "never_ahead": "none"}
+WITHOUT_LENGTH = {"always_ahead": "any", "never_ahead": "none"}
 
 # What the trainings of one experiment share; the tables of one run have no column `run`. Sorted
 # so, an experiment's runs stand side by side.
@@ -94,12 +94,17 @@ def crossings_by_width(run):
     """Such rows of training in float32, of one number of heads and either full or causal attention;
     empty where a run has one width alone."""
     rows = champion_crossings(run)
-    rows = rows[(rows["pass"] == "train") & rows["status"].isin(["ok", *LENGTH_OF_LEAD])]
+    rows = rows[(rows["pass"] == "train") & rows["status"].isin(["ok", *WITHOUT_LENGTH])]
     if rows.empty:
         return rows
     main = settings_of(rows)[0]
     rows = rows[(rows["heads"] == main.heads) & (rows["causal"] == main.causal)]
     return rows if rows["width"].nunique() > 1 else rows.iloc[:0]
+
+
+def length_of_lead(crossing):
+    """"781" tokens, or a word where there is no length."""
+    return WITHOUT_LENGTH.get(crossing["status"]) or f"{crossing['crossover_seq_len']:.0f}"
 
 
 def crossings_by_precision(run):

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from plotting.claims import main_setting
 from plotting.derived import (
-    LENGTH_OF_LEAD,
     champion_crossings,
     champion_speedups,
     crossings_by_width,
+    length_of_lead,
 )
 from plotting.judgement import (
     PAIR,
@@ -23,6 +23,7 @@ from plotting.judgement import (
     times,
 )
 from plotting.naming import MODELS, model_name, rank
+
 
 def training(run):
     """Is attention faster in training, and up to which length? On one thread, so that it is the
@@ -66,13 +67,9 @@ def over_widths(run):
     for model in sorted(crossings["baseline_model"].unique(), key=lambda name: rank(MODELS, name)):
         own = crossings[crossings["baseline_model"] == model]
         figures += [crossing(row) for _, row in own.iterrows()]
-        lengths = ", ".join(LENGTH_OF_LEAD.get(row["status"]) or f"{row['crossover_seq_len']:.0f}"
-                            for _, row in own.iterrows())  # fmt: skip
-        parts.append(f"{model_name(model)} {lengths}")
+        parts.append(f"{model_name(model)} {', '.join(length_of_lead(row) for _, row in own.iterrows())}")
     figures.sort(key=lambda one: math.isnan(one.value))  # the one that decides is a length
-    states = set(crossings["status"])
-    word = {("always_ahead",): "holds", ("never_ahead",): "does not hold here"}.get(
-        tuple(states), "depends on length, width and model")  # fmt: skip
+    word = word_of_states(crossings, "depends on length, width and model")
     widths = ", ".join(f"{width:g}" for width in crossings["width"].unique())
     batch = crossings["batch"].iloc[0]
     return Verdict(2, word, f"training, 1 thread, batch {batch:g}, widths {widths}",
@@ -85,13 +82,18 @@ def word_of_crossings(speedups, crossings):
     ahead, behind = speedups["speedup_low"] > threshold("lead"), speedups["speedup_high"] < threshold("lead")
     if not (ahead | behind).any():
         return not_settled("no length at which either is firmly ahead")
+    by_model = crossings.groupby("baseline_model")["status"].agg(lambda states: frozenset(states))
+    depends = "depends on length" + (" and model" if by_model.nunique() > 1 else "")
+    return word_of_states(crossings, depends)
+
+
+def word_of_states(crossings, depends):
     states = set(crossings["status"])
     if states == {"always_ahead"}:
         return "holds"
     if states == {"never_ahead"}:
         return "does not hold here"
-    by_model = crossings.groupby("baseline_model")["status"].agg(lambda states: frozenset(states))
-    return "depends on length" + (" and model" if by_model.nunique() > 1 else "")
+    return depends
 
 
 def crossing(row):

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "core/gemm.h"
+#include "core/random.h"
 #include "rnn/mingru_layer.h"
-#include "tests/test_data.h"
 
 namespace seqbench {
 namespace {
